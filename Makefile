@@ -1,0 +1,43 @@
+# make demo   record a small SYN run, analyse it exactly, draw its information plane
+# make test   lint, types, tests
+# Both create .venv and install into it first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+# Real MNIST for the tests that want it; they skip without.
+IBTOOLS_DATA ?= $(wildcard $(abspath ../shared/data))
+export IBTOOLS_DATA
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(INSTALLED)
+	$(BIN)/ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 1000 --schedule log:60 --output demo/syn.zarr --overwrite
+	$(BIN)/ibtools analyze demo/syn.zarr --estimator exact
+	$(BIN)/ibtools plot demo/syn.zarr information-plane --output demo/information-plane.png
+	$(BIN)/ibtools plot demo/syn.zarr information-epochs --output demo/information-epochs.png
+	$(BIN)/ibtools info demo/syn.zarr
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/build.py
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[record,dev]'
+	touch $(INSTALLED)
