@@ -1,0 +1,53 @@
+"""How much the layers of a neural network know about the input, and how much about the label.
+
+Training writes activations to a Zarr store (`record`, `record_arrays`); analysis and plots run out
+of core over the store (`open_store`, `analyze`, `open_results`, `plot`). The two meet nowhere else.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ibtools.errors import IbtoolsError, StoreError
+from ibtools.snapshots import LayerValues
+from ibtools.store import open_store
+
+if TYPE_CHECKING:
+    from ibtools.analysis.graph import analyze
+    from ibtools.analysis.plots import plot
+    from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.recorders.arrays import record_arrays
+    from ibtools.recorders.record import record
+
+_LAZY = {
+    "analyze": "ibtools.analysis.graph",
+    "analyze_store": "ibtools.analysis.results",
+    "open_results": "ibtools.analysis.results",
+    "plot": "ibtools.analysis.plots",
+    "record": "ibtools.recorders.record",
+    "record_arrays": "ibtools.recorders.arrays",
+}
+"""What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
+before."""
+
+__all__ = [
+    "IbtoolsError",
+    "LayerValues",
+    "StoreError",
+    "analyze",
+    "analyze_store",
+    "open_results",
+    "open_store",
+    "plot",
+    "record",
+    "record_arrays",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'ibtools' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

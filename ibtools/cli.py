@@ -1,0 +1,165 @@
+"""The command line: parse, one library call, print."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+import ibtools
+from ibtools.errors import IbtoolsError
+from ibtools.info import format_info, store_info
+from ibtools.provenance import library_versions, version
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_INTERRUPTED = 130
+"""Exit code of a process that Ctrl-C ended, by convention."""
+
+
+class _Group(click.Group):
+    """Prints known errors as one line and exits with 1; an unknown one keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (IbtoolsError, OSError) as err:
+            raise click.ClickException(str(err)) from err
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"ibtools {version()}")
+        for name, number in library_versions().items():
+            click.echo(f"{name} {number}")
+        ctx.exit()
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the versions of ibtools and of the libraries that decide about numbers.",
+)
+def cli() -> None:
+    r"""Measure how much the layers of a neural network know about input and label.
+
+    \b
+    Record, analyse, look:
+      ibtools record SYN-Tanh --repeats 2 --epochs 300 --output syn.zarr
+      ibtools analyze syn.zarr --estimator exact
+      ibtools plot syn.zarr information-plane --output plane.png
+    """
+
+
+@cli.command()
+@click.argument("experiment")
+@click.option(
+    "--output", required=True, help="The store to write: a path, or a URL such as s3://..."
+)
+@click.option("--bits", type=int, help="2 to 8, or 32 for a float network.  [the paper's: 8]")
+@click.option("--epochs", type=int, help="Epochs of training.  [the paper's]")
+@click.option("--repeats", type=int, help="Networks to train.  [the paper's]")
+@click.option(
+    "--schedule",
+    default="every:5",
+    show_default=True,
+    help="Epochs to record: every:N, log:N, a list such as 0,1,10, or paper; 0 is untrained.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Base of all random streams.")
+@click.option("--engine", default="fit", show_default=True, help="What trains.")
+@click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at --output.")
+@click.option("--resume", is_flag=True, help="Finish the interrupted recording at --output.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def record(experiment: str, output: str, quiet: bool, **settings: Any) -> None:
+    r"""Train the networks of EXPERIMENT and write their activations to a store.
+
+    \b
+    Examples:
+      ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 300 --output syn.zarr
+      ibtools record SYN-ReLU --schedule log:200 --output relu.zarr
+      ibtools record SYN-ReLU --schedule log:200 --output relu.zarr --resume
+    """
+    try:
+        ibtools.record(experiment, output, quiet=quiet, **settings)
+    except KeyboardInterrupt:
+        _exit_interrupted("--resume")
+    click.echo(f"{output}: recorded; next: ibtools analyze {output}")
+
+
+@cli.command()
+@click.argument("store")
+@click.option("--estimator", default="exact", show_default=True, help="How to measure information.")
+@click.option("--output", help="Write the results here.  [default: into the store]")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None:
+    r"""Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
+
+    What was analysed before is skipped; an interrupted analysis goes on where it stopped.
+
+    \b
+    Examples:
+      ibtools analyze syn.zarr --estimator exact
+      ibtools analyze s3://bucket/syn.zarr --output results.zarr
+    """
+    try:
+        report = ibtools.analyze_store(store, estimator=estimator, output=output, quiet=quiet)
+    except KeyboardInterrupt:
+        _exit_interrupted()
+    incomplete = f", {report.incomplete} not recorded yet" if report.incomplete else ""
+    click.echo(
+        f"{output or store}: information/{report.estimator}: {report.computed} snapshots analysed, "
+        f"{report.skipped} skipped (analysed before){incomplete}"
+    )
+
+
+@cli.command()
+@click.argument("store")
+@click.argument("figure")
+@click.option("--output", required=True, help="File to write: .png, .svg or .pdf.")
+@click.option("--estimator", default="exact", show_default=True, help="Which results to draw.")
+@click.option("--layers", help="Layers to draw, such as hidden_1,output.  [default: all]")
+def plot(store: str, figure: str, output: str, estimator: str, layers: str | None) -> None:
+    r"""Draw FIGURE from the results of STORE: information-plane or information-epochs.
+
+    \b
+    Examples:
+      ibtools plot syn.zarr information-plane --output plane.png
+      ibtools plot syn.zarr information-epochs --layers hidden_5,output --output epochs.pdf
+    """
+    results = ibtools.open_results(store, estimator=estimator)
+    chosen = layers.split(",") if layers else None
+    ibtools.plot(results, figure, output=output, layers=chosen)
+    click.echo(f"{output}: {figure} of {store}")
+
+
+@cli.command()
+@click.argument("store")
+def info(store: str) -> None:
+    r"""Print what STORE holds: experiment, sizes, completeness, accuracy, results.
+
+    \b
+    Example:
+      ibtools info syn.zarr
+    """
+    click.echo(format_info(store_info(store)))
+
+
+def _exit_interrupted(*further: str) -> NoReturn:
+    """Say how to go on after Ctrl-C, and exit."""
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
+    command = shlex.join(["ibtools", *arguments, *further])
+    click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
+    sys.exit(_INTERRUPTED)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="ibtools")

@@ -1,0 +1,81 @@
+"""What ibtools raises.
+
+* IbtoolsError
+  * StoreError (also ValueError): a store, or what was about to be written to it, breaks the
+    contract
+    * StoreExistsError: the path is taken
+    * StoreVersionError: the store's format is newer than this ibtools
+  * InputError (also ValueError): a setting is out of its range
+  * GridError (also ValueError): a recorded value is not on the quantiser's grid
+  * UnknownNameError (also ValueError): a name that no table knows
+  * RecordingError: a training could not be recorded
+
+The command line prints an `IbtoolsError` or an `OSError` as one line and exits with code 1;
+anything else keeps its traceback, because it is a bug.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class IbtoolsError(Exception):
+    """What ibtools foresaw: the message says what must hold, what was found, what to do."""
+
+
+class StoreError(IbtoolsError, ValueError):
+    """A store, or what was about to be written to it, breaks the store contract."""
+
+
+class StoreExistsError(StoreError):
+    """Something is already at the path, and overwriting was not asked for."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written in a newer format than this ibtools reads."""
+
+
+class InputError(IbtoolsError, ValueError):
+    """A setting is out of its range, or contradicts another."""
+
+
+class GridError(IbtoolsError, ValueError):
+    """A value of a quantised layer does not lie on the grid that is stored beside it."""
+
+
+class UnknownNameError(IbtoolsError, ValueError):
+    """A name that is in none of the tables it is looked up in."""
+
+
+class RecordingError(IbtoolsError):
+    """A training could not be recorded."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name that is not in a table.
+
+    Parameters
+    ----------
+    kind : str
+        What the name is for, such as "experiment".
+    name : str
+        The name that was asked for.
+    known : iterable of str
+        The names in the table.
+
+    Returns
+    -------
+    UnknownNameError
+        Ready to be raised; the message lists the known names and suggests the closest.
+
+    Examples
+    --------
+    >>> raise unknown_name("layer", "ouput", ["hidden_1", "output"])
+    Traceback (most recent call last):
+    ...
+    ibtools.errors.UnknownNameError: unknown layer 'ouput'; did you mean 'output'? Known: hidden_1,
+    output
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")

@@ -1,0 +1,169 @@
+"""A store at a glance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import zarr
+
+from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.store import StorePath, is_local, open_group, read_array
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What `ibtools info` prints.
+
+    Parameters
+    ----------
+    experiment, created, ibtools_version : str
+        Where the store comes from.
+    layers : tuple of LayerSpec
+        In the order of the network.
+    n_repeats, n_epochs, n_samples, n_classes : int
+        Sizes.
+    epochs : tuple of int and int
+        First and last recorded epoch.
+    trained_epochs : int
+        Epochs of training in all.
+    outcomes : dict of str to int
+        How many repeats are trained, failed, pending.
+    failed_attempts : int
+        Trainings that were given up and begun anew.
+    n_complete : int
+        Snapshots (repeat and epoch) on disk.
+    train_accuracy, test_accuracy : float
+        Mean over repeats after the last epoch that each was trained; NaN if there is none.
+    results : dict of str to int
+        Analysed snapshots per estimator.
+    disk_bytes, cube_bytes : int or None, int
+        Bytes on disk (None for a remote store), and bytes of the recorded units without padding.
+    """
+
+    experiment: str
+    created: str
+    ibtools_version: str
+    layers: tuple[LayerSpec, ...]
+    n_repeats: int
+    n_epochs: int
+    n_samples: int
+    n_classes: int
+    epochs: tuple[int, int]
+    trained_epochs: int
+    outcomes: dict[str, int]
+    failed_attempts: int
+    n_complete: int
+    train_accuracy: float
+    test_accuracy: float
+    results: dict[str, int]
+    disk_bytes: int | None
+    cube_bytes: int
+
+
+def store_info(path: StorePath) -> StoreInfo:
+    """Read what there is to know of a store, without its cube.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+
+    Returns
+    -------
+    StoreInfo
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`.
+    """
+    group = open_group(path)
+    layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
+    epochs, label = read_array(group, "epoch"), read_array(group, "label")
+    complete, outcome = read_array(group, "complete"), read_array(group, "outcome")
+    values_per_snapshot = sum(
+        layer.n_units * (4 if not layer.quantised else 1 if layer.bits <= 8 else 2)
+        for layer in layers
+    )
+    return StoreInfo(
+        experiment=str(group.attrs.get("experiment", "unknown")),
+        created=str(group.attrs.get("created", "unknown")),
+        ibtools_version=str(group.attrs.get("ibtools_version", "unknown")),
+        layers=layers,
+        n_repeats=len(outcome),
+        n_epochs=len(epochs),
+        n_samples=len(label),
+        n_classes=int(label.max()) + 1,
+        epochs=(int(epochs[0]), int(epochs[-1])),
+        trained_epochs=int(read_array(group, "trained_epoch").size),
+        outcomes={name: int((outcome == name).sum()) for name in ("trained", "failed", "pending")},
+        failed_attempts=int(read_array(group, "failed_attempts").sum()),
+        n_complete=int(complete.sum()),
+        train_accuracy=_last_accuracy(group, "train_accuracy"),
+        test_accuracy=_last_accuracy(group, "test_accuracy"),
+        results=_results(group),
+        disk_bytes=_disk_bytes(path) if is_local(path) else None,
+        cube_bytes=int(complete.sum()) * len(label) * values_per_snapshot,
+    )
+
+
+def format_info(info: StoreInfo) -> str:
+    """Return the lines that `ibtools info` prints."""
+    layers = ", ".join(f"{layer.name} {layer.n_units}" for layer in info.layers)
+    functions = " ".join(dict.fromkeys(layer.activation_function for layer in info.layers))
+    bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
+    outcomes = ", ".join(f"{count} {name}" for name, count in info.outcomes.items() if count)
+    total = info.n_repeats * info.n_epochs
+    rows = {
+        "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
+        "layers": f"{layers} ({functions}; {bits} bits)",
+        "samples": f"{info.n_samples} in {info.n_classes} classes",
+        "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
+        f"of {info.trained_epochs} trained",
+        "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",
+        "complete": f"{info.n_complete} of {total} snapshots",
+        "accuracy": _format_accuracy(info),
+        "size": _format_size(info),
+        "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
+        or "none yet; compute them with: ibtools analyze",
+    }
+    return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
+
+
+def _format_accuracy(info: StoreInfo) -> str:
+    if np.isnan(info.train_accuracy):
+        return "not recorded"
+    return (
+        f"{info.train_accuracy:.3f} training, {info.test_accuracy:.3f} test "
+        "(mean of the last epochs trained)"
+    )
+
+
+def _format_size(info: StoreInfo) -> str:
+    recorded = f"{info.cube_bytes / 1e6:.1f} MB recorded"
+    if info.disk_bytes is None:
+        return recorded
+    return f"{recorded}, {info.disk_bytes / 1e6:.1f} MB on disk"
+
+
+def _last_accuracy(group: zarr.Group, name: str) -> float:
+    """Return the mean over repeats of the last value that each has."""
+    rows = read_array(group, name)
+    last = [row[~np.isnan(row)][-1] for row in rows if not np.isnan(row).all()]
+    return float(np.mean(last)) if last else float("nan")
+
+
+def _results(group: zarr.Group) -> dict[str, int]:
+    if "information" not in group:
+        return {}
+    information = cast("zarr.Group", group["information"])
+    return {
+        name: int(read_array(results, "analysed").sum())
+        for name, results in sorted(information.groups())
+        if "analysed" in results
+    }
+
+
+def _disk_bytes(path: StorePath) -> int:
+    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())

@@ -1,0 +1,207 @@
+"""What a new store will hold, and how its cube is cut into chunks and shards."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.errors import StoreError
+from ibtools.schema import Variable, store_variables
+from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
+
+CHUNK_BYTES = 2**21
+"""Aim for the size of a chunk, uncompressed: large against the cost of a request, small in
+memory."""
+
+SHARD_BYTES = 2**28
+"""A shard never grows beyond this unless a single snapshot of one layer does."""
+
+CHUNK_UNITS = 64
+"""Units in a chunk at the most: padding of more than this is neither stored nor read."""
+
+CHUNK_SAMPLES = 2**20
+"""Samples in a chunk at the most."""
+
+MAX_BLOCK_EPOCHS = 64
+"""Snapshots in a block at the most: what a killed recording loses is at most one block."""
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """What a new store will hold.
+
+    Parameters
+    ----------
+    layers : tuple of LayerSpec
+        In the order of the network.
+    repeats : tuple of int
+        Numbers of the repeats.
+    epochs : tuple of int
+        Epochs to record, ascending; negative ones belong to random-label prefitting.
+    trained_epochs : tuple of int
+        Every epoch of training.
+    label : ndarray, (sample,), int64
+        Class of each sample, from 0.
+    split : ndarray, (sample,), str, optional
+        "train" or "test"; all "train" by default.
+    configuration : mapping, optional
+        Everything that determines the recording, as JSON can hold it.
+    attributes : mapping, optional
+        Further root attributes: experiment, checksum of the data set, library versions.
+
+    Raises
+    ------
+    StoreError
+        If any of it contradicts itself.
+    """
+
+    layers: tuple[LayerSpec, ...]
+    repeats: tuple[int, ...]
+    epochs: tuple[int, ...]
+    trained_epochs: tuple[int, ...]
+    label: NDArray[np.int64]
+    split: NDArray[np.str_] | None = None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _validate_layers(self.layers)
+        _validate_ascending("repeats", self.repeats)
+        _validate_ascending("epochs", self.epochs)
+        _validate_labels(self.label)
+        if self.split is not None and self.split.shape != self.label.shape:
+            raise StoreError(
+                f"split must name every sample: found {self.split.shape[0]} entries for "
+                f"{self.n_samples} samples"
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of every snapshot."""
+        return int(self.label.shape[0])
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables of the contract that this store has."""
+        return store_variables(
+            quantised=any(layer.quantised for layer in self.layers),
+            floating=any(not layer.quantised for layer in self.layers),
+        )
+
+    @property
+    def code_dtype(self) -> str:
+        """Dtype of `code`: the narrowest that holds every layer's codes."""
+        widest = max((layer.bits for layer in self.layers if layer.quantised), default=8)
+        return "uint8" if widest <= 8 else "uint16"
+
+    def sizes(self) -> dict[str, int]:
+        """Return the length of every dimension."""
+        return {
+            "repeat": len(self.repeats),
+            "epoch": len(self.epochs),
+            "trained_epoch": len(self.trained_epochs),
+            "layer": len(self.layers),
+            "sample": self.n_samples,
+            "unit": max(layer.n_units for layer in self.layers),
+        }
+
+    def coordinates(self) -> dict[str, NDArray[Any]]:
+        """Return the coordinates that are known before anything is recorded."""
+        split = np.full(self.n_samples, "train") if self.split is None else self.split
+        return {
+            "repeat": np.array(self.repeats, "int64"),
+            "epoch": np.array(self.epochs, "int32"),
+            "trained_epoch": np.array(self.trained_epochs, "int32"),
+            "layer": np.array([layer.name for layer in self.layers]),
+            "phase": np.array(["prefit" if epoch < 0 else "training" for epoch in self.epochs]),
+            "n_units": np.array([layer.n_units for layer in self.layers], "int64"),
+            "activation_function": np.array([layer.activation_function for layer in self.layers]),
+            "bits": np.array([layer.bits for layer in self.layers], "int64"),
+            "label": np.asarray(self.label, "int64"),
+            "split": split,
+        }
+
+    def configuration_json(self) -> str:
+        """Return the configuration as the store keeps it."""
+        return json.dumps(self.configuration, indent=1, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Chunk and shard shape of a cube (repeat, epoch, layer, sample, unit)."""
+
+    chunks: tuple[int, int, int, int, int]
+    shards: tuple[int, int, int, int, int]
+
+
+def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
+    """Choose how a cube is cut.
+
+    A chunk holds one repeat, one layer, all samples and a bounded number of units, and as many
+    epochs as make it a good size to read. A shard, which is one file, holds the same block of
+    epochs of all layers where that stays small enough, else of one layer: it is the unit of
+    writing.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Length of the five dimensions.
+    itemsize : int
+        Bytes of a value.
+
+    Returns
+    -------
+    Chunking
+        Shards are whole multiples of chunks.
+
+    Examples
+    --------
+    >>> sizes = {"repeat": 50, "epoch": 1600, "layer": 6, "sample": 4096, "unit": 10}
+    >>> choose_chunking(sizes, itemsize=1).chunks
+    (1, 51, 1, 4096, 10)
+    """
+    units = min(sizes["unit"], CHUNK_UNITS)
+    samples = min(sizes["sample"], CHUNK_SAMPLES)
+    aim = CHUNK_BYTES // (samples * units * itemsize)
+    epochs = max(1, min(aim, sizes["epoch"], MAX_BLOCK_EPOCHS))
+    padded_samples = math.ceil(sizes["sample"] / samples) * samples
+    padded_units = math.ceil(sizes["unit"] / units) * units
+    snapshots = epochs * padded_samples * padded_units * itemsize
+    layers = sizes["layer"] if snapshots * sizes["layer"] <= SHARD_BYTES else 1
+    return Chunking(
+        (1, epochs, 1, samples, units), (1, epochs, layers, padded_samples, padded_units)
+    )
+
+
+def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:
+    if not layers:
+        raise StoreError("a store needs at least one layer, found none")
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        raise StoreError(f"layers must have different names, found {', '.join(names)}")
+    for layer in layers:
+        if layer.n_units < 1:
+            raise StoreError(f"layer {layer.name!r} must have a unit, found {layer.n_units}")
+        if not 1 <= layer.bits <= MAX_CODE_BITS and layer.bits != FLOAT_BITS:
+            raise StoreError(
+                f"layer {layer.name!r}: bits must be 1 to {MAX_CODE_BITS} (codes) or {FLOAT_BITS} "
+                f"(float32), found {layer.bits}"
+            )
+
+
+def _validate_ascending(name: str, numbers: tuple[int, ...]) -> None:
+    if not numbers or list(numbers) != sorted(set(numbers)):
+        raise StoreError(f"{name} must be ascending and without duplicates, found {numbers}")
+
+
+def _validate_labels(label: NDArray[np.int64]) -> None:
+    if label.ndim != 1 or label.shape[0] == 0:
+        raise StoreError(f"label must have the dimension (sample,), found shape {label.shape}")
+    if not np.issubdtype(label.dtype, np.integer):
+        raise StoreError(f"label must be integer, found {label.dtype}")
+    if label.min() < 0:
+        raise StoreError(f"label must count classes from 0, found {label.min()}")

@@ -1,0 +1,52 @@
+"""Progress of long work, with the time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from tqdm.auto import tqdm
+
+
+class Progress(Protocol):
+    """What long work tells about itself."""
+
+    def update(self, n: int = 1) -> object:
+        """Count `n` more steps as done."""
+
+    def set_postfix_str(self, s: str) -> object:
+        """Show a short remark behind the bar."""
+
+
+@contextmanager
+def progress_bar(
+    total: int, description: str, *, unit: str, done: int = 0, quiet: bool = False
+) -> Iterator[Progress]:
+    """Show a bar with rate and time left on standard error.
+
+    Parameters
+    ----------
+    total : int
+        Steps of the whole work.
+    description : str
+        Shown before the bar.
+    unit : str
+        What a step is, such as "epoch".
+    done : int, optional
+        Steps that an earlier run did; they do not count for the rate.
+    quiet : bool, optional
+        Show nothing. Without a terminal nothing is shown either.
+
+    Yields
+    ------
+    Progress
+        Call ``update`` after each step.
+    """
+    with tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        initial=done,
+        disable=True if quiet else None,
+        dynamic_ncols=True,
+    ) as bar:
+        yield bar

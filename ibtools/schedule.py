@@ -1,0 +1,94 @@
+"""Which epochs are recorded.
+
+A schedule is written as one word: ``every:5``, ``log:200``, ``0,1,10,100`` or ``paper``.
+"""
+
+import numpy as np
+
+from ibtools.errors import InputError
+
+_FORMS = "every:N, log:N, a list such as 0,1,10,100, or paper"
+
+
+def parse_schedule(schedule: str, *, epochs: int, paper_step: int | None = None) -> tuple[int, ...]:
+    """Return the epochs that a schedule records.
+
+    Parameters
+    ----------
+    schedule : str
+        ``every:N``: 0, N, 2N, ... and the last epoch. ``log:N``: at most N epochs, from 0 and 1 to
+        the last, evenly spaced in the logarithm. A comma-separated list: these. ``paper``: 1, 1 +
+        step, 1 + 2 step, ..., as the paper recorded, without the untrained network.
+    epochs : int
+        Epochs of training.
+    paper_step : int, optional
+        The step of the schedule ``paper`` for this experiment.
+
+    Returns
+    -------
+    tuple of int
+        Ascending, without duplicates, between 0 and `epochs`.
+
+    Raises
+    ------
+    InputError
+        If the word is no schedule, or names an epoch that is never trained.
+
+    Examples
+    --------
+    >>> parse_schedule("every:5", epochs=12)
+    (0, 5, 10, 12)
+    >>> parse_schedule("log:5", epochs=1000)
+    (0, 1, 10, 100, 1000)
+    >>> parse_schedule("paper", epochs=20, paper_step=5)
+    (1, 6, 11, 16)
+    """
+    if epochs < 0:
+        raise InputError(f"epochs must not be negative, found {epochs}")
+    kind, _, argument = schedule.partition(":")
+    if kind == "every":
+        return (*range(0, epochs, _positive(argument, schedule)), epochs)
+    if kind == "log":
+        return _logarithmic(_positive(argument, schedule), epochs)
+    if schedule == "paper":
+        return _paper(epochs, paper_step)
+    return _listed(schedule, epochs)
+
+
+def _positive(argument: str, schedule: str) -> int:
+    if not argument.isdecimal() or int(argument) < 1:
+        raise InputError(
+            f"schedule {schedule!r}: N must be a positive integer, found {argument!r}; "
+            f"write one of {_FORMS}"
+        )
+    return int(argument)
+
+
+def _logarithmic(count: int, epochs: int) -> tuple[int, ...]:
+    spaced = np.geomspace(1, max(epochs, 1), max(count - 1, 1)).round().astype(int)
+    return tuple(sorted({0, epochs, *(int(epoch) for epoch in spaced if epoch <= epochs)}))
+
+
+def _paper(epochs: int, step: int | None) -> tuple[int, ...]:
+    if step is None:
+        raise InputError(
+            f"the schedule 'paper' is for the paper's experiments; write one of {_FORMS}"
+        )
+    if epochs < 1:
+        raise InputError(
+            f"the schedule 'paper' starts after epoch 1; epochs must be 1 or more, found {epochs}"
+        )
+    return tuple(range(1, epochs + 1, step))
+
+
+def _listed(schedule: str, epochs: int) -> tuple[int, ...]:
+    try:
+        listed = sorted({int(word) for word in schedule.split(",")})
+    except ValueError as err:
+        raise InputError(f"unknown schedule {schedule!r}; write one of {_FORMS}") from err
+    if listed[0] < 0 or listed[-1] > epochs:
+        raise InputError(
+            f"schedule {schedule!r}: epochs must lie between 0 and the {epochs} that are trained; "
+            f"found {listed[0] if listed[0] < 0 else listed[-1]}"
+        )
+    return tuple(listed)

@@ -1,0 +1,264 @@
+"""The store contract: every variable of a store and of its results, declared once.
+
+The template (`ibtools.layout`), the validation (`ibtools.store`) and the table in the documentation
+(`docs/store.md`) are derived from these declarations.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ibtools.errors import StoreError
+
+FORMAT_NAME = "ibtools"
+FORMAT_VERSION = 1
+
+CUBE = ("repeat", "epoch", "layer", "sample", "unit")
+
+Presence = Literal["always", "quantised", "float"]
+"""When a store has the variable: always, if any layer is quantised, if any layer is float."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the contract.
+
+    Parameters
+    ----------
+    name : str
+        Name in the Zarr group.
+    dims : tuple of str
+        Dimensions in order.
+    dtypes : tuple of str
+        Allowed numpy dtypes; the first is the default. "str" is a variable-length string.
+    units : str
+        "1" for plain numbers, "bit", "nat", or "" where a unit has no meaning.
+    fill : object
+        Value of what was never written, in memory and on disk.
+    missing : str
+        What that value means, for people.
+    description : str
+        One sentence.
+    coordinate : bool, optional
+        Whether it labels the others.
+    presence : {"always", "quantised", "float"}, optional
+        Which stores have it.
+    label : str, optional
+        Short name for the axis of a figure.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    units: str
+    fill: Any
+    missing: str
+    description: str
+    coordinate: bool = False
+    presence: Presence = "always"
+    label: str = ""
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is stored beside the values, so that a bare store explains itself."""
+        units = {"units": self.units} if self.units else {}
+        described = {"description": self.description} if self.label else {}
+        return {"long_name": self.label or self.description, **units, **described}
+
+
+_NOT_RECORDED = "NaN: not recorded"
+
+STORE_VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "code", CUBE, ("uint8", "uint16"), "1", 0,
+        "0: no such unit, or not recorded; see n_units, bits and complete",
+        "integer code of each unit on its layer's grid; of the logits for a softmax layer",
+        presence="quantised",
+    ),
+    Variable(
+        "scale", CUBE[:3], ("float32",), "1", math.nan, "NaN: layer not quantised, or not recorded",
+        "step of the quantisation grid: value = scale * (code - zero_point)",
+        presence="quantised",
+    ),
+    Variable(
+        "zero_point", CUBE[:3], ("int32",), "1", 0, "meaningless where scale is NaN",
+        "code that stands for the value 0",
+        presence="quantised",
+    ),
+    Variable(
+        "activation", CUBE, ("float32",), "1", math.nan, "NaN: no such unit, or not recorded",
+        "value of each unit of a layer that is not quantised",
+        presence="float",
+    ),
+    Variable(
+        "activation_min", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
+        "smallest value over samples and units; of the logits where their codes are stored",
+    ),
+    Variable(
+        "activation_max", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
+        "largest value over samples and units; of the logits where their codes are stored",
+    ),
+    Variable(
+        "train_loss", ("repeat", "trained_epoch"), ("float32",), "nat", math.nan, _NOT_RECORDED,
+        "cross-entropy on the training samples after the epoch",
+    ),
+    Variable(
+        "train_accuracy", ("repeat", "trained_epoch"), ("float32",), "1", math.nan, _NOT_RECORDED,
+        "fraction of training samples classified correctly after the epoch",
+    ),
+    Variable(
+        "test_loss", ("repeat", "trained_epoch"), ("float32",), "nat", math.nan, _NOT_RECORDED,
+        "cross-entropy on the test samples after the epoch",
+    ),
+    Variable(
+        "test_accuracy", ("repeat", "trained_epoch"), ("float32",), "1", math.nan, _NOT_RECORDED,
+        "fraction of test samples classified correctly after the epoch",
+    ),
+    Variable(
+        "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
+        "commit mark: set after all of the snapshot is on disk",
+    ),
+    Variable(
+        "repeat", ("repeat",), ("int64",), "1", 0, "never missing",
+        "number of the repeat", coordinate=True,
+    ),
+    Variable(
+        "epoch", ("epoch",), ("int32",), "1", 0, "never missing",
+        "epochs trained on the true labels so far; 0 is where that training starts",
+        coordinate=True,
+    ),
+    Variable(
+        "trained_epoch", ("trained_epoch",), ("int32",), "1", 0, "never missing",
+        "every epoch of training, recorded or not", coordinate=True,
+    ),
+    Variable(
+        "layer", ("layer",), ("str",), "", "", "never missing",
+        "name of the layer, in the order of the network", coordinate=True,
+    ),
+    Variable(
+        "seed", ("repeat",), ("int64",), "1", -1, "-1: not known",
+        "seed that the network of this repeat was built from", coordinate=True,
+    ),
+    Variable(
+        "outcome", ("repeat",), ("str",), "", "pending", "pending: not finished",
+        "pending, trained, or failed (no attempt reached the required accuracy)", coordinate=True,
+    ),
+    Variable(
+        "failed_attempts", ("repeat",), ("int64",), "1", 0, "never missing",
+        "trainings of this repeat that were given up", coordinate=True,
+    ),
+    Variable(
+        "phase", ("epoch",), ("str",), "", "", "never missing",
+        "prefit (random labels) or training (true labels)", coordinate=True,
+    ),
+    Variable(
+        "n_units", ("layer",), ("int64",), "1", 0, "never missing",
+        "units that the layer has; further units of the cube are padding", coordinate=True,
+    ),
+    Variable(
+        "activation_function", ("layer",), ("str",), "", "", "never missing",
+        "function that the layer ends with", coordinate=True,
+    ),
+    Variable(
+        "bits", ("layer",), ("int64",), "bit", 0, "never missing",
+        "width of the layer's codes; 32 for float32 values", coordinate=True,
+    ),
+    Variable(
+        "label", ("sample",), ("int64",), "1", -1, "never missing",
+        "class of the sample, 0 to the number of classes - 1", coordinate=True,
+    ),
+    Variable(
+        "split", ("sample",), ("str",), "", "", "never missing",
+        "train or test", coordinate=True,
+    ),
+)  # fmt: skip
+
+RESULT_VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "mi_xt", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information about the input, I(X;T)",
+        label="I(X;T)",
+    ),
+    Variable(
+        "mi_ty", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information about the label, I(T;Y)",
+        label="I(T;Y)",
+    ),
+    Variable(
+        "entropy_t", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "entropy of the layer, H(T)",
+        label="H(T)",
+    ),
+    Variable(
+        "n_states", CUBE[:3], ("int64",), "1", 0, "0: not analysed",
+        "distinct states of the layer over the samples",
+    ),
+    Variable(
+        "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
+        "commit mark: set after all results of the snapshot are on disk",
+    ),
+)  # fmt: skip
+
+STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.coordinate)
+
+
+def store_variables(*, quantised: bool, floating: bool) -> tuple[Variable, ...]:
+    """Return the variables of a store.
+
+    Parameters
+    ----------
+    quantised, floating : bool
+        Whether any layer is recorded as codes, and whether any is recorded as float values.
+
+    Returns
+    -------
+    tuple of Variable
+        In the order of the contract.
+    """
+    present = {"always": True, "quantised": quantised, "float": floating}
+    return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
+
+
+def validate_variable(
+    variable: Variable, *, dims: tuple[str, ...] | None, dtype: str, where: str
+) -> None:
+    """Check one array of a store against its declaration.
+
+    Raises
+    ------
+    StoreError
+        If dimensions or dtype differ from the declaration.
+    """
+    if dims != variable.dims:
+        raise StoreError(
+            f"{where}: variable {variable.name!r} must have the dimensions {variable.dims}, "
+            f"found {dims}; the store was not written by ibtools, or was changed since"
+        )
+    if dtype not in variable.dtypes:
+        raise StoreError(
+            f"{where}: variable {variable.name!r} must be {' or '.join(variable.dtypes)}, found "
+            f"{dtype}; the store was not written by ibtools, or was changed since"
+        )
+
+
+def markdown_table(variables: tuple[Variable, ...]) -> str:
+    """Return the declarations as the Markdown table that the documentation shows.
+
+    Examples
+    --------
+    >>> print(markdown_table(RESULT_VARIABLES[4:]).splitlines()[2][:52])
+    | `analysed` | repeat, epoch | bool | 1 | commit mark
+    """
+    head = ("variable", "dims", "dtype", "units", "meaning", "missing")
+    rows = [head, ("---",) * len(head)]
+    rows += [
+        (
+            f"`{variable.name}`",
+            ", ".join(variable.dims),
+            " or ".join(variable.dtypes),
+            variable.units or "-",
+            variable.description,
+            variable.missing,
+        )
+        for variable in variables
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

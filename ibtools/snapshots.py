@@ -1,0 +1,92 @@
+"""The unit that recorders hand to a store: one network at one epoch, layer by layer."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FLOAT_BITS = 32
+"""The `bits` of a layer that is not quantised."""
+
+MAX_CODE_BITS = 16
+"""The widest codes that a store holds."""
+
+LAYER_COLUMNS = ("layer", "n_units", "activation_function", "bits")
+"""The coordinates of a store that describe its layers."""
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """What a store must know of a layer before anything is recorded.
+
+    Parameters
+    ----------
+    name : str
+        Unique within the network.
+    n_units : int
+        Units of the layer; those of a convolution are all positions of all channels.
+    activation_function : str
+        "tanh", "relu", "relu6", "softmax", "linear", "pool", or the user's own word. Only "softmax"
+        has a meaning to ibtools: the codes of such a layer are those of its logits.
+    bits : int
+        2 to 16 for integer codes, 32 for float32 values.
+    """
+
+    name: str
+    n_units: int
+    activation_function: str
+    bits: int
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the layer is recorded as integer codes."""
+        return self.bits != FLOAT_BITS
+
+
+def layer_specs(columns: Mapping[str, ArrayLike]) -> tuple[LayerSpec, ...]:
+    """Return the layers that the coordinates of a store describe.
+
+    Parameters
+    ----------
+    columns : mapping
+        The arrays (layer,) `layer`, `n_units`, `activation_function` and `bits`.
+
+    Returns
+    -------
+    tuple of LayerSpec
+        In the order of the network.
+    """
+    rows = zip(*(np.asarray(columns[name]) for name in LAYER_COLUMNS), strict=True)
+    return tuple(
+        LayerSpec(str(name), int(n_units), str(function), int(bits))
+        for name, n_units, function, bits in rows
+    )
+
+
+@dataclass(frozen=True)
+class LayerValues:
+    """One layer of one snapshot.
+
+    Parameters
+    ----------
+    values : ndarray, (sample, unit), uint8, uint16 or float32
+        Integer codes of a quantised layer, values of a float layer.
+    scale, zero_point : float, int
+        Codes stand for ``scale * (code - zero_point)``. Not used for float layers.
+    """
+
+    values: NDArray[np.generic]
+    scale: float = math.nan
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class History:
+    """Loss (nats) and accuracy (0 to 1) of the network as it is after one epoch of training."""
+
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float

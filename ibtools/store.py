@@ -1,0 +1,323 @@
+"""Stores on disk: create, open, validate.
+
+A store is one Zarr v3 group that plain `xarray.open_zarr` reads; `ibtools.schema` declares what is
+in it.
+"""
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+from zarr.errors import GroupNotFoundError
+
+from ibtools.decode import decode
+from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
+from ibtools.layout import Chunking, StoreSpec, choose_chunking
+from ibtools.provenance import provenance
+from ibtools.schema import (
+    CUBE,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    STORE_COORDINATES,
+    STORE_VARIABLES,
+    Variable,
+    validate_variable,
+)
+
+StorePath = str | os.PathLike[str]
+"""A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
+
+
+def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -> zarr.Group:
+    """Create an empty store: all arrays, all coordinates that are known, nothing recorded.
+
+    Parameters
+    ----------
+    path : path or URL
+        Where to; nothing may be there.
+    spec : StoreSpec
+        What the store will hold.
+    overwrite : bool, optional
+        Delete the ibtools store that is at `path`. Anything else is never deleted.
+
+    Returns
+    -------
+    zarr.Group
+        Open for writing; give it to `ibtools.writer.RepeatWriter`.
+
+    Raises
+    ------
+    StoreExistsError
+        If something is at `path` that may not be overwritten.
+    StoreError
+        If `path` can't be written to.
+    """
+    _validate_free(path, overwrite=overwrite)
+    try:
+        group = zarr.create_group(_url(path), overwrite=overwrite, attributes=_attributes(spec))
+        for variable in spec.variables:
+            _create_array(group, variable, spec)
+        for name, values in spec.coordinates().items():
+            get_array(group, name)[...] = values
+        consolidate(path)
+    except OSError as err:
+        raise StoreError(f"{path}: the store can't be created: {err.strerror or err}") from err
+    return open_group(path, "r+")
+
+
+def create_results_root(path: StorePath) -> zarr.Group:
+    """Create an empty group for results that are kept outside the store.
+
+    Raises
+    ------
+    StoreExistsError
+        If something that is no Zarr group is at `path`.
+    StoreError
+        If `path` can't be written to.
+    """
+    if is_taken(path):
+        raise StoreExistsError(
+            f"{path}: something that holds no results is there; choose another path"
+        )
+    try:
+        return zarr.create_group(_url(path))
+    except OSError as err:
+        raise StoreError(f"{path}: results can't be written: {err.strerror or err}") from err
+
+
+def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+    """Open a store as a Zarr group after checking that it is one.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`, or it breaks the contract.
+    StoreVersionError
+        If its format is newer than this ibtools reads.
+    """
+    group = find_group(path, mode)
+    if group is None:
+        found = "something else is there" if is_taken(path) else "nothing is there"
+        raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
+    validate_store(group, path)
+    return group
+
+
+def validate_store(group: zarr.Group, path: StorePath) -> None:
+    """Check format, version and every array's dimensions and dtype; reads metadata only.
+
+    Raises
+    ------
+    StoreError
+        If the group is no ibtools store, or a variable is missing or differs from its declaration.
+    StoreVersionError
+        If the format is newer.
+    """
+    if group.attrs.get("format") != FORMAT_NAME:
+        raise StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
+    found = group.attrs.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise StoreVersionError(
+            f"{path}: the store has format version {found}, this ibtools reads up to "
+            f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
+        )
+    arrays = dict(group.arrays())
+    if "code" not in arrays and "activation" not in arrays:
+        raise _truncated(path, "code or activation")
+    for variable in STORE_VARIABLES:
+        if variable.name in arrays:
+            array = arrays[variable.name]
+            dims = cast("tuple[str, ...] | None", getattr(array.metadata, "dimension_names", None))
+            validate_variable(variable, dims=dims, dtype=dtype_name(array), where=str(path))
+        elif variable.presence == "always" or (
+            variable.presence == "quantised" and "code" in arrays
+        ):
+            raise _truncated(path, variable.name)
+
+
+def open_store(path: StorePath) -> xr.Dataset:
+    """Open a store as a lazy Dataset with decoded activations.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+
+    Returns
+    -------
+    Dataset
+        All variables of the store, backed by dask, chunked as on disk, and `activation` (repeat,
+        epoch, layer, sample, unit), float32, for every layer: the values that the network computed;
+        NaN where a layer has no such unit and where a snapshot is not complete. A softmax layer
+        that was recorded as the codes of its logits shows softmax probabilities. Nothing but the
+        coordinates is loaded.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`, or it breaks the contract.
+
+    See Also
+    --------
+    xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
+    """
+    open_group(path)
+    return decode(open_raw(path))
+
+
+def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
+    """Open a store, or a `group` in it, as plain xarray does; coordinates are loaded."""
+    lazy: xr.Dataset = xr.open_zarr(_url(path), group=group, consolidated=False)
+    plain = xr.open_zarr(_url(path), group=group, consolidated=False, chunks=None)
+    return lazy.assign_coords({name: plain[name].variable.load() for name in plain.coords})
+
+
+def consolidate(path: StorePath) -> None:
+    """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first."""
+    with warnings.catch_warnings():
+        # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
+        # each array's.
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        zarr.consolidate_metadata(_url(path))
+
+
+def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+    """Return one array of a store, not yet read."""
+    return cast("zarr.Array[Any]", group[name])
+
+
+def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
+    """Read one array of a store as a whole."""
+    return np.asarray(get_array(group, name)[...])
+
+
+@contextmanager
+def writing(group: zarr.Group) -> Iterator[None]:
+    """Turn a full disk or a missing permission into one clear error."""
+    try:
+        yield
+    except OSError as err:
+        raise StoreError(
+            f"{group.store}: writing failed: {err.strerror or err}. All that is marked complete is "
+            "intact; make room or give permission, then run it again (record: with --resume)"
+        ) from err
+
+
+def create_variable(
+    group: zarr.Group,
+    variable: Variable,
+    sizes: dict[str, int],
+    *,
+    dtype: str | None = None,
+    chunking: Chunking | None = None,
+) -> None:
+    """Create one declared array, filled with its missing value.
+
+    Without `chunking`, one chunk holds everything, or everything of one repeat, so that repeats can
+    be written side by side.
+    """
+    whole = tuple(1 if dim == "repeat" else sizes[dim] for dim in variable.dims)
+    dtype = dtype or variable.dtypes[0]
+    group.create_array(
+        variable.name,
+        shape=tuple(sizes[dim] for dim in variable.dims),
+        chunks=chunking.chunks if chunking else whole,
+        shards=chunking.shards if chunking else None,
+        dtype=str if dtype == "str" else dtype,
+        fill_value=variable.fill,
+        dimension_names=variable.dims,
+        attributes=variable.attributes(),
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+        if chunking
+        else "auto",
+    )
+
+
+def dtype_name(array: zarr.Array[Any]) -> str:
+    """Return an array's dtype in the words of the contract."""
+    return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
+    sizes = spec.sizes()
+    if variable.dims != CUBE:
+        create_variable(group, variable, sizes)
+        return
+    dtype = spec.code_dtype if variable.name == "code" else variable.dtypes[0]
+    chunking = choose_chunking(sizes, np.dtype(dtype).itemsize)
+    create_variable(group, variable, sizes, dtype=dtype, chunking=chunking)
+
+
+def _attributes(spec: StoreSpec) -> dict[str, Any]:
+    return {
+        "format": FORMAT_NAME,
+        "format_version": FORMAT_VERSION,
+        **provenance(),
+        **spec.attributes,
+        "store_id": uuid.uuid4().hex,
+        "configuration": spec.configuration_json(),
+        # xarray makes these variables coordinates
+        "coordinates": " ".join(STORE_COORDINATES),
+    }
+
+
+def _validate_free(path: StorePath, *, overwrite: bool) -> None:
+    if not is_taken(path):
+        return
+    group = find_group(path, "r")
+    ours = group is not None and group.attrs.get("format") == FORMAT_NAME
+    if not ours:
+        raise StoreExistsError(
+            f"{path}: what is there is not an ibtools store, so it is never overwritten; "
+            "choose another path"
+        )
+    if not overwrite:
+        raise StoreExistsError(
+            f"{path}: a store is there already; choose another path, finish it with --resume "
+            "(resume=True), or replace it with --overwrite (overwrite=True)"
+        )
+
+
+def is_taken(path: StorePath) -> bool:
+    """Whether anything is at `path`; an empty folder is nothing."""
+    if is_local(path):
+        place = Path(path)
+        return place.exists() and not (place.is_dir() and not any(place.iterdir()))
+    return find_group(path, "r") is not None
+
+
+def find_group(path: StorePath, mode: Literal["r", "r+"]) -> zarr.Group | None:
+    """Open whatever Zarr v3 group is at `path`; None if there is none."""
+    if is_local(path) and not Path(path).is_dir():
+        return None
+    try:
+        return zarr.open_group(_url(path), mode=mode, zarr_format=3, use_consolidated=False)
+    except GroupNotFoundError:
+        return None
+    except (OSError, ValueError) as err:
+        raise StoreError(f"{path}: the store can't be opened: {err}") from err
+
+
+def is_local(path: StorePath) -> bool:
+    """Whether `path` is a plain path rather than an fsspec URL."""
+    return "://" not in str(path)
+
+
+def _url(path: StorePath) -> str:
+    return os.fspath(path)
+
+
+def _truncated(path: StorePath, missing: str) -> StoreError:
+    return StoreError(
+        f"{path}: the store is truncated or foreign: variable {missing} is missing; record it "
+        "again with --overwrite (overwrite=True)"
+    )

@@ -1,0 +1,242 @@
+"""Writing one repeat of a store: buffer a block, write whole shards, then set the commit mark."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.decode import dequantise
+from ibtools.errors import StoreError
+from ibtools.snapshots import LAYER_COLUMNS, History, LayerSpec, LayerValues, layer_specs
+from ibtools.store import get_array, read_array, writing
+
+_ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
+_HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+class RepeatWriter:
+    """Writes the snapshots of one repeat in the order of their epochs.
+
+    Snapshots gather in a block of as many epochs as a chunk holds. A full block is written at once,
+    and only then marked complete; whatever kills the process leaves every complete snapshot intact.
+    One process writes a repeat at a time; repeats are independent of each other.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store, open for writing.
+    repeat : int
+        The repeat's number (not its position).
+
+    Raises
+    ------
+    StoreError
+        If the store has no such repeat.
+    """
+
+    def __init__(self, group: zarr.Group, repeat: int) -> None:
+        self._group = group
+        self._repeat = repeat
+        self._row = _position(read_array(group, "repeat"), repeat, "repeat")
+        self._layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
+        self._epochs = read_array(group, "epoch")
+        self._trained_epochs = read_array(group, "trained_epoch")
+        self._n_samples = int(read_array(group, "label").shape[0])
+        self._rows = {name: self._read_row(name) for name in _ROWS + _HISTORY if name in group}
+        cube = get_array(group, "code" if "code" in group else "activation")
+        self._block_size = int(cube.chunks[1])
+        self._block: dict[int, Mapping[str, LayerValues]] = {}
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which epochs of the schedule are on disk, (epoch,), bool."""
+        return self._rows["complete"].copy()
+
+    def add_snapshot(self, epoch: int, layers: Mapping[str, LayerValues]) -> bool:
+        """Add the snapshot of one scheduled epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            One of the store's epochs.
+        layers : mapping of str to LayerValues
+            Every layer of the store.
+
+        Returns
+        -------
+        bool
+            Whether this snapshot filled its block, which is now on disk and complete.
+
+        Raises
+        ------
+        StoreError
+            If the epoch is not scheduled, or a layer is missing, unknown, or of another shape or
+            dtype. Nothing is written then.
+        """
+        position = _position(self._epochs, epoch, "epoch")
+        _validate_names(self._layers, layers)
+        for spec in self._layers:
+            _validate_values(spec, layers[spec.name], self._n_samples)
+        if self._block and position // self._block_size != min(self._block) // self._block_size:
+            self.commit()
+        self._block[position] = layers
+        if (position + 1) % self._block_size and position + 1 < len(self._epochs):
+            return False
+        self.commit()
+        return True
+
+    def add_history(self, trained_epoch: int, history: History) -> None:
+        """Add loss and accuracy after one epoch of training; written with the next block."""
+        position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
+        for name in _HISTORY:
+            self._rows[name][position] = getattr(history, name)
+
+    def commit(self) -> None:
+        """Write what has gathered, then mark it complete.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the store can't be written to. What was complete stays so.
+        """
+        with writing(self._group):
+            if self._block:
+                self._write_block(sorted(self._block))
+            for name in self._rows:
+                if name != "complete":
+                    self._write_row(name)
+            self._rows["complete"][list(self._block)] = True
+            self._write_row("complete")
+        self._block.clear()
+
+    def finish(self, outcome: Literal["trained", "failed"]) -> None:
+        """Write what is left and the outcome of the repeat."""
+        self.commit()
+        with writing(self._group):
+            _write(self._group, "outcome", (self._row,), outcome)
+
+    def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
+        """Begin the repeat anew: nothing of it counts as complete any more."""
+        self._block.clear()
+        self._rows["complete"][:] = False
+        with writing(self._group):
+            self._write_row("complete")
+            for name in _HISTORY:
+                self._rows[name][:] = np.nan
+                self._write_row(name)
+            _write(self._group, "seed", (self._row,), seed)
+            _write(self._group, "failed_attempts", (self._row,), failed_attempts)
+
+    def _write_block(self, positions: Sequence[int]) -> None:
+        for index, spec in enumerate(self._layers):
+            for position in positions:
+                self._set_rows(position, index, spec, self._block[position][spec.name])
+        start = positions[0] // self._block_size * self._block_size
+        stop = min(start + self._block_size, len(self._epochs))
+        for name in ("code", "activation"):
+            if name in self._group:
+                self._write_cube(name, slice(start, stop))
+
+    def _write_cube(self, name: str, epochs: slice) -> None:
+        """Write one block of the cube, whole shards at a time."""
+        array = get_array(self._group, name)
+        shards = array.shards or array.chunks
+        for first in range(0, len(self._layers), shards[2]):
+            layers = slice(first, min(first + shards[2], len(self._layers)))
+            region = self._gather(array, name == "code", epochs, layers)
+            if region is not None:
+                array[self._row, epochs, layers] = region
+
+    def _gather(
+        self, array: "zarr.Array[Any]", quantised: bool, epochs: slice, layers: slice
+    ) -> NDArray[Any] | None:
+        """Return the block (epoch, layer, sample, unit), or None if the cube has no such layer."""
+        specs = self._layers[layers]
+        if not any(spec.quantised == quantised for spec in specs):
+            return None
+        region = self._region(array, epochs, layers)
+        for position, snapshot in self._block.items():
+            for index, spec in enumerate(specs):
+                if spec.quantised == quantised:
+                    values = snapshot[spec.name].values
+                    region[position - epochs.start, index, :, : spec.n_units] = values
+        return region
+
+    def _region(self, array: "zarr.Array[Any]", epochs: slice, layers: slice) -> NDArray[Any]:
+        """Return what to start a block from: what is on disk if any of it counts, else nothing."""
+        if self._rows["complete"][epochs].any():
+            return np.array(array[self._row, epochs, layers])
+        shape = (epochs.stop - epochs.start, layers.stop - layers.start, *array.shape[3:])
+        return np.full(shape, array.fill_value, array.dtype)
+
+    def _set_rows(self, position: int, index: int, spec: LayerSpec, layer: LayerValues) -> None:
+        low, high = layer.values.min(), layer.values.max()
+        if spec.quantised:
+            scale, zero_point = np.array(layer.scale, "f4"), np.array(layer.zero_point, "i4")
+            self._rows["scale"][position, index] = scale
+            self._rows["zero_point"][position, index] = zero_point
+            low, high = dequantise(np.stack([low, high]), scale, zero_point)
+        self._rows["activation_min"][position, index] = low
+        self._rows["activation_max"][position, index] = high
+
+    def _read_row(self, name: str) -> NDArray[Any]:
+        return np.asarray(get_array(self._group, name)[self._row])
+
+    def _write_row(self, name: str) -> None:
+        _write(self._group, name, (self._row,), self._rows[name])
+
+
+def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:
+    get_array(group, name)[key] = value
+
+
+def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
+    found = np.flatnonzero(known == wanted)
+    if not found.size:
+        raise StoreError(
+            f"{dim} {wanted} is not in the store, which holds {known[0]} to {known[-1]} "
+            f"({len(known)} of them); create the store with all that is to be recorded"
+        )
+    return int(found[0])
+
+
+def _validate_names(specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues]) -> None:
+    expected = [spec.name for spec in specs]
+    if set(layers) != set(expected):
+        raise StoreError(
+            f"a snapshot must have the layers {', '.join(expected)}; found {', '.join(layers)}"
+        )
+
+
+def _validate_values(spec: LayerSpec, layer: LayerValues, n_samples: int) -> None:
+    values = layer.values
+    if values.shape != (n_samples, spec.n_units):
+        raise StoreError(
+            f"layer {spec.name!r} must be (sample, unit) = {(n_samples, spec.n_units)}, "
+            f"found {values.shape}"
+        )
+    if spec.quantised:
+        _validate_codes(spec, layer)
+    elif values.dtype != np.float32:
+        raise StoreError(f"layer {spec.name!r} must be float32, found {values.dtype}")
+    elif np.isnan(values).any():
+        sample, unit = np.argwhere(np.isnan(values))[0]
+        raise StoreError(
+            f"layer {spec.name!r} must have no NaN, found one at sample {sample}, unit {unit}: "
+            "the training diverged, or the array is padded"
+        )
+
+
+def _validate_codes(spec: LayerSpec, layer: LayerValues) -> None:
+    dtype = layer.values.dtype
+    if dtype not in (np.uint8, np.uint16):
+        raise StoreError(f"layer {spec.name!r}: codes must be uint8 or uint16, found {dtype}")
+    if int(layer.values.max()) >= 2**spec.bits:
+        raise StoreError(
+            f"layer {spec.name!r}: {spec.bits}-bit codes must be below {2**spec.bits}, found "
+            f"{layer.values.max()}"
+        )
+    if not np.isfinite(layer.scale) or layer.scale <= 0:
+        raise StoreError(f"layer {spec.name!r}: scale must be positive, found {layer.scale}")
