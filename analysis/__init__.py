@@ -1,0 +1,1 @@
+"""Everything that reads stores: partitions, estimators, dask, plots. No TensorFlow."""

@@ -1,0 +1,108 @@
+"""How epochs are spaced, the same on a colour bar and on an axis.
+
+Most happens early in training, so epochs are spaced logarithmically, with room for epoch 0 and for
+the negative epochs of a random-label prefit. A short training is spaced linearly.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize, SymLogNorm
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+LAST_LINEAR_EPOCH = 30
+"""Trainings that end here or earlier are spaced linearly."""
+
+PREFIT_NOTE = "grey: random labels"
+
+LINEAR_PART = 0.4
+"""Room between epochs 0 and 1, in decades."""
+
+
+@dataclass(frozen=True)
+class EpochScale:
+    """The spacing of the epochs from `first` to `last`.
+
+    Parameters
+    ----------
+    first, last : int
+        The first and the last epoch that are drawn; `first` is negative with a random-label prefit.
+
+    Examples
+    --------
+    >>> scale = EpochScale(0, 300)
+    >>> scale.label
+    'epoch (log scale from 1)'
+    >>> scale.ticks()
+    [0, 1, 10, 100, 300]
+    """
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, epochs: NDArray[np.integer]) -> Self:
+        """Span the epochs of an array, (epoch,), which must not be empty."""
+        return cls(int(epochs.min()), int(epochs.max()))
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether epochs from 1 are spaced logarithmically."""
+        return max(-self.first, self.last) > LAST_LINEAR_EPOCH
+
+    @property
+    def has_prefit(self) -> bool:
+        """Whether some epochs were trained on random labels."""
+        return self.first < 0
+
+    @property
+    def label(self) -> str:
+        """What an axis is labelled with: the quantity and its spacing."""
+        return "epoch (log scale from 1)" if self.logarithmic else "epoch (linear scale)"
+
+    def norm(self) -> Normalize:
+        """Create the map from epochs to [0, 1] for colours; a prefit's epochs lie below 0."""
+        low = max(self.first, 0)
+        high = max(self.last, low + 1)
+        if self.logarithmic:
+            return SymLogNorm(linthresh=1, linscale=LINEAR_PART, vmin=low, vmax=high, base=10)
+        return Normalize(low, high)
+
+    def ticks(self) -> list[int]:
+        """List the powers of ten within the span, 0, and the ends where they are not crowded."""
+        negative = [-tick for tick in _log_ticks(-self.first)][::-1]
+        zero = [0] if self.first <= 0 <= self.last else []
+        positive = [tick for tick in _log_ticks(self.last) if tick >= self.first]
+        return negative + zero + positive
+
+    def apply_to_x_axis(self, ax: Axes) -> None:
+        """Space, tick and label the x axis of axes."""
+        if self.logarithmic:
+            ax.set_xscale("symlog", linthresh=1, linscale=LINEAR_PART)
+        self._set_ticks(ax.xaxis, self.ticks())
+        ax.set_xlabel(f"{self.label}; {PREFIT_NOTE}" if self.has_prefit else self.label)
+
+    def apply_to_colorbar(self, colorbar: Colorbar) -> None:
+        """Tick and label a colour bar whose norm is from `norm`."""
+        axis = colorbar.ax.yaxis
+        self._set_ticks(axis, [tick for tick in self.ticks() if tick >= 0])
+        colorbar.set_label(f"{self.label}\n{PREFIT_NOTE}" if self.has_prefit else self.label)
+
+    def _set_ticks(self, axis: Axis, ticks: list[int]) -> None:
+        locator = FixedLocator(ticks) if self.logarithmic else MaxNLocator(integer=True)
+        axis.set_major_locator(locator)
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
+
+
+def _log_ticks(last: int) -> list[int]:
+    """List 1, 10, 100, ... up to `last`, and `last` itself where it is far from the one before."""
+    if last < 1:
+        return []
+    powers = [10**power for power in range(len(str(last)))]
+    return powers + [last] * (last >= 2 * powers[-1])

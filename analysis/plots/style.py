@@ -1,0 +1,270 @@
+"""One look for every figure: fonts, colours, markers, labels, ceilings, legends and files.
+
+Figures are `matplotlib.figure.Figure` objects, never pyplot's, and settings are changed only while
+a figure of ours is drawn or saved. So nothing global changes, no display is needed, and axes that
+a user brings keep the user's own style.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps, style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from ibtools.errors import UnknownNameError
+
+STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.size": 9,
+        "axes.titlesize": "medium",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "xtick.labelsize": "small",
+        "ytick.labelsize": "small",
+        "legend.fontsize": "small",
+        "figure.dpi": 150,
+        "savefig.dpi": 200,
+        "pdf.fonttype": 42,  # text stays text, which journals ask for
+        "svg.hashsalt": "ibtools",  # the same figure gives the same bytes
+    }
+)
+"""The settings of matplotlib that figures of ibtools are drawn with."""
+
+LAYER_COLORS = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#999999",
+)
+"""Okabe and Ito's colours for colour-blind readers, grey instead of the yellow that fades."""
+
+LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*")
+
+SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
+    {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+)
+"""The suffixes of figures, each with the metadata that would differ from run to run."""
+
+PREFIT_COLOR = "0.7"
+CEILING_COLOR = "0.45"
+LEGEND_CHARACTERS = 46
+
+
+@dataclass(frozen=True)
+class LayerStyle:
+    """What tells one layer from the others, the same in every figure."""
+
+    color: str
+    marker: str
+
+
+def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
+    """Give every layer a colour and a marker by its position in the network.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        All layers of the network, so that a layer looks the same when fewer are drawn.
+
+    Returns
+    -------
+    dict of str to LayerStyle
+
+    Examples
+    --------
+    >>> layer_styles(["hidden_1", "output"])["output"]
+    LayerStyle(color='#E69F00', marker='s')
+    """
+    return {
+        str(name): LayerStyle(
+            LAYER_COLORS[position % len(LAYER_COLORS)],
+            LAYER_MARKERS[position % len(LAYER_MARKERS)],
+        )
+        for position, name in enumerate(layers)
+    }
+
+
+def create_epoch_colormap() -> Colormap:
+    """Create the map from epochs to colours: viridis without its faint end, grey before epoch 0."""
+    colors = colormaps["viridis"](np.linspace(0, 0.93, 256))
+    colormap = LinearSegmentedColormap.from_list(
+        "ibtools_epoch", [tuple(color) for color in colors]
+    )
+    return colormap.with_extremes(under=PREFIT_COLOR)
+
+
+def drawing_style(user_axes: object | None) -> AbstractContextManager[None]:
+    """Return the style to draw in: ibtools' for its own figures, the user's for the user's axes.
+
+    Parameters
+    ----------
+    user_axes : object or None
+        The axes that the user brought, if any.
+    """
+    return style.context(dict(STYLE)) if user_axes is None else nullcontext()
+
+
+def create_axes(n_rows: int = 1, *, size: tuple[float, float]) -> list[Axes]:
+    """Create a figure of one column of axes that share the x axis.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many axes.
+    size : (float, float)
+        Width and height in inches.
+
+    Returns
+    -------
+    list of Axes
+        From top to bottom; their `figure` is new and unknown to pyplot.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    return list(figure.subplots(n_rows, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def variable_label(variable: xr.DataArray) -> str:
+    """Write an axis label from the `long_name` and `units` of a variable.
+
+    Parameters
+    ----------
+    variable : DataArray, any dims
+        Without a `long_name`, its name is used.
+
+    Returns
+    -------
+    str
+        Single capital letters, the symbols of the field, are set in italics.
+
+    Examples
+    --------
+    >>> variable_label(xr.DataArray(0.0, attrs={"long_name": "H(binned T)", "units": "bit"}))
+    '$H$(binned $T$) [bit]'
+    """
+    name = str(variable.attrs.get("long_name", variable.name))
+    units = variable.attrs.get("units")
+    return italic_symbols(name) + (f" [{units}]" if units else "")
+
+
+def italic_symbols(text: str) -> str:
+    """Set the single capital letters of a text in italics, unless it has mathematics of its own."""
+    return text if "$" in text else re.sub(r"\b([A-Z])\b", r"$\1$", text)
+
+
+def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: str) -> None:
+    """Draw the largest value that an axis can reach as a thin line, labelled beyond the line.
+
+    Parameters
+    ----------
+    ax : Axes
+    direction : {"x", "y"}
+        The axis that has the ceiling.
+    value : float
+        The ceiling, in the unit of the axis.
+    symbol : str
+        What the ceiling is, such as "H(X)".
+    """
+    line: dict[str, Any] = {
+        "color": CEILING_COLOR,
+        "linewidth": 0.7,
+        "linestyle": (0, (4, 3)),
+        "zorder": 1,
+    }
+    place: dict[str, Any]
+    if direction == "x":
+        ax.axvline(value, label="_ceiling", **line)
+        place = {"xy": (value, 0), "xycoords": ax.get_xaxis_transform(), "rotation": 90}
+        place |= {"xytext": (2, 4), "ha": "left", "va": "bottom"}
+    else:
+        ax.axhline(value, label="_ceiling", **line)
+        place = {"xy": (0, value), "xycoords": ax.get_yaxis_transform()}
+        place |= {"xytext": (4, 3), "ha": "left", "va": "bottom"}
+    text = f"{italic_symbols(symbol)} = {value:.4g}"
+    ax.annotate(text, textcoords="offset points", color=CEILING_COLOR, fontsize="x-small", **place)
+
+
+def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
+    """Put a legend under the x label, where it hides no data.
+
+    Parameters
+    ----------
+    ax : Axes
+    handles : sequence of Artist
+        What the legend lists, each with a label.
+    """
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    ax.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        borderaxespad=4,  # font sizes: leaves room for tick labels and the axis label
+        ncols=min(len(handles), max(1, LEGEND_CHARACTERS // (longest + 4))),
+        frameon=False,
+        handletextpad=0.4,
+        columnspacing=1.2,
+    )
+
+
+def validate_suffix(path: str | Path) -> Path:
+    """Check that a figure can be saved under a name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to be written.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is not .png, .svg or .pdf, in small or capital letters.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIX_METADATA:
+        known = ", ".join(SUFFIX_METADATA)
+        raise UnknownNameError(
+            f"the name of a figure must end in one of {known}, which sets its format; "
+            f"got {path.name!r}; try {path.with_suffix('.png').name!r}"
+        )
+    return path
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG, SVG or PDF, by suffix; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        Ends in .png, .svg or .pdf. A file that is there is replaced.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is another one.
+    OSError
+        If the file cannot be written.
+    """
+    path = validate_suffix(path)
+    suffix = path.suffix.lower()
+    with style.context(dict(STYLE)):
+        figure.savefig(path, format=suffix[1:], metadata=dict(SUFFIX_METADATA[suffix]))

@@ -1,0 +1,53 @@
+"""Results like an analysis' own, from a formula: small, smooth, different in every repeat."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+LAYERS = ("hidden_1", "hidden_2", "hidden_3", "hidden_4", "hidden_5", "output")
+ENTROPY_X = 12.0
+ENTROPY_Y = 0.999157
+
+
+def create_results(
+    *,
+    epochs: Sequence[int] | np.ndarray = (0, 1, 2, 5, 10, 50, 100, 300),
+    outcomes: Sequence[str] = ("trained", "trained"),
+    layers: Sequence[str] = LAYERS,
+    estimator: str = "exact",
+    long_name: str = "I(X;T)",
+) -> xr.Dataset:
+    """Create results (repeat, epoch, layer) in which layers fit; the deep ones compress."""
+    epoch = np.asarray(epochs, dtype=np.int32)
+    time = np.log1p(np.maximum(epoch, 0))[None, :, None] / np.log(10_000)
+    depth = np.linspace(0, 1, len(layers))[None, None, :]
+    speed = 1 + 0.1 * np.cos(np.arange(len(outcomes)))[:, None, None]
+    fitted = 1 - np.exp(-4 * speed * time)
+    mi_ty = ENTROPY_Y * (1 - 0.6 * depth**2 * (1 - fitted))
+    mi_xt = ENTROPY_X * (1 - 0.45 * depth**3 * (1 + 0.6 * np.sin(5 * speed * time)))
+    dims = ("repeat", "epoch", "layer")
+    n_repeats = len(outcomes)
+    return xr.Dataset(
+        {
+            "mi_xt": (dims, mi_xt, {"units": "bit", "long_name": long_name}),
+            "mi_ty": (dims, mi_ty, {"units": "bit", "long_name": "I(T;Y)"}),
+            "entropy_t": (dims, mi_xt, {"units": "bit", "long_name": "H(T)"}),
+            "n_states": (dims, np.ceil(2**mi_xt).astype(np.int64)),
+        },
+        coords={
+            "repeat": np.arange(n_repeats),
+            "epoch": epoch,
+            "layer": list(layers),
+            "seed": ("repeat", np.arange(n_repeats)),
+            "outcome": ("repeat", list(outcomes)),
+            "phase": ("epoch", np.where(epoch < 0, "prefit", "training")),
+        },
+        attrs={
+            "experiment": "SYN-Tanh",
+            "estimator": estimator,
+            "n_samples": 4096,
+            "entropy_x": ENTROPY_X,
+            "entropy_y": ENTROPY_Y,
+        },
+    )

@@ -1,0 +1,355 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from numpy.dtypes import StringDType
+
+from ibtools.analysis.plots import FIGURES, information_epochs, information_plane, plot, save_figure
+from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.style import PREFIT_COLOR
+from ibtools.errors import StoreError, UnknownNameError
+from tests.analysis.results_example import ENTROPY_X, ENTROPY_Y, LAYERS, create_results
+
+MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+def points_of(ax):
+    return {c.get_label(): c for c in ax.collections if isinstance(c, PathCollection)}
+
+
+def joins_of(ax):
+    return next(c for c in ax.collections if isinstance(c, LineCollection))
+
+
+def lines_of(ax):
+    return {line.get_label(): line for line in ax.lines if line.get_label() != "_ceiling"}
+
+
+def ceilings_of(ax):
+    return [line for line in ax.lines if line.get_label() == "_ceiling"]
+
+
+def bands_of(ax):
+    return [c for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
+
+
+def colorbar_of(ax):
+    return points_of(ax)[LAYERS[-1]].colorbar
+
+
+def legend_names(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_information_plane__points_are_means_over_repeats():
+    results = create_results()
+    ax = information_plane(results)
+    for name, points in points_of(ax).items():
+        expected = results.mean("repeat").sel(layer=name)
+        np.testing.assert_allclose(points.get_offsets()[:, 0], expected["mi_xt"])
+        np.testing.assert_allclose(points.get_offsets()[:, 1], expected["mi_ty"])
+    assert tuple(points_of(ax)) == LAYERS == tuple(legend_names(ax))
+
+
+@pytest.mark.parametrize("last", [3, 300, 8000])
+def test_information_plane__color_of_a_point_is_the_color_bars_at_its_epoch(last):
+    epochs = np.unique(np.geomspace(1, last, 7).astype(int))
+    ax = information_plane(create_results(epochs=[0, *epochs]))
+    bar = colorbar_of(ax)
+    ax.figure.draw_without_rendering()
+    for points in points_of(ax).values():
+        assert points.norm is bar.norm
+        expected = bar.cmap(bar.norm([0, *epochs]))
+        np.testing.assert_array_equal(points.get_facecolors(), expected)
+        assert len(np.unique(expected, axis=0)) == len(epochs) + 1
+    assert joins_of(ax).norm is bar.norm
+
+
+def test_information_plane__points_of_one_epoch_are_joined_in_layer_order():
+    results = create_results()
+    ax = information_plane(results)
+    mean = results.mean("repeat").transpose("epoch", "layer")
+    segments = np.array([path.vertices for path in joins_of(ax).get_paths()])
+    np.testing.assert_allclose(segments[..., 0], mean["mi_xt"])
+    np.testing.assert_allclose(segments[..., 1], mean["mi_ty"])
+
+
+def test_information_plane__ceilings_are_drawn_and_within_the_limits():
+    ax = information_plane(create_results())
+    x_line, y_line = ceilings_of(ax)
+    assert set(x_line.get_xdata()) == {ENTROPY_X}
+    assert set(y_line.get_ydata()) == {ENTROPY_Y}
+    assert ax.get_xlim()[1] > ENTROPY_X
+    assert ax.get_ylim()[1] > ENTROPY_Y
+
+
+def test_information_plane__prefit_is_grey():
+    ax = information_plane(create_results(epochs=[-100, -1, 0, 1, 100]))
+    ax.figure.draw_without_rendering()
+    colors = points_of(ax)["output"].get_facecolors()
+    np.testing.assert_array_equal(colors[:2], [to_rgba(PREFIT_COLOR)] * 2)
+    assert not (colors[2:] == to_rgba(PREFIT_COLOR)).all(axis=1).any()
+    assert "grey: random labels" in colorbar_of(ax).ax.get_ylabel()
+
+
+@pytest.mark.parametrize(("last", "spacing"), [(20, "linear"), (300, "log")])
+def test_information_plane__color_bar_says_how_epochs_are_spaced(last, spacing):
+    ax = information_plane(create_results(epochs=[0, 1, last]))
+    assert spacing in colorbar_of(ax).ax.get_ylabel()
+
+
+def test_information_plane__labels_come_from_the_variables():
+    ax = information_plane(create_results(long_name="H(binned T)", estimator="binned-30"))
+    assert ax.get_xlabel() == "$H$(binned $T$) [bit]"
+    assert ax.get_ylabel() == "$I$($T$;$Y$) [bit]"
+    assert "binned-30" in ax.get_title()
+
+
+def test_information_plane__failed_repeats_are_left_out_and_counted():
+    kept = create_results(outcomes=["trained", "trained"])
+    failed = kept.isel(repeat=[0]).assign_coords(outcome=("repeat", ["failed"])) * 0.1
+    ax = information_plane(xr.concat([failed, kept], "repeat").assign_attrs(kept.attrs))
+    expected = kept["mi_xt"].mean("repeat").sel(layer="output")
+    np.testing.assert_allclose(points_of(ax)["output"].get_offsets()[:, 0], expected)
+    assert ax.get_title().endswith("mean of 2 repeats, 1 failed")
+
+
+def test_information_plane__incomplete_recordings_average_what_is_there_and_say_so():
+    results = create_results(outcomes=["trained", "trained", "pending"])
+    values = results[["mi_xt", "mi_ty"]]
+    recorded = xr.DataArray([6, 3, 0], dims="repeat") > xr.DataArray(np.arange(8), dims="epoch")
+    results = results.assign(values.where(recorded))
+    ax = information_plane(results)
+    offsets = points_of(ax)["output"].get_offsets()
+    expected = values["mi_ty"].sel(layer="output")
+    np.testing.assert_allclose(offsets[:3, 1], expected[:2, :3].mean("repeat"))
+    np.testing.assert_allclose(offsets[3:, 1], expected[0, 3:6])
+    caption = "mean of 1 to 2 repeats, 1 without a snapshot, 6 of 8 epochs"
+    assert ax.get_title().endswith(caption)
+
+
+def test_information_plane__layers_are_selected_and_keep_their_markers():
+    results = create_results()
+    everything = points_of(information_plane(results))
+    chosen = points_of(information_plane(results, layers=["output", "hidden_3"]))
+    assert list(chosen) == ["output", "hidden_3"]
+    for name, points in chosen.items():
+        shape = points.get_paths()[0].vertices
+        np.testing.assert_array_equal(shape, everything[name].get_paths()[0].vertices)
+
+
+def test_information_plane__one_epoch_of_one_repeat_draws():
+    ax = information_plane(create_results(epochs=[0], outcomes=["trained"]))
+    ax.figure.draw_without_rendering()
+    assert ax.get_title().endswith("1 repeat")
+
+
+def test_information_plane__lazy_results_and_zarr_strings_draw_the_same(tmp_path):
+    results = create_results(outcomes=["trained", "failed", "trained"])
+    strings = {name: results[name].astype(StringDType()) for name in ("layer", "outcome", "phase")}
+    path = tmp_path / "results.zarr"
+    results.assign_coords(strings).to_zarr(path, zarr_format=3, consolidated=False)
+    stored = xr.open_zarr(path, consolidated=False)
+    expected, found = information_plane(results), information_plane(stored)
+    assert found.get_title() == expected.get_title()
+    for name, points in points_of(found).items():
+        np.testing.assert_array_equal(points.get_offsets(), points_of(expected)[name].get_offsets())
+
+
+def test_information_plane__many_epochs_are_few_artists():
+    ax = information_plane(create_results(epochs=np.arange(1, 8000, 5), outcomes=["trained"]))
+    assert len(ax.collections) == len(LAYERS) + 1
+
+
+def test_information_plane__composes_into_a_users_figure():
+    figure = Figure(layout="constrained")
+    left, right = figure.subplots(1, 2)
+    assert information_plane(create_results(), ax=left, colorbar=False) is left
+    assert information_plane(create_results(), ax=right) is right
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 3
+    assert left.get_position().x1 < right.get_position().x0
+    assert right.get_position().x1 < figure.axes[2].get_position().x0 < 1
+
+
+def test_information_plane__users_style_holds_on_users_axes():
+    with matplotlib.rc_context({"axes.titlesize": 23}):
+        ax = information_plane(create_results(), ax=Figure().subplots())
+        assert ax.title.get_fontsize() == 23
+        assert information_plane(create_results()).title.get_fontsize() == 9
+
+
+def test_information_epochs__lines_are_means_and_bands_one_standard_deviation():
+    results = create_results(outcomes=["trained"] * 3)
+    for ax, variable in zip(information_epochs(results), ["mi_xt", "mi_ty"], strict=True):
+        for (name, line), band in zip(lines_of(ax).items(), bands_of(ax), strict=True):
+            values = results[variable].sel(layer=name).values
+            np.testing.assert_array_equal(line.get_xdata(), results["epoch"])
+            np.testing.assert_allclose(line.get_ydata(), values.mean(0))
+            low, high = (
+                values.mean(0) - values.std(0, ddof=1),
+                values.mean(0) + values.std(0, ddof=1),
+            )
+            vertices = band.get_paths()[0].vertices
+            for epoch, *ends in zip(results["epoch"].values, low, high, strict=True):
+                found = vertices[vertices[:, 0] == epoch, 1]
+                np.testing.assert_allclose([found.min(), found.max()], ends)
+
+
+def test_information_epochs__one_repeat_has_no_band():
+    for ax in information_epochs(create_results(outcomes=["trained", "failed"])):
+        assert not any(path.vertices.size for band in bands_of(ax) for path in band.get_paths())
+
+
+def test_information_epochs__ceilings_legend_and_labels():
+    upper, lower = information_epochs(create_results(long_name="H(binned T)"))
+    assert set(ceilings_of(upper)[0].get_ydata()) == {ENTROPY_X}
+    assert set(ceilings_of(lower)[0].get_ydata()) == {ENTROPY_Y}
+    assert tuple(legend_names(lower)) == LAYERS
+    assert upper.get_ylabel() == "$H$(binned $T$) [bit]"
+    assert "log scale" in lower.get_xlabel()
+
+
+@pytest.mark.parametrize(("last", "scale"), [(20, "linear"), (300, "symlog")])
+def test_information_epochs__epoch_zero_is_on_the_axis(last, scale):
+    upper, lower = information_epochs(create_results(epochs=[0, 1, last]))
+    assert upper.get_xscale() == lower.get_xscale() == scale
+    upper.figure.draw_without_rendering()
+    assert "0" in [label.get_text() for label in lower.get_xticklabels()]
+
+
+def test_information_epochs__prefit_is_on_grey_and_explained():
+    upper, lower = information_epochs(create_results(epochs=[-100, -1, 0, 1, 100]))
+    assert lower.get_xlabel().endswith("grey: random labels")
+    for ax in (upper, lower):
+        (ground,) = ax.patches
+        assert ground.get_facecolor()[:3] == to_rgba(PREFIT_COLOR)[:3]
+        assert (ground.get_x(), ground.get_width()) == (-100, 100)
+
+
+def test_information_epochs__composes_into_a_users_figure():
+    figure = Figure(layout="constrained")
+    axes = figure.subplots(1, 2)
+    assert information_epochs(create_results(), axes=axes) == tuple(axes)
+    assert [ax.get_xlabel() for ax in axes] == ["epoch (log scale from 1)"] * 2
+    with pytest.raises(ValueError, match=r"axes must be two, for .* got 1"):
+        information_epochs(create_results(), axes=axes[:1])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ticks"),
+    [
+        (0, 300, [0, 1, 10, 100, 300]),
+        (1, 7996, [1, 10, 100, 1000, 7996]),
+        (0, 101, [0, 1, 10, 100]),
+        (-50, 100, [-50, -10, -1, 0, 1, 10, 100]),
+        (5, 1000, [10, 100, 1000]),
+        (-40, -1, [-40, -10, -1]),
+    ],
+)
+def test_epoch_scale__ticks(first, last, ticks):
+    assert EpochScale(first, last).ticks() == ticks
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_plot__saturated_layers_draw(figure, tmp_path):
+    results = create_results()
+    results["mi_xt"][:] = ENTROPY_X
+    results["mi_ty"][:] = ENTROPY_Y
+    plot(results, figure, output=tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("suffix", [*MAGIC, ".PNG"])
+def test_plot__writes_the_format_of_the_suffix(figure, suffix, tmp_path):
+    path = tmp_path / f"figure{suffix}"
+    drawn = plot(create_results(), figure, output=path)
+    assert isinstance(drawn, Figure)
+    assert path.read_bytes().startswith(MAGIC[suffix.lower()])
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+def test_plot__same_results_give_same_bytes(suffix, tmp_path):
+    paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
+    for path in paths:
+        plot(create_results(), "information-plane", output=path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["plane.jpg", "plane", "png"])
+def test_plot__other_suffix_is_refused_before_drawing(name, tmp_path):
+    with pytest.raises(UnknownNameError, match=r"must end in one of \.png, \.svg, \.pdf.*'.*png'"):
+        plot(xr.Dataset(), "information-plane", output=tmp_path / name)
+
+
+def test_plot__unknown_figure_lists_the_known():
+    with pytest.raises(UnknownNameError, match="did you mean 'information-plane'"):
+        plot(create_results(), "information-plan")
+
+
+def test_save_figure__missing_folder_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        save_figure(Figure(), tmp_path / "missing" / "figure.png")
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=list(FIGURES))
+class TestEveryFigure:
+    def test_unknown_layer(self, draw):
+        with pytest.raises(UnknownNameError, match="unknown layer 'ouput'; did you mean 'output'"):
+            draw(create_results(), layers=["ouput"])
+
+    def test_no_layer(self, draw):
+        with pytest.raises(StoreError, match="at least one layer must be drawn"):
+            draw(create_results(), layers=[])
+
+    @pytest.mark.parametrize("name", ["mi_xt", "mi_ty", "outcome"])
+    def test_missing_variable(self, draw, name):
+        with pytest.raises(StoreError, match=f"missing: {name}; pass the Dataset"):
+            draw(create_results().drop_vars(name))
+
+    def test_missing_attribute(self, draw):
+        results = create_results()
+        del results.attrs["entropy_y"]
+        with pytest.raises(StoreError, match="missing: attribute entropy_y"):
+            draw(results)
+
+    def test_reduced_variable(self, draw):
+        results = create_results()
+        results["mi_xt"] = results["mi_xt"].mean("repeat")
+        with pytest.raises(StoreError, match=r"mi_xt must have the dimensions .*unreduced"):
+            draw(results)
+
+    def test_no_value(self, draw):
+        results = create_results(outcomes=["pending", "pending", "failed"])
+        results["mi_xt"] = results["mi_xt"].where(results["outcome"] == "failed")
+        with pytest.raises(StoreError, match=r"no complete snapshot in 2 repeats \(1 more failed"):
+            draw(results)
+
+    def test_results_and_settings_are_left_alone(self, draw):
+        results, settings = create_results(), dict(matplotlib.rcParams)
+        draw(results)
+        xr.testing.assert_identical(results, create_results())
+        assert dict(matplotlib.rcParams) == settings
+
+
+def test_plot__needs_neither_pyplot_nor_display(tmp_path):
+    code = (
+        "import sys\n"
+        "from tests.analysis.results_example import create_results\n"
+        "from ibtools.analysis.plots import FIGURES, plot\n"
+        "for name in FIGURES:\n"
+        f"    plot(create_results(), name, output={str(tmp_path)!r} + f'/{{name}}.png')\n"
+        "print('matplotlib.pyplot' in sys.modules)\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {"PYTHONPATH": str(root), "MPLBACKEND": "TkAgg", "HOME": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "False\n")

@@ -1,0 +1,160 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import ibtools
+from ibtools.analysis import results as results_module
+from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
+from ibtools.errors import StoreError, StoreExistsError
+from ibtools.layout import StoreSpec
+from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.store import create_store
+from ibtools.writer import RepeatWriter
+from tests.conftest import LABEL, example_snapshots
+
+LAYER = LayerSpec("x", 3, "relu", 8)
+
+
+def partial_store(path: Path, epochs: int, recorded: int) -> RepeatWriter:
+    spec = StoreSpec((LAYER,), (0,), tuple(range(epochs)), (1,), np.arange(32) % 2)
+    writer = RepeatWriter(create_store(path, spec), 0)
+    for epoch in range(recorded):
+        add(writer, epoch)
+    writer.commit()
+    return writer
+
+
+def add(writer: RepeatWriter, epoch: int) -> None:
+    values = np.random.default_rng(epoch).integers(0, 3, (32, 3), "uint8")
+    writer.add_snapshot(epoch, {"x": LayerValues(values, 1.0)})
+
+
+def test_analyze_store__writes_what_analyze_computes(example_store: Path):
+    report = analyze_store(example_store, quiet=True)
+    assert report == AnalysisReport("exact", computed=8, skipped=0, incomplete=0)
+    expected = ibtools.analyze(ibtools.open_store(example_store)).compute()
+    found = open_results(example_store).load()
+    xr.testing.assert_equal(found, expected)
+    for name in expected.data_vars:
+        assert found[name].dtype == expected[name].dtype
+        assert found[name].attrs == expected[name].attrs
+    assert found.attrs["estimator"] == "exact"
+    assert found.attrs["n_samples"] == 64
+
+
+def test_analyze_store__results_are_plain_xarray(example_store: Path):
+    analyze_store(example_store, quiet=True)
+    plain = xr.open_zarr(example_store, group="information/exact")
+    assert plain["mi_xt"].dims == ("repeat", "epoch", "layer")
+    assert list(plain["layer"].values) == ["hidden_1", "free", "output"]
+
+
+def test_analyze_store__computes_nothing_twice(example_store: Path, monkeypatch):
+    analyze_store(example_store, quiet=True)
+
+    def refuse(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(results_module, "_write_block", refuse)
+    report = analyze_store(example_store, quiet=True)
+    assert report == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
+
+
+def test_analyze_store__goes_on_as_the_recording_does(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    writer = partial_store(path, epochs=6, recorded=2)
+    assert analyze_store(path, quiet=True) == AnalysisReport("exact", 2, 0, 4)
+    assert np.isnan(open_results(path)["mi_xt"].values[0, 2:]).all()
+    for epoch in range(2, 6):
+        add(writer, epoch)
+    assert analyze_store(path, quiet=True) == AnalysisReport("exact", 4, 2, 0)
+    xr.testing.assert_equal(
+        open_results(path).load(), ibtools.analyze(ibtools.open_store(path)).compute()
+    )
+
+
+def test_analyze_store__output_elsewhere(example_store: Path, tmp_path: Path):
+    before = sorted(example_store.rglob("*"))
+    output = tmp_path / "results.zarr"
+    analyze_store(example_store, output=output, quiet=True)
+    assert sorted(example_store.rglob("*")) == before
+    assert result_names(output) == ("exact",)
+    assert analyze_store(example_store, output=output, quiet=True).skipped == 8
+    other = tmp_path / "other.zarr"
+    ibtools.record_arrays(
+        other, example_snapshots(), label=LABEL, repeats=range(2), epochs=(0, 1, 5, 10)
+    )
+    with pytest.raises(StoreError, match="results of another store"):
+        analyze_store(other, output=output, quiet=True)
+
+
+def test_analyze_store__output_that_is_something_else(example_store: Path, tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(StoreExistsError, match="holds no results"):
+        analyze_store(example_store, output=tmp_path / "notes.txt", quiet=True)
+
+
+def test_analyze_store__without_write_permission(example_store: Path, monkeypatch):
+    """The store is refused before anything is computed."""
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zarr.Group.create_group", refuse)
+    monkeypatch.setattr(results_module, "_write_block", refuse)
+    with pytest.raises(StoreError, match="writing failed: Permission denied"):
+        analyze_store(example_store, quiet=True)
+
+
+def test_open_results__none_yet(example_store: Path):
+    with pytest.raises(StoreError, match=r"no results yet; compute them with: ibtools analyze"):
+        open_results(example_store)
+    analyze_store(example_store, quiet=True)
+    with pytest.raises(StoreError, match="there are results of exact"):
+        open_results(example_store, estimator="binned")
+
+
+KILLED = """
+import sys
+import ibtools.analysis.results as results
+results.TASKS_PER_WRITE = 1
+original = results._write_block
+def slowly(*arguments):
+    original(*arguments)
+    print("wrote", flush=True)
+    import time; time.sleep(0.2)
+results._write_block = slowly
+results.analyze_store(sys.argv[1], quiet=True)
+"""
+
+
+def test_analyze_store__killed_and_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    for name in ("killed", "whole"):
+        partial_store(tmp_path / name, epochs=12, recorded=12)
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            assert process.stdout.readline() == "wrote\n"
+        os.kill(process.pid, signal.SIGKILL)
+    time.sleep(0.1)
+    report = analyze_store(tmp_path / "killed", quiet=True)
+    assert report.skipped >= 4
+    assert report.computed == 12 - report.skipped
+    analyze_store(tmp_path / "whole", quiet=True)
+    for name in ("mi_xt", "mi_ty", "entropy_t", "n_states", "analysed"):
+        place = Path("information") / "exact" / name
+        files = sorted(p for p in (tmp_path / "whole" / place).rglob("*") if p.is_file())
+        assert files
+        for file in files:
+            same = tmp_path / "killed" / file.relative_to(tmp_path / "whole")
+            assert same.read_bytes() == file.read_bytes(), file
