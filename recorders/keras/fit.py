@@ -1,0 +1,181 @@
+"""Engine `fit`: `Model.fit` and a callback. Other engines are checked against what it does."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from numpy.typing import NDArray
+
+from ibtools.recorders.datasets import DataSet
+from ibtools.recorders.engine import EpochReport, Training
+from ibtools.recorders.keras.build import TappedModel, build_model
+from ibtools.recorders.keras.quantizers import calibrate
+from ibtools.recorders.keras.snapshot import SnapshotTaker
+from ibtools.recorders.keras.state import pack_state, unpack_state
+from ibtools.snapshots import History
+
+
+class FitEngine:
+    """Trains with `tf_keras.Model.fit`, in one call for all epochs.
+
+    Notes
+    -----
+    Training sets the global seeds of Python, NumPy and TensorFlow, and makes TensorFlow's
+    operations deterministic for the rest of the process. On one machine, the weights are then the
+    same to the last bit in every process, interrupted or not.
+    """
+
+    def train(
+        self,
+        training: Training,
+        on_epoch: Callable[[EpochReport], bool],
+        *,
+        resume: tuple[int, bytes] | None = None,
+    ) -> None:
+        """Train, calling `on_epoch` after every epoch and, unless resumed, before the first.
+
+        Parameters
+        ----------
+        training : Training
+            What to train.
+        on_epoch : callable
+            Receives each report; the training ends early when it returns False.
+        resume : tuple of int and bytes, optional
+            An epoch and the state after it. The training goes on with the next epoch.
+
+        Raises
+        ------
+        RecordingError
+            If the state is of another network.
+        """
+        tapped = create_trainable(training)
+        reporter = _Reporter(tapped, training.data, on_epoch)
+        if resume is None:
+            start = 0
+            calibrate(tapped.model, training.data.x[~training.data.is_test])
+            if not reporter.report_untrained():
+                return
+        else:
+            start, state = resume
+            unpack_state(tapped.model, state)
+        _fit(tapped.model, training, start, reporter)
+
+
+def create_trainable(training: Training) -> TappedModel:
+    """Build and compile the untrained model of a training, from its seeds.
+
+    Parameters
+    ----------
+    training : Training
+        What is to be trained.
+
+    Returns
+    -------
+    TappedModel
+        Every call gives the same initial weights.
+    """
+    tf_keras.utils.set_random_seed(training.seeds.model)
+    tf.config.experimental.enable_op_determinism()
+    tapped = build_model(training.network, training.activation, training.bits)
+    tapped.model.compile(
+        optimizer=tf_keras.optimizers.Adam(training.learning_rate),
+        loss=tf_keras.losses.CategoricalCrossentropy(),
+    )
+    return tapped
+
+
+def evaluate(probabilities: NDArray[np.float32], data: DataSet) -> History:
+    """Compute loss and accuracy on training and test samples.
+
+    Parameters
+    ----------
+    probabilities : ndarray, (sample, class), float32
+        The network's output for all samples.
+    data : DataSet
+        Labels and split.
+
+    Returns
+    -------
+    History
+        Cross-entropy in nats and accuracy, means over the samples of one network. (The running
+        means that Keras prints are over a network that changes from batch to batch.)
+
+    Notes
+    -----
+    A probability that float32 rounds to 0 counts as the smallest normal number, so that the loss is
+    finite: at most 87.3 nats.
+    """
+    of_label = probabilities[np.arange(data.y.size), data.y].astype(np.float64)
+    loss = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny))
+    correct = probabilities.argmax(axis=1) == data.y
+    train = ~data.is_test
+    return History(
+        train_loss=float(loss[train].mean()),
+        train_accuracy=float(correct[train].mean()),
+        test_loss=float(loss[data.is_test].mean()),
+        test_accuracy=float(correct[data.is_test].mean()),
+    )
+
+
+class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    """Passes the end of every epoch on to `on_epoch`."""
+
+    def __init__(
+        self, tapped: TappedModel, data: DataSet, on_epoch: Callable[[EpochReport], bool]
+    ) -> None:
+        super().__init__()
+        self._tapped = tapped
+        self._data = data
+        self._on_epoch = on_epoch
+        self._taker = SnapshotTaker(tapped)
+
+    def report_untrained(self) -> bool:
+        return self._report(0, None)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Report the epoch, which Keras counts from 0, and stop when told to."""
+        history = evaluate(self._taker.probabilities(self._data.x), self._data)
+        self.model.stop_training = not self._report(epoch + 1, history)
+
+    def _report(self, epoch: int, history: History | None) -> bool:
+        report = EpochReport(
+            epoch=epoch,
+            history=history,
+            snapshot=lambda: self._taker.take(self._data.x),
+            state=lambda: pack_state(self._tapped.model),
+        )
+        return self._on_epoch(report)
+
+
+def _fit(model: Any, training: Training, start: int, reporter: _Reporter) -> None:
+    n_train = int((~training.data.is_test).sum())
+    model.fit(
+        _create_batches(training, start),
+        initial_epoch=start,
+        epochs=training.epochs,
+        steps_per_epoch=-(-n_train // training.batch_size),
+        callbacks=[reporter],
+        verbose=0,
+    )
+
+
+def _create_batches(training: Training, start: int) -> Any:
+    """Stream the batches of all remaining epochs; Python is asked once per epoch, for the order."""
+    data = training.data
+    train = ~data.is_test
+    x = tf.constant(data.x[train])
+    y = tf.one_hot(data.y[train], data.n_classes)
+
+    def orders() -> Iterator[NDArray[np.int64]]:
+        for epoch in range(start + 1, training.epochs + 1):
+            yield training.seeds.batch_order(epoch, len(x))
+
+    rows = tf.data.Dataset.from_generator(
+        orders, output_signature=tf.TensorSpec([len(x)], tf.int64)
+    )
+    batches = rows.flat_map(
+        lambda order: tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+    )
+    return batches.map(lambda batch: (tf.gather(x, batch), tf.gather(y, batch)))

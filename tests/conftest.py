@@ -1,0 +1,73 @@
+"""What all tests share."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+
+import ibtools
+from ibtools.snapshots import LayerValues
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow; run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+LABEL = np.arange(64) % 3
+
+
+def example_snapshots(repeats: int = 2, epochs: tuple[int, ...] = (0, 1, 5, 10)):
+    """Stream snapshots of a network with quantised, float and softmax layers of several widths."""
+    for repeat in range(repeats):
+        for epoch in epochs:
+            rng = np.random.default_rng([repeat, epoch])
+            yield (
+                repeat,
+                epoch,
+                {
+                    "hidden_1": LayerValues(rng.integers(0, 4, (64, 5), "uint8"), 0.25, 2),
+                    "free": rng.integers(0, 3, (64, 2)).astype("float32"),
+                    "output": LayerValues(rng.integers(0, 9, (64, 3), "uint8"), 0.5, 4),
+                },
+            )
+
+
+@pytest.fixture
+def example_store(tmp_path: Path) -> Path:
+    """A small complete store: 2 repeats, 4 epochs, 3 layers, 64 samples."""
+    path = tmp_path / "example.zarr"
+    ibtools.record_arrays(
+        path,
+        example_snapshots(),
+        label=LABEL,
+        repeats=range(2),
+        epochs=(0, 1, 5, 10),
+        activation_functions={"hidden_1": "tanh", "output": "softmax"},
+    )
+    return path
+
+
+@pytest.fixture
+def forbid_computing():
+    """A context in which computing any dask graph fails."""
+
+    def refuse(graph, keys, **options):
+        raise AssertionError("something was computed that should have stayed lazy")
+
+    @contextmanager
+    def forbidden():
+        with dask.config.set(scheduler=refuse):
+            yield
+
+    return forbidden()

@@ -1,0 +1,137 @@
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ibtools.cli import cli
+from ibtools.info import store_info
+from ibtools.recorders import record as record_module
+from tests.recorders.fake_engine import FakeEngine
+
+
+@pytest.fixture
+def fake_engine(monkeypatch):
+    monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+
+
+def run(command: str) -> Result:
+    return CliRunner().invoke(cli, shlex.split(command))
+
+
+def run_well(command: str) -> str:
+    result = run(command)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
+    store = tmp_path / "syn.zarr"
+    out = run_well(
+        f"record SYN-Tanh --bits 4 --repeats 2 --epochs 10 --engine fake --output {store} --quiet"
+    )
+    assert f"next: ibtools analyze {store}" in out
+    out = run_well(f"analyze {store} --estimator exact --quiet")
+    assert "information/exact: 6 snapshots analysed, 0 skipped" in out
+    out = run_well(f"analyze {store}")
+    assert "0 snapshots analysed, 6 skipped" in out
+    for figure in ("information-plane", "information-epochs"):
+        for suffix in (".png", ".svg", ".pdf"):
+            place = tmp_path / f"{figure}{suffix}"
+            run_well(f"plot {store} {figure} --output {place}")
+            assert place.stat().st_size > 5000
+    run_well(f"plot {store} information-plane --layers hidden_5,output --output {tmp_path}/x.png")
+    out = run_well(f"info {store}")
+    for text in (
+        "SYN-Tanh",
+        "hidden_1 10, hidden_2 7",
+        "4 bits",
+        "4096 in 2 classes",
+        "3 recorded, 0 to 10, of 10 trained",
+        "2: 2 trained; 0 failed attempts",
+        "6 of 6 snapshots",
+        "0.900 training, 0.900 test",
+        "exact (6 snapshots)",
+    ):
+        assert text in out
+
+
+def test_cli__float_store(tmp_path: Path, example_store: Path):
+    out = run_well(f"info {example_store}")
+    assert "tanh linear softmax; 8 32 bits" in out
+    assert "not recorded" in out
+    assert "none yet; compute them with" in out
+    assert store_info(example_store).cube_bytes == 8 * 64 * (5 + 4 * 2 + 3)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("record SYN-Than --output {new}", "unknown experiment 'SYN-Than'; did you mean"),
+        ("record SYN-Tanh --bits 1 --output {new}", "bits must be 2 to 8"),
+        ("record SYN-Tanh --schedule x --output {new}", "unknown schedule 'x'; write one of"),
+        ("record SYN-Tanh --output {store}", "a store is there already"),
+        ("record SYN-Tanh --engine fti --output {new}", "unknown engine 'fti'"),
+        ("analyze {new}", "nothing is there; check the path"),
+        ("analyze {store} --estimator exakt", "unknown estimator 'exakt'; did you mean 'exact'"),
+        ("plot {store} information-plane --output x.png", "ibtools analyze"),
+        ("info {folder}", "something else is there"),
+    ],
+)
+def test_cli__known_errors_are_one_line(
+    tmp_path: Path, example_store: Path, command: str, message: str
+):
+    places = {"new": tmp_path / "new.zarr", "store": example_store, "folder": tmp_path}
+    result = run(command.format(**places))
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert len(result.output.strip().splitlines()) == 1
+    assert message in result.output
+    assert not (tmp_path / "new.zarr").exists()
+
+
+def test_cli__plot_errors(tmp_path: Path, example_store: Path):
+    run_well(f"analyze {example_store} --quiet")
+    for command, message in [
+        (f"plot {example_store} plane --output x.png", "unknown figure 'plane'"),
+        (f"plot {example_store} information-plane --output x.jpeg", ".jpeg"),
+        (f"plot {example_store} information-plane --layers outptu --output x.png", "'output'"),
+    ]:
+        result = run(command)
+        assert result.exit_code == 1
+        assert message in result.output
+        assert len(result.output.strip().splitlines()) == 1
+
+
+def test_cli__an_unknown_error_keeps_its_traceback(example_store: Path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ibtools.analysis.results.analyze_store", broken)
+    result = run(f"analyze {example_store}")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_cli__ctrl_c_says_how_to_go_on(tmp_path: Path, fake_engine, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeEngine, "train", interrupt)
+    command = ["record", "SYN-Tanh", "--engine", "fake", "--output", str(tmp_path / "s.zarr")]
+    monkeypatch.setattr("sys.argv", ["ibtools", *command])
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 130
+    assert f"go on with: ibtools {shlex.join(command)} --resume" in result.output
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_cli__help_has_examples(command: str):
+    out = run_well(f"{command} --help")
+    assert "ibtools " in out.split("Options:")[0].split("\n", 2)[2]
+
+
+def test_cli__version():
+    out = run_well("--version")
+    assert out.startswith("ibtools ")
+    assert "\nnumpy " in out
+    assert "\nzarr " in out

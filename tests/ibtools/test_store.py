@@ -1,0 +1,401 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import ibtools
+from ibtools.decode import dequantise, softmax
+from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
+from ibtools.layout import Chunking, StoreSpec, choose_chunking
+from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
+from ibtools.snapshots import History, LayerSpec, LayerValues
+from ibtools.store import create_store, open_group, open_store
+from ibtools.writer import RepeatWriter
+from tests.conftest import LABEL, example_snapshots
+
+LAYERS = (LayerSpec("hidden", 3, "relu", 8), LayerSpec("output", 2, "softmax", 8))
+
+
+def small_spec(**changes) -> StoreSpec:
+    settings = {
+        "layers": LAYERS,
+        "repeats": (0, 1),
+        "epochs": (0, 5),
+        "trained_epochs": (1, 2, 3, 4, 5),
+        "label": np.array([0, 1, 1, 0]),
+    }
+    return StoreSpec(**(settings | changes))
+
+
+def codes(units: int, start: int = 0) -> LayerValues:
+    values = (np.arange(4 * units) + start).astype("uint8").reshape(4, units)
+    return LayerValues(values, scale=0.5, zero_point=1)
+
+
+def snapshot(start: int = 0) -> dict[str, LayerValues]:
+    return {"hidden": codes(3, start), "output": codes(2, start)}
+
+
+def test_open_zarr__shows_the_labelled_cube_without_ibtools(example_store: Path):
+    dataset = xr.open_zarr(example_store)
+    assert dataset["code"].dims == CUBE
+    assert list(dataset["layer"].values) == ["hidden_1", "free", "output"]
+    assert list(dataset["epoch"].values) == [0, 1, 5, 10]
+    assert {"seed", "outcome", "label", "n_units", "bits", "phase"} <= set(dataset.coords)
+    assert "grid" in dataset["code"].attrs["long_name"]
+    loaded = dataset["code"].sel(layer="hidden_1", repeat=1, epoch=5).isel(unit=slice(5))
+    expected = next(s for s in example_snapshots() if s[:2] == (1, 5))[2]["hidden_1"].values
+    assert (loaded.values == expected).all()
+
+
+def test_open_zarr__needs_no_import_of_ibtools(example_store: Path):
+    program = (
+        f"import sys, xarray; ds = xarray.open_zarr({str(example_store)!r}); "
+        "assert ds.code.ndim == 5 and not any(m.startswith('ibtools') for m in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_open_store__decodes_every_kind_of_layer(example_store: Path):
+    activation = open_store(example_store)["activation"]
+    repeat, epoch, layers = next(s for s in example_snapshots() if s[:2] == (1, 10))
+    activation = activation.sel(repeat=repeat, epoch=epoch)
+    hidden, output = layers["hidden_1"], layers["output"]
+    expected = dequantise(hidden.values, np.float32(0.25), np.int32(2))
+    found = activation.sel(layer="hidden_1").values
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[:, :5], expected)
+    np.testing.assert_array_equal(activation.sel(layer="free").values[:, :2], layers["free"])
+    logits = dequantise(output.values, np.float32(0.5), np.int32(4))
+    np.testing.assert_array_equal(activation.sel(layer="output").values[:, :3], softmax(logits))
+
+
+def test_open_store__padding_is_nan_so_that_reductions_are_right(example_store: Path):
+    activation = open_store(example_store)["activation"]
+    n_units = activation["n_units"]
+    assert (activation.notnull().sum("unit") == n_units).all()
+    total = activation.sel(layer="output").sum("unit")
+    np.testing.assert_allclose(total, 1, rtol=1e-6)
+
+
+def test_open_store__is_lazy(example_store: Path, forbid_computing):
+    with forbid_computing:
+        dataset = open_store(example_store)
+        dataset["activation"].sel(layer="output").mean("sample")
+    assert dataset["activation"].chunks is not None
+    assert dataset["code"].chunks is not None
+
+
+def test_open_store__incomplete_snapshots_are_nan(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    writer = RepeatWriter(group, 1)
+    writer.add_snapshot(0, snapshot())
+    writer.commit()
+    activation = open_store(tmp_path / "s.zarr")["activation"]
+    there = activation.notnull().any(["layer", "sample", "unit"])
+    assert there.values.tolist() == [[False, False], [True, False]]
+
+
+def test_dequantise__worked_by_hand():
+    found = dequantise(np.array([[0, 128, 255]], "uint8"), np.float32(0.1), np.int32(128))
+    expected = np.float32(0.1) * np.array([[-128, 0, 127]], "float32")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_create_store__template_has_every_declared_variable(tmp_path: Path):
+    layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
+    group = create_store(tmp_path / "s.zarr", small_spec(layers=layers))
+    arrays = dict(group.arrays())
+    assert set(arrays) == {variable.name for variable in STORE_VARIABLES}
+    for variable in STORE_VARIABLES:
+        assert arrays[variable.name].metadata.dimension_names == variable.dims
+
+
+def test_create_store__is_zarr_v3_and_sharded(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    assert group.metadata.zarr_format == 3
+    cube = group["code"]
+    assert cube.shards is not None
+    assert cube.chunks == (1, 2, 1, 4, 3)
+    assert cube.shards == (1, 2, 2, 4, 3)
+
+
+def test_create_store__codes_above_8_bits_are_uint16(tmp_path: Path):
+    layers = (LayerSpec("wide", 2, "relu", 12), LayerSpec("output", 2, "softmax", 8))
+    group = create_store(tmp_path / "s.zarr", small_spec(layers=layers))
+    assert group["code"].dtype == np.uint16
+
+
+def test_create_store__refuses_a_path_that_exists(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    create_store(path, small_spec())
+    with pytest.raises(StoreExistsError, match="--overwrite"):
+        create_store(path, small_spec())
+
+
+def test_create_store__never_overwrites_what_is_not_a_store(tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    zarr.create_group(tmp_path / "foreign.zarr")
+    for path in (tmp_path, tmp_path / "thesis.tex", tmp_path / "foreign.zarr"):
+        with pytest.raises(StoreExistsError, match="never overwritten"):
+            create_store(path, small_spec(), overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_create_store__overwrites_a_store_when_asked(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    create_store(path, small_spec())
+    create_store(path, small_spec(epochs=(0,)), overwrite=True)
+    assert open_store(path).sizes["epoch"] == 1
+
+
+def test_create_store__without_permission(tmp_path: Path):
+    place = tmp_path / "file"
+    place.write_text("")
+    with pytest.raises(StoreError, match="can't be created"):
+        create_store(place / "s.zarr", small_spec())
+
+
+def test_open_store__nothing_there(tmp_path: Path):
+    with pytest.raises(StoreError, match="nothing is there; check the path"):
+        open_store(tmp_path / "typo.zarr")
+
+
+def test_open_store__something_else_there(tmp_path: Path):
+    zarr.create_group(tmp_path / "foreign.zarr")
+    with pytest.raises(StoreError, match="not an ibtools store"):
+        open_store(tmp_path / "foreign.zarr")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(StoreError, match="something else is there"):
+        open_store(tmp_path / "notes.txt")
+
+
+def test_open_store__newer_format_says_how_to_upgrade(example_store: Path):
+    zarr.open_group(example_store, mode="r+").attrs["format_version"] = 99
+    with pytest.raises(StoreVersionError, match=r"format version 99.*pip install --upgrade"):
+        open_store(example_store)
+
+
+@pytest.mark.parametrize("name", ["complete", "scale", "label"])
+def test_open_store__truncated(example_store: Path, name: str):
+    shutil.rmtree(example_store / name)
+    with pytest.raises(StoreError, match=f"truncated or foreign: variable {name} is missing"):
+        open_store(example_store)
+
+
+def test_open_store__damaged_metadata(example_store: Path):
+    (example_store / "zarr.json").write_text("{")
+    with pytest.raises(StoreError, match="can't be opened"):
+        open_store(example_store)
+
+
+def test_open_store__wrong_dims_or_dtype(example_store: Path):
+    for key, value, message in [
+        ("dimension_names", ["repeat", "layer"], "must have the dimensions"),
+        ("data_type", "int8", "must be bool, found int8"),
+    ]:
+        place = example_store / "complete" / "zarr.json"
+        original = place.read_text()
+        metadata = json.loads(original) | {key: value}
+        metadata["fill_value"] = 0 if key == "data_type" else False
+        place.write_text(json.dumps(metadata))
+        with pytest.raises(StoreError, match=message):
+            open_store(example_store)
+        place.write_text(original)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": ()}, "at least one layer"),
+        ({"layers": (LAYERS[0], LAYERS[0])}, "different names"),
+        ({"layers": (LayerSpec("x", 0, "relu", 8),)}, "must have a unit"),
+        ({"layers": (LayerSpec("x", 1, "relu", 17),)}, "found 17"),
+        ({"epochs": (5, 0)}, "epochs must be ascending"),
+        ({"repeats": ()}, "repeats must be ascending"),
+        ({"label": np.array([[0]])}, r"shape \(1, 1\)"),
+        ({"label": np.array([0.5])}, "must be integer, found float64"),
+        ({"label": np.array([-1, 0])}, "from 0, found -1"),
+        ({"split": np.array(["train"])}, "1 entries for 4 samples"),
+    ],
+)
+def test_store_spec__refuses_contradictions(changes: dict, message: str):
+    with pytest.raises(StoreError, match=message):
+        small_spec(**changes)
+
+
+def test_choose_chunking__large_layers():
+    """Bounded units per chunk: a narrow layer beside a wide one stores no padding chunks."""
+    sizes = {"repeat": 1, "epoch": 10, "layer": 3, "sample": 70_000, "unit": 5408}
+    found = choose_chunking(sizes, itemsize=1)
+    assert found == Chunking((1, 1, 1, 70_000, 64), (1, 1, 1, 70_000, 5440))
+
+
+def test_choose_chunking__shards_are_multiples_of_chunks():
+    for unit in (1, 63, 64, 65, 1000):
+        for sample in (1, 4096, 2**20 + 1):
+            sizes = {"repeat": 2, "epoch": 7, "layer": 4, "sample": sample, "unit": unit}
+            found = choose_chunking(sizes, itemsize=4)
+            pairs = zip(found.shards, found.chunks, strict=True)
+            assert all(shard % chunk == 0 for shard, chunk in pairs)
+
+
+def test_writer__padding_chunks_are_not_stored(tmp_path: Path):
+    layers = (LayerSpec("wide", 128, "relu", 8), LayerSpec("narrow", 1, "relu", 8))
+    sizes = {}
+    for name, specs in {"both": layers, "wide": layers[:1]}.items():
+        group = create_store(tmp_path / name, small_spec(layers=specs, epochs=(0,)))
+        rng = np.random.default_rng(0)
+        values = {
+            spec.name: LayerValues(rng.integers(1, 255, (4, spec.n_units), "uint8"), 1.0)
+            for spec in specs
+        }
+        RepeatWriter(group, 0).add_snapshot(0, values)
+        shard = tmp_path / name / "code" / "c" / "0" / "0" / "0" / "0" / "0"
+        sizes[name] = shard.stat().st_size
+    assert sizes["both"] - sizes["wide"] < 64 * 4
+
+
+def test_writer__round_trip_is_identical(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    writer = RepeatWriter(group, 0)
+    assert not writer.add_snapshot(0, snapshot(1))
+    writer.add_history(5, History(0.5, 0.75, 0.25, 0.5))
+    assert writer.add_snapshot(5, snapshot(7))
+    writer.finish("trained")
+    dataset = xr.open_zarr(tmp_path / "s.zarr").load()
+    codes_5 = dataset["code"].sel(repeat=0, epoch=5, layer="hidden")
+    np.testing.assert_array_equal(codes_5, snapshot(7)["hidden"].values)
+    assert dataset["scale"].sel(repeat=0, epoch=0, layer="output") == 0.5
+    assert dataset["zero_point"].sel(repeat=0, epoch=0, layer="output") == 1
+    assert dataset["activation_max"].sel(repeat=0, epoch=5, layer="hidden") == 0.5 * (18 - 1)
+    assert dataset["train_accuracy"].sel(repeat=0, trained_epoch=5) == 0.75
+    assert dataset["complete"].values.tolist() == [[True, True], [False, False]]
+    assert dataset["outcome"].values.tolist() == ["trained", "pending"]
+
+
+def test_writer__commit_of_part_of_a_block_keeps_the_rest(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    first = RepeatWriter(group, 0)
+    first.add_snapshot(0, snapshot(1))
+    first.commit()
+    RepeatWriter(group, 0).add_snapshot(5, snapshot(7))
+    cube = xr.open_zarr(tmp_path / "s.zarr")["code"].sel(repeat=0, layer="hidden")
+    np.testing.assert_array_equal(cube.sel(epoch=0), snapshot(1)["hidden"].values)
+    np.testing.assert_array_equal(cube.sel(epoch=5), snapshot(7)["hidden"].values)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({"hidden": codes(3)}, "must have the layers hidden, output; found hidden"),
+        ({"hidden": codes(2), "output": codes(2)}, r"\(4, 3\), found \(4, 2\)"),
+        (
+            {"hidden": LayerValues(np.zeros((4, 3), "int64"), 1.0), "output": codes(2)},
+            "uint8 or uint16, found int64",
+        ),
+        (
+            {"hidden": LayerValues(np.zeros((4, 3), "uint8")), "output": codes(2)},
+            "scale must be positive, found nan",
+        ),
+        (
+            {"hidden": LayerValues(np.full((4, 3), 256, "uint16"), 1.0), "output": codes(2)},
+            "below 256, found 256",
+        ),
+    ],
+)
+def test_writer__refuses_before_anything_is_written(tmp_path: Path, layers: dict, message: str):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    writer = RepeatWriter(group, 0)
+    with pytest.raises(StoreError, match=message):
+        writer.add_snapshot(0, layers)
+    assert not writer.complete.any()
+
+
+def test_writer__unknown_epoch_and_repeat(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec())
+    with pytest.raises(StoreError, match="repeat 7 is not in the store"):
+        RepeatWriter(group, 7)
+    with pytest.raises(StoreError, match="epoch 3 is not in the store, which holds 0 to 5"):
+        RepeatWriter(group, 0).add_snapshot(3, snapshot())
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from ibtools.errors import StoreError
+from ibtools.layout import StoreSpec
+from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.store import create_store, open_store
+from ibtools.writer import RepeatWriter
+
+layer = LayerSpec("wide", 64, "relu", 8)
+group = create_store(
+    sys.argv[1],
+    StoreSpec((layer,), (0,), tuple(range(32)), (1,), np.zeros(4096, int)),
+)
+writer = RepeatWriter(group, 0)
+rng = np.random.default_rng(0)
+def add(epoch):
+    codes = rng.integers(0, 255, (4096, 64), "uint8")
+    writer.add_snapshot(epoch, {"wide": LayerValues(codes, 1.0)})
+for epoch in range(8):
+    add(epoch)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    for epoch in range(8, 32):
+        add(epoch)
+except StoreError as err:
+    print(err)
+complete = open_store(sys.argv[1])["complete"].values
+assert complete.tolist() == [[True] * 8 + [False] * 24], complete
+"""
+
+
+def test_writer__full_disk_is_one_clear_error_and_nothing_is_lost(tmp_path: Path):
+    """The operating system refuses files above a size, as a full disk would."""
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "s.zarr")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "writing failed" in run.stdout
+    assert "All that is marked complete is intact" in run.stdout
+
+
+def test_store__any_fsspec_path():
+    path = "memory://test_store/run.zarr"
+    ibtools.record_arrays(
+        path, example_snapshots(), label=LABEL, repeats=range(2), epochs=(0, 1, 5, 10)
+    )
+    with pytest.raises(StoreExistsError):
+        ibtools.record_arrays(path, {"x": np.zeros((1, 1, 2, 1), "f4")}, label=[0, 1])
+    assert open_store(path)["complete"].all()
+    report = ibtools.analyze_store(path, quiet=True)
+    assert report.computed == 8
+    assert float(ibtools.open_results(path)["mi_ty"].max()) > 0
+
+
+def test_open_group__is_read_only_by_default(example_store: Path):
+    with pytest.raises(ValueError, match="read"):
+        open_group(example_store)["complete"][...] = False
+
+
+def test_markdown_table__has_every_variable():
+    table = markdown_table(STORE_VARIABLES + RESULT_VARIABLES)
+    assert len(table.splitlines()) == 2 + len(STORE_VARIABLES) + len(RESULT_VARIABLES)
+    assert table.count("\n| `") == len(STORE_VARIABLES) + len(RESULT_VARIABLES)
+
+
+def test_store__leaves_no_partial_files(example_store: Path):
+    names = [name for _, _, files in os.walk(example_store) for name in files]
+    assert not [name for name in names if "partial" in name]

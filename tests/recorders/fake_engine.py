@@ -1,0 +1,39 @@
+"""An engine without TensorFlow: its network is one number that each epoch's order changes."""
+
+import numpy as np
+
+from ibtools.recorders.engine import EpochReport
+from ibtools.snapshots import History, LayerValues
+
+
+class FakeEngine:
+    """Trains nothing, but reports, resumes and fails as an engine does."""
+
+    fails_in_attempts: tuple[int, ...] = ()
+
+    def train(self, training, on_epoch, *, resume=None):
+        start, value = (0, training.seeds.model) if resume is None else (resume[0], int(resume[1]))
+        if resume is None and not on_epoch(self._report(training, 0, value)):
+            return
+        for epoch in range(start + 1, training.epochs + 1):
+            order = training.seeds.batch_order(epoch, 100)
+            value = (value * 31 + int(order[:10] @ np.arange(10))) % 2**31
+            if not on_epoch(self._report(training, epoch, value)):
+                return
+
+    def _report(self, training, epoch, value):
+        accuracy = 0.1 if training.seeds.attempt in self.fails_in_attempts else 0.9
+        history = History(1 / (epoch + 1), accuracy, 2 / (epoch + 1), accuracy) if epoch else None
+
+        def snapshot():
+            rng = np.random.default_rng(value)
+            return {
+                spec.name: LayerValues(
+                    rng.integers(0, 2**spec.bits, (4096, spec.n_units), "uint8"),
+                    scale=1 / (1 + epoch),
+                    zero_point=epoch,
+                )
+                for spec in training.network.layer_specs(training.activation, training.bits)
+            }
+
+        return EpochReport(epoch, history, snapshot, lambda: str(value).zfill(12).encode())

@@ -1,0 +1,182 @@
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tf_keras
+
+from ibtools.errors import RecordingError
+from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.engine import Training
+from ibtools.recorders.keras import fit
+from ibtools.recorders.keras.fit import FitEngine, create_trainable, evaluate
+from ibtools.recorders.keras.state import pack_state, unpack_state
+from ibtools.recorders.networks import get_network
+from ibtools.recorders.seeds import SeedStreams
+from ibtools.snapshots import History
+
+
+def create_training(activation="tanh", bits=8, epochs=3):
+    seeds = SeedStreams(base=0, repeat=0)
+    return Training(get_network("syn"), activation, bits, load_data_set("SYN"), seeds, epochs)
+
+
+def record(training, resume=None, n_reports=99):
+    """Everything an engine reports: (epoch, history, snapshot, state) of each epoch."""
+    reports = []
+
+    def on_epoch(report):
+        reports.append((report.epoch, report.history, report.snapshot(), report.state()))
+        return len(reports) < n_reports
+
+    FitEngine().train(training, on_epoch, resume=resume)
+    return reports
+
+
+def digest(reports):
+    result = hashlib.sha256()
+    for epoch, history, snapshot, state in reports:
+        result.update(f"{epoch} {history}".encode())
+        for name, layer in snapshot.items():
+            result.update(f"{name} {layer.scale} {layer.zero_point}".encode())
+            result.update(layer.values.tobytes())
+        result.update(state)
+    return result.hexdigest()
+
+
+@pytest.fixture(scope="module", params=[("tanh", 8), ("relu", 4)], ids=["tanh-8", "relu-4"])
+def training(request):
+    return create_training(*request.param)
+
+
+@pytest.fixture(scope="module")
+def reports(training):
+    return record(training)
+
+
+def test_train__reports_every_epoch_and_the_untrained_network(reports):
+    assert [epoch for epoch, *_ in reports] == [0, 1, 2, 3]
+    assert reports[0][1] is None
+    assert all(isinstance(history, History) for _, history, _, _ in reports[1:])
+    assert reports[3][1].train_loss < reports[1][1].train_loss
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_train__resumed_equals_uninterrupted(training, reports, epoch):
+    resumed = record(training, resume=(epoch, reports[epoch][3]))
+    assert digest(resumed) == digest(reports[epoch + 1 :])
+
+
+def test_train__resumed_after_the_last_epoch_has_nothing_to_do(training, reports):
+    assert record(training, resume=(3, reports[3][3])) == []
+
+
+@pytest.fixture(scope="module")
+def digests_elsewhere(request):
+    """Digests of both trainings, the second one first, in a process that ran nothing before."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_fit as t\n"
+        "for case in [('relu', 4), ('tanh', 8)]:\n"
+        "    print(case[0], t.digest(t.record(t.create_training(*case))))"
+    )
+    command = [sys.executable, "-c", code, str(request.path.parent)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return dict(line.split() for line in output.splitlines())
+
+
+def test_train__is_the_same_in_another_process_and_order(training, reports, digests_elsewhere):
+    assert digests_elsewhere[training.activation] == digest(reports)
+
+
+def test_train__calibration_does_not_change_the_training(training, reports, monkeypatch):
+    monkeypatch.setattr(fit, "calibrate", lambda model, x: None)
+    without = record(training, n_reports=2)
+    assert digest(without[:1]) != digest(reports[:1])
+    assert digest(without[1:]) == digest(reports[1:2])
+
+
+@pytest.mark.parametrize("n_reports", [1, 2])
+def test_train__stops_when_told_to(n_reports):
+    reports = record(create_training(bits=32), n_reports=n_reports)
+    assert [epoch for epoch, *_ in reports] == list(range(n_reports))
+
+
+def test_train__every_sample_once_and_the_last_batch_kept(training):
+    batches = list(fit._create_batches(training, 1).as_numpy_iterator())
+    assert [len(x) for x, _ in batches] == 2 * (12 * [256] + [204])
+    train = ~training.data.is_test
+    order = training.seeds.batch_order(2, int(train.sum()))
+    first = np.concatenate([x for x, _ in batches[:13]])
+    assert np.array_equal(first, training.data.x[train][order])
+
+
+def test_train__history_is_that_of_keras():
+    training = create_training("relu", 32, epochs=2)
+    model = create_trainable(training).model
+    _, history, snapshot, state = record(training)[-1]
+    unpack_state(model, state)
+    model.compile(model.optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    one_hot = tf_keras.utils.to_categorical(training.data.y)
+    for split, expected in [
+        (~training.data.is_test, (history.train_loss, history.train_accuracy)),
+        (training.data.is_test, (history.test_loss, history.test_accuracy)),
+    ]:
+        found = model.evaluate(training.data.x[split], one_hot[split], verbose=0)
+        assert found == pytest.approx(expected, rel=1e-5)
+    assert evaluate(snapshot["output"].values, training.data) == history
+
+
+def test_evaluate__by_hand():
+    data = load_data_set("SYN")
+    probabilities = np.where(data.y[:, np.newaxis] == [0, 1], 0.75, 0.25).astype(np.float32)
+    probabilities[data.is_test] = probabilities[data.is_test, ::-1]
+    history = evaluate(probabilities, data)
+    assert (history.train_accuracy, history.test_accuracy) == (1, 0)
+    assert history.train_loss == pytest.approx(np.log(4 / 3))
+    assert history.test_loss == pytest.approx(np.log(4))
+
+
+def test_evaluate__impossible_label_has_a_finite_loss():
+    data = load_data_set("SYN")
+    wrong = (data.y[:, np.newaxis] != [0, 1]).astype(np.float32)
+    assert evaluate(wrong, data).train_loss == pytest.approx(87.3, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def float_model():
+    return create_trainable(create_training(bits=32)).model
+
+
+def test_unpack_state__refuses_another_network(float_model):
+    before = pack_state(float_model)
+    other = pack_state(create_trainable(create_training("relu", 4)).model)
+    with pytest.raises(RecordingError, match="variables of the network that it is to resume"):
+        unpack_state(float_model, other)
+    assert pack_state(float_model) == before
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 5000])
+def test_unpack_state__refuses_a_damaged_state(float_model, n_bytes):
+    with pytest.raises(RecordingError, match="must be what pack_state returned"):
+        unpack_state(float_model, pack_state(float_model)[:n_bytes])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activation": "sigmoid"}, "unknown activation"),
+        ({"bits": 9}, "bits must be 2 to 8"),
+        ({"epochs": -1}, "epochs must not be negative"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        (
+            {"network": replace(get_network("syn"), input_shape=(3,))},
+            r"samples of shape \(3,\) and",
+        ),
+    ],
+)
+def test_training__is_checked_before_anything_is_built(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(create_training(), **change)

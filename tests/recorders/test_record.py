@@ -1,0 +1,241 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from zarr.storage import LocalStore
+
+import ibtools
+from ibtools.errors import (
+    InputError,
+    RecordingError,
+    StoreError,
+    StoreExistsError,
+    UnknownNameError,
+)
+from ibtools.recorders import record as record_module
+from ibtools.recorders.experiments import EXPERIMENTS, get_experiment
+from ibtools.recorders.networks import get_network
+from ibtools.recorders.record import load_engine, record
+from tests.recorders.fake_engine import FakeEngine
+
+SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
+    monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+
+
+def record_fake(path: Path, **changes) -> None:
+    record("SYN-Tanh", path, **(SETTINGS | {"engine": "fake"} | changes))
+
+
+def files(store: Path) -> dict[str, bytes]:
+    """Return all files but the root's metadata, which holds the time of creation."""
+    return {
+        str(path.relative_to(store)): path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file() and path.relative_to(store) != Path("zarr.json")
+    }
+
+
+def test_record__store_holds_what_was_reported(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    record_fake(path)
+    dataset = xr.open_zarr(path).load()
+    assert dataset["epoch"].values.tolist() == [0, 2, 4, 6, 8, 9]
+    assert dataset["trained_epoch"].values.tolist() == list(range(1, 10))
+    assert dataset["complete"].all()
+    assert dataset["outcome"].values.tolist() == ["trained", "trained"]
+    assert len(set(dataset["seed"].values.tolist())) == 2
+    assert (dataset["train_accuracy"] == np.float32(0.9)).all()
+    assert dataset["test_loss"].sel(trained_epoch=9, repeat=1) == np.float32(0.2)
+    assert int((dataset["split"] == "test").sum()) == 820
+    configuration = json.loads(dataset.attrs["configuration"])
+    assert configuration["experiment"] == "SYN-Tanh"
+    assert configuration["recorded_epochs"] == [0, 2, 4, 6, 8, 9]
+    assert dataset.attrs["data_checksum"].startswith("sha256:")
+    assert "checkpoint" not in os.listdir(path)
+
+
+def test_record__a_repeat_is_the_same_whatever_else_is_recorded(tmp_path: Path):
+    record_fake(tmp_path / "two")
+    record_fake(tmp_path / "one", repeats=1)
+    two, one = (xr.open_zarr(tmp_path / name).load() for name in ("two", "one"))
+    xr.testing.assert_equal(two.isel(repeat=[0]), one)
+
+
+class KilledError(RuntimeError):
+    """Stands for a kill -9: nothing catches it."""
+
+
+def record_killed_at(path: Path, monkeypatch, write: int) -> bool:
+    """Record until the given write to the store, which fails; return whether it came to that."""
+    original, count = LocalStore.set, 0
+
+    async def killing(self, key, value, *arguments, **options):
+        nonlocal count
+        count += 1
+        if count >= write:
+            raise KilledError
+        await original(self, key, value, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "set", killing)
+        try:
+            record_fake(path)
+        except KilledError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 9])
+def test_record__killed_at_any_write_resumes_to_the_same_bytes(
+    tmp_path: Path, monkeypatch, step: int
+):
+    """Every write of a recording is a point where it can die; a sample of them by default."""
+    record_fake(tmp_path / "whole")
+    expected = files(tmp_path / "whole")
+    whole = xr.open_zarr(tmp_path / "whole")["code"].values
+    write = 75
+    while True:
+        path = tmp_path / str(write)
+        if not record_killed_at(path, monkeypatch, write):
+            break
+        complete = xr.open_zarr(path)["complete"].values
+        found = xr.open_zarr(path)["code"].values[complete]
+        np.testing.assert_array_equal(found, whole[complete])
+        record_fake(path, resume=True)
+        assert files(path) == expected, write
+        write += step
+    assert write > 100
+
+
+def test_record__resume_does_not_train_again_what_is_finished(tmp_path: Path, monkeypatch):
+    path = tmp_path / "s.zarr"
+    record_fake(path)
+
+    def refuse(*_, **__):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(FakeEngine, "train", refuse)
+    record_fake(path, resume=True)
+
+
+def test_record__resume_refuses_other_settings(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    record_fake(path)
+    with pytest.raises(StoreError, match=r'- +"seed": 0; .*\+ +"seed": 1'):
+        record_fake(path, resume=True, seed=1)
+    with pytest.raises(StoreError, match="nothing is there"):
+        record_fake(tmp_path / "typo.zarr", resume=True)
+
+
+def test_record__never_overwrites_unless_asked(tmp_path: Path):
+    path = tmp_path / "s.zarr"
+    record_fake(path)
+    before = files(path)
+    with pytest.raises(StoreExistsError, match="--resume"):
+        record_fake(path)
+    assert files(path) == before
+    with pytest.raises(InputError, match="not both"):
+        record_fake(path, overwrite=True, resume=True)
+    record_fake(path, overwrite=True)
+    assert files(path) == before
+
+
+def test_record__failed_trainings_are_retried_and_counted(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(record_module, "PATIENCE_EPOCHS", 5)
+    monkeypatch.setattr(FakeEngine, "fails_in_attempts", (0, 1))
+    record_fake(tmp_path / "s.zarr")
+    dataset = xr.open_zarr(tmp_path / "s.zarr").load()
+    assert dataset["failed_attempts"].values.tolist() == [2, 2]
+    assert dataset["outcome"].values.tolist() == ["trained", "trained"]
+    assert dataset["complete"].all()
+
+
+def test_record__a_repeat_that_always_fails_is_kept_and_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(record_module, "PATIENCE_EPOCHS", 5)
+    monkeypatch.setattr(FakeEngine, "fails_in_attempts", tuple(range(10)))
+    record_fake(tmp_path / "s.zarr")
+    dataset = xr.open_zarr(tmp_path / "s.zarr").load()
+    assert dataset["outcome"].values.tolist() == ["failed", "failed"]
+    assert dataset["complete"].sum("epoch").values.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"bits": 1}, InputError, "bits must be 2 to 8, or 32"),
+        ({"bits": 9}, InputError, "bits must be 2 to 8, or 32"),
+        ({"epochs": -1}, InputError, "epochs must not be negative"),
+        ({"repeats": 0}, InputError, "repeats must be 1 or more"),
+        ({"schedule": "often"}, InputError, "unknown schedule 'often'"),
+        ({"engine": "fti"}, UnknownNameError, "unknown engine 'fti'; did you mean 'fit'"),
+        ({"seed": -1}, InputError, "base must be at least 0"),
+    ],
+)
+def test_record__bad_settings_write_nothing(tmp_path: Path, changes, error, message):
+    with pytest.raises(error, match=message):
+        record_fake(tmp_path / "s.zarr", **changes)
+    assert not (tmp_path / "s.zarr").exists()
+
+
+def test_record__unknown_experiment(tmp_path: Path):
+    with pytest.raises(UnknownNameError, match=r"unknown experiment 'SYN-Than'; .*'SYN-Tanh'"):
+        record("SYN-Than", tmp_path / "s.zarr")
+
+
+def test_load_engine__without_tensorflow(monkeypatch):
+    monkeypatch.setitem(record_module.ENGINES, "fit", "no_such_library:FitEngine")
+    with pytest.raises(RecordingError, match=r"pip install 'ibtools-nn\[record\]'"):
+        load_engine("fit")
+
+
+def test_experiments__names_resolve():
+    for name in EXPERIMENTS:
+        experiment = get_experiment(name)
+        specs = get_network(experiment.network).layer_specs(experiment.activation, experiment.bits)
+        assert specs[-1].activation_function == "softmax"
+
+
+KILLED = """
+import sys
+import ibtools.layout
+from ibtools.recorders import record
+ibtools.layout.MAX_BLOCK_EPOCHS = 4
+original = record.save_checkpoint
+def telling(group, repeat, epoch, state):
+    original(group, repeat, epoch, state)
+    print("checkpoint", flush=True)
+record.save_checkpoint = telling
+record.record("SYN-Tanh", sys.argv[1], epochs=40, repeats=1, schedule="every:2", quiet=True,
+              resume=len(sys.argv) > 2)
+"""
+
+
+def test_record__kill_9_and_resume_with_tensorflow(tmp_path: Path):
+    """The real engine in real processes: killed in the middle, then resumed to the same bytes."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(
+        [*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            assert process.stdout.readline() == "checkpoint\n"
+        os.kill(process.pid, signal.SIGKILL)
+    complete = ibtools.open_store(tmp_path / "killed")["complete"].values
+    assert complete[0, :8].all()
+    assert not complete.all()
+    subprocess.run([*command, str(tmp_path / "killed"), "resume"], check=True, env=environment)
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
