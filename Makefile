@@ -31,7 +31,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
 docs: $(INSTALLED)
-	$(BIN)/python docs/build.py
+	$(BIN)/sphinx-build -W --keep-going -q docs site
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

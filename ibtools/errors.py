@@ -1,14 +1,16 @@
 """What ibtools raises.
 
-* IbtoolsError
-  * StoreError (also ValueError): a store, or what was about to be written to it, breaks the
-    contract
-    * StoreExistsError: the path is taken
-    * StoreVersionError: the store's format is newer than this ibtools
-  * InputError (also ValueError): a setting is out of its range
-  * GridError (also ValueError): a recorded value is not on the quantiser's grid
-  * UnknownNameError (also ValueError): a name that no table knows
-  * RecordingError: a training could not be recorded
+::
+
+    IbtoolsError
+      StoreError (also ValueError): a store, or what was about to be written to it, breaks the
+        contract
+        StoreExistsError: the path is taken
+        StoreVersionError: the store's format is newer than this ibtools
+      InputError (also ValueError): a setting is out of its range
+      GridError (also ValueError): a recorded value is not on the quantiser's grid
+      UnknownNameError (also ValueError): a name that no table knows
+      RecordingError: a training could not be recorded
 
 The command line prints an `IbtoolsError` or an `OSError` as one line and exits with code 1;
 anything else keeps its traceback, because it is a bug.
@@ -69,11 +71,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
 
     Examples
     --------
-    >>> raise unknown_name("layer", "ouput", ["hidden_1", "output"])
-    Traceback (most recent call last):
-    ...
-    ibtools.errors.UnknownNameError: unknown layer 'ouput'; did you mean 'output'? Known: hidden_1,
-    output
+    >>> print(unknown_name("layer", "ouput", ["hidden_1", "output"]))
+    unknown layer 'ouput'; did you mean 'output'? Known: hidden_1, output
     """
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1)

@@ -246,7 +246,7 @@ def markdown_table(variables: tuple[Variable, ...]) -> str:
     Examples
     --------
     >>> print(markdown_table(RESULT_VARIABLES[4:]).splitlines()[2][:52])
-    | `analysed` | repeat, epoch | bool | 1 | commit mark
+    | `analysed` | repeat, epoch | bool | 1 | commit mar
     """
     head = ("variable", "dims", "dtype", "units", "meaning", "missing")
     rows = [head, ("---",) * len(head)]
