@@ -24,8 +24,6 @@ References
    arXiv:1703.00810, 2017.
 """
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +32,6 @@ N_BITS = 12
 
 THRESHOLD = 7.6
 """The cut that balances the labels best; f has no value between 7.562777 and 7.701302."""
-
-TEST_FRACTION = 0.2
-"""Share of the test samples within each class."""
 
 _VERTEX_OF_BIT = (0, 2, 9, 4, 11, 10, 7, 1, 6, 3, 8, 5)
 
@@ -91,30 +86,3 @@ def label_patterns(x: NDArray[np.float32]) -> NDArray[np.int64]:
     lit = x.astype(np.float64)
     f: NDArray[np.float64] = lit.sum(axis=1) + np.linalg.norm(lit @ icosahedron(), axis=1)
     return (f > THRESHOLD).astype(np.int64)
-
-
-def split_patterns(y: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Choose the test samples: a fixed fifth of each class.
-
-    Parameters
-    ----------
-    y : ndarray, (sample,), int64
-        Labels.
-
-    Returns
-    -------
-    ndarray, (sample,), bool
-        Which are test samples.
-
-    Notes
-    -----
-    Samples are ranked by the SHA-256 digest of their row number, so that the split depends on no
-    random generator and no version of one.
-    """
-    keys = np.array([hashlib.sha256(b"SYN %d" % row).digest() for row in range(y.size)])
-    is_test = np.zeros(y.shape, dtype=np.bool_)
-    for label in np.unique(y):
-        rows = np.flatnonzero(y == label)
-        n_test = round(TEST_FRACTION * rows.size)
-        is_test[rows[np.argsort(keys[rows])[:n_test]]] = True
-    return is_test

@@ -1,0 +1,101 @@
+"""What a data set is, whatever it was read from."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Labelled samples, training and test together.
+
+    Parameters
+    ----------
+    name : str
+        As in `ibtools.recorders.datasets.DATA_SETS`, or the name of the user's file.
+    x : ndarray, (sample, ...), float32
+        Inputs in their natural shape, such as (sample, row, column, colour); dense networks flatten
+        them.
+    y : ndarray, (sample,), int64
+        Labels, 0 to n_classes - 1.
+    is_test : ndarray, (sample,), bool
+        Which samples are kept out of the training.
+    checksum : str
+        Of inputs and labels, as `checksum` computes it.
+    n_classes : int
+        How many classes there are.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit together.
+    """
+
+    name: str
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    is_test: NDArray[np.bool_]
+    checksum: str
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        dtypes = tuple(str(array.dtype) for array in (self.x, self.y, self.is_test))
+        if dtypes != ("float32", "int64", "bool"):
+            raise InputError(f"x, y and is_test must be float32, int64 and bool, but are {dtypes}")
+        if not self.x.shape[:1] == self.y.shape == self.is_test.shape:
+            raise InputError(
+                "x, y and is_test must have one entry per sample, but their shapes are "
+                f"{self.x.shape}, {self.y.shape} and {self.is_test.shape}"
+            )
+        if self.is_test.all() or not self.is_test.any():
+            raise InputError(f"data set {self.name!r} must have training and test samples")
+        if self.y.min() < 0 or self.y.max() >= self.n_classes:
+            raise InputError(
+                f"labels must be 0 to {self.n_classes - 1}, "
+                f"but are {self.y.min()} to {self.y.max()}"
+            )
+
+
+def checksum(x: NDArray[np.float32], y: NDArray[np.int64]) -> str:
+    """Compute what identifies the samples of a data set.
+
+    Parameters
+    ----------
+    x : ndarray, (sample, ...), float32
+        Inputs.
+    y : ndarray, (sample,), int64
+        Labels.
+
+    Returns
+    -------
+    str
+        "sha256:" and the digest of the bytes of x, then y, little-endian and in C order.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(x, "<f4").data)
+    digest.update(np.ascontiguousarray(y, "<i8").data)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def scale_bytes(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale bytes to [0, 1].
+
+    Parameters
+    ----------
+    values : ndarray, any dims, uint8
+        As images store them.
+
+    Returns
+    -------
+    ndarray, same dims, float32
+        float32(byte) / float32(255), correctly rounded; different bytes stay different.
+
+    Examples
+    --------
+    >>> scale_bytes(np.array([0, 51, 255], np.uint8))
+    array([0. , 0.2, 1. ], dtype=float32)
+    """
+    return np.divide(values, np.float32(255), dtype=np.float32)

@@ -1,0 +1,177 @@
+"""NumPy's ``.npz`` archives: Keras' layout of image data sets, and the user's own data."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.errors import InputError
+from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes
+from ibtools.recorders.datasets.split import stratified_split
+
+KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
+"""The arrays of Keras' ``mnist.npz``."""
+
+_OWN_NAMES = ("x", "y", "split", "is_test")
+
+
+def read_keras_npz(path: Path) -> tuple[NDArray[Any], ...]:
+    """Read an archive of Keras' layout.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    tuple of ndarray
+        x_train, y_train, x_test and y_test; labels that Keras stores as (sample, 1) are (sample,).
+
+    Raises
+    ------
+    InputError
+        If the file is no such archive.
+    """
+    arrays = _read_arrays(path)
+    _validate_names(path, arrays, required=KERAS_NAMES)
+    for name in ("y_train", "y_test"):
+        if arrays[name].shape[1:] == (1,):
+            arrays[name] = arrays[name][:, 0]
+    return tuple(arrays[name] for name in KERAS_NAMES)
+
+
+def load_npz(path: Path) -> DataSet:
+    """Load the user's own data.
+
+    Parameters
+    ----------
+    path : path
+        An archive of
+
+        * ``x``, (sample, ...): numbers. Unsigned bytes are divided by 255, as images are; other
+          numbers are kept, as float32.
+        * ``y``, (sample,): integers from 0, without gaps.
+        * optionally either ``split``, (sample,), "train" or "test", or ``is_test``, (sample,),
+          bool. Without, a fixed fifth of each class is for testing.
+
+    Returns
+    -------
+    DataSet
+        It has the name of the file, without its folder.
+
+    Raises
+    ------
+    InputError
+        If an array is missing, unknown, or not as described.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rng = np.random.default_rng(0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mine.npz"
+    ...     np.savez(path, x=rng.normal(size=(10, 3)), y=np.repeat([0, 1], 5))
+    ...     data = load_npz(path)
+    >>> data.name, data.x.shape, data.n_classes, int(data.is_test.sum())
+    ('mine.npz', (10, 3), 2, 2)
+    """
+    arrays = _read_arrays(path)
+    _validate_names(path, arrays, required=("x", "y"), optional=_OWN_NAMES)
+    _validate_lengths(path, arrays)
+    y = _labels(path, arrays["y"])
+    is_test = _is_test(path, arrays, y)
+    x = _inputs(path, arrays["x"])
+    return DataSet(path.name, x, y, is_test, checksum(x, y), n_classes=int(y.max()) + 1)
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except (EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as err:
+        raise InputError(
+            f"{path}: must be an .npz archive of plain arrays, as numpy.savez writes it ({err})"
+        ) from err
+
+
+def _validate_names(
+    path: Path,
+    arrays: dict[str, NDArray[Any]],
+    *,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] | None = None,
+) -> None:
+    """Check which arrays there are; without `optional`, there may be any others."""
+    found = ", ".join(arrays) or "nothing"
+    missing = [name for name in required if name not in arrays]
+    if missing:
+        raise InputError(f"{path}: must hold {', '.join(missing)}, but holds {found}")
+    if optional is not None and not set(arrays) <= set(optional):
+        raise InputError(f"{path}: may hold only {', '.join(optional)}, but holds {found}")
+    if {"split", "is_test"} <= set(arrays):
+        raise InputError(f"{path}: may hold either split or is_test, but holds both")
+
+
+def _validate_lengths(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Check that there are samples, and that all arrays have one entry for each."""
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    others = [array.shape for name, array in arrays.items() if name != "x"]
+    x = arrays["x"]
+    if x.ndim < 2 or any(shape != x.shape[:1] for shape in others):
+        raise InputError(
+            f"{path}: x must be (sample, ...) and the others (sample,), but the shapes are "
+            f"{shapes}; a single feature is x[:, numpy.newaxis]"
+        )
+    if x.size == 0:
+        raise InputError(f"{path}: there must be samples and features, but the shapes are {shapes}")
+
+
+def _labels(path: Path, y: NDArray[Any]) -> NDArray[np.int64]:
+    if y.dtype.kind not in "iu":
+        raise InputError(f"{path}: y must be integers, but is {y.dtype}")
+    classes = np.unique(y)
+    if not np.array_equal(classes, np.arange(classes.size)):
+        raise InputError(
+            f"{path}: labels must be 0 to {classes.size - 1}, as there are {classes.size}, but are "
+            f"{classes[0]} to {classes[-1]}; "
+            "number them with numpy.unique(y, return_inverse=True)[1]"
+        )
+    return y.astype(np.int64)
+
+
+def _inputs(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"{path}: x must be real numbers, but is {x.dtype}")
+    if x.dtype == np.uint8:
+        return scale_bytes(x)
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused
+        values = np.ascontiguousarray(x, dtype=np.float32)
+    if not np.isfinite(values).all():
+        sample = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise InputError(
+            f"{path}: x must be finite in float32, but x[{sample}] is not; "
+            "leave such samples out or replace their values"
+        )
+    return values
+
+
+def _is_test(
+    path: Path, arrays: dict[str, NDArray[Any]], y: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    if "is_test" in arrays:
+        is_test = arrays["is_test"]
+        if is_test.dtype != np.bool_:
+            raise InputError(f"{path}: is_test must be bool, but is {is_test.dtype}")
+        return is_test
+    if "split" not in arrays:
+        return stratified_split(y, "npz")
+    parts = sorted({str(part) for part in arrays["split"].tolist()})
+    if parts != ["test", "train"]:
+        raise InputError(f"{path}: split must hold 'train' and 'test', but holds {parts}")
+    return np.asarray(arrays["split"] == "test", np.bool_)
