@@ -12,19 +12,26 @@ from ibtools.snapshots import LayerValues
 from ibtools.store import open_store
 
 if TYPE_CHECKING:
+    # the names that __getattr__ finds
     from ibtools.analysis.graph import analyze
-    from ibtools.analysis.plots import plot
+    from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
-    from ibtools.recorders.record import record
+    from ibtools.recorders.record import forecast_recording, record
+    from ibtools.reproduce import reproduce
 
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
     "open_results": "ibtools.analysis.results",
+    "export_results": "ibtools.export",
+    "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",
+    "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
+    "reproduce": "ibtools.reproduce",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""
@@ -35,11 +42,15 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "export_results",
+    "forecast_recording",
     "open_results",
     "open_store",
     "plot",
+    "plot_store",
     "record",
     "record_arrays",
+    "reproduce",
 ]
 
 

@@ -10,7 +10,9 @@ from ibtools.errors import InputError
 _FORMS = "every:N, log:N, a list such as 0,1,10,100, or paper"
 
 
-def parse_schedule(schedule: str, *, epochs: int, paper_step: int | None = None) -> tuple[int, ...]:
+def parse_schedule(
+    schedule: str, *, epochs: int, prefit: int = 0, paper_step: int | None = None
+) -> tuple[int, ...]:
     """Return the epochs that a schedule records.
 
     Parameters
@@ -21,13 +23,16 @@ def parse_schedule(schedule: str, *, epochs: int, paper_step: int | None = None)
         step, 1 + 2 step, ..., as the paper recorded, without the untrained network.
     epochs : int
         Epochs of training.
+    prefit : int, optional
+        Epochs on random labels before them, which end at epoch 0. A schedule that is no list
+        records them as it does the training, from -prefit on.
     paper_step : int, optional
         The step of the schedule ``paper`` for this experiment.
 
     Returns
     -------
     tuple of int
-        Ascending, without duplicates, between 0 and `epochs`.
+        Ascending, without duplicates, between -`prefit` and `epochs`.
 
     Raises
     ------
@@ -42,17 +47,25 @@ def parse_schedule(schedule: str, *, epochs: int, paper_step: int | None = None)
     (0, 1, 10, 100, 1000)
     >>> parse_schedule("paper", epochs=20, paper_step=5)
     (1, 6, 11, 16)
+    >>> parse_schedule("every:5", epochs=10, prefit=6)
+    (-6, -1, 0, 5, 10)
     """
     if epochs < 0:
         raise InputError(f"epochs must not be negative, found {epochs}")
+    if prefit < 0:
+        raise InputError(f"prefit must not be negative, found {prefit}")
     kind, _, argument = schedule.partition(":")
+    if prefit and (kind in ("every", "log") or schedule == "paper"):
+        before = parse_schedule(schedule, epochs=prefit, paper_step=paper_step)
+        after = parse_schedule(schedule, epochs=epochs, paper_step=paper_step)
+        return tuple(sorted({*(epoch - prefit for epoch in before), *after}))
     if kind == "every":
         return (*range(0, epochs, _positive(argument, schedule)), epochs)
     if kind == "log":
         return _logarithmic(_positive(argument, schedule), epochs)
     if schedule == "paper":
         return _paper(epochs, paper_step)
-    return _listed(schedule, epochs)
+    return _listed(schedule, epochs, prefit)
 
 
 def _positive(argument: str, schedule: str) -> int:
@@ -81,14 +94,14 @@ def _paper(epochs: int, step: int | None) -> tuple[int, ...]:
     return tuple(range(1, epochs + 1, step))
 
 
-def _listed(schedule: str, epochs: int) -> tuple[int, ...]:
+def _listed(schedule: str, epochs: int, prefit: int) -> tuple[int, ...]:
     try:
         listed = sorted({int(word) for word in schedule.split(",")})
     except ValueError as err:
         raise InputError(f"unknown schedule {schedule!r}; write one of {_FORMS}") from err
-    if listed[0] < 0 or listed[-1] > epochs:
+    if listed[0] < -prefit or listed[-1] > epochs:
         raise InputError(
-            f"schedule {schedule!r}: epochs must lie between 0 and the {epochs} that are trained; "
-            f"found {listed[0] if listed[0] < 0 else listed[-1]}"
+            f"schedule {schedule!r}: epochs must lie between {-prefit} and the {epochs} that are "
+            f"trained; found {listed[0] if listed[0] < -prefit else listed[-1]}"
         )
     return tuple(listed)

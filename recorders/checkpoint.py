@@ -14,6 +14,12 @@ _MARK = b"ibtools1"
 _EPOCH_BYTES = 8
 
 
+def prepare_checkpoints(group: zarr.Group) -> None:
+    """Create the place of the checkpoints, before several processes write to it."""
+    with writing(group):
+        group.require_group(_GROUP)
+
+
 def save_checkpoint(group: zarr.Group, repeat: int, epoch: int, state: bytes) -> None:
     """Replace the checkpoint of a repeat by the state after `epoch`."""
     header = _MARK + epoch.to_bytes(_EPOCH_BYTES, "little", signed=True)

@@ -1,319 +1,184 @@
 """Recording an experiment: train every repeat, write every snapshot, resume what stopped."""
 
 import difflib
-import importlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Literal, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import zarr
 
 from ibtools.errors import InputError, RecordingError, StoreError, unknown_name
-from ibtools.layout import StoreSpec
-from ibtools.progress import Progress, progress_bar
-from ibtools.recorders.checkpoint import (
-    delete_checkpoint,
-    delete_checkpoints,
-    load_checkpoint,
-    save_checkpoint,
-)
-from ibtools.recorders.datasets import DataSet, load_data_set
-from ibtools.recorders.engine import Engine, EpochReport, Training
-from ibtools.recorders.experiments import Experiment, get_experiment
-from ibtools.recorders.networks import get_network
-from ibtools.recorders.seeds import SeedStreams
-from ibtools.schedule import parse_schedule
+from ibtools.progress import progress_bar
+from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
+from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.forecast import Forecast, forecast
+from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
+from ibtools.recorders.repeat import load_engine
+from ibtools.recorders.workers import record_repeats
 from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
-from ibtools.writer import RepeatWriter
 
 ENGINES = {"fit": "ibtools.recorders.keras.fit:FitEngine"}
 """Where each engine is found; imported when it is used, because it brings TensorFlow."""
 
-MAX_ATTEMPTS = 5
-"""Trainings of one repeat, at the most, before it counts as failed."""
-
-PATIENCE_EPOCHS = 1000
-"""From this epoch on a training must be better than guessing."""
-
-REQUIRED_GAIN = 0.07
-"""Part of the way from the majority class to 1 that training accuracy must have come by then.
-
-For SYN this asks for an accuracy of 0.55, the paper's threshold.
-"""
-
 
 @dataclass(frozen=True)
-class Recording:
-    """Everything that decides what a recording holds; kept in the store as JSON.
+class RecordReport:
+    """What a recording came to.
 
     Parameters
     ----------
-    experiment, network, data_set, activation : str
-        Names in their tables.
-    bits : int
-        2 to 8, or 32 for a float network.
-    epochs, repeats, seed : int
-        As on the command line.
-    recorded_epochs : tuple of int
-        The schedule, spelled out.
-    engine : str
-        Name in `ENGINES`.
-    learning_rate : float
-        Of Adam.
-    batch_size : int
-        Samples per step.
+    trained, failed : int
+        Repeats in the store with that outcome.
+    failed_attempts : int
+        Trainings that were given up, of all repeats.
     """
 
-    experiment: str
-    network: str
-    data_set: str
-    activation: str
-    bits: int
-    epochs: int
-    repeats: int
-    seed: int
-    recorded_epochs: tuple[int, ...]
-    engine: str
-    learning_rate: float = 1e-4
-    batch_size: int = 256
-
-    def training(self, data: DataSet, repeat: int, attempt: int) -> Training:
-        """Return one training of this recording."""
-        return Training(
-            network=get_network(self.network),
-            activation=self.activation,
-            bits=self.bits,
-            data=data,
-            seeds=SeedStreams(self.seed, repeat, attempt),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-        )
-
-    def store_spec(self, data: DataSet) -> StoreSpec:
-        """Return what a store of this recording holds."""
-        return StoreSpec(
-            layers=get_network(self.network).layer_specs(self.activation, self.bits),
-            repeats=tuple(range(self.repeats)),
-            epochs=self.recorded_epochs,
-            trained_epochs=tuple(range(1, self.epochs + 1)),
-            label=data.y,
-            split=np.where(data.is_test, "test", "train"),
-            configuration=asdict(self),
-            attributes={"experiment": self.experiment, "data_checksum": data.checksum},
-        )
+    trained: int
+    failed: int
+    failed_attempts: int
 
 
 def record(
     experiment: str,
     output: StorePath,
     *,
-    bits: int | None = None,
-    epochs: int | None = None,
-    repeats: int | None = None,
-    schedule: str = "every:5",
-    seed: int = 0,
-    engine: Literal["fit"] = "fit",
     overwrite: bool = False,
     resume: bool = False,
+    jobs: int = 1,
     quiet: bool = False,
-) -> None:
+    data: str | None = None,
+    data_folder: str | Path | None = None,
+    engine: str = "fit",
+    **settings: Any,
+) -> RecordReport:
     """Train the repeats of a named experiment and write their snapshots to a store.
 
     Parameters
     ----------
     experiment : str
-        Name in `ibtools.recorders.experiments.EXPERIMENTS`, such as "SYN-Tanh".
+        Name in `ibtools.recorders.experiments.EXPERIMENTS`, such as "SYN-Tanh"; "custom" leaves
+        network and data to you.
     output : path or URL
         The store; nothing may be there, unless `overwrite` or `resume`.
-    bits : int, optional
-        2 to 8 for a quantised network, 32 for float32; the paper's number by default.
-    epochs, repeats : int, optional
-        The paper's numbers by default.
-    schedule : str, optional
-        Which epochs to record: "every:N", "log:N", a list such as "0,1,10", "paper"; see
-        `ibtools.schedule.parse_schedule`. Epoch 0 is the untrained network.
-    seed : int, optional
-        Base of all random streams; repeat k of a seed is the same whatever else is recorded.
-    engine : {"fit"}, optional
-        What trains.
     overwrite : bool, optional
         Replace the ibtools store that is at `output`.
     resume : bool, optional
         Finish the recording that is at `output`, which must have the same settings; it gets the
         same bytes that an uninterrupted one would have had.
+    jobs : int, optional
+        Processes that record repeats side by side. The store is the same for any number. As with
+        all of Python's multiprocessing, a script that asks for more than one needs
+        ``if __name__ == "__main__":``.
     quiet : bool, optional
         Show no progress.
-
-    Raises
-    ------
-    UnknownNameError
-        If experiment or engine is none that there is.
-    InputError
-        If a setting is out of its range.
-    StoreError
-        If the store can't be created, resumed, or written to.
-    RecordingError
-        If TensorFlow is not installed.
-    """
-    recording = plan_recording(
-        get_experiment(experiment), bits, epochs, repeats, schedule, seed, engine
-    )
-    data = load_data_set(recording.data_set)
-    recording.training(data, repeat=0, attempt=0)  # checks every setting before anything is written
-    train = load_engine(engine)
-    group = _open_or_create(recording, data, output, overwrite=overwrite, resume=resume)
-    pending = [k for k in range(recording.repeats) if read_array(group, "outcome")[k] == "pending"]
-    total, done = recording.repeats * recording.epochs, recording.repeats - len(pending)
-    with progress_bar(
-        total, recording.experiment, unit="epoch", done=done * recording.epochs, quiet=quiet
-    ) as progress:
-        for repeat in pending:
-            _RepeatRecorder(recording, data, group, repeat, progress).run(train)
-    delete_checkpoints(group)
-    consolidate(output)
-
-
-def plan_recording(
-    experiment: Experiment,
-    bits: int | None,
-    epochs: int | None,
-    repeats: int | None,
-    schedule: str,
-    seed: int,
-    engine: str,
-) -> Recording:
-    """Fill in the paper's numbers where none are given, and spell the schedule out."""
-    epochs = experiment.epochs if epochs is None else epochs
-    repeats = experiment.repeats if repeats is None else repeats
-    if repeats < 1:
-        raise InputError(f"repeats must be 1 or more, found {repeats}")
-    return Recording(
-        experiment=experiment.name,
-        network=experiment.network,
-        data_set=experiment.data_set,
-        activation=experiment.activation,
-        bits=experiment.bits if bits is None else bits,
-        epochs=epochs,
-        repeats=repeats,
-        seed=seed,
-        recorded_epochs=parse_schedule(schedule, epochs=epochs, paper_step=experiment.paper_step),
-        engine=engine,
-    )
-
-
-def load_engine(name: str) -> Engine:
-    """Import an engine.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name.
-    RecordingError
-        If its libraries are not installed.
-    """
-    if name not in ENGINES:
-        raise unknown_name("engine", name, ENGINES)
-    module, _, attribute = ENGINES[name].partition(":")
-    try:
-        return cast("Engine", getattr(importlib.import_module(module), attribute)())
-    except ModuleNotFoundError as err:
-        raise RecordingError(
-            f"recording trains with TensorFlow, but {err.name} is not installed; "
-            "install it with: pip install 'ibtools-nn[record]'"
-        ) from err
-
-
-def required_accuracy(label: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-    """Return the training accuracy that counts as learning something.
-
-    Parameters
-    ----------
-    label : ndarray, (sample,), int64
-        Classes of all samples.
+    data : str, optional
+        Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file.
+    data_folder : path, optional
+        Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
+    engine : {"fit"}, optional
+        What trains.
+    **settings
+        What else differs from the experiment: `network`, `activation`, `bits`, `scheme`,
+        `initializer`, `epochs`, `prefit`, `repeats`, `first_repeat`, `seed`, `samples`, `keep`,
+        `learning_rate`, `batch_size`, `patience`, `required_gain`, `max_attempts` as
+        `ibtools.recorders.recording.Settings` describes them, and `schedule`: "every:N" (default
+        "every:5"), "log:N", a list such as "0,1,10", or "paper".
 
     Returns
     -------
-    float
-        The share of the largest class, plus `REQUIRED_GAIN` of what it lacks to 1.
+    RecordReport
+        Outcomes of all repeats in the store.
 
-    Examples
-    --------
-    >>> round(required_accuracy(np.repeat([0, 1], [1978, 2118])), 3)
-    0.551
+    Raises
+    ------
+    UnknownNameError
+        If a name is in none of the tables.
+    InputError
+        If a setting is out of its range, or the data can't be found or read.
+    StoreError
+        If the store can't be created, resumed, or written to.
+    RecordingError
+        If TensorFlow is not installed, or every repeat failed (they are in the store).
     """
-    majority = np.bincount(label).max() / len(label)
-    return float(majority + REQUIRED_GAIN * (1 - majority))
+    target = _find_engine(engine)
+    if jobs < 1:
+        raise InputError(f"jobs must be 1 or more, found {jobs}")
+    recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
+    load_engine(target)
+    group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
+    prepare_checkpoints(group)
+    repeats = read_array(group, "repeat")
+    pending = [int(k) for k in repeats[read_array(group, "outcome") == "pending"]]
+    epochs = recording.settings.epochs + recording.settings.prefit
+    with progress_bar(
+        epochs * len(repeats),
+        recording.settings.experiment,
+        unit="epoch",
+        done=epochs * (len(repeats) - len(pending)),
+        quiet=quiet,
+    ) as progress:
+        record_repeats(recording, output, pending, engine=target, jobs=jobs, progress=progress)
+    delete_checkpoints(group)
+    consolidate(output)
+    return _report(group, output)
 
 
-class _RepeatRecorder:
-    """Records one repeat: retries failed trainings, checkpoints after each block."""
+def plan(
+    experiment: str,
+    *,
+    data: str | None = None,
+    data_folder: str | Path | None = None,
+    engine: str = "fit",
+    **settings: Any,
+) -> Recording:
+    """Resolve every name and check every setting of a recording; nothing is trained or written.
 
-    def __init__(
-        self,
-        recording: Recording,
-        data: DataSet,
-        group: zarr.Group,
-        repeat: int,
-        progress: Progress,
-    ) -> None:
-        self._recording = recording
-        self._data = data
-        self._group = group
-        self._repeat = repeat
-        self._progress = progress
-        self._writer = RepeatWriter(group, repeat)
-        self._required = required_accuracy(data.y)
-        self._failed = False
+    Parameters are those of `record`.
+    """
+    loaded = load_data_set(choose_data_set(experiment, data), folder=data_folder)
+    return Recording(choose_settings(experiment, loaded, engine=engine, **settings), loaded)
 
-    def run(self, engine: Engine) -> None:
-        """Record the repeat from where it stands to its outcome."""
-        checkpoint = load_checkpoint(self._group, self._repeat)
-        first = int(read_array(self._group, "failed_attempts")[self._repeat])
-        if checkpoint is not None:
-            self._progress.update(checkpoint[0])
-        for attempt in range(first, MAX_ATTEMPTS):
-            training = self._recording.training(self._data, self._repeat, attempt)
-            if checkpoint is None:
-                self._writer.start_attempt(seed=training.seeds.model, failed_attempts=attempt)
-            self._failed = False
-            engine.train(training, self._on_epoch, resume=checkpoint)
-            if not self._failed:
-                break
-            checkpoint = None
-            delete_checkpoint(self._group, self._repeat)
-        self._writer.finish("failed" if self._failed else "trained")
-        delete_checkpoint(self._group, self._repeat)
 
-    def _on_epoch(self, report: EpochReport) -> bool:
-        """Write what an epoch brings; return whether to go on."""
-        if report.history is not None:
-            self._writer.add_history(report.epoch, report.history)
-            self._progress.update()
-            self._failed = (
-                report.epoch >= PATIENCE_EPOCHS and report.history.train_accuracy < self._required
-            )
-        if report.epoch in self._recording.recorded_epochs and self._writer.add_snapshot(
-            report.epoch, report.snapshot()
-        ):
-            save_checkpoint(self._group, self._repeat, report.epoch, report.state())
-        return not self._failed
+def forecast_recording(experiment: str, *, engine: str = "fit", **settings: Any) -> Forecast:
+    """Return size and time of a recording; nothing is written. Parameters as of `record`."""
+    target = _find_engine(engine)
+    return forecast(plan(experiment, engine=engine, **settings), engine=target)
+
+
+def _find_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise unknown_name("engine", name, ENGINES)
+    return ENGINES[name]
+
+
+def _report(group: zarr.Group, output: StorePath) -> RecordReport:
+    outcome = read_array(group, "outcome")
+    attempts = int(read_array(group, "failed_attempts").sum())
+    report = RecordReport(
+        int((outcome == "trained").sum()), int((outcome == "failed").sum()), attempts
+    )
+    if not report.trained:
+        raise RecordingError(
+            f"{output}: all {report.failed} repeats failed: no attempt reached the required "
+            "training accuracy (see --patience, --required-gain, --max-attempts); what they came "
+            "to is in the store"
+        )
+    return report
 
 
 def _open_or_create(
-    recording: Recording, data: DataSet, output: StorePath, *, overwrite: bool, resume: bool
+    recording: Recording, output: StorePath, *, overwrite: bool, resume: bool
 ) -> zarr.Group:
     if overwrite and resume:
         raise InputError("choose either to overwrite or to resume, not both")
-    spec = recording.store_spec(data)
+    spec = recording.store_spec()
     if not resume:
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
     _validate_same("settings", str(group.attrs["configuration"]), spec.configuration_json(), output)
-    _validate_same(
-        "data", json.dumps(group.attrs.get("data_checksum")), json.dumps(data.checksum), output
-    )
+    checksums = (group.attrs.get("data_checksum"), recording.data.checksum)
+    _validate_same("data", *(json.dumps(checksum) for checksum in checksums), output)
     return group
 
 

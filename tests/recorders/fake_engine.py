@@ -12,8 +12,9 @@ class FakeEngine:
     fails_in_attempts: tuple[int, ...] = ()
 
     def train(self, training, on_epoch, *, resume=None):
-        start, value = (0, training.seeds.model) if resume is None else (resume[0], int(resume[1]))
-        if resume is None and not on_epoch(self._report(training, 0, value)):
+        first = -training.prefit
+        start, value = (first, training.seeds.model) if resume is None else (resume[0], int(resume[1]))
+        if resume is None and not on_epoch(self._report(training, first, value)):
             return
         for epoch in range(start + 1, training.epochs + 1):
             order = training.seeds.batch_order(epoch, 100)
@@ -23,15 +24,16 @@ class FakeEngine:
 
     def _report(self, training, epoch, value):
         accuracy = 0.1 if training.seeds.attempt in self.fails_in_attempts else 0.9
-        history = History(1 / (epoch + 1), accuracy, 2 / (epoch + 1), accuracy) if epoch else None
+        trained = epoch + training.prefit
+        history = History(1 / (trained + 1), accuracy, 2 / (trained + 1), accuracy) if trained else None
 
         def snapshot():
             rng = np.random.default_rng(value)
             return {
                 spec.name: LayerValues(
-                    rng.integers(0, 2**spec.bits, (4096, spec.n_units), "uint8"),
-                    scale=1 / (1 + epoch),
-                    zero_point=epoch,
+                    rng.integers(0, 2**spec.bits, (4096, spec.n_units), "uint8")[training.recorded],
+                    scale=1 / (1 + trained),
+                    zero_point=trained,
                 )
                 for spec in training.network.layer_specs(training.activation, training.bits)
             }

@@ -19,9 +19,9 @@ from ibtools.errors import (
     UnknownNameError,
 )
 from ibtools.recorders import record as record_module
-from ibtools.recorders.experiments import EXPERIMENTS, get_experiment
-from ibtools.recorders.networks import get_network
-from ibtools.recorders.record import load_engine, record
+from ibtools.recorders import workers as workers_module
+from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
+from ibtools.recorders.repeat import load_engine
 from tests.recorders.fake_engine import FakeEngine
 
 SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
@@ -34,8 +34,8 @@ def small_blocks(monkeypatch):
     monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
-def record_fake(path: Path, **changes) -> None:
-    record("SYN-Tanh", path, **(SETTINGS | {"engine": "fake"} | changes))
+def record_fake(path: Path, **changes) -> RecordReport:
+    return record("SYN-Tanh", path, **(SETTINGS | {"engine": "fake"} | changes))
 
 
 def files(store: Path) -> dict[str, bytes]:
@@ -153,29 +153,109 @@ def test_record__never_overwrites_unless_asked(tmp_path: Path):
 
 
 def test_record__failed_trainings_are_retried_and_counted(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(record_module, "PATIENCE_EPOCHS", 5)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", (0, 1))
-    record_fake(tmp_path / "s.zarr")
+    report = record_fake(tmp_path / "s.zarr", patience=5)
+    assert (report.trained, report.failed, report.failed_attempts) == (2, 0, 4)
     dataset = xr.open_zarr(tmp_path / "s.zarr").load()
     assert dataset["failed_attempts"].values.tolist() == [2, 2]
     assert dataset["outcome"].values.tolist() == ["trained", "trained"]
     assert dataset["complete"].all()
 
 
-def test_record__a_repeat_that_always_fails_is_kept_and_named(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(record_module, "PATIENCE_EPOCHS", 5)
+def test_record__a_threshold_that_every_attempt_fails(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", tuple(range(10)))
-    record_fake(tmp_path / "s.zarr")
+    with pytest.raises(RecordingError, match="all 2 repeats failed: no attempt reached"):
+        record_fake(tmp_path / "s.zarr", patience=5, max_attempts=3)
     dataset = xr.open_zarr(tmp_path / "s.zarr").load()
     assert dataset["outcome"].values.tolist() == ["failed", "failed"]
+    assert dataset["failed_attempts"].values.tolist() == [2, 2]
     assert dataset["complete"].sum("epoch").values.tolist() == [3, 3]
+
+
+def test_recording__required_accuracy_is_the_papers_on_syn():
+    assert plan("SYN-Tanh").required_accuracy() == pytest.approx(0.55, abs=0.002)
+
+
+def test_record__jobs_change_nothing(tmp_path: Path, monkeypatch):
+    """Worker processes write the same bytes, whatever their number."""
+    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 64)
+    for jobs in (1, 2):
+        record_fake(tmp_path / str(jobs), repeats=3, jobs=jobs)
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+
+
+def test_record__an_error_in_a_worker_is_raised_here(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(workers_module, "_record_repeat", refuse_in_worker)
+    with pytest.raises(StoreError, match="the disk is full"):
+        record_fake(tmp_path / "s.zarr", jobs=2)
+
+
+def refuse_in_worker(*_, **__) -> None:
+    raise StoreError("the disk is full")
+
+
+def test_record__first_repeat_equals_that_repeat_within_many(tmp_path: Path):
+    record_fake(tmp_path / "many", repeats=3)
+    record_fake(tmp_path / "alone", repeats=1, first_repeat=2)
+    many, alone = (xr.open_zarr(tmp_path / name).load() for name in ("many", "alone"))
+    xr.testing.assert_equal(many.sel(repeat=[2]), alone)
+
+
+def test_record__prefit_keeps_the_random_labels(tmp_path: Path):
+    record_fake(tmp_path / "s.zarr", prefit=4, epochs=4)
+    dataset = xr.open_zarr(tmp_path / "s.zarr").load()
+    assert dataset["epoch"].values.tolist() == [-4, -2, 0, 2, 4]
+    assert dataset["phase"].values.tolist() == ["prefit"] * 2 + ["training"] * 3
+    assert dataset["trained_epoch"].values.tolist() == list(range(-3, 5))
+    random_label = dataset["random_label"]
+    assert (random_label.sum("sample") == 2118).all()
+    assert not (random_label == dataset["label"]).all("sample").any()
+    assert not (random_label.isel(repeat=0) == random_label.isel(repeat=1)).all()
+    assert not dataset["train_loss"].isnull().any()
+
+
+def test_record__samples_are_a_fixed_subset(tmp_path: Path):
+    record_fake(tmp_path / "some", samples=100)
+    record_fake(tmp_path / "all")
+    some, whole = (xr.open_zarr(tmp_path / name).load() for name in ("some", "all"))
+    chosen = plan("SYN-Tanh", samples=100).recorded_samples()
+    assert some.sizes["sample"] == 100
+    assert (some["label"].values == whole["label"].values[chosen]).all()
+    assert (some["split"].values == whole["split"].values[chosen]).all()
+
+
+def test_record__keeping_the_partition_loses_no_information(tmp_path: Path):
+    for keep in ("codes", "partition"):
+        record_fake(tmp_path / keep, keep=keep)
+        ibtools.analyze_store(tmp_path / keep, quiet=True)
+    codes, partition = (ibtools.open_results(tmp_path / k).load() for k in ("codes", "partition"))
+    xr.testing.assert_equal(codes, partition)
+
+
+def test_forecast_recording__sizes_and_time():
+    found = forecast_recording("SYN-Tanh", engine="fake", epochs=100, repeats=3, schedule="every:10")
+    assert (found.repeats, found.snapshots) == (3, 11)
+    assert found.bytes_per_repeat == 11 * 31 * 4096
+    assert found.seconds_per_repeat > 0
+    lines = found.format()
+    assert "11 per repeat, 33 in all" in lines
+    assert "1.4 MB per repeat" in lines
+
+
+def test_plan__custom_needs_network_and_data():
+    with pytest.raises(InputError, match="leaves the data to you: give --data"):
+        plan("custom")
+    with pytest.raises(InputError, match="leaves the network to you: give --network"):
+        plan("custom", data="digits")
+    recording = plan("custom", data="digits", network="dense:64-16-10")
+    assert recording.settings.activation == "relu"
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"bits": 1}, InputError, "bits must be 2 to 8, or 32"),
-        ({"bits": 9}, InputError, "bits must be 2 to 8, or 32"),
+        ({"bits": 1}, InputError, "bits must be 2 to 8 or 16, or 32"),
+        ({"bits": 9}, InputError, "bits must be 2 to 8 or 16, or 32"),
         ({"epochs": -1}, InputError, "epochs must not be negative"),
         ({"repeats": 0}, InputError, "repeats must be 1 or more"),
         ({"schedule": "often"}, InputError, "unknown schedule 'often'"),
@@ -194,29 +274,21 @@ def test_record__unknown_experiment(tmp_path: Path):
         record("SYN-Than", tmp_path / "s.zarr")
 
 
-def test_load_engine__without_tensorflow(monkeypatch):
-    monkeypatch.setitem(record_module.ENGINES, "fit", "no_such_library:FitEngine")
+def test_load_engine__without_tensorflow():
     with pytest.raises(RecordingError, match=r"pip install 'ibtools-nn\[record\]'"):
-        load_engine("fit")
-
-
-def test_experiments__names_resolve():
-    for name in EXPERIMENTS:
-        experiment = get_experiment(name)
-        specs = get_network(experiment.network).layer_specs(experiment.activation, experiment.bits)
-        assert specs[-1].activation_function == "softmax"
+        load_engine("no_such_library:FitEngine")
 
 
 KILLED = """
 import sys
 import ibtools.layout
-from ibtools.recorders import record
+from ibtools.recorders import record, repeat as recorder
 ibtools.layout.MAX_BLOCK_EPOCHS = 4
-original = record.save_checkpoint
+original = recorder.save_checkpoint
 def telling(group, repeat, epoch, state):
     original(group, repeat, epoch, state)
     print("checkpoint", flush=True)
-record.save_checkpoint = telling
+recorder.save_checkpoint = telling
 record.record("SYN-Tanh", sys.argv[1], epochs=40, repeats=1, schedule="every:2", quiet=True,
               resume=len(sys.argv) > 2)
 """

@@ -1,0 +1,70 @@
+"""Results and accuracies as tidy CSV, one observation a row, for any other program."""
+
+from pathlib import Path
+
+import xarray as xr
+
+import ibtools
+from ibtools.errors import StoreError
+from ibtools.store import StorePath, open_store
+
+_HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def export_results(
+    path: StorePath, folder: str | Path, *, estimators: tuple[str, ...] | None = None
+) -> tuple[Path, Path]:
+    """Write ``information.csv`` and ``accuracy.csv``.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that was analysed.
+    folder : path
+        Where to; created if it is not there. Files of these names are replaced.
+    estimators : tuple of str, optional
+        Names of results; all that the store has by default.
+
+    Returns
+    -------
+    tuple of Path
+        The two files. A row of the first is one estimator, repeat, epoch and layer, with every
+        variable of the results (information in bits) and the coordinates of repeat, epoch and
+        layer; snapshots that are not analysed are left out. A row of the second is one repeat and
+        epoch of training, with loss (nats) and accuracy on training and test samples.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`, or it has no results.
+    """
+    from ibtools.analysis.results import result_names
+
+    dataset = open_store(path)
+    names = result_names(path) if estimators is None else estimators
+    if not names:
+        raise StoreError(
+            f"{path}: no results to export yet; compute them with: ibtools analyze {path}"
+        )
+    information = [_table(ibtools.open_results(path, estimator=name), name) for name in names]
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    files = place / "information.csv", place / "accuracy.csv"
+    _write_rows(information, files[0])
+    history = dataset[list(_HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
+    history.to_dataframe().reset_index().to_csv(files[1], index=False)
+    return files
+
+
+def _table(results: xr.Dataset, estimator: str) -> xr.Dataset:
+    return results.assign_coords(estimator=estimator)
+
+
+def _write_rows(tables: list[xr.Dataset], file: Path) -> None:
+    """Write one table after the other, the columns of all in one header."""
+    import pandas as pd
+
+    frames = [table.to_dataframe().reset_index().dropna(subset="mi_xt") for table in tables]
+    rows = pd.concat(frames, ignore_index=True)
+    rows.insert(0, "estimator", rows.pop("estimator"))
+    rows.to_csv(file, index=False)
