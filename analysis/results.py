@@ -155,9 +155,17 @@ def open_results(path: StorePath, *, estimator: str = "exact") -> xr.Dataset:
 
 
 def result_names(path: StorePath) -> tuple[str, ...]:
-    """Return the estimators whose results are at `path`, sorted."""
+    """Return the estimators whose results are at `path`, sorted.
+
+    Raises
+    ------
+    StoreError
+        If nothing is at `path`.
+    """
     root = find_group(path, "r")
-    if root is None or GROUP not in root:
+    if root is None:
+        raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
+    if GROUP not in root:
         return ()
     return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
 

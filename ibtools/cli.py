@@ -11,6 +11,7 @@ import ibtools
 from ibtools.errors import IbtoolsError
 from ibtools.info import format_info, store_info
 from ibtools.provenance import library_versions, version
+from ibtools.store import find_group
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -49,7 +50,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     help="Print the versions of ibtools and of the libraries that decide about numbers.",
 )
 def cli() -> None:
-    r"""Measure how much the layers of a neural network know about input and label.
+    """Measure how much the layers of a neural network know about input and label.
 
     \b
     Record, analyse, look:
@@ -79,7 +80,7 @@ def cli() -> None:
 @click.option("--resume", is_flag=True, help="Finish the interrupted recording at --output.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def record(experiment: str, output: str, quiet: bool, **settings: Any) -> None:
-    r"""Train the networks of EXPERIMENT and write their activations to a store.
+    """Train the networks of EXPERIMENT and write their activations to a store.
 
     \b
     Examples:
@@ -90,7 +91,7 @@ def record(experiment: str, output: str, quiet: bool, **settings: Any) -> None:
     try:
         ibtools.record(experiment, output, quiet=quiet, **settings)
     except KeyboardInterrupt:
-        _exit_interrupted("--resume")
+        _exit_interrupted(output, "--resume")
     click.echo(f"{output}: recorded; next: ibtools analyze {output}")
 
 
@@ -100,7 +101,7 @@ def record(experiment: str, output: str, quiet: bool, **settings: Any) -> None:
 @click.option("--output", help="Write the results here.  [default: into the store]")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None:
-    r"""Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
+    """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
 
     What was analysed before is skipped; an interrupted analysis goes on where it stopped.
 
@@ -112,7 +113,7 @@ def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None
     try:
         report = ibtools.analyze_store(store, estimator=estimator, output=output, quiet=quiet)
     except KeyboardInterrupt:
-        _exit_interrupted()
+        _exit_interrupted(store)
     incomplete = f", {report.incomplete} not recorded yet" if report.incomplete else ""
     click.echo(
         f"{output or store}: information/{report.estimator}: {report.computed} snapshots analysed, "
@@ -127,7 +128,7 @@ def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None
 @click.option("--estimator", default="exact", show_default=True, help="Which results to draw.")
 @click.option("--layers", help="Layers to draw, such as hidden_1,output.  [default: all]")
 def plot(store: str, figure: str, output: str, estimator: str, layers: str | None) -> None:
-    r"""Draw FIGURE from the results of STORE: information-plane or information-epochs.
+    """Draw FIGURE from the results of STORE: information-plane or information-epochs.
 
     \b
     Examples:
@@ -143,20 +144,23 @@ def plot(store: str, figure: str, output: str, estimator: str, layers: str | Non
 @cli.command()
 @click.argument("store")
 def info(store: str) -> None:
-    r"""Print what STORE holds: experiment, sizes, completeness, accuracy, results.
+    """Print what STORE holds: experiment, sizes, completeness, accuracy, results.
 
     \b
     Example:
       ibtools info syn.zarr
     """
-    click.echo(format_info(store_info(store)))
+    click.echo(format_info(store_info(store), store))
 
 
-def _exit_interrupted(*further: str) -> NoReturn:
+def _exit_interrupted(store: str, *further: str) -> NoReturn:
     """Say how to go on after Ctrl-C, and exit."""
-    arguments = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
-    command = shlex.join(["ibtools", *arguments, *further])
-    click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
+    given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
+    if find_group(store, "r") is None:
+        click.echo("\nInterrupted before anything was written.", err=True)
+    else:
+        command = shlex.join(["ibtools", *given, *further])
+        click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
     sys.exit(_INTERRUPTED)
 
 

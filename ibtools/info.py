@@ -108,8 +108,8 @@ def store_info(path: StorePath) -> StoreInfo:
     )
 
 
-def format_info(info: StoreInfo) -> str:
-    """Return the lines that `ibtools info` prints."""
+def format_info(info: StoreInfo, path: StorePath) -> str:
+    """Return the lines that `ibtools info` prints of the store at `path`."""
     layers = ", ".join(f"{layer.name} {layer.n_units}" for layer in info.layers)
     functions = " ".join(dict.fromkeys(layer.activation_function for layer in info.layers))
     bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
@@ -126,7 +126,7 @@ def format_info(info: StoreInfo) -> str:
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
-        or "none yet; compute them with: ibtools analyze",
+        or f"none yet; compute them with: ibtools analyze {path}",
     }
     return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
 

@@ -283,7 +283,7 @@ def _validate_free(path: StorePath, *, overwrite: bool) -> None:
     if not overwrite:
         raise StoreExistsError(
             f"{path}: a store is there already; choose another path, finish it with --resume "
-            "(resume=True), or replace it with --overwrite (overwrite=True)"
+            "(resume=True) if it was interrupted, or replace it with --overwrite (overwrite=True)"
         )
 
 
@@ -303,7 +303,7 @@ def find_group(path: StorePath, mode: Literal["r", "r+"]) -> zarr.Group | None:
         return zarr.open_group(_url(path), mode=mode, zarr_format=3, use_consolidated=False)
     except GroupNotFoundError:
         return None
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, ImportError) as err:  # fsspec may lack a file system's package
         raise StoreError(f"{path}: the store can't be opened: {err}") from err
 
 

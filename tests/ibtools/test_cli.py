@@ -75,6 +75,8 @@ def test_cli__float_store(tmp_path: Path, example_store: Path):
         ("analyze {new}", "nothing is there; check the path"),
         ("analyze {store} --estimator exakt", "unknown estimator 'exakt'; did you mean 'exact'"),
         ("plot {store} information-plane --output x.png", "ibtools analyze"),
+        ("plot {new} information-plane --output x.png", "nothing is there; check the path"),
+        ("info nosuchprotocol://bucket/x.zarr", "can't be opened"),
         ("info {folder}", "something else is there"),
     ],
 )
@@ -124,10 +126,22 @@ def test_cli__ctrl_c_says_how_to_go_on(tmp_path: Path, fake_engine, monkeypatch)
     assert f"go on with: ibtools {shlex.join(command)} --resume" in result.output
 
 
+def test_cli__ctrl_c_before_anything_is_written(tmp_path: Path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ibtools.recorders.record.load_data_set", interrupt)
+    result = run(f"record SYN-Tanh --output {tmp_path}/s.zarr")
+    assert result.exit_code == 130
+    assert "Interrupted before anything was written" in result.output
+
+
 @pytest.mark.parametrize("command", ["", *cli.commands])
 def test_cli__help_has_examples(command: str):
     out = run_well(f"{command} --help")
-    assert "ibtools " in out.split("Options:")[0].split("\n", 2)[2]
+    examples = [line for line in out.splitlines() if line.startswith("    ibtools ")]
+    assert examples
+    assert "\\b" not in out
 
 
 def test_cli__version():
