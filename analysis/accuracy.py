@@ -37,7 +37,7 @@ def accuracies(dataset: xr.Dataset) -> xr.Dataset:
     accuracies refer to the random labels.
     """
     validate_recording(dataset, ("train_accuracy", "test_accuracy", "trained_epoch", "split"))
-    split = np.asarray(dataset["split"].values, dtype=str)
+    split = dataset["split"].values
     n_train, n_test = int((split == "train").sum()), int((split == "test").sum())
     if n_train == 0 or n_train + n_test != split.size:
         raise StoreError(

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from ibtools.analysis.repeats import DIMS, VARIABLES, has_not_failed, validate_results
 from ibtools.errors import StoreError
 
+FEWEST_FOR_MIDDLE = 3
+
 
 def squared_distances(trajectories: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute the squared distance of every trajectory to their mean.
@@ -63,25 +65,45 @@ def rank_repeats(results: xr.Dataset) -> xr.DataArray:
     Lorenzen, Igel and Nielsen, Information Bottleneck: Exact Analysis of (Quantized) Neural
     Networks, ICLR 2022.
     """
-    validate_results(results)
-    counted = results[list(VARIABLES)].isel(repeat=has_not_failed(results)).compute()
-    stacked = counted.to_array("coordinate").transpose(*DIMS, "coordinate")
-    recorded = stacked.isel(epoch=stacked.notnull().any(["repeat", "layer", "coordinate"]).values)
-    ranked = recorded.dropna("repeat")
-    if 0 in (ranked.sizes["repeat"], ranked.sizes["epoch"]):
+    numbers, distances = _rank(results)
+    if not numbers.size:
         raise StoreError(
             "repeats are ranked by whole trajectories, but there is no complete snapshot in any "
             "that has all recorded epochs; finish the recording and the analysis"
         )
-    distance = squared_distances(ranked.values.astype(np.float64))
-    order = np.argsort(distance, kind="stable")
     return xr.DataArray(
-        ranked["repeat"].values[order].astype(np.int64),
+        numbers,
         dims="rank",
-        coords={"rank": np.arange(order.size), "distance": ("rank", distance[order])},
+        coords={"rank": np.arange(numbers.size), "distance": ("rank", distances)},
         name="repeat",
         attrs={"long_name": "repeat", "units": "1"},
     )
+
+
+def middle_repeat(results: xr.Dataset) -> xr.Dataset | None:
+    """Select the repeat of median rank.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        As of `rank_repeats`.
+
+    Returns
+    -------
+    Dataset, (epoch, layer), or None
+        Of an even number of repeats, the better of the two middle ones. None where fewer than
+        `FEWEST_FOR_MIDDLE` repeats have all epochs, which have no middle to speak of.
+
+    Raises
+    ------
+    StoreError
+        If something that is needed is missing from the results.
+    """
+    numbers, _ = _rank(results)
+    if numbers.size < FEWEST_FOR_MIDDLE:
+        return None
+    number = numbers[notable_ranks(numbers.size)["middle"]]
+    return results.isel(repeat=int(np.flatnonzero(results["repeat"].values == number)[0]))
 
 
 def notable_ranks(n_ranked: int) -> dict[str, int]:
@@ -117,3 +139,19 @@ def notable_ranks(n_ranked: int) -> dict[str, int]:
     }
     names = {rank: name for name, rank in named.items()}  # of equal ranks the last name stays
     return {names[rank]: rank for rank in sorted(names)}
+
+
+def _rank(results: xr.Dataset) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the numbers of the repeats that have all epochs, in order, and their distances."""
+    validate_results(results)
+    counted = results[list(VARIABLES)].isel(repeat=has_not_failed(results)).compute()
+    stacked = counted.to_array("coordinate").transpose(*DIMS, "coordinate")
+    there = stacked.notnull().any(["layer", "coordinate"]).values
+    recorded = there[:, there.any(axis=0)]
+    complete = recorded.all(axis=1) & recorded.any(axis=1)
+    if not complete.any():
+        return np.empty(0, np.int64), np.empty(0)
+    values = stacked.values[complete][:, there.any(axis=0)]
+    distance = squared_distances(values)
+    order = np.argsort(distance, kind="stable")
+    return stacked["repeat"].values[complete][order].astype(np.int64), distance[order]

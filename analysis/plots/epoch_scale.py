@@ -15,6 +15,8 @@ from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
+from ibtools.analysis.plots.style import PREFIT_COLOR
+
 LAST_LINEAR_EPOCH = 30
 """Trainings that end here or earlier are spaced linearly."""
 
@@ -81,11 +83,14 @@ class EpochScale:
         return negative + zero + positive
 
     def apply_to_x_axis(self, ax: Axes) -> None:
-        """Space, tick and label the x axis of axes."""
+        """Space, tick and label the x axis of axes; a prefit's part gets a grey ground."""
         if self.logarithmic:
             ax.set_xscale("symlog", linthresh=1, linscale=LINEAR_PART)
         self._set_ticks(ax.xaxis, self.ticks())
         ax.set_xlabel(f"{self.label}; {PREFIT_NOTE}" if self.has_prefit else self.label)
+        if self.has_prefit:
+            last = min(self.last, 0)
+            ax.axvspan(self.first, last, color=PREFIT_COLOR, alpha=0.25, linewidth=0, zorder=0)
 
     def apply_to_colorbar(self, colorbar: Colorbar) -> None:
         """Tick and label a colour bar whose norm is from `norm`."""
@@ -105,4 +110,4 @@ def _log_ticks(last: int) -> list[int]:
     if last < 1:
         return []
     powers = [10**power for power in range(len(str(last)))]
-    return powers + [last] * (last >= 2 * powers[-1])
+    return powers + [last] * (last >= 3 * powers[-1])
