@@ -132,7 +132,7 @@ def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None
 def plot(
     store: str, figure: str, output: str, estimator: str | None, layers: str | None, **options: Any
 ) -> None:
-    r"""Draw FIGURE from STORE.
+    """Draw FIGURE from STORE.
 
     \b
     Figures of results (ibtools analyze):

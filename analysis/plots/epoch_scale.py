@@ -5,6 +5,7 @@ the negative epochs of a random-label prefit. A short training is spaced linearl
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -67,8 +68,12 @@ class EpochScale:
         """What an axis is labelled with: the quantity and its spacing."""
         return "epoch (log scale from 1)" if self.logarithmic else "epoch (linear scale)"
 
+    @cached_property
     def norm(self) -> Normalize:
-        """Create the map from epochs to [0, 1] for colours; a prefit's epochs lie below 0."""
+        """The map from epochs to [0, 1] for colours; a prefit's epochs lie below 0.
+
+        All that is drawn on this scale shares the one object, so that it stays one scale.
+        """
         low = max(self.first, 0)
         high = max(self.last, low + 1)
         if self.logarithmic:
@@ -93,7 +98,7 @@ class EpochScale:
             ax.axvspan(self.first, last, color=PREFIT_COLOR, alpha=0.25, linewidth=0, zorder=0)
 
     def apply_to_colorbar(self, colorbar: Colorbar) -> None:
-        """Tick and label a colour bar whose norm is from `norm`."""
+        """Tick and label a colour bar whose norm is `norm`."""
         axis = colorbar.ax.yaxis
         self._set_ticks(axis, [tick for tick in self.ticks() if tick >= 0])
         colorbar.set_label(f"{self.label}\n{PREFIT_NOTE}" if self.has_prefit else self.label)

@@ -128,7 +128,7 @@ def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> No
     ]
     lines = LineCollection(
         list(np.stack(coordinates, axis=-1)),
-        norm=scale.norm(),
+        norm=scale.norm,
         cmap=create_epoch_colormap(),
         linewidths=0.4,
         alpha=0.35,
@@ -144,7 +144,7 @@ def _draw_points(
     """Draw one collection of points per layer, later epochs above earlier ones; return the last."""
     areas = np.linspace(FIRST_AREA, LAST_AREA, len(summary.layers))
     outlines = ["none"] * (summary.epochs.size - 1) + [LAST_EPOCH_COLOR]
-    norm, colormap = scale.norm(), create_epoch_colormap()
+    norm, colormap = scale.norm, create_epoch_colormap()
     for name, area in zip(summary.layers, areas, strict=True):
         layer = summary.mean.sel(layer=name)
         points = ax.scatter(

@@ -75,8 +75,8 @@ CEILING_LINE: Mapping[str, Any] = MappingProxyType(
 CEILING_ROOM = 0.045
 """Room beyond a ceiling for its label, as a fraction of the axis."""
 
-LEGEND_CHARACTERS = 56
-"""How long the rows of a legend are below axes of ordinary width."""
+LEGEND_CHARACTERS = 13.0
+"""How long the rows of a legend may be, per inch of width."""
 
 HANDLE_CHARACTERS = 4
 """Room for the marker before a label."""
@@ -261,7 +261,7 @@ def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         borderaxespad=4,  # font sizes: leaves room for tick labels and the axis label
-        **_legend_format(handles, LEGEND_CHARACTERS),
+        **_legend_format(handles, ax.get_window_extent().width / ax.figure.dpi),
     )
 
 
@@ -274,15 +274,18 @@ def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     handles : sequence of Artist
         What the legend lists, each with a label.
     """
-    characters = int(figure.get_figwidth() * LEGEND_CHARACTERS / 5)
-    figure.legend(
-        handles=handles, loc="outside lower center", **_legend_format(handles, characters)
-    )
+    legend_format = _legend_format(handles, 0.8 * figure.get_figwidth())
+    figure.legend(handles=handles, loc="outside lower center", **legend_format)
 
 
-def _legend_format(handles: Sequence[Artist], characters: int) -> dict[str, Any]:
+def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
+    """Choose as many columns as fit a width in inches."""
     lengths = [len(str(handle.get_label())) + HANDLE_CHARACTERS for handle in handles]
-    fitting = (n for n in range(len(handles), 1, -1) if _legend_width(lengths, n) <= characters)
+    fitting = (
+        n
+        for n in range(len(handles), 1, -1)
+        if _legend_width(lengths, n) <= LEGEND_CHARACTERS * width
+    )
     return {
         "ncols": next(fitting, 1),
         "frameon": False,
