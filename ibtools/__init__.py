@@ -13,7 +13,7 @@ from ibtools.store import open_store
 
 if TYPE_CHECKING:
     from ibtools.analysis.graph import analyze
-    from ibtools.analysis.plots import plot
+    from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import record
@@ -23,6 +23,7 @@ _LAZY = {
     "analyze_store": "ibtools.analysis.results",
     "open_results": "ibtools.analysis.results",
     "plot": "ibtools.analysis.plots",
+    "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
 }
@@ -38,6 +39,7 @@ __all__ = [
     "open_results",
     "open_store",
     "plot",
+    "plot_store",
     "record",
     "record_arrays",
 ]
