@@ -1,20 +1,33 @@
 """Results on disk: written block by block beside the recording, nothing computed twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import cache
+from typing import Any, cast, overload
 
+import dask
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators import get_estimator
-from ibtools.analysis.graph import RESULT_COORDINATES, STATISTICS, analyze
-from ibtools.errors import StoreError
+from ibtools.analysis.estimators import (
+    Estimator,
+    EstimatorLike,
+    get_estimators,
+    parse_estimator,
+)
+from ibtools.analysis.graph import analyze_each
+from ibtools.analysis.result_variables import (
+    RESULT_COORDINATES,
+    result_variables,
+    stack_estimators,
+)
+from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
 from ibtools.store import (
+    RECORDED,
     StorePath,
     consolidate,
     create_results_root,
@@ -48,81 +61,152 @@ class AnalysisReport:
         Snapshots whose results were there already.
     incomplete : int
         Scheduled snapshots that are not recorded yet; analyse again after recording.
+    n_clipped, n_values : int, optional
+        Of an estimator with given bounds: how many values lay outside, of how many, in all results
+        that are there now.
     """
 
     estimator: str
     computed: int
     skipped: int
     incomplete: int
+    n_clipped: int | None = None
+    n_values: int | None = None
+
+    def __str__(self) -> str:
+        incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
+        clipped = ""
+        if self.n_clipped and self.n_values:
+            share = 100 * self.n_clipped / self.n_values
+            clipped = (
+                f"; {self.n_clipped} of {self.n_values} values ({share:.2g} %) lie outside of the "
+                "bounds and are in the end bins"
+            )
+        return (
+            f"information/{self.estimator}: {self.computed} snapshots analysed, "
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}"
+        )
+
+
+@overload
+def analyze_store(  # type: ignore[overload-overlap]  # a str is a sequence too
+    path: StorePath,
+    *,
+    estimator: EstimatorLike = ...,
+    output: StorePath | None = ...,
+    quiet: bool = ...,
+) -> AnalysisReport: ...
+
+
+@overload
+def analyze_store(
+    path: StorePath,
+    *,
+    estimator: Sequence[EstimatorLike],
+    output: StorePath | None = ...,
+    quiet: bool = ...,
+) -> tuple[AnalysisReport, ...]: ...
 
 
 def analyze_store(
     path: StorePath,
     *,
-    estimator: str = "exact",
+    estimator: EstimatorLike | Sequence[EstimatorLike] = "exact",
     output: StorePath | None = None,
     quiet: bool = False,
-) -> AnalysisReport:
+) -> AnalysisReport | tuple[AnalysisReport, ...]:
     """Analyse a store and write the results, block by block.
 
     Parameters
     ----------
     path : path or URL
         An ibtools store.
-    estimator : str, optional
-        Name in `ibtools.analysis.estimators.ESTIMATORS`.
+    estimator : str or Estimator, or sequence of them, optional
+        As for `ibtools.analyze`. What several have to do anew is done in one pass.
     output : path or URL, optional
-        Where the group ``information/<estimator>`` goes; into the store itself by default.
+        Where the groups ``information/<specification>`` go; into the store itself by default.
     quiet : bool, optional
         Show no progress.
 
     Returns
     -------
-    AnalysisReport
-        How much was computed, and how much was there from an earlier, perhaps killed, analysis.
+    AnalysisReport, or tuple of AnalysisReport
+        How much was computed, and how much was there from an earlier, perhaps killed, analysis; one
+        report per estimator for a sequence.
 
     Raises
     ------
     UnknownNameError
         If there is no such estimator.
+    InputError
+        If an option is out of range, or the store keeps the partition only and an estimator
+        needs values.
     StoreError
         If the store is none or has no complete snapshot, if `output` holds results of another
         store, or if results can't be written.
+
+    Notes
+    -----
+    Earlier results are kept unless they are out of date: those of a repeat that was begun anew
+    since, and all of an estimator with global bounds if what was recorded since widened them.
     """
-    name = get_estimator(estimator).specification
+    chosen = get_estimators(estimator)
     open_group(path)
-    dataset = open_raw(path)
-    lazy = analyze(dataset, estimator=estimator)
-    target = path if output is None else output
-    group = _open_results_group(target, name, lazy)
+    reports = _analyze_store(open_raw(path), chosen, path if output is None else output, quiet)
+    several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
+    return reports if several else reports[0]
+
+
+def _analyze_store(
+    dataset: xr.Dataset, chosen: tuple[Estimator, ...], target: StorePath, quiet: bool
+) -> tuple[AnalysisReport, ...]:
+    @cache
+    def lazily(estimators: tuple[Estimator, ...]) -> tuple[xr.Dataset, ...]:
+        return analyze_each(dataset, estimators)
+
+    groups = [_open_results_group(target, one, lazily(chosen)[i]) for i, one in enumerate(chosen)]
     complete = np.asarray(dataset["complete"].values, bool)
-    analysed = read_array(group, "analysed")
+    analysed = np.stack([read_array(group, "analysed") for group in groups])
+    skipped = complete & analysed
     pending = complete & ~analysed
-    block = _block_epochs(dataset)
-    with progress_bar(
-        int(complete.sum()),
-        name,
-        unit="snapshot",
-        done=int((complete & analysed).sum()),
-        quiet=quiet,
-    ) as progress:
-        for row, epochs in _pending_blocks(pending, block):
-            _write_block(group, lazy, analysed, row, epochs)
-            progress.update(len(epochs))
-    return AnalysisReport(
-        name, int(pending.sum()), int((complete & ~pending).sum()), int((~complete).sum())
+    names = ", ".join(one.specification for one in chosen)
+    total, done = int(complete.sum()) * len(chosen), int(skipped.sum())
+    with progress_bar(total, names, unit="snapshot", done=done, quiet=quiet) as progress:
+        for row, epochs, which in _pending_blocks(pending, _block_epochs(dataset)):
+            lazy = lazily(tuple(chosen[i] for i in which))
+            _write_block([groups[i] for i in which], lazy, row, epochs)
+            progress.update(len(epochs) * len(which))
+    incomplete = int((~complete).sum())
+    return tuple(
+        AnalysisReport(
+            one.specification, int(new.sum()), int(old.sum()), incomplete, *_clipped(group)
+        )
+        for one, new, old, group in zip(chosen, pending, skipped, groups, strict=True)
     )
 
 
-def open_results(path: StorePath, *, estimator: str = "exact") -> xr.Dataset:
+def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[()]:
+    """Return how many values lay outside of given bounds, and how many there are."""
+    if "n_clipped" not in group:
+        return ()
+    analysed = read_array(group, "analysed")
+    n_samples = cast(int, group.attrs["n_samples"])
+    n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
+    return int(read_array(group, "n_clipped")[analysed].sum()), n_values
+
+
+def open_results(
+    path: StorePath, *, estimator: EstimatorLike | Sequence[EstimatorLike] = "exact"
+) -> xr.Dataset:
     """Open the results of a store as a Dataset.
 
     Parameters
     ----------
     path : path or URL
         A store that was analysed, or the separate output of an analysis.
-    estimator : str, optional
-        Which results: the name that `ibtools analyze` printed.
+    estimator : str or Estimator, or sequence of them, optional
+        Which results: the name that `ibtools analyze` printed, or an abbreviation such as "binned"
+        that stands for it.
 
     Returns
     -------
@@ -134,94 +218,151 @@ def open_results(path: StorePath, *, estimator: str = "exact") -> xr.Dataset:
     StoreError
         If there are no such results.
     """
-    available = result_names(path)
-    if estimator not in available:
-        there = (
-            f"there are results of {', '.join(available)}" if available else "it has no results yet"
-        )
-        raise StoreError(
-            f"{path}: no results of estimator {estimator!r}; {there}; compute them with: "
-            f"ibtools analyze {path} --estimator {estimator}"
-        )
-    results = open_raw(path, group=f"{GROUP}/{estimator}")
-    done = results["analysed"]
+    if isinstance(estimator, Sequence) and not isinstance(estimator, str):
+        return stack_estimators([_open_one(path, one) for one in estimator])
+    return _open_one(path, estimator)
+
+
+def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
+    name = _find_results(path, estimator)
+    results = open_raw(path, group=f"{GROUP}/{name}")
     masked = {
         variable.name: results[variable.name]
-        .where(done, variable.fill)
+        .where(results["analysed"], variable.fill)
         .assign_attrs(results[variable.name].attrs)
-        for variable in STATISTICS
+        for variable in RESULT_VARIABLES
+        if variable.name in results and variable.name != "analysed"
     }
     return results.drop_vars("analysed").assign(masked)
 
 
+def _find_results(path: StorePath, estimator: EstimatorLike) -> str:
+    """Return the name of the results that an estimator, a name or an abbreviation stands for."""
+    available = result_names(path)
+    asked = name = estimator if isinstance(estimator, str) else estimator.specification
+    if name not in available:
+        try:
+            name = parse_estimator(name).specification
+        except IbtoolsError as err:
+            raise _no_results(path, asked, available) from err
+    if name not in available:
+        raise _no_results(path, name, available)
+    return name
+
+
+def _no_results(path: StorePath, name: str, available: Sequence[str]) -> StoreError:
+    there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
+    return StoreError(
+        f"{path}: no results of estimator {name!r}; {there}; compute them with: "
+        f"ibtools analyze {path} --estimator {name}"
+    )
+
+
 def result_names(path: StorePath) -> tuple[str, ...]:
-    """Return the estimators whose results are at `path`, sorted."""
+    """Return the estimators whose results are at `path`, sorted.
+
+    Raises
+    ------
+    StoreError
+        If nothing is at `path`.
+    """
     root = find_group(path, "r")
-    if root is None or GROUP not in root:
+    if root is None:
+        raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
+    if GROUP not in root:
         return ()
     return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
 
 
-def _open_results_group(target: StorePath, name: str, lazy: xr.Dataset) -> zarr.Group:
+def _open_results_group(target: StorePath, estimator: Estimator, lazy: xr.Dataset) -> zarr.Group:
     """Open the results to go on with, or create them; coordinates are brought up to date."""
     root = find_group(target, "r+") or create_results_root(target)
-    key = f"{GROUP}/{name}"
+    key = f"{GROUP}/{estimator.specification}"
     with writing(root):
         group = root.get(key)
         if not isinstance(group, zarr.Group) or "analysed" not in group:
-            group = _create_results_group(root, key, lazy)
+            group = _create_results_group(root, key, estimator, lazy)
             consolidate(target)
         elif group.attrs.get("store_id") != lazy.attrs.get("store_id"):
             raise StoreError(
                 f"{target}: holds results of another store; choose another --output, or delete them"
             )
+        _forget_outdated(group, lazy)
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = lazy[variable.name].values
     return group
 
 
-def _create_results_group(root: zarr.Group, key: str, lazy: xr.Dataset) -> zarr.Group:
+def _forget_outdated(group: zarr.Group, lazy: xr.Dataset) -> None:
+    """Unmark the results of what was recorded anew, and all if the bounds of the bins changed."""
+    analysed = read_array(group, "analysed")
+    outdated = read_array(group, "seed") != lazy["seed"].values
+    bounds = {
+        name: lazy.attrs[name] for name in ("bounds_low", "bounds_high") if name in lazy.attrs
+    }
+    if any(group.attrs.get(name) != bound for name, bound in bounds.items()):
+        outdated[:] = True
+    if analysed[outdated].any():
+        analysed[outdated] = False
+        get_array(group, "analysed")[...] = analysed
+    group.attrs.update(bounds)
+
+
+def _create_results_group(
+    root: zarr.Group, key: str, estimator: Estimator, lazy: xr.Dataset
+) -> zarr.Group:
     group = root.create_group(key, overwrite=True, attributes=dict(lazy.attrs))
     sizes = {str(dim): size for dim, size in lazy.sizes.items()}
-    for variable in (*RESULT_COORDINATES, *RESULT_VARIABLES):
+    for variable in (*RESULT_COORDINATES, *result_variables(estimator), RESULT_VARIABLES[-1]):
         create_variable(group, variable, sizes)
     return group
 
 
 def _write_block(
-    group: zarr.Group,
-    lazy: xr.Dataset,
-    analysed: NDArray[np.bool_],
+    groups: Sequence[zarr.Group],
+    lazy: Sequence[xr.Dataset],
     row: int,
     epochs: NDArray[np.intp],
 ) -> None:
     """Compute some snapshots of one repeat, write their results, then mark them."""
-    computed = lazy.isel(repeat=row, epoch=epochs).compute()
+    computed = dask.compute(*(one.isel(repeat=row, epoch=epochs) for one in lazy))
+    for group, results in zip(groups, computed, strict=True):
+        with writing(group):
+            for name, variable in results.data_vars.items():
+                _write_epochs(get_array(group, str(name)), row, epochs, variable.values)
+            _write_epochs(get_array(group, "analysed"), row, epochs, True)
+
+
+def _write_epochs(
+    array: "zarr.Array[Any]", row: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
+) -> None:
+    """Write some epochs of one repeat, and leave what is between them."""
     start, stop = int(epochs[0]), int(epochs[-1]) + 1
-    with writing(group):
-        for variable in STATISTICS:
-            array = get_array(group, variable.name)
-            region = np.asarray(array[row, start:stop])
-            region[epochs - start] = computed[variable.name].values
-            array[row, start:stop] = region
-        analysed[row, epochs] = True
-        get_array(group, "analysed")[row] = analysed[row]
+    region = np.asarray(array[row, start:stop])
+    region[epochs - start] = values
+    array[row, start:stop] = region
 
 
 def _pending_blocks(
     pending: NDArray[np.bool_], block: int
-) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yield the repeats and epochs (positions) still to do, whole blocks of the store at a time."""
-    n_epochs = pending.shape[1]
-    for row in range(pending.shape[0]):
+) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield what is still to do, whole blocks of the store at a time.
+
+    Takes (estimator, repeat, epoch); yields a repeat, some epochs of a block, and the estimators
+    that are to do there (all positions). An estimator that has less to do than others makes for a
+    second visit to the block.
+    """
+    _, n_repeats, n_epochs = pending.shape
+    for row in range(n_repeats):
         for start in range(0, n_epochs, block):
-            epochs = np.flatnonzero(pending[row, start : start + block]) + start
-            if epochs.size:
-                yield row, epochs
+            todo = pending[:, row, start : start + block].T
+            for which in np.unique(todo[todo.any(axis=1)], axis=0)[::-1]:
+                epochs = np.flatnonzero((todo == which).all(axis=1)) + start
+                yield row, epochs, np.flatnonzero(which)
 
 
 def _block_epochs(dataset: xr.Dataset) -> int:
     """Return how many epochs to analyse before writing: a multiple of the store's chunks."""
-    cube = dataset["code" if "code" in dataset else "activation"]
+    cube = dataset[next(name for name in RECORDED if name in dataset)]
     chunk = int(cube.encoding["chunks"][cube.get_axis_num("epoch")])
     return chunk * max(1, TASKS_PER_WRITE // dataset.sizes["layer"])

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -11,6 +11,7 @@ import ibtools
 from ibtools.errors import IbtoolsError
 from ibtools.info import format_info, store_info
 from ibtools.provenance import library_versions, version
+from ibtools.store import find_group
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -49,7 +50,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     help="Print the versions of ibtools and of the libraries that decide about numbers.",
 )
 def cli() -> None:
-    r"""Measure how much the layers of a neural network know about input and label.
+    """Measure how much the layers of a neural network know about input and label.
 
     \b
     Record, analyse, look:
@@ -121,7 +122,7 @@ def record(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    r"""Train the networks of EXPERIMENT and write their activations to a store.
+    """Train the networks of EXPERIMENT and write their activations to a store.
 
     EXPERIMENT is one of the paper's, such as SYN-Tanh, SYN-ReLU, MNIST-Bottleneck-2 or MNIST-Conv,
     or custom, with a network and data of your own.
@@ -150,7 +151,7 @@ def record(
             **settings,
         )
     except KeyboardInterrupt:
-        _exit_interrupted("--resume")
+        _exit_interrupted(find_group(output, "r") is not None, "--resume")
     failed = f", {report.failed} failed" if report.failed else ""
     retried = f" ({report.failed_attempts} attempts given up)" if report.failed_attempts else ""
     click.echo(
@@ -161,60 +162,108 @@ def record(
 
 @cli.command()
 @click.argument("store")
-@click.option("--estimator", default="exact", show_default=True, help="How to measure information.")
+@click.option(
+    "--estimator",
+    "estimators",
+    multiple=True,
+    default=("exact",),
+    show_default=True,
+    help="exact, binned, requantised, or a full name such as binned-uniform-30-global; "
+    "may be given several times, for one pass over the store.",
+)
+@click.option("--strategy", help="Bins: uniform, quantile or width.  [default: uniform]")
+@click.option("--bins", type=int, help="Bins: how many, for uniform and quantile.  [default: 30]")
+@click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
+@click.option(
+    "--bounds",
+    help="Bins: between the range of each unit, layer, or global (all), or given as LOW,HIGH.  "
+    "[default: layer; for width zero]",
+)
+@click.option("--per-unit", is_flag=True, help="Means over single units too.")
 @click.option("--output", help="Write the results here.  [default: into the store]")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def analyze(store: str, estimator: str, output: str | None, quiet: bool) -> None:
-    r"""Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
+def analyze(
+    store: str, estimators: tuple[str, ...], output: str | None, quiet: bool, **options: Any
+) -> None:
+    """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
 
-    What was analysed before is skipped; an interrupted analysis goes on where it stopped.
+    What was analysed before is skipped; an interrupted analysis goes on where it stopped. The
+    results are called as the estimator with all its options, which `plot --estimator` takes.
 
     \b
     Examples:
       ibtools analyze syn.zarr --estimator exact
+      ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
+      ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
       ibtools analyze s3://bucket/syn.zarr --output results.zarr
     """
+    chosen = _create_estimators(estimators, **options)
     try:
-        report = ibtools.analyze_store(store, estimator=estimator, output=output, quiet=quiet)
+        reports = ibtools.analyze_store(store, estimator=chosen, output=output, quiet=quiet)
     except KeyboardInterrupt:
-        _exit_interrupted()
-    incomplete = f", {report.incomplete} not recorded yet" if report.incomplete else ""
-    click.echo(
-        f"{output or store}: information/{report.estimator}: {report.computed} snapshots analysed, "
-        f"{report.skipped} skipped (analysed before){incomplete}"
-    )
+        _exit_interrupted(True)
+    for report in reports:
+        click.echo(f"{output or store}: {report}")
+
+
+def _create_estimators(
+    names: tuple[str, ...], *, bins: int | None, bounds: str | None, **options: Any
+) -> Sequence[Any]:
+    """Build the estimators that the options of `analyze` describe."""
+    from ibtools.analysis.estimators import create_estimators, parse_bounds
+
+    parsed = None if bounds is None else parse_bounds(bounds)
+    return create_estimators(names, n_bins=bins, bounds=parsed, **options)
 
 
 @cli.command()
 @click.argument("store")
 @click.argument("figure")
 @click.option("--output", required=True, help="File to write: .png, .svg or .pdf.")
-@click.option("--estimator", default="exact", show_default=True, help="Which results to draw.")
+@click.option(
+    "--estimator", help="Which results to draw: the name that analyze printed.  [default: exact]"
+)
 @click.option("--layers", help="Layers to draw, such as hidden_1,output.  [default: all]")
-def plot(store: str, figure: str, output: str, estimator: str, layers: str | None) -> None:
-    r"""Draw FIGURE from the results of STORE: information-plane or information-epochs.
+@click.option("--layer", help="scatter: a layer of two units.  [default: the last]")
+@click.option("--epoch", type=int, help="scatter: a recorded epoch.  [default: the last]")
+@click.option("--repeat", type=int, help="scatter: number of the repeat.  [default: the first]")
+def plot(
+    store: str, figure: str, output: str, estimator: str | None, layers: str | None, **options: Any
+) -> None:
+    """Draw FIGURE from STORE.
+
+    \b
+    Figures of results (ibtools analyze):
+      information-plane   I(X;T) and I(T;Y) of every layer and epoch, with a zoom
+      information-epochs  the same against epoch: mean, deviation, median-rank repeat
+      repeats             planes of the best, middle, second-worst and worst repeat
+    Figures of the recording:
+      accuracy            mean and 95 % confidence: training, test and all samples
+      activation-ranges   smallest and largest value of every layer against epoch
+      scatter             values of a layer of two units, coloured by label
 
     \b
     Examples:
       ibtools plot syn.zarr information-plane --output plane.png
       ibtools plot syn.zarr information-epochs --layers hidden_5,output --output epochs.pdf
+      ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
-    results = ibtools.open_results(store, estimator=estimator)
-    chosen = layers.split(",") if layers else None
-    ibtools.plot(results, figure, output=output, layers=chosen)
+    options["layers"] = layers.split(",") if layers else None
+    given = {name: value for name, value in options.items() if value is not None}
+    ibtools.plot_store(store, figure, output=output, estimator=estimator, **given)
     click.echo(f"{output}: {figure} of {store}")
 
 
 @cli.command()
 @click.argument("store")
 def info(store: str) -> None:
-    r"""Print what STORE holds: experiment, sizes, completeness, accuracy, results.
+    """Print what STORE holds: experiment, sizes, completeness, accuracy, results.
 
     \b
     Example:
       ibtools info syn.zarr
     """
-    click.echo(format_info(store_info(store)))
+    click.echo(format_info(store_info(store), store))
 
 
 @cli.command()
@@ -222,7 +271,7 @@ def info(store: str) -> None:
 @click.option("--output", required=True, help="Folder for information.csv and accuracy.csv.")
 @click.option("--estimator", "estimators", multiple=True, help="Results to write.  [default: all]")
 def export(store: str, output: str, estimators: tuple[str, ...]) -> None:
-    r"""Write the results and accuracies of STORE as tidy CSV.
+    """Write the results and accuracies of STORE as tidy CSV.
 
     \b
     Example:
@@ -243,7 +292,7 @@ def export(store: str, output: str, estimators: tuple[str, ...]) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the steps; do nothing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def reproduce(experiment: str, output: str, **options: Any) -> None:
-    r"""Record, analyse and draw EXPERIMENT of the paper into a folder.
+    """Record, analyse and draw EXPERIMENT of the paper into a folder.
 
     EXPERIMENT is quantize, binning, bit-width, prefit, archs or accuracy. The same command goes on
     where an interrupted one stopped.
@@ -256,15 +305,18 @@ def reproduce(experiment: str, output: str, **options: Any) -> None:
     try:
         figures = ibtools.reproduce(experiment, output, tell=click.echo, **options)
     except KeyboardInterrupt:
-        _exit_interrupted()
+        _exit_interrupted(True)
     click.echo(f"figures: {', '.join(str(figure) for figure in figures)}")
 
 
-def _exit_interrupted(*further: str) -> NoReturn:
+def _exit_interrupted(begun: bool, *further: str) -> NoReturn:
     """Say how to go on after Ctrl-C, and exit."""
-    arguments = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
-    command = shlex.join(["ibtools", *arguments, *further])
-    click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
+    given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
+    if not begun:
+        click.echo("\nInterrupted before anything was written.", err=True)
+    else:
+        command = shlex.join(["ibtools", *given, *further])
+        click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
     sys.exit(_INTERRUPTED)
 
 

@@ -42,6 +42,33 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return probabilities
 
 
+def decode_values(
+    code: NDArray[np.unsignedinteger],
+    layer: LayerSpec,
+    *,
+    scale: NDArray[np.float32],
+    zero_point: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Return the values of a quantised layer, of which all units are given.
+
+    Parameters
+    ----------
+    code : ndarray, (..., sample, unit), uint8 or uint16
+        Codes; broadcast against `scale` and `zero_point`.
+    layer : LayerSpec
+        The layer that the codes are of.
+    scale, zero_point : ndarray, float32, int32
+        The grid.
+
+    Returns
+    -------
+    ndarray, (..., sample, unit), float32
+        As from `dequantise`; the softmax of that for a softmax layer.
+    """
+    values = dequantise(code, scale, zero_point)
+    return softmax(values) if layer.activation_function == "softmax" else values
+
+
 def decode(dataset: xr.Dataset) -> xr.Dataset:
     """Add the decoded `activation` of every layer to a store's Dataset; lazy.
 
@@ -54,8 +81,11 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         With `activation` (repeat, epoch, layer, sample, unit), float32, NaN where a layer has no
-        such unit and where a snapshot is not complete.
+        such unit and where a snapshot is not complete. A store that keeps the partition only has
+        no values, and its Dataset is returned as it is.
     """
+    if "partition" in dataset:
+        return dataset
     bare = dataset.drop_vars(dataset.coords)
     specs = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
     layers = [

@@ -75,6 +75,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     unknown layer 'ouput'; did you mean 'output'? Known: hidden_1, output
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    hint = f"; did you mean {lower[close[0]]!r}?" if close else "."
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")

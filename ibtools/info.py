@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import zarr
 
+from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.store import StorePath, is_local, open_group, read_array
 
@@ -31,6 +32,8 @@ class StoreInfo:
         How many repeats are trained, failed, pending.
     failed_attempts : int
         Trainings that were given up and begun anew.
+    keep : {"codes", "partition"}
+        What is kept of a snapshot.
     n_complete : int
         Snapshots (repeat and epoch) on disk.
     train_accuracy, test_accuracy : float
@@ -38,7 +41,8 @@ class StoreInfo:
     results : dict of str to int
         Analysed snapshots per estimator.
     disk_bytes, cube_bytes : int or None, int
-        Bytes on disk (None for a remote store), and bytes of the recorded units without padding.
+        Bytes on disk (None for a remote store), and bytes of what was recorded, without
+        padding.
     """
 
     experiment: str
@@ -53,6 +57,7 @@ class StoreInfo:
     trained_epochs: int
     outcomes: dict[str, int]
     failed_attempts: int
+    keep: Keep
     n_complete: int
     train_accuracy: float
     test_accuracy: float
@@ -82,10 +87,7 @@ def store_info(path: StorePath) -> StoreInfo:
     layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
     epochs, label = read_array(group, "epoch"), read_array(group, "label")
     complete, outcome = read_array(group, "complete"), read_array(group, "outcome")
-    values_per_snapshot = sum(
-        layer.n_units * (4 if not layer.quantised else 1 if layer.bits <= 8 else 2)
-        for layer in layers
-    )
+    keep: Keep = "partition" if "partition" in group else "codes"
     return StoreInfo(
         experiment=str(group.attrs.get("experiment", "unknown")),
         created=str(group.attrs.get("created", "unknown")),
@@ -99,17 +101,18 @@ def store_info(path: StorePath) -> StoreInfo:
         trained_epochs=int(read_array(group, "trained_epoch").size),
         outcomes={name: int((outcome == name).sum()) for name in ("trained", "failed", "pending")},
         failed_attempts=int(read_array(group, "failed_attempts").sum()),
+        keep=keep,
         n_complete=int(complete.sum()),
         train_accuracy=_last_accuracy(group, "train_accuracy"),
         test_accuracy=_last_accuracy(group, "test_accuracy"),
         results=_results(group),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
-        cube_bytes=int(complete.sum()) * len(label) * values_per_snapshot,
+        cube_bytes=int(complete.sum()) * len(label) * sum(_row_bytes(x, keep) for x in layers),
     )
 
 
-def format_info(info: StoreInfo) -> str:
-    """Return the lines that `ibtools info` prints."""
+def format_info(info: StoreInfo, path: StorePath) -> str:
+    """Return the lines that `ibtools info` prints of the store at `path`."""
     layers = ", ".join(f"{layer.name} {layer.n_units}" for layer in info.layers)
     functions = " ".join(dict.fromkeys(layer.activation_function for layer in info.layers))
     bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
@@ -123,10 +126,11 @@ def format_info(info: StoreInfo) -> str:
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",
         "complete": f"{info.n_complete} of {total} snapshots",
+        "kept": _format_keep(info),
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
-        or "none yet; compute them with: ibtools analyze",
+        or f"none yet; compute them with: ibtools analyze {path}",
     }
     return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
 
@@ -152,6 +156,20 @@ def _last_accuracy(group: zarr.Group, name: str) -> float:
     rows = read_array(group, name)
     last = [row[~np.isnan(row)][-1] for row in rows if not np.isnan(row).all()]
     return float(np.mean(last)) if last else float("nan")
+
+
+def _row_bytes(layer: LayerSpec, keep: Keep) -> int:
+    """Return the bytes that one sample of one layer takes, without padding."""
+    if keep == "partition":
+        return 4
+    return layer.n_units * (4 if not layer.quantised else 1 if layer.bits <= 8 else 2)
+
+
+def _format_keep(info: StoreInfo) -> str:
+    if info.keep == "partition":
+        return "partition: which samples share a state of each layer; no values of units"
+    kinds = sorted({"codes" if layer.quantised else "float32 values" for layer in info.layers})
+    return f"{' and '.join(kinds)} of every unit"
 
 
 def _results(group: zarr.Group) -> dict[str, int]:

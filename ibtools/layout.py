@@ -4,13 +4,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.errors import StoreError
-from ibtools.schema import Variable, store_variables
+from ibtools.errors import StoreError, unknown_name
+from ibtools.schema import Keep, Variable, store_variables
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
 CHUNK_BYTES = 2**21
@@ -52,6 +52,11 @@ class StoreSpec:
         Everything that determines the recording, as JSON can hold it.
     attributes : mapping, optional
         Further root attributes: experiment, checksum of the data set, library versions.
+    keep : {"codes", "partition"}, optional
+        Whether to keep the codes and float values, or only which samples share a state of each
+        layer.
+    prefit : bool, optional
+        Whether the training begins with random labels, which the store then keeps.
 
     Raises
     ------
@@ -67,8 +72,12 @@ class StoreSpec:
     split: NDArray[np.str_] | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    keep: Keep = "codes"
+    prefit: bool = False
 
     def __post_init__(self) -> None:
+        if self.keep not in get_args(Keep):
+            raise unknown_name("keep", self.keep, get_args(Keep))
         _validate_layers(self.layers)
         _validate_ascending("repeats", self.repeats)
         _validate_ascending("epochs", self.epochs)
@@ -90,6 +99,8 @@ class StoreSpec:
         return store_variables(
             quantised=any(layer.quantised for layer in self.layers),
             floating=any(not layer.quantised for layer in self.layers),
+            keep=self.keep,
+            prefit=self.prefit,
         )
 
     @property
@@ -132,10 +143,10 @@ class StoreSpec:
 
 @dataclass(frozen=True)
 class Chunking:
-    """Chunk and shard shape of a cube (repeat, epoch, layer, sample, unit)."""
+    """Chunk and shard shape of a cube (repeat, epoch, layer, sample, unit), or of a partition."""
 
-    chunks: tuple[int, int, int, int, int]
-    shards: tuple[int, int, int, int, int]
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...]
 
 
 def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
@@ -175,6 +186,19 @@ def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
     return Chunking(
         (1, epochs, 1, samples, units), (1, epochs, layers, padded_samples, padded_units)
     )
+
+
+def choose_partition_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
+    """Choose how a partition (repeat, epoch, layer, sample) is cut: as a cube of one unit.
+
+    Examples
+    --------
+    >>> sizes = {"repeat": 10, "epoch": 1500, "layer": 8, "sample": 70_000}
+    >>> choose_partition_chunking(sizes, itemsize=4).chunks
+    (1, 7, 1, 70000)
+    """
+    cube = choose_chunking({**sizes, "unit": 1}, itemsize)
+    return Chunking(cube.chunks[:-1], cube.shards[:-1])
 
 
 def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:

@@ -15,8 +15,13 @@ FORMAT_VERSION = 1
 
 CUBE = ("repeat", "epoch", "layer", "sample", "unit")
 
-Presence = Literal["always", "quantised", "float"]
-"""When a store has the variable: always, if any layer is quantised, if any layer is float."""
+Keep = Literal["codes", "partition"]
+"""What a store keeps of a snapshot: the cube of codes and float values, or only which samples share
+a state of each layer."""
+
+Presence = Literal["always", "quantised", "float", "partition", "prefit"]
+"""When a store has the variable: always, if it keeps the cube and any layer is quantised (or
+float), if it keeps the partition only, if the training begins with random labels."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Variable:
         One sentence.
     coordinate : bool, optional
         Whether it labels the others.
-    presence : {"always", "quantised", "float"}, optional
+    presence : {"always", "quantised", "float", "partition", "prefit"}, optional
         Which stores have it.
     label : str, optional
         Short name for the axis of a figure.
@@ -90,6 +95,12 @@ STORE_VARIABLES: tuple[Variable, ...] = (
         presence="float",
     ),
     Variable(
+        "partition", CUBE[:4], ("uint32",), "1", 0, "0: not recorded; see complete",
+        "kept instead of the cube on request: samples with equal numbers share a state of the "
+        "layer",
+        presence="partition",
+    ),
+    Variable(
         "activation_min", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
         "smallest value over samples and units; of the logits where their codes are stored",
     ),
@@ -112,6 +123,11 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "test_accuracy", ("repeat", "trained_epoch"), ("float32",), "1", math.nan, _NOT_RECORDED,
         "fraction of test samples classified correctly after the epoch",
+    ),
+    Variable(
+        "random_label", ("repeat", "sample"), ("int64",), "1", -1, "-1: not drawn yet",
+        "class that the sample had in the epochs before 0: the labels, shuffled once per repeat",
+        presence="prefit",
     ),
     Variable(
         "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
@@ -193,6 +209,21 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "distinct states of the layer over the samples",
     ),
     Variable(
+        "mi_xt_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information of a single unit about the input, mean over the units; with --per-unit",
+        label="mean I(X;T_i)",
+    ),
+    Variable(
+        "mi_ty_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information of a single unit about the label, mean over the units; with --per-unit",
+        label="mean I(T_i;Y)",
+    ),
+    Variable(
+        "n_clipped", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
+        "values of samples and units that lay outside of given bounds, and were put into the end "
+        "bins; with --bounds low,high",
+    ),
+    Variable(
         "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all results of the snapshot are on disk",
     ),
@@ -201,20 +232,33 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
 STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.coordinate)
 
 
-def store_variables(*, quantised: bool, floating: bool) -> tuple[Variable, ...]:
+def store_variables(
+    *, quantised: bool, floating: bool, keep: Keep = "codes", prefit: bool = False
+) -> tuple[Variable, ...]:
     """Return the variables of a store.
 
     Parameters
     ----------
     quantised, floating : bool
         Whether any layer is recorded as codes, and whether any is recorded as float values.
+    keep : {"codes", "partition"}, optional
+        Whether the store keeps the cube, or the partition only.
+    prefit : bool, optional
+        Whether the training begins with random labels.
 
     Returns
     -------
     tuple of Variable
         In the order of the contract.
     """
-    present = {"always": True, "quantised": quantised, "float": floating}
+    cube = keep == "codes"
+    present = {
+        "always": True,
+        "quantised": quantised and cube,
+        "float": floating and cube,
+        "partition": not cube,
+        "prefit": prefit,
+    }
     return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
 
 
@@ -245,7 +289,7 @@ def markdown_table(variables: tuple[Variable, ...]) -> str:
 
     Examples
     --------
-    >>> print(markdown_table(RESULT_VARIABLES[4:]).splitlines()[2][:52])
+    >>> print(markdown_table(RESULT_VARIABLES[-1:]).splitlines()[2][:52])
     | `analysed` | repeat, epoch | bool | 1 | commit mar
     """
     head = ("variable", "dims", "dtype", "units", "meaning", "missing")

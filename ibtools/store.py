@@ -21,7 +21,7 @@ from zarr.errors import GroupNotFoundError
 
 from ibtools.decode import decode
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
-from ibtools.layout import Chunking, StoreSpec, choose_chunking
+from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
 from ibtools.schema import (
     CUBE,
@@ -32,6 +32,9 @@ from ibtools.schema import (
     Variable,
     validate_variable,
 )
+
+RECORDED = ("code", "activation", "partition")
+"""The variables that hold what was recorded; every store has one of them, or the first two."""
 
 StorePath = str | os.PathLike[str]
 """A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
@@ -131,8 +134,8 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
     arrays = dict(group.arrays())
-    if "code" not in arrays and "activation" not in arrays:
-        raise _truncated(path, "code or activation")
+    if not any(name in arrays for name in RECORDED):
+        raise _truncated(path, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
             array = arrays[variable.name]
@@ -158,8 +161,9 @@ def open_store(path: StorePath) -> xr.Dataset:
         All variables of the store, backed by dask, chunked as on disk, and `activation` (repeat,
         epoch, layer, sample, unit), float32, for every layer: the values that the network computed;
         NaN where a layer has no such unit and where a snapshot is not complete. A softmax layer
-        that was recorded as the codes of its logits shows softmax probabilities. Nothing but the
-        coordinates is loaded.
+        that was recorded as the codes of its logits shows softmax probabilities. A store that
+        keeps the partition only has `partition` and no activations. Nothing but the coordinates is
+        loaded.
 
     Raises
     ------
@@ -249,11 +253,12 @@ def dtype_name(array: zarr.Array[Any]) -> str:
 
 def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
     sizes = spec.sizes()
-    if variable.dims != CUBE:
+    if variable.dims[:4] != CUBE[:4]:
         create_variable(group, variable, sizes)
         return
     dtype = spec.code_dtype if variable.name == "code" else variable.dtypes[0]
-    chunking = choose_chunking(sizes, np.dtype(dtype).itemsize)
+    choose = choose_chunking if variable.dims == CUBE else choose_partition_chunking
+    chunking = choose(sizes, np.dtype(dtype).itemsize)
     create_variable(group, variable, sizes, dtype=dtype, chunking=chunking)
 
 
@@ -283,7 +288,7 @@ def _validate_free(path: StorePath, *, overwrite: bool) -> None:
     if not overwrite:
         raise StoreExistsError(
             f"{path}: a store is there already; choose another path, finish it with --resume "
-            "(resume=True), or replace it with --overwrite (overwrite=True)"
+            "(resume=True) if it was interrupted, or replace it with --overwrite (overwrite=True)"
         )
 
 
@@ -303,7 +308,7 @@ def find_group(path: StorePath, mode: Literal["r", "r+"]) -> zarr.Group | None:
         return zarr.open_group(_url(path), mode=mode, zarr_format=3, use_consolidated=False)
     except GroupNotFoundError:
         return None
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, ImportError) as err:  # fsspec may lack a file system's package
         raise StoreError(f"{path}: the store can't be opened: {err}") from err
 
 

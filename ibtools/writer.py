@@ -1,6 +1,7 @@
 """Writing one repeat of a store: buffer a block, write whole shards, then set the commit mark."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -9,11 +10,34 @@ from numpy.typing import NDArray
 
 from ibtools.decode import dequantise
 from ibtools.errors import StoreError
+from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, History, LayerSpec, LayerValues, layer_specs
-from ibtools.store import get_array, read_array, writing
+from ibtools.store import RECORDED, get_array, read_array, writing
+from ibtools.symbols import exact_symbols, partition_rows
 
 _ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
 _HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the store keeps of one layer of one snapshot: an array, and a number per row."""
+
+    array: NDArray[Any]
+    rows: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, layer: LayerValues, spec: LayerSpec, keep: Keep) -> "_Kept":
+        values: NDArray[Any] = layer.values
+        low, high = values.min(), values.max()
+        grid: dict[str, Any] = {}
+        if spec.quantised:
+            scale, zero_point = np.array(layer.scale, "f4"), np.array(layer.zero_point, "i4")
+            low, high = dequantise(np.stack([low, high]), scale, zero_point)
+            grid = {"scale": scale, "zero_point": zero_point} if keep == "codes" else {}
+        if keep == "partition":
+            values = partition_rows(exact_symbols(values, spec))
+        return cls(values, {**grid, "activation_min": low, "activation_max": high})
 
 
 class RepeatWriter:
@@ -45,9 +69,10 @@ class RepeatWriter:
         self._trained_epochs = read_array(group, "trained_epoch")
         self._n_samples = int(read_array(group, "label").shape[0])
         self._rows = {name: self._read_row(name) for name in _ROWS + _HISTORY if name in group}
-        cube = get_array(group, "code" if "code" in group else "activation")
-        self._block_size = int(cube.chunks[1])
-        self._block: dict[int, Mapping[str, LayerValues]] = {}
+        self._recorded = [name for name in RECORDED if name in group]
+        self._keep: Keep = "partition" if "partition" in group else "codes"
+        self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
+        self._block: dict[int, Mapping[str, _Kept]] = {}
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -81,7 +106,9 @@ class RepeatWriter:
             _validate_values(spec, layers[spec.name], self._n_samples)
         if self._block and position // self._block_size != min(self._block) // self._block_size:
             self.commit()
-        self._block[position] = layers
+        self._block[position] = {
+            spec.name: _Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers
+        }
         if (position + 1) % self._block_size and position + 1 < len(self._epochs):
             return False
         self.commit()
@@ -92,6 +119,32 @@ class RepeatWriter:
         position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
         for name in _HISTORY:
             self._rows[name][position] = getattr(history, name)
+
+    def set_random_label(self, label: NDArray[np.integer]) -> None:
+        """Write the random labels that the network is trained on before epoch 0.
+
+        Parameters
+        ----------
+        label : ndarray, (sample,), integer
+            The labels of the store, shuffled.
+
+        Raises
+        ------
+        StoreError
+            If the store is not made for random labels, or these are not its labels, shuffled.
+        """
+        if "random_label" not in self._group:
+            raise StoreError(
+                "the store has no place for random labels; create it with StoreSpec(prefit=True)"
+            )
+        true = read_array(self._group, "label")
+        if label.shape != true.shape or not np.array_equal(np.sort(label), np.sort(true)):
+            raise StoreError(
+                f"random labels must be the {true.size} labels of the store, shuffled; found "
+                f"shape {label.shape} and other counts per class"
+            )
+        with writing(self._group):
+            _write(self._group, "random_label", (self._row,), label)
 
     def commit(self) -> None:
         """Write what has gathered, then mark it complete.
@@ -132,36 +185,37 @@ class RepeatWriter:
     def _write_block(self, positions: Sequence[int]) -> None:
         for index, spec in enumerate(self._layers):
             for position in positions:
-                self._set_rows(position, index, spec, self._block[position][spec.name])
+                for name, value in self._block[position][spec.name].rows.items():
+                    self._rows[name][position, index] = value
         start = positions[0] // self._block_size * self._block_size
         stop = min(start + self._block_size, len(self._epochs))
-        for name in ("code", "activation"):
-            if name in self._group:
-                self._write_cube(name, slice(start, stop))
+        for name in self._recorded:
+            self._write_array(name, slice(start, stop))
 
-    def _write_cube(self, name: str, epochs: slice) -> None:
-        """Write one block of the cube, whole shards at a time."""
+    def _write_array(self, name: str, epochs: slice) -> None:
+        """Write one block of what was recorded, whole shards at a time."""
         array = get_array(self._group, name)
         shards = array.shards or array.chunks
         for first in range(0, len(self._layers), shards[2]):
             layers = slice(first, min(first + shards[2], len(self._layers)))
-            region = self._gather(array, name == "code", epochs, layers)
+            region = self._gather(array, name, epochs, layers)
             if region is not None:
                 array[self._row, epochs, layers] = region
 
     def _gather(
-        self, array: "zarr.Array[Any]", quantised: bool, epochs: slice, layers: slice
+        self, array: "zarr.Array[Any]", name: str, epochs: slice, layers: slice
     ) -> NDArray[Any] | None:
-        """Return the block (epoch, layer, sample, unit), or None if the cube has no such layer."""
+        """Return the block (epoch, layer, sample, ...), or None if the array has no such layer."""
         specs = self._layers[layers]
-        if not any(spec.quantised == quantised for spec in specs):
+        there = [name == "partition" or (name == "code") == spec.quantised for spec in specs]
+        if not any(there):
             return None
         region = self._region(array, epochs, layers)
         for position, snapshot in self._block.items():
-            for index, spec in enumerate(specs):
-                if spec.quantised == quantised:
-                    values = snapshot[spec.name].values
-                    region[position - epochs.start, index, :, : spec.n_units] = values
+            for index in np.flatnonzero(there):
+                kept = snapshot[specs[index].name].array
+                place = region[position - epochs.start, index]
+                place[tuple(slice(size) for size in kept.shape)] = kept
         return region
 
     def _region(self, array: "zarr.Array[Any]", epochs: slice, layers: slice) -> NDArray[Any]:
@@ -170,16 +224,6 @@ class RepeatWriter:
             return np.array(array[self._row, epochs, layers])
         shape = (epochs.stop - epochs.start, layers.stop - layers.start, *array.shape[3:])
         return np.full(shape, array.fill_value, array.dtype)
-
-    def _set_rows(self, position: int, index: int, spec: LayerSpec, layer: LayerValues) -> None:
-        low, high = layer.values.min(), layer.values.max()
-        if spec.quantised:
-            scale, zero_point = np.array(layer.scale, "f4"), np.array(layer.zero_point, "i4")
-            self._rows["scale"][position, index] = scale
-            self._rows["zero_point"][position, index] = zero_point
-            low, high = dequantise(np.stack([low, high]), scale, zero_point)
-        self._rows["activation_min"][position, index] = low
-        self._rows["activation_max"][position, index] = high
 
     def _read_row(self, name: str) -> NDArray[Any]:
         return np.asarray(get_array(self._group, name)[self._row])

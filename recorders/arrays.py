@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
 from ibtools.layout import StoreSpec
+from ibtools.schema import Keep
 from ibtools.snapshots import FLOAT_BITS, LayerSpec, LayerValues
 from ibtools.store import StorePath, create_store
 from ibtools.writer import RepeatWriter
@@ -41,6 +42,7 @@ def record_arrays(
     activation_functions: Mapping[str, str] | None = None,
     scale: PerLayer | None = None,
     zero_point: PerLayer | None = None,
+    keep: Keep = "codes",
     overwrite: bool = False,
 ) -> None:
     """Write activations that were computed elsewhere to a store.
@@ -68,6 +70,9 @@ def record_arrays(
     scale, zero_point : mapping, optional
         Layer to number, or to array (repeat, epoch); 1 and 0 where not given. Only with a mapping
         of arrays.
+    keep : {"codes", "partition"}, optional
+        "partition" keeps only which samples share a state of each layer: far smaller where layers
+        are wide, lossless for the exact information of whole layers, useless for all else.
     overwrite : bool, optional
         Replace the ibtools store that is at `path`.
 
@@ -114,6 +119,7 @@ def record_arrays(
         label=label,
         split=None if split is None else np.asarray(split),
         attributes={"experiment": "arrays"},
+        keep=keep,
     )
     _write(create_store(path, spec, overwrite=overwrite), spec, first, snapshots)
 

@@ -1,9 +1,10 @@
 """Recording an experiment: train every repeat, write every snapshot, resume what stopped."""
 
-import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import zarr
@@ -176,18 +177,24 @@ def _open_or_create(
     if not resume:
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
-    _validate_same("settings", str(group.attrs["configuration"]), spec.configuration_json(), output)
-    checksums = (group.attrs.get("data_checksum"), recording.data.checksum)
-    _validate_same("data", *(json.dumps(checksum) for checksum in checksums), output)
+    found = json.loads(str(group.attrs["configuration"]))
+    _validate_same(found, json.loads(spec.configuration_json()), output)
+    checksums = {"data": group.attrs.get("data_checksum")}, {"data": recording.data.checksum}
+    _validate_same(*checksums, output)
     return group
 
 
-def _validate_same(what: str, found: str, wanted: str, output: StorePath) -> None:
-    if found == wanted:
-        return
-    lines = difflib.ndiff(found.splitlines(), wanted.splitlines())
-    changes = [line.strip().rstrip(",") for line in lines if line.startswith(("-", "+"))]
-    raise StoreError(
-        f"{output}: a recording resumes with the {what} it was started with; in the store (-), "
-        f"asked for (+): {'; '.join(changes)}"
-    )
+def _validate_same(
+    found: Mapping[str, object], wanted: Mapping[str, object], output: StorePath
+) -> None:
+    changed = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+    if changed:
+        listed = "; ".join(
+            f"{key} is {shorten(str(found.get(key)), 40)} in the store, "
+            f"{shorten(str(wanted.get(key)), 40)} was asked for"
+            for key in changed
+        )
+        raise StoreError(
+            f"{output}: a recording is resumed with the settings that it was started with, but "
+            f"{listed}; ask for the same, or choose another output"
+        )

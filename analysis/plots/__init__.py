@@ -1,52 +1,104 @@
-"""Figures of results: functions that take and return matplotlib axes, and a table of their names.
+"""Figures: functions that take and return matplotlib axes, and a table of their names.
 
-`plot` is what the command ``ibtools plot`` calls; the functions compose into a user's own figures.
+`plot_store` is what the command ``ibtools plot`` calls; the functions compose into a user's own
+figures.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Any, Literal, cast
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ibtools.analysis.plots.accuracy import accuracy
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.plane import information_plane
+from ibtools.analysis.plots.planes import information_planes, ranked_repeats
+from ibtools.analysis.plots.ranges import activation_ranges
+from ibtools.analysis.plots.scatter import scatter
 from ibtools.analysis.plots.style import save_figure, validate_suffix
-from ibtools.errors import unknown_name
+from ibtools.analysis.results import open_results
+from ibtools.errors import InputError, unknown_name
+from ibtools.store import StorePath, open_store
 
-__all__ = ["FIGURES", "information_epochs", "information_plane", "plot", "save_figure"]
+__all__ = [
+    "FIGURES",
+    "FigureKind",
+    "accuracy",
+    "activation_ranges",
+    "information_epochs",
+    "information_plane",
+    "information_planes",
+    "plot",
+    "plot_store",
+    "ranked_repeats",
+    "save_figure",
+    "scatter",
+]
 
-FIGURES: Mapping[str, Callable[..., Axes | tuple[Axes, ...]]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One figure of the table.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes a Dataset and keyword options, returns axes.
+    source : {"results", "store"}
+        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`.
+    """
+
+    draw: Callable[..., Axes | tuple[Axes, ...]]
+    source: Literal["results", "store"]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of its options, without the axes that a caller may bring."""
+        parameters = inspect.signature(self.draw).parameters
+        return tuple(
+            name
+            for name in parameters
+            if parameters[name].kind == inspect.Parameter.KEYWORD_ONLY
+            and name not in ("ax", "axes", "zoom_ax")
+        )
+
+
+FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
-        "information-plane": information_plane,
-        "information-epochs": information_epochs,
+        "information-plane": FigureKind(information_plane, "results"),
+        "information-epochs": FigureKind(information_epochs, "results"),
+        "repeats": FigureKind(ranked_repeats, "results"),
+        "accuracy": FigureKind(accuracy, "store"),
+        "activation-ranges": FigureKind(activation_ranges, "store"),
+        "scatter": FigureKind(scatter, "store"),
     }
 )
 """The figures by their names on the command line."""
 
 
 def plot(
-    results: xr.Dataset,
-    figure: str,
-    *,
-    output: str | Path | None = None,
-    layers: Iterable[str] | None = None,
+    dataset: xr.Dataset, figure: str, *, output: str | Path | None = None, **options: Any
 ) -> Figure:
     """Draw a figure by its name, and write it to a file if one is given.
 
     Parameters
     ----------
-    results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not.
+    dataset : Dataset
+        Results, from `ibtools.analyze` or `ibtools.open_results`, or a store, from
+        `ibtools.open_store`: what the figure is drawn from. Lazy or not.
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
         The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
-    layers : iterable of str, optional
-        The layers to draw. All by default.
+    **options
+        Of the figure, such as ``layers=["output"]`` or ``epoch=10``: the keyword arguments of its
+        function.
 
     Returns
     -------
@@ -57,18 +109,83 @@ def plot(
     ------
     UnknownNameError
         If there is no such figure, no such layer, or `output` has another suffix.
+    InputError
+        If the figure has no such option, or an option is out of its range.
     StoreError
-        If something that is needed is missing from the results, or they have no complete snapshot.
+        If something that is needed is missing from the Dataset, or there is no complete snapshot.
     OSError
         If the file cannot be written.
     """
-    if figure not in FIGURES:
-        raise unknown_name("figure", figure, FIGURES)
-    if output is not None:
-        validate_suffix(output)
-    drawn = FIGURES[figure](results, layers=layers)
+    kind = _get_figure(figure, output, options)
+    drawn = kind.draw(dataset, **options)
     first = drawn if isinstance(drawn, Axes) else drawn[0]
     new_figure = cast(Figure, first.figure)  # its own, so not a part of another
     if output is not None:
         save_figure(new_figure, output)
     return new_figure
+
+
+def plot_store(
+    path: StorePath,
+    figure: str,
+    *,
+    output: str | Path | None = None,
+    estimator: str | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw a figure of a store by its name, from its results or from the recording.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store; for figures of results, one that was analysed, or the output of an analysis.
+    figure : str
+        A name in `FIGURES`.
+    output : str or Path, optional
+        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+    estimator : str, optional
+        Which results to draw, "exact" by default. Only for figures of results.
+    **options
+        As of `plot`.
+
+    Returns
+    -------
+    Figure
+        New, and unknown to pyplot.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such figure, no such layer, or `output` has another suffix.
+    InputError
+        If the figure has no such option, or an option is out of its range.
+    StoreError
+        If there is no store, or it has no such results or no complete snapshot.
+    OSError
+        If the file cannot be written.
+    """
+    kind = _get_figure(figure, output, options)
+    if kind.source == "store" and estimator is not None:
+        raise InputError(
+            f"figure {figure!r} is drawn from the recording, not from results, so it has no "
+            f"estimator; leave out {estimator!r}"
+        )
+    results = kind.source == "results"
+    dataset = open_results(path, estimator=estimator or "exact") if results else open_store(path)
+    return plot(dataset, figure, output=output, **options)
+
+
+def _get_figure(figure: str, output: str | Path | None, options: Mapping[str, Any]) -> FigureKind:
+    """Check what is asked for, before anything is opened or drawn."""
+    if figure not in FIGURES:
+        raise unknown_name("figure", figure, FIGURES)
+    kind = FIGURES[figure]
+    unknown = [name for name in options if name not in kind.options]
+    if unknown:
+        raise InputError(
+            f"figure {figure!r} has no option {', '.join(unknown)}; it takes: "
+            f"{', '.join(kind.options)}"
+        )
+    if output is not None:
+        validate_suffix(output)
+    return kind

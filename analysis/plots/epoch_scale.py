@@ -5,6 +5,7 @@ the negative epochs of a random-label prefit. A short training is spaced linearl
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
+
+from ibtools.analysis.plots.style import PREFIT_COLOR
 
 LAST_LINEAR_EPOCH = 30
 """Trainings that end here or earlier are spaced linearly."""
@@ -65,8 +68,12 @@ class EpochScale:
         """What an axis is labelled with: the quantity and its spacing."""
         return "epoch (log scale from 1)" if self.logarithmic else "epoch (linear scale)"
 
+    @cached_property
     def norm(self) -> Normalize:
-        """Create the map from epochs to [0, 1] for colours; a prefit's epochs lie below 0."""
+        """The map from epochs to [0, 1] for colours; a prefit's epochs lie below 0.
+
+        All that is drawn on this scale shares the one object, so that it stays one scale.
+        """
         low = max(self.first, 0)
         high = max(self.last, low + 1)
         if self.logarithmic:
@@ -81,14 +88,17 @@ class EpochScale:
         return negative + zero + positive
 
     def apply_to_x_axis(self, ax: Axes) -> None:
-        """Space, tick and label the x axis of axes."""
+        """Space, tick and label the x axis of axes; a prefit's part gets a grey ground."""
         if self.logarithmic:
             ax.set_xscale("symlog", linthresh=1, linscale=LINEAR_PART)
         self._set_ticks(ax.xaxis, self.ticks())
         ax.set_xlabel(f"{self.label}; {PREFIT_NOTE}" if self.has_prefit else self.label)
+        if self.has_prefit:
+            last = min(self.last, 0)
+            ax.axvspan(self.first, last, color=PREFIT_COLOR, alpha=0.25, linewidth=0, zorder=0)
 
     def apply_to_colorbar(self, colorbar: Colorbar) -> None:
-        """Tick and label a colour bar whose norm is from `norm`."""
+        """Tick and label a colour bar whose norm is `norm`."""
         axis = colorbar.ax.yaxis
         self._set_ticks(axis, [tick for tick in self.ticks() if tick >= 0])
         colorbar.set_label(f"{self.label}\n{PREFIT_NOTE}" if self.has_prefit else self.label)
@@ -105,4 +115,4 @@ def _log_ticks(last: int) -> list[int]:
     if last < 1:
         return []
     powers = [10**power for power in range(len(str(last)))]
-    return powers + [last] * (last >= 2 * powers[-1])
+    return powers + [last] * (last >= 3 * powers[-1])

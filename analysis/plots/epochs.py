@@ -1,27 +1,33 @@
 """Information against epoch: the coordinates of the information plane as functions of time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.repeats import RepeatSummary, summarise_repeats
 from ibtools.analysis.plots.style import (
-    PREFIT_COLOR,
+    CEILING_ROOM,
     LayerStyle,
     create_axes,
     draw_ceiling,
     draw_legend_below,
     drawing_style,
     layer_styles,
+    set_y_label,
     variable_label,
 )
+from ibtools.analysis.ranks import middle_repeat
+from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
+from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
 MARKER_SPACING = 0.12
 """Distance between the markers of a line, as a fraction of the diagonal of the axes."""
+MIDDLE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.8, "linestyle": (0, (3, 2))})
 
 
 def information_epochs(
@@ -29,12 +35,14 @@ def information_epochs(
     *,
     axes: Sequence[Axes] | None = None,
     layers: Iterable[str] | None = None,
+    median: bool = True,
 ) -> tuple[Axes, Axes]:
     """Draw I(X;T) and I(T;Y) of every layer against epoch: mean over repeats and a band.
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
-    denominator); there is none where fewer than two repeats have a value. Dashed lines are the
-    ceilings H(X) and H(Y); a random-label prefit has a grey ground.
+    denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
+    layers' colours are one real repeat, the one of median rank. Grey dashed lines are the ceilings
+    H(X) and H(Y); a random-label prefit has a grey ground.
 
     Parameters
     ----------
@@ -46,6 +54,8 @@ def information_epochs(
         new figure in the style of ibtools, unknown to pyplot.
     layers : iterable of str, optional
         The layers to draw. All by default.
+    median : bool, optional
+        Whether to draw the repeat of median rank, if three repeats or more have all epochs.
 
     Returns
     -------
@@ -58,8 +68,12 @@ def information_epochs(
         If the results have no such layer.
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
-    ValueError
+    InputError
         If `axes` are not two.
+
+    See Also
+    --------
+    ibtools.analysis.ranks.rank_repeats : The ranks and their definition.
 
     Notes
     -----
@@ -67,41 +81,64 @@ def information_epochs(
     spread along the lines at different places, so that layers that coincide can be seen.
     """
     if axes is not None and len(axes) != 2:
-        raise ValueError(
+        raise InputError(
             f"axes must be two, for I(X;T) and for I(T;Y), got {len(axes)}; "
             "make them with figure.subplots(2, 1)"
         )
     summary = summarise_repeats(results, layers)
     styles = layer_styles(results["layer"].values)
     with drawing_style(axes):
-        upper, lower = create_axes(2, size=SIZE) if axes is None else axes
-        _draw_pair(upper, lower, summary, [styles[name] for name in summary.layers])
+        upper, lower = create_axes(2, size=SIZE, share_x=True) if axes is None else axes
+        chosen = {name: styles[name] for name in summary.layers}
+        _draw_pair(upper, lower, summary, chosen, middle_repeat(results) if median else None)
         if axes is None:
             upper.label_outer()
     return upper, lower
 
 
-def _draw_pair(upper: Axes, lower: Axes, summary: RepeatSummary, styles: list[LayerStyle]) -> None:
-    _draw_variable(upper, summary, "mi_xt", styles)
-    _draw_variable(lower, summary, "mi_ty", styles)
-    draw_ceiling(upper, "y", summary.mean.attrs["entropy_x"], "H(X)")
-    draw_ceiling(lower, "y", summary.mean.attrs["entropy_y"], "H(Y)")
+def _draw_pair(
+    upper: Axes,
+    lower: Axes,
+    summary: RepeatSummary,
+    styles: dict[str, LayerStyle],
+    middle: xr.Dataset | None,
+) -> None:
+    for ax, variable, symbol in ((upper, "mi_xt", "X"), (lower, "mi_ty", "Y")):
+        _draw_variable(ax, summary, variable, styles)
+        if middle is not None:
+            _draw_middle(ax, middle[variable].sel(epoch=summary.epochs), styles)
+        ceiling = summary.mean.attrs[f"entropy_{symbol.lower()}"]
+        ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
+        draw_ceiling(ax, "y", ceiling, f"H({symbol})")
     upper.set_title(summary.caption)
-    draw_legend_below(lower, [line for line in lower.lines if line.get_label() in summary.layers])
+    handles = [line for line in lower.lines if line.get_label() in styles]
+    if middle is not None:
+        label = f"repeat {int(middle['repeat'])} (median rank)"
+        handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
+    draw_legend_below(lower, handles)
+
+
+def _height(ax: Axes) -> float:
+    low, high = ax.get_ylim()
+    return high - low
 
 
 def _draw_variable(
-    ax: Axes, summary: RepeatSummary, variable: str, styles: list[LayerStyle]
+    ax: Axes, summary: RepeatSummary, variable: str, styles: dict[str, LayerStyle]
 ) -> None:
-    for position, (name, style) in enumerate(zip(summary.layers, styles, strict=True)):
+    for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
         _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
-    scale = EpochScale.of(summary.epochs)
-    scale.apply_to_x_axis(ax)
-    if scale.has_prefit:
-        ax.axvspan(scale.first, 0, color=PREFIT_COLOR, alpha=0.25, linewidth=0, zorder=0)
+    EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
-    ax.set_ylabel(variable_label(summary.mean[variable]))
+    set_y_label(ax, variable_label(summary.mean[variable]))
+
+
+def _draw_middle(ax: Axes, values: xr.DataArray, styles: dict[str, LayerStyle]) -> None:
+    """Draw one repeat, (epoch, layer), thin and dashed."""
+    for name, style in styles.items():
+        line = values.sel(layer=name)
+        ax.plot(line["epoch"], line, color=style.color, label=f"_middle {name}", **MIDDLE_LINE)
 
 
 def _draw_layer(

@@ -1,45 +1,51 @@
 """The information plane: what the layers know of the input against what they know of the label."""
 
 from collections.abc import Iterable
+from typing import Literal, cast
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.colors import Colormap, Normalize
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 
-from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.repeats import RepeatSummary, summarise_repeats
+from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.panels import (
+    Panel,
+    draw_colorbar,
+    draw_panel,
+    layer_handles,
+    panels_scale,
+)
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
-    create_epoch_colormap,
-    draw_ceiling,
+    draw_figure_legend,
     draw_legend_below,
     drawing_style,
     layer_styles,
-    variable_label,
 )
+from ibtools.analysis.repeats import summarise_repeats
+from ibtools.errors import InputError
 
 SIZE = (5.4, 4.6)
-LAST_EPOCH_COLOR = "0.15"
-FIRST_AREA, LAST_AREA = 34.0, 14.0
-"""Marker areas of the first and the last layer (square points): layers that coincide show."""
+ZOOMED_SIZE = (9.0, 4.3)
 
 
 def information_plane(
     results: xr.Dataset,
     *,
     ax: Axes | None = None,
+    zoom_ax: Axes | None = None,
     layers: Iterable[str] | None = None,
+    limits: Limits | Literal["paper"] | None = "paper",
+    zoom: Limits | Literal["auto"] | None = "auto",
     colorbar: bool = True,
 ) -> Axes:
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
     The points of one epoch are joined by a thin line, those of the last epoch are outlined. The
     colour is the epoch, on the same norm as the colour bar; a random-label prefit is grey. Dashed
-    lines are the ceilings H(X) and H(Y).
+    lines are the ceilings H(X) and H(Y). A second panel shows what is crowded, which is framed in
+    the first.
 
     Parameters
     ----------
@@ -49,15 +55,24 @@ def information_plane(
     ax : Axes, optional
         Where to draw, in the caller's style. By default a new figure in the style of ibtools,
         unknown to pyplot.
+    zoom_ax : Axes, optional
+        Where to draw the zoom beside the caller's `ax`; without it, `ax` has no zoom.
     layers : iterable of str, optional
         The layers to draw, joined in this order. All by default.
-    colorbar : bool
-        Whether to add a colour bar, which takes its space from `ax`.
+    limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
+        What is shown, in bits. "paper" are the paper's axes for its data sets, widened where points
+        lie outside; None, and "paper" for other data, is what holds the points and the ceilings.
+    zoom : ((x0, x1), (y0, y1)) or "auto" or None, optional
+        What the zoom shows, in bits. "auto" is the paper's zoom for its experiments, where
+        points spread over it; elsewhere the points near both ceilings, if they are many. None is no
+        zoom.
+    colorbar : bool, optional
+        Whether to add a colour bar, which takes its space from the axes.
 
     Returns
     -------
     Axes
-        What was drawn on; its `figure` saves and displays.
+        Those of the whole plane; their `figure` saves and displays.
 
     Raises
     ------
@@ -65,6 +80,8 @@ def information_plane(
         If the results have no such layer.
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
+    InputError
+        If limits are none, or `zoom_ax` is given without `ax`.
 
     Notes
     -----
@@ -78,93 +95,53 @@ def information_plane(
 
     Examples
     --------
-    Two experiments side by side::
+    A plane and its zoom in a figure of one's own::
 
         figure = matplotlib.figure.Figure(figsize=(10, 4.5), layout="constrained")
         left, right = figure.subplots(1, 2)
-        information_plane(tanh, ax=left, colorbar=False)
-        information_plane(relu, ax=right)
-        figure.savefig("planes.pdf")
+        information_plane(results, ax=left, zoom_ax=right)
+        figure.savefig("plane.pdf")
     """
+    if zoom_ax is not None and ax is None:
+        raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     summary = summarise_repeats(results, layers)
+    marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
+    panel = Panel(summary, summary.caption, plane_limits([summary], limits), marked)
     styles = layer_styles(results["layer"].values)
     with drawing_style(ax):
-        ax = create_axes(size=SIZE)[0] if ax is None else ax
-        _draw_plane(ax, summary, [styles[name] for name in summary.layers], colorbar=colorbar)
+        if ax is None:
+            return _draw_figure(panel, styles, colorbar=colorbar)
+        _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar)
     return ax
 
 
-def _draw_plane(
-    ax: Axes, summary: RepeatSummary, styles: list[LayerStyle], *, colorbar: bool
-) -> None:
-    scale = EpochScale.of(summary.epochs)
-    norm, colormap = scale.norm(), create_epoch_colormap()
-    _draw_epoch_lines(ax, summary, norm, colormap)
-    points = _draw_points(ax, summary, styles, norm, colormap)
-    draw_ceiling(ax, "x", summary.mean.attrs["entropy_x"], "H(X)")
-    draw_ceiling(ax, "y", summary.mean.attrs["entropy_y"], "H(Y)")
-    ax.margins(x=0.07, y=0.1)
-    ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
-    ax.set_ylabel(variable_label(summary.mean["mi_ty"]))
-    ax.set_title(summary.caption)
-    draw_legend_below(ax, _legend_handles(summary.layers, styles))
-    if colorbar:
-        extend = "min" if scale.has_prefit else "neither"
-        scale.apply_to_colorbar(ax.figure.colorbar(points, ax=ax, extend=extend))
+def _draw_figure(panel: Panel, styles: dict[str, LayerStyle], *, colorbar: bool) -> Axes:
+    if panel.marked is None:
+        (ax,) = create_axes(size=SIZE)
+        _draw_on(ax, None, panel, styles, colorbar=colorbar)
+        return ax
+    ax, zoom_ax = create_axes(2, size=ZOOMED_SIZE, ncols=2)
+    _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar, legend=False)
+    draw_figure_legend(cast(Figure, ax.figure), layer_handles(panel.summary.layers, styles))
+    return ax
 
 
-def _draw_epoch_lines(
-    ax: Axes, summary: RepeatSummary, norm: Normalize, colormap: Colormap
-) -> None:
-    """Join the layers of each epoch, all epochs in one collection."""
-    coordinates = [
-        summary.mean[name].transpose("epoch", "layer").values for name in ("mi_xt", "mi_ty")
-    ]
-    lines = LineCollection(
-        list(np.stack(coordinates, axis=-1)),
-        norm=norm,
-        cmap=colormap,
-        linewidths=0.4,
-        alpha=0.35,
-        zorder=2,
-    )
-    lines.set_array(summary.epochs)
-    ax.add_collection(lines)
-
-
-def _draw_points(
+def _draw_on(
     ax: Axes,
-    summary: RepeatSummary,
-    styles: list[LayerStyle],
-    norm: Normalize,
-    colormap: Colormap,
-) -> PathCollection:
-    """Draw one collection of points per layer, later epochs above earlier ones; return the last."""
-    areas = np.linspace(FIRST_AREA, LAST_AREA, len(styles))
-    outlines = ["none"] * (summary.epochs.size - 1) + [LAST_EPOCH_COLOR]
-    for name, style, area in zip(summary.layers, styles, areas, strict=True):
-        layer = summary.mean.sel(layer=name)
-        points = ax.scatter(
-            layer["mi_xt"].values,
-            layer["mi_ty"].values,
-            c=summary.epochs,
-            s=area,
-            marker=style.marker,
-            norm=norm,
-            cmap=colormap,
-            linewidths=0.7,
-            edgecolors=outlines,
-            zorder=3,
-            label=name,
-        )
-    return points
-
-
-def _legend_handles(names: list[str], styles: list[LayerStyle]) -> list[Line2D]:
-    """Stand for the layers by their markers, in a colour that is no epoch's."""
-    return [
-        Line2D(
-            [], [], color="0.25", marker=style.marker, linestyle="none", markersize=5, label=name
-        )
-        for name, style in zip(names, styles, strict=True)
-    ]
+    zoom_ax: Axes | None,
+    panel: Panel,
+    styles: dict[str, LayerStyle],
+    *,
+    colorbar: bool,
+    legend: bool = True,
+) -> None:
+    scale, zoomed = panels_scale([panel]), panel.zoomed()
+    points = draw_panel(ax, panel, styles, scale)
+    if zoom_ax is not None and zoomed is not None:
+        draw_panel(zoom_ax, zoomed, styles, scale)
+    elif zoom_ax is not None:
+        zoom_ax.set_axis_off()
+    if legend:
+        draw_legend_below(ax, layer_handles(panel.summary.layers, styles))
+    if colorbar:
+        draw_colorbar(points, [ax] if zoom_ax is None else [ax, zoom_ax], scale)

@@ -6,6 +6,7 @@ a user brings keep the user's own style.
 """
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ LAYER_COLORS = (
 )
 """Okabe and Ito's colours for colour-blind readers, grey instead of the yellow that fades."""
 
-LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*")
+LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*", "<", ">", "8", "d")
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
     {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -62,7 +63,26 @@ SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
 
 PREFIT_COLOR = "0.7"
 CEILING_COLOR = "0.45"
-LEGEND_CHARACTERS = 46
+CEILING_LINE: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": CEILING_COLOR,
+        "linewidth": 0.7,
+        "linestyle": (0, (4, 3)),
+        "zorder": 1,
+        "label": "_ceiling",
+    }
+)
+CEILING_ROOM = 0.045
+"""Room beyond a ceiling for its label, as a fraction of the axis."""
+
+LEGEND_CHARACTERS = 13.0
+"""How long the rows of a legend may be, per inch of width."""
+
+HANDLE_CHARACTERS = 4
+"""Room for the marker before a label."""
+
+CHARACTER_WIDTH = 0.62
+"""Mean width of a character, in font sizes, with some to spare."""
 
 
 @dataclass(frozen=True)
@@ -119,23 +139,33 @@ def drawing_style(user_axes: object | None) -> AbstractContextManager[None]:
     return style.context(dict(STYLE)) if user_axes is None else nullcontext()
 
 
-def create_axes(n_rows: int = 1, *, size: tuple[float, float]) -> list[Axes]:
-    """Create a figure of one column of axes that share the x axis.
+def create_axes(
+    n_panels: int = 1, *, size: tuple[float, float], ncols: int = 1, share_x: bool = False
+) -> list[Axes]:
+    """Create a figure of a grid of axes.
 
     Parameters
     ----------
-    n_rows : int
+    n_panels : int
         How many axes.
     size : (float, float)
-        Width and height in inches.
+        Width and height of the figure in inches.
+    ncols : int, optional
+        How many side by side; what is too much in the last row is left out.
+    share_x : bool, optional
+        Whether they share the x axis.
 
     Returns
     -------
     list of Axes
-        From top to bottom; their `figure` is new and unknown to pyplot.
+        Row by row; their `figure` is new and unknown to pyplot.
     """
     figure = Figure(figsize=size, layout="constrained")
-    return list(figure.subplots(n_rows, 1, sharex=True, squeeze=False)[:, 0])
+    n_rows = -(-n_panels // ncols)
+    grid = figure.subplots(n_rows, ncols, sharex=share_x, squeeze=False).ravel()
+    for surplus in grid[n_panels:]:
+        surplus.remove()
+    return list(grid[:n_panels])
 
 
 def variable_label(variable: xr.DataArray) -> str:
@@ -166,36 +196,55 @@ def italic_symbols(text: str) -> str:
     return text if "$" in text else re.sub(r"\b([A-Z])\b", r"$\1$", text)
 
 
-def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: str) -> None:
-    """Draw the largest value that an axis can reach as a thin line, labelled beyond the line.
+def set_y_label(ax: Axes, label: str) -> None:
+    """Label the y axis on as many lines as its height needs, so that labels never meet.
 
     Parameters
     ----------
     ax : Axes
+        In the place in the figure that it will have, give or take.
+    label : str
+        Broken between words only.
+    """
+    text = ax.set_ylabel(label)
+    height = ax.get_window_extent().height * 72 / ax.figure.dpi
+    characters = int(height / (CHARACTER_WIDTH * float(text.get_fontsize())))
+    lines = textwrap.wrap(label, max(characters, 1), break_long_words=False, break_on_hyphens=False)
+    text.set_text("\n".join(lines))
+
+
+def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: str | None) -> None:
+    """Draw the largest value that an axis can reach as a thin line, labelled where there is room.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its limits set: what is beyond them is not drawn.
     direction : {"x", "y"}
         The axis that has the ceiling.
     value : float
         The ceiling, in the unit of the axis.
-    symbol : str
-        What the ceiling is, such as "H(X)".
+    symbol : str or None
+        What the ceiling is, such as "H(X)"; no label for None.
     """
-    line: dict[str, Any] = {
-        "color": CEILING_COLOR,
-        "linewidth": 0.7,
-        "linestyle": (0, (4, 3)),
-        "zorder": 1,
-    }
+    low, high = ax.get_xlim() if direction == "x" else ax.get_ylim()
+    if not low <= value <= high:
+        return
+    draw_line = ax.axvline if direction == "x" else ax.axhline
+    draw_line(value, **CEILING_LINE)
+    if symbol is None:
+        return
     place: dict[str, Any]
     if direction == "x":
-        ax.axvline(value, label="_ceiling", **line)
+        beyond = high - value > CEILING_ROOM * (high - low)
         place = {"xy": (value, 0), "xycoords": ax.get_xaxis_transform(), "rotation": 90}
-        place |= {"xytext": (2, 4), "ha": "left", "va": "bottom"}
+        place |= {"xytext": (2 if beyond else -2, 4), "ha": "left" if beyond else "right"}
     else:
-        ax.axhline(value, label="_ceiling", **line)
         place = {"xy": (0, value), "xycoords": ax.get_yaxis_transform()}
-        place |= {"xytext": (4, 3), "ha": "left", "va": "bottom"}
+        place |= {"xytext": (4, 3), "ha": "left"}
     text = f"{italic_symbols(symbol)} = {value:.4g}"
-    ax.annotate(text, textcoords="offset points", color=CEILING_COLOR, fontsize="x-small", **place)
+    place |= {"va": "bottom", "textcoords": "offset points"}
+    ax.annotate(text, color=CEILING_COLOR, fontsize="x-small", **place)
 
 
 def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
@@ -207,17 +256,47 @@ def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     handles : sequence of Artist
         What the legend lists, each with a label.
     """
-    longest = max(len(str(handle.get_label())) for handle in handles)
     ax.legend(
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         borderaxespad=4,  # font sizes: leaves room for tick labels and the axis label
-        ncols=min(len(handles), max(1, LEGEND_CHARACTERS // (longest + 4))),
-        frameon=False,
-        handletextpad=0.4,
-        columnspacing=1.2,
+        **_legend_format(handles, ax.get_window_extent().width / ax.figure.dpi),
     )
+
+
+def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put one legend for all axes at the foot of a figure with constrained layout.
+
+    Parameters
+    ----------
+    figure : Figure
+    handles : sequence of Artist
+        What the legend lists, each with a label.
+    """
+    legend_format = _legend_format(handles, 0.8 * figure.get_figwidth())
+    figure.legend(handles=handles, loc="outside lower center", **legend_format)
+
+
+def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
+    """Choose as many columns as fit a width in inches."""
+    lengths = [len(str(handle.get_label())) + HANDLE_CHARACTERS for handle in handles]
+    fitting = (
+        n
+        for n in range(len(handles), 1, -1)
+        if _legend_width(lengths, n) <= LEGEND_CHARACTERS * width
+    )
+    return {
+        "ncols": next(fitting, 1),
+        "frameon": False,
+        "handletextpad": 0.4,
+        "columnspacing": 1.2,
+    }
+
+
+def _legend_width(lengths: list[int], ncols: int) -> int:
+    """Add up the widths of columns that are filled one after the other, as matplotlib does."""
+    return sum(int(column.max()) for column in np.array_split(lengths, ncols))
 
 
 def validate_suffix(path: str | Path) -> Path:

@@ -60,7 +60,8 @@ class FitEngine:
         else:
             start, state = resume
             unpack_state(tapped.model, state)
-        _fit(tapped.model, training, start, reporter)
+        if start < training.epochs:
+            _fit(tapped.model, training, start, reporter)
 
 
 def create_trainable(training: Training) -> TappedModel:

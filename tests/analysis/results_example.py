@@ -51,3 +51,47 @@ def create_results(
             "entropy_y": ENTROPY_Y,
         },
     )
+
+
+def create_recording(
+    *,
+    epochs: Sequence[int] = (0, 1, 5, 10),
+    last: int = 10,
+    outcomes: Sequence[str] = ("trained", "trained", "trained"),
+    n_train: int = 48,
+    n_test: int = 16,
+) -> xr.Dataset:
+    """Create what `ibtools.open_store` returns: layers of 3, 2 and 2 units, the last a softmax."""
+    rng = np.random.default_rng(0)
+    n_repeats, n_epochs, n_samples = len(outcomes), len(epochs), n_train + n_test
+    trained = np.arange(min(1, min(epochs) + 1), last + 1, dtype=np.int32)
+    values = rng.integers(0, 3, (n_repeats, n_epochs, 3, n_samples, 3)).astype(np.float32)
+    values[:, :, 1:, :, 2] = np.nan
+    correct = [rng.integers(0, n + 1, (n_repeats, trained.size)) for n in (n_train, n_test)]
+    cube = ("repeat", "epoch", "layer", "sample", "unit")
+    history = ("repeat", "trained_epoch")
+    ranges = rng.random((2, n_repeats, n_epochs, 3)).astype(np.float32)
+    return xr.Dataset(
+        {
+            "activation": (cube, values),
+            "activation_min": (cube[:3], -ranges[0]),
+            "activation_max": (cube[:3], ranges[1]),
+            "train_accuracy": (history, (correct[0] / n_train).astype(np.float32)),
+            "test_accuracy": (history, (correct[1] / n_test).astype(np.float32)),
+            "complete": (cube[:2], np.ones((n_repeats, n_epochs), bool)),
+        },
+        coords={
+            "repeat": np.arange(n_repeats),
+            "epoch": np.asarray(epochs, np.int32),
+            "trained_epoch": trained,
+            "layer": ["hidden_1", "hidden_2", "output"],
+            "n_units": ("layer", [3, 2, 2]),
+            "activation_function": ("layer", ["tanh", "tanh", "softmax"]),
+            "bits": ("layer", [8, 8, 8]),
+            "outcome": ("repeat", list(outcomes)),
+            "failed_attempts": ("repeat", [3 * (outcome == "failed") for outcome in outcomes]),
+            "label": ("sample", np.arange(n_samples) % 3),
+            "split": ("sample", ["train"] * n_train + ["test"] * n_test),
+        },
+        attrs={"experiment": "SYN-Tanh"},
+    )

@@ -116,7 +116,7 @@ def test_analyze__refuses(example_store: Path):
         analyze(dataset.isel(epoch=0))
     with pytest.raises(StoreError, match="label is missing; open it"):
         analyze(dataset.drop_vars("label"))
-    with pytest.raises(StoreError, match="code or activation is missing"):
+    with pytest.raises(StoreError, match="code or activation or partition is missing"):
         analyze(dataset.drop_vars(["code", "activation"]))
 
 

@@ -11,11 +11,34 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from numpy.dtypes import StringDType
 
-from ibtools.analysis.plots import FIGURES, information_epochs, information_plane, plot, save_figure
+import ibtools
+from ibtools.analysis.plots import (
+    FIGURES,
+    information_epochs,
+    information_plane,
+    plot,
+    plot_store,
+    save_figure,
+)
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.style import PREFIT_COLOR
-from ibtools.errors import StoreError, UnknownNameError
-from tests.analysis.results_example import ENTROPY_X, ENTROPY_Y, LAYERS, create_results
+from ibtools.analysis.ranks import rank_repeats
+from ibtools.errors import InputError, StoreError, UnknownNameError
+from tests.analysis.results_example import (
+    ENTROPY_X,
+    ENTROPY_Y,
+    LAYERS,
+    create_recording,
+    create_results,
+)
+
+OF_RESULTS = [name for name, kind in FIGURES.items() if kind.source == "results"]
+OF_STORES = [name for name, kind in FIGURES.items() if kind.source == "store"]
+
+
+def data_for(figure):
+    return create_results() if figure in OF_RESULTS else create_recording()
+
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -29,7 +52,7 @@ def joins_of(ax):
 
 
 def lines_of(ax):
-    return {line.get_label(): line for line in ax.lines if line.get_label() != "_ceiling"}
+    return {line.get_label(): line for line in ax.lines if line.get_label()[0] != "_"}
 
 
 def ceilings_of(ax):
@@ -45,7 +68,8 @@ def colorbar_of(ax):
 
 
 def legend_names(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+    legend = ax.get_legend() or ax.figure.legends[0]
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_information_plane__points_are_means_over_repeats():
@@ -208,6 +232,39 @@ def test_information_epochs__one_repeat_has_no_band():
         assert not any(path.vertices.size for band in bands_of(ax) for path in band.get_paths())
 
 
+def test_information_epochs__median_rank_repeat_is_thin_and_dashed():
+    results = create_results(outcomes=["failed", *["trained"] * 5])
+    middle = results.sel(repeat=rank_repeats(results).values[2])
+    for ax, variable in zip(information_epochs(results), ["mi_xt", "mi_ty"], strict=True):
+        drawn = [line for line in ax.lines if line.get_label().startswith("_middle")]
+        assert [line.get_color() for line in drawn] == [
+            line.get_color() for line in lines_of(ax).values()
+        ]
+        for line, name in zip(drawn, LAYERS, strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), middle[variable].sel(layer=name))
+            assert line.is_dashed()
+    assert f"repeat {int(middle['repeat'])} (median rank)" in legend_names(ax)
+
+
+@pytest.mark.parametrize("options", [{"median": False}, {}])
+def test_information_epochs__no_median_when_not_wanted_or_of_two(options):
+    outcomes = ["trained"] * (2 if not options else 3)
+    upper, lower = information_epochs(create_results(outcomes=outcomes), **options)
+    assert tuple(legend_names(lower)) == LAYERS
+    assert not [line for line in upper.lines if line.get_label().startswith("_middle")]
+
+
+@pytest.mark.parametrize("size", [(5.4, 5.6), (4, 3.5), (3.5, 3)])
+def test_information_epochs__long_y_labels_do_not_meet(size):
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(2, 1)
+    name = "entropy of the binned layer, H(binned T), with bounds of each unit"
+    information_epochs(create_results(long_name=name), axes=axes, layers=["output"])
+    figure.draw_without_rendering()
+    upper, lower = (ax.yaxis.label.get_window_extent() for ax in axes)
+    assert upper.y0 > lower.y1
+
+
 def test_information_epochs__ceilings_legend_and_labels():
     upper, lower = information_epochs(create_results(long_name="H(binned T)"))
     assert set(ceilings_of(upper)[0].get_ydata()) == {ENTROPY_X}
@@ -239,7 +296,7 @@ def test_information_epochs__composes_into_a_users_figure():
     axes = figure.subplots(1, 2)
     assert information_epochs(create_results(), axes=axes) == tuple(axes)
     assert [ax.get_xlabel() for ax in axes] == ["epoch (log scale from 1)"] * 2
-    with pytest.raises(ValueError, match=r"axes must be two, for .* got 1"):
+    with pytest.raises(InputError, match=r"axes must be two, for .* got 1"):
         information_epochs(create_results(), axes=axes[:1])
 
 
@@ -258,7 +315,7 @@ def test_epoch_scale__ticks(first, last, ticks):
     assert EpochScale(first, last).ticks() == ticks
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", OF_RESULTS)
 def test_plot__saturated_layers_draw(figure, tmp_path):
     results = create_results()
     results["mi_xt"][:] = ENTROPY_X
@@ -270,16 +327,17 @@ def test_plot__saturated_layers_draw(figure, tmp_path):
 @pytest.mark.parametrize("suffix", [*MAGIC, ".PNG"])
 def test_plot__writes_the_format_of_the_suffix(figure, suffix, tmp_path):
     path = tmp_path / f"figure{suffix}"
-    drawn = plot(create_results(), figure, output=path)
+    drawn = plot(data_for(figure), figure, output=path)
     assert isinstance(drawn, Figure)
     assert path.read_bytes().startswith(MAGIC[suffix.lower()])
 
 
+@pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("suffix", MAGIC)
-def test_plot__same_results_give_same_bytes(suffix, tmp_path):
+def test_plot__same_results_give_same_bytes(figure, suffix, tmp_path):
     paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
     for path in paths:
-        plot(create_results(), "information-plane", output=path)
+        plot(data_for(figure), figure, output=path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -294,13 +352,56 @@ def test_plot__unknown_figure_lists_the_known():
         plot(create_results(), "information-plan")
 
 
+def test_plot__unknown_option_names_those_of_the_figure():
+    with pytest.raises(
+        InputError, match=r"'accuracy' has no option layer, epoch; it takes: limits$"
+    ):
+        plot(create_recording(), "accuracy", layer="output", epoch=1)
+
+
+def test_figures__options_are_those_of_their_functions():
+    assert {name: kind.options for name, kind in FIGURES.items()} == {
+        "information-plane": ("layers", "limits", "zoom", "colorbar"),
+        "information-epochs": ("layers", "median"),
+        "repeats": ("layers", "limits"),
+        "accuracy": ("limits",),
+        "activation-ranges": ("layers",),
+        "scatter": ("layer", "epoch", "repeat"),
+    }
+
+
+@pytest.mark.parametrize("figure", OF_STORES)
+def test_plot__figure_of_a_store_says_so_to_results(figure):
+    with pytest.raises(StoreError, match=r"not from results; .* ibtools\.open_store"):
+        plot(create_results(), figure)
+
+
+def test_plot_store__opens_what_the_figure_needs(example_store, tmp_path):
+    for figure in ("activation-ranges", "scatter"):
+        plot_store(example_store, figure, output=tmp_path / f"{figure}.png")
+    with pytest.raises(StoreError, match="ibtools analyze"):
+        plot_store(example_store, "information-plane")
+    ibtools.analyze_store(example_store, quiet=True)
+    ax = plot_store(example_store, "information-plane", layers=["free"]).axes[0]
+    assert list(points_of(ax)) == ["free"]
+    with pytest.raises(StoreError, match="there must be a value to draw"):
+        plot_store(example_store, "accuracy")
+
+
+def test_plot_store__settings_are_checked_before_opening():
+    with pytest.raises(UnknownNameError, match="unknown figure 'scater'; did you mean 'scatter'"):
+        plot_store("nowhere.zarr", "scater")
+    with pytest.raises(InputError, match="no estimator; leave out 'exact'"):
+        plot_store("nowhere.zarr", "scatter", estimator="exact")
+
+
 def test_save_figure__missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         save_figure(Figure(), tmp_path / "missing" / "figure.png")
 
 
-@pytest.mark.parametrize("draw", FIGURES.values(), ids=list(FIGURES))
-class TestEveryFigure:
+@pytest.mark.parametrize("draw", [FIGURES[name].draw for name in OF_RESULTS], ids=OF_RESULTS)
+class TestEveryFigureOfResults:
     def test_unknown_layer(self, draw):
         with pytest.raises(UnknownNameError, match="unknown layer 'ouput'; did you mean 'output'"):
             draw(create_results(), layers=["ouput"])
@@ -342,10 +443,10 @@ class TestEveryFigure:
 def test_plot__needs_neither_pyplot_nor_display(tmp_path):
     code = (
         "import sys\n"
-        "from tests.analysis.results_example import create_results\n"
+        "from tests.analysis.test_plots import data_for\n"
         "from ibtools.analysis.plots import FIGURES, plot\n"
         "for name in FIGURES:\n"
-        f"    plot(create_results(), name, output={str(tmp_path)!r} + f'/{{name}}.png')\n"
+        f"    plot(data_for(name), name, output={str(tmp_path)!r} + f'/{{name}}.png')\n"
         "print('matplotlib.pyplot' in sys.modules)\n"
     )
     root = Path(__file__).parents[2]

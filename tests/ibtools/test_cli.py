@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from ibtools.analysis.plots import FIGURES
 from ibtools.cli import cli
 from ibtools.info import store_info
 from ibtools.recorders import record as record_module
@@ -35,11 +36,11 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
     assert "information/exact: 6 snapshots analysed, 0 skipped" in out
     out = run_well(f"analyze {store}")
     assert "0 snapshots analysed, 6 skipped" in out
-    for figure in ("information-plane", "information-epochs"):
-        for suffix in (".png", ".svg", ".pdf"):
-            place = tmp_path / f"{figure}{suffix}"
-            run_well(f"plot {store} {figure} --output {place}")
-            assert place.stat().st_size > 5000
+    for number, figure in enumerate(FIGURES):
+        place = tmp_path / f"{figure}{('.png', '.svg', '.pdf')[number % 3]}"
+        run_well(f"plot {store} {figure} --output {place}")
+        assert place.stat().st_size > 5000
+    run_well(f"plot {store} scatter --layer output --epoch 5 --repeat 1 --output {tmp_path}/s.png")
     run_well(f"plot {store} information-plane --layers hidden_5,output --output {tmp_path}/x.png")
     out = run_well(f"info {store}")
     for text in (
@@ -75,6 +76,8 @@ def test_cli__float_store(tmp_path: Path, example_store: Path):
         ("analyze {new}", "nothing is there; check the path"),
         ("analyze {store} --estimator exakt", "unknown estimator 'exakt'; did you mean 'exact'"),
         ("plot {store} information-plane --output x.png", "ibtools analyze"),
+        ("plot {new} information-plane --output x.png", "nothing is there; check the path"),
+        ("info nosuchprotocol://bucket/x.zarr", "can't be opened"),
         ("info {folder}", "something else is there"),
     ],
 )
@@ -96,6 +99,10 @@ def test_cli__plot_errors(tmp_path: Path, example_store: Path):
         (f"plot {example_store} plane --output x.png", "unknown figure 'plane'"),
         (f"plot {example_store} information-plane --output x.jpeg", ".jpeg"),
         (f"plot {example_store} information-plane --layers outptu --output x.png", "'output'"),
+        (f"plot {example_store} scatter --layers output --output x.png", "has no option layers"),
+        (f"plot {example_store} repeats --epoch 1 --output x.png", "it takes: layers, limits"),
+        (f"plot {example_store} scatter --layer output --output x.png", "that have: free"),
+        (f"plot {example_store} accuracy --estimator exact --output x.png", "no estimator"),
     ]:
         result = run(command)
         assert result.exit_code == 1
@@ -124,10 +131,29 @@ def test_cli__ctrl_c_says_how_to_go_on(tmp_path: Path, fake_engine, monkeypatch)
     assert f"go on with: ibtools {shlex.join(command)} --resume" in result.output
 
 
+def test_cli__ctrl_c_before_anything_is_written(tmp_path: Path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ibtools.recorders.record.load_data_set", interrupt)
+    result = run(f"record SYN-Tanh --output {tmp_path}/s.zarr")
+    assert result.exit_code == 130
+    assert "Interrupted before anything was written" in result.output
+
+
+def test_cli__plot_help_lists_the_figures_by_source():
+    out = run_well("plot --help")
+    results, recording = out.split("Figures of the recording:")
+    for name, kind in FIGURES.items():
+        assert f"\n    {name} " in (results if kind.source == "results" else recording)
+
+
 @pytest.mark.parametrize("command", ["", *cli.commands])
 def test_cli__help_has_examples(command: str):
     out = run_well(f"{command} --help")
-    assert "ibtools " in out.split("Options:")[0].split("\n", 2)[2]
+    examples = [line for line in out.splitlines() if line.startswith("    ibtools ")]
+    assert examples
+    assert "\\b" not in out
 
 
 def test_cli__version():

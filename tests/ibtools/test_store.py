@@ -12,7 +12,8 @@ import zarr
 
 import ibtools
 from ibtools.decode import dequantise, softmax
-from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
+from ibtools.errors import IbtoolsError, InputError, StoreError, StoreExistsError, StoreVersionError
+from ibtools.info import format_info, store_info
 from ibtools.layout import Chunking, StoreSpec, choose_chunking
 from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
 from ibtools.snapshots import History, LayerSpec, LayerValues
@@ -111,8 +112,10 @@ def test_dequantise__worked_by_hand():
 
 def test_create_store__template_has_every_declared_variable(tmp_path: Path):
     layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
-    group = create_store(tmp_path / "s.zarr", small_spec(layers=layers))
-    arrays = dict(group.arrays())
+    arrays = {}
+    for keep in ("codes", "partition"):
+        spec = small_spec(layers=layers, keep=keep, prefit=True)
+        arrays |= dict(create_store(tmp_path / keep, spec).arrays())
     assert set(arrays) == {variable.name for variable in STORE_VARIABLES}
     for variable in STORE_VARIABLES:
         assert arrays[variable.name].metadata.dimension_names == variable.dims
@@ -223,11 +226,12 @@ def test_open_store__wrong_dims_or_dtype(example_store: Path):
         ({"label": np.array([[0]])}, r"shape \(1, 1\)"),
         ({"label": np.array([0.5])}, "must be integer, found float64"),
         ({"label": np.array([-1, 0])}, "from 0, found -1"),
+        ({"keep": "partitions"}, "did you mean 'partition'"),
         ({"split": np.array(["train"])}, "1 entries for 4 samples"),
     ],
 )
 def test_store_spec__refuses_contradictions(changes: dict, message: str):
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(IbtoolsError, match=message):
         small_spec(**changes)
 
 
@@ -399,3 +403,97 @@ def test_markdown_table__has_every_variable():
 def test_store__leaves_no_partial_files(example_store: Path):
     names = [name for _, _, files in os.walk(example_store) for name in files]
     assert not [name for name in names if "partial" in name]
+
+
+@pytest.fixture
+def partition_store(tmp_path: Path) -> Path:
+    """The example store, of which only the partition is kept."""
+    path = tmp_path / "partition.zarr"
+    ibtools.record_arrays(
+        path,
+        example_snapshots(),
+        label=LABEL,
+        repeats=range(2),
+        epochs=(0, 1, 5, 10),
+        activation_functions={"hidden_1": "tanh", "output": "softmax"},
+        keep="partition",
+    )
+    return path
+
+
+def test_partition_store__has_labels_and_ranges_but_no_values(
+    partition_store: Path, example_store: Path
+):
+    dataset, whole = open_store(partition_store).load(), xr.open_zarr(example_store).load()
+    assert not {"code", "activation", "scale", "zero_point"} & set(dataset.variables)
+    assert dataset["partition"].dims == CUBE[:4]
+    assert dataset["partition"].dtype == np.uint32
+    for name in ("activation_min", "activation_max"):
+        np.testing.assert_array_equal(dataset[name], whole[name])
+    for repeat, epoch, layers in example_snapshots():
+        labels = dataset["partition"].sel(repeat=repeat, epoch=epoch)
+        rows = layers["hidden_1"].values
+        same = (rows[:, None] == rows).all(axis=2)
+        found = labels.sel(layer="hidden_1").values
+        np.testing.assert_array_equal(found[:, None] == found, same)
+
+
+def test_partition_store__exact_information_is_that_of_the_codes(
+    partition_store: Path, example_store: Path
+):
+    expected = ibtools.analyze(open_store(example_store)).compute()
+    found = ibtools.analyze(open_store(partition_store)).compute()
+    xr.testing.assert_equal(found, expected)
+    half = {"sample": np.arange(1, 64, 2)}
+    xr.testing.assert_equal(
+        ibtools.analyze(open_store(partition_store).isel(half)).compute(),
+        ibtools.analyze(open_store(example_store).isel(half)).compute(),
+    )
+    assert ibtools.analyze_store(partition_store, quiet=True).computed == 8
+    xr.testing.assert_equal(ibtools.open_results(partition_store).load(), expected)
+
+
+@pytest.mark.parametrize("estimator", ["binned", "requantised", "exact-per-unit"])
+def test_partition_store__estimators_that_need_values_refuse(partition_store, estimator):
+    with pytest.raises(InputError, match="record again with --keep codes"):
+        ibtools.analyze(open_store(partition_store), estimator=estimator)
+
+
+def test_partition_store__info(partition_store: Path, example_store: Path):
+    info = store_info(partition_store)
+    assert info.keep == "partition"
+    assert info.cube_bytes == 8 * 64 * 3 * 4
+    assert "kept        partition: which samples share a state" in format_info(info, "x")
+    assert "kept        codes and float32 values of every unit" in format_info(
+        store_info(example_store), "x"
+    )
+
+
+def test_partition_store__resumes_within_a_block(tmp_path: Path):
+    """Two writers, one after the other, give the bytes of one."""
+    for name in ("one", "two"):
+        group = create_store(tmp_path / name, small_spec(keep="partition"))
+        writer = RepeatWriter(group, 0)
+        writer.add_snapshot(0, snapshot(1))
+        if name == "two":
+            writer.commit()
+            writer = RepeatWriter(group, 0)
+        writer.add_snapshot(5, snapshot(7))
+    for name in ("partition", "activation_min", "complete"):
+        found = [open_store(tmp_path / store)[name].values for store in ("one", "two")]
+        np.testing.assert_array_equal(*found)
+
+
+def test_writer__random_label(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec(prefit=True, epochs=(-2, 0)))
+    writer = RepeatWriter(group, 1)
+    writer.set_random_label(np.array([1, 1, 0, 0]))
+    dataset = open_store(tmp_path / "s.zarr")
+    assert dataset["random_label"].values.tolist() == [[-1] * 4, [1, 1, 0, 0]]
+    assert dataset["phase"].values.tolist() == ["prefit", "training"]
+    for wrong in ([1, 1, 1, 0], [1, 0]):
+        with pytest.raises(StoreError, match="must be the 4 labels of the store, shuffled"):
+            writer.set_random_label(np.array(wrong))
+    plain = RepeatWriter(create_store(tmp_path / "plain.zarr", small_spec()), 0)
+    with pytest.raises(StoreError, match=r"StoreSpec\(prefit=True\)"):
+        plain.set_random_label(np.array([1, 1, 0, 0]))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ibtools.analysis.partition import partition
-from ibtools.analysis.symbols import code_symbols, float_symbols, softmax_symbols
+from ibtools.symbols import code_symbols, float_symbols, partition_rows, softmax_symbols
 
 CODES = hnp.arrays(
     st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
@@ -92,3 +92,11 @@ def test_float_symbols__nan():
 def test_float_symbols__wrong_dtype():
     with pytest.raises(TypeError, match="must be float32, found float64"):
         float_symbols(np.zeros((2, 2)))
+
+
+@given(CODES)
+def test_partition_rows__equals_the_kernel(code):
+    labels, _ = partition(code)
+    found = partition_rows(code)
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found, labels)

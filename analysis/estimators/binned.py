@@ -1,0 +1,332 @@
+"""The estimator `binned`: values are put into bins, and the bins are counted."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.binning import (
+    MAX_BINS,
+    bin_dtype,
+    bin_quantile,
+    bin_uniform,
+    bin_width,
+    bin_width_from_zero,
+)
+from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
+from ibtools.errors import InputError, unknown_name
+
+Strategy = Literal["uniform", "quantile", "width"]
+
+BoundsName = Literal["unit", "layer", "global", "zero"]
+
+Bounds = BoundsName | tuple[float, float]
+
+_Range = tuple[NDArray[np.float64] | np.float64, NDArray[np.float64] | np.float64]
+
+SIZES = ("n_bins", "bin_width")
+
+BOUNDS: dict[Strategy, tuple[BoundsName, ...]] = {
+    "uniform": ("layer", "unit", "global"),
+    "quantile": ("layer", "unit"),
+    "width": ("zero", "layer", "unit", "global"),
+}
+"""The named bounds of each strategy, the default first."""
+
+DEFAULT_N_BINS = 30
+"""As Shwartz-Ziv & Tishby (2017)."""
+
+DEFAULT_BIN_WIDTH = 0.07
+"""As Saxe et al. (2018)."""
+
+
+@dataclass(frozen=True)
+class Binned(CountingEstimator):
+    """Put the values of each unit into bins, and count the rows of bins.
+
+    What comes out is the entropy of the binned layer, not the information of the layer about the
+    input: of a float network that is almost always log2 N. It depends on the bins.
+
+    Parameters
+    ----------
+    strategy : {"uniform", "quantile", "width"}, optional
+        Bins of equal width, of equal frequency, or of the width `bin_width`.
+    n_bins : int, optional
+        Number of bins of "uniform" and "quantile"; 30 by default.
+    bin_width : float, optional
+        Width of the bins of "width"; 0.07 by default.
+    bounds : {"layer", "unit", "global", "zero"} or tuple of float and float, optional
+        Between what the bins lie, see Notes. By default "layer", and "zero" for "width".
+    per_unit : bool, optional
+        Also compute the mean over units of the information of single units.
+
+    Raises
+    ------
+    UnknownNameError
+        If strategy or bounds are not among these.
+    InputError
+        If the settings contradict each other or are out of range.
+
+    Notes
+    -----
+    Values are those that the network computed: codes are decoded, and softmax layers are softmax
+    probabilities. Bounds are
+
+    * "layer": smallest and largest value of the layer in this snapshot, as they were recorded. (Of
+      a softmax layer that was recorded as codes of logits, those of the softmax.)
+    * "unit": the same of each unit, over the samples that are analysed.
+    * "global": smallest and largest value over all layers, epochs and repeats of the Dataset that
+      is analysed, as they were recorded; a softmax layer that was recorded as codes of logits
+      counts as 0 to 1, between which it provably lies. Snapshots that are not complete do not
+      count. These bounds change when more is recorded, or another selection is analysed; then all
+      results do, and are computed anew.
+    * (low, high): given numbers. Values outside go to the end bins, and `n_clipped` says how many.
+    * "zero", only for "width": bins have no bounds, and edges at all multiples of the width.
+
+    "uniform" is ``min(floor((v - low) / (high - low) * n), n - 1)``: exactly n bins, the largest
+    value in the last, one bin where low = high. "width" is ``floor(v / width)`` for "zero", and
+    ``floor((v - low) / width)`` otherwise, the largest value in the last bin. Both are computed in
+    float64 from the float32 values. "quantile" is ``floor(r n / m)``, where r of the m values of
+    the layer (or unit) in this snapshot are smaller than v, in integers; equal values are never
+    parted, so bins may be unequal where there are ties. It takes no global or given bounds.
+
+    References
+    ----------
+    Shwartz-Ziv & Tishby (2017), arXiv 1703.00810 (30 bins). Saxe et al. (2018), ICLR (width 0.07).
+    Goldfeld et al. (2019), arXiv 1810.05728 (binned entropy measures clustering).
+
+    Examples
+    --------
+    >>> Binned().specification, Binned(strategy="width").specification
+    ('binned-uniform-30-layer', 'binned-width-0.07-zero')
+    >>> Binned(n_bins=100, bounds=(-1, 1), per_unit=True).specification
+    'binned-uniform-100--1_1-per-unit'
+    """
+
+    strategy: Strategy = "uniform"
+    n_bins: int | None = None
+    bin_width: float | None = None
+    bounds: Bounds | None = None
+
+    name: ClassVar[str] = "binned"
+    representation: ClassVar[str] = "binned T"
+
+    def __post_init__(self) -> None:
+        if self.strategy not in BOUNDS:
+            raise unknown_name("strategy", self.strategy, BOUNDS)
+        defaults = {
+            "n_bins": None if self.strategy == "width" else DEFAULT_N_BINS,
+            "bin_width": DEFAULT_BIN_WIDTH if self.strategy == "width" else None,
+            "bounds": BOUNDS[self.strategy][0],
+        }
+        for name, default in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
+        _validate_size(self)
+        _validate_bounds(self)
+
+    @property
+    def options(self) -> str:
+        """Strategy, number or width of bins, and bounds."""
+        size = self.n_bins if self.bin_width is None else format_number(self.bin_width)
+        return f"{self.strategy}-{size}-{format_bounds(cast(Bounds, self.bounds))}"
+
+    @classmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator from what `options` returns, or the beginning of it."""
+        strategy, _, rest = options.partition("-")
+        size, _, bounds = rest.partition("-")
+        settings: dict[str, Any] = {"strategy": strategy} if strategy else {}
+        if size:
+            name = "bin_width" if strategy == "width" else "n_bins"
+            settings[name] = _parse_size(size, name)
+        if bounds:
+            settings["bounds"] = parse_bounds(bounds)
+        return cls(per_unit, **settings)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables of the results."""
+        return super().variables + (("n_clipped",) if isinstance(self.bounds, tuple) else ())
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, as attributes of the results."""
+        size = "n_bins" if self.bin_width is None else "bin_width"
+        attributes = {"strategy": self.strategy, size: getattr(self, size)}
+        if isinstance(self.bounds, tuple):
+            low, high = self.bounds
+            return {**attributes, "bounds": "given", "bounds_low": low, "bounds_high": high}
+        return {**attributes, "bounds": self.bounds}
+
+    @property
+    def needs_global_range(self) -> bool:
+        """Whether the result of a snapshot depends on the ranges of all others."""
+        return self.bounds == "global"
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results; see `CountingEstimator.statistics`."""
+        found = super().statistics(block)
+        if isinstance(self.bounds, tuple):
+            found["n_clipped"] = _count_outside(block, *self.bounds)
+        return found
+
+    def discretise(self, block: LayerBlock) -> Symbols:
+        """Return the numbers of the bins of the values."""
+        bins = np.empty(block.recorded.shape, bin_dtype(self._most_bins(block)))
+        for index in range(len(block)):
+            self._bin_snapshot(block, index, bins[index])
+        return bins
+
+    def _bin_snapshot(self, block: LayerBlock, index: int, out: Symbols) -> None:
+        values = block.values(index)
+        if self.strategy == "quantile":
+            units = range(values.shape[1]) if self.bounds == "unit" else (slice(None),)
+            for unit in units:
+                bin_quantile(values[:, unit], n_bins=cast(int, self.n_bins), out=out[:, unit])
+            return
+        low, high = self._range(block, index, values)
+        if self.strategy == "uniform":
+            bin_uniform(values, low, high, n_bins=cast(int, self.n_bins), out=out)
+        elif self.bounds == "zero":
+            width = cast(float, self.bin_width)
+            bin_width_from_zero(values, float(low), float(high), width=width, out=out)
+        else:
+            bin_width(values, low, high, width=cast(float, self.bin_width), out=out)
+
+    def _range(self, block: LayerBlock, index: int, values: NDArray[np.float32]) -> _Range:
+        low, high = self._bounds_of(block, index, values)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise InputError(
+                f"layer {block.layer.name!r} has infinite values, which no bins can hold; give "
+                "bounds, such as (-1, 1), to put them into the end bins"
+            )
+        return low, high
+
+    def _bounds_of(self, block: LayerBlock, index: int, values: NDArray[np.float32]) -> _Range:
+        if isinstance(self.bounds, tuple):
+            return np.float64(self.bounds[0]), np.float64(self.bounds[1])
+        if self.bounds == "unit":
+            return values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+        low, high = block.value_range(index, values)
+        if self.bounds == "global":
+            low, high = block.global_range
+        return np.float64(low), np.float64(high)
+
+    def _most_bins(self, block: LayerBlock) -> int:
+        """Return how many bins any of the snapshots can have."""
+        if self.bin_width is None:
+            return cast(int, self.n_bins)
+        low, high = block.global_range if self.bounds == "global" else block.widest_range()
+        if isinstance(self.bounds, tuple):
+            low, high = self.bounds
+        n_bins = (high - low) / self.bin_width + 2
+        if not n_bins < MAX_BINS:
+            raise InputError(
+                f"layer {block.layer.name!r} spans {low:g} to {high:g}, too much for bins of width "
+                f"{self.bin_width:g}; choose wider ones, or give bounds"
+            )
+        return math.ceil(n_bins)
+
+
+def format_number(number: float) -> str:
+    """Write a number so that it is read back the same, without a letter or a plus.
+
+    Examples
+    --------
+    >>> format_number(0.07), format_number(-1.0), format_number(1e-5)
+    ('0.07', '-1', '0.00001')
+    """
+    return np.format_float_positional(number, trim="-")
+
+
+def format_bounds(bounds: Bounds) -> str:
+    """Write bounds as a specification has them: a name, or low_high."""
+    return bounds if isinstance(bounds, str) else "_".join(format_number(b) for b in bounds)
+
+
+def parse_bounds(text: str) -> Bounds:
+    """Read bounds: a name, or two numbers with a comma or underscore between.
+
+    Parameters
+    ----------
+    text : str
+        As `format_bounds` or the command line write it.
+
+    Returns
+    -------
+    str or tuple of float and float
+        For `Binned`.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_bounds("global"), parse_bounds("-1,1")
+    ('global', (-1.0, 1.0))
+    """
+    names = get_args(BoundsName)
+    if text in names:
+        return cast(BoundsName, text)
+    try:
+        low, high = (float(number) for number in re.split("[_,]", text))
+    except ValueError as err:
+        raise unknown_name("bounds", text, (*names, "LOW,HIGH")) from err
+    return low, high
+
+
+def _parse_size(text: str, name: str) -> float:
+    try:
+        return float(text) if name == "bin_width" else int(text)
+    except ValueError as err:
+        raise InputError(
+            f"{name} must be a number, found {text!r}; write for example "
+            "binned-uniform-30-layer or binned-width-0.07-zero"
+        ) from err
+
+
+def _validate_size(binned: Binned) -> None:
+    n_bins, width = binned.n_bins, binned.bin_width
+    if (binned.strategy == "width") != (n_bins is None) or (n_bins is None) == (width is None):
+        takes, other = SIZES[::-1] if binned.strategy == "width" else SIZES
+        raise InputError(
+            f"the strategy {binned.strategy} takes {takes}, not {other}; found {other} = "
+            f"{getattr(binned, other)}"
+        )
+    if n_bins is not None and (n_bins != int(n_bins) or not 1 <= n_bins <= MAX_BINS):
+        raise InputError(f"n_bins must be a positive whole number, found {n_bins!r}")
+    if width is not None and not 0 < width < math.inf:
+        raise InputError(f"bin_width must be a positive number, found {width!r}")
+
+
+def _validate_bounds(binned: Binned) -> None:
+    bounds, named = cast(Bounds, binned.bounds), BOUNDS[binned.strategy]
+    if isinstance(bounds, str):
+        if bounds not in named:
+            raise unknown_name(f"bounds of the strategy {binned.strategy}", bounds, named)
+        return
+    if binned.strategy == "quantile":
+        raise InputError(
+            f"the strategy quantile takes the bounds {' or '.join(named)}, found {bounds}; given "
+            "bounds are for uniform and width"
+        )
+    if not -math.inf < bounds[0] < bounds[1] < math.inf:
+        raise InputError(f"bounds must be two numbers, the lower first, found {bounds}")
+    object.__setattr__(binned, "bounds", tuple(float(bound) + 0.0 for bound in bounds))
+
+
+def _count_outside(block: LayerBlock, low: float, high: float) -> NDArray[np.int64]:
+    """Count the values of every snapshot that are outside of bounds."""
+    counts = np.empty(len(block), np.int64)
+    for index in range(len(block)):
+        values = block.values(index)
+        outside = (values < np.float64(low)) | (values > np.float64(high))
+        counts[index] = np.count_nonzero(outside)
+    return counts

@@ -1,0 +1,86 @@
+"""What an estimator is given: some snapshots of one layer, as recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.decode import decode_values
+from ibtools.snapshots import LayerSpec
+
+Statistics = dict[str, NDArray[np.float64] | NDArray[np.int64]]
+"""Per variable of the results one number per snapshot, (block,)."""
+
+ROWS = ("scale", "zero_point", "activation_min", "activation_max")
+"""The variables of a store that say what the codes of a layer of a snapshot stand for."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerBlock:
+    """Some snapshots of one layer, as recorded.
+
+    Parameters
+    ----------
+    recorded : ndarray, (block, sample, unit), uint8, uint16 or float32
+        Codes of a quantised layer, values of a float layer; without padding. From a store that
+        keeps the partition: (block, sample, 1), uint32.
+    layer : LayerSpec
+        The layer.
+    y : ndarray, (sample,), integer
+        Class of each sample, 0 to n_classes - 1.
+    n_classes : int
+        Number of classes.
+    rows : mapping of str to ndarray, (block,), float64, optional
+        The `ROWS`. Only estimators that look at values need them.
+    global_range : tuple of float and float, optional
+        The range of the values of all layers and snapshots, as from
+        `ibtools.analysis.ranges.global_range`. Only estimators with global bounds need it.
+    keeps_partition : bool, optional
+        Whether `recorded` is a partition.
+    """
+
+    recorded: NDArray[Any]
+    layer: LayerSpec
+    y: NDArray[np.integer]
+    n_classes: int
+    rows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    global_range: tuple[float, float] = (np.nan, np.nan)
+    keeps_partition: bool = False
+
+    def __len__(self) -> int:
+        return len(self.recorded)
+
+    @property
+    def is_softmax_of_codes(self) -> bool:
+        """Whether codes of logits were recorded, and the values are their softmax."""
+        return self.layer.quantised and self.layer.activation_function == "softmax"
+
+    def values(self, index: int) -> NDArray[np.float32]:
+        """Return the values of one snapshot, (sample, unit), as the network computed them."""
+        recorded = self.recorded[index]
+        if not self.layer.quantised:
+            return np.asarray(recorded, np.float32)
+        scale = np.asarray(self.rows["scale"][index], np.float32)
+        zero_point = np.asarray(self.rows["zero_point"][index], np.int32)
+        return decode_values(recorded, self.layer, scale=scale, zero_point=zero_point)
+
+    def value_range(self, index: int, values: NDArray[np.float32]) -> tuple[float, float]:
+        """Return the range of the values of one snapshot over samples and units.
+
+        It is what was recorded, over all recorded samples. Only where codes of logits were
+        recorded, whose range that is, the softmax is looked at, over the samples that are here.
+        """
+        if self.is_softmax_of_codes:
+            return float(values.min()), float(values.max())
+        return (
+            float(self.rows["activation_min"][index]),
+            float(self.rows["activation_max"][index]),
+        )
+
+    def widest_range(self) -> tuple[float, float]:
+        """Return bounds on the values of all these snapshots, without looking at them."""
+        if self.is_softmax_of_codes:
+            return 0.0, 1.0
+        return float(self.rows["activation_min"].min()), float(self.rows["activation_max"].max())

@@ -1,0 +1,133 @@
+"""What all estimators share that count states: they differ in what is one symbol."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.partition import partition_block
+
+Symbols = NDArray[np.unsignedinteger]
+
+WHOLE_LAYER = ("mi_xt", "mi_ty", "entropy_t", "n_states")
+PER_UNIT = ("mi_xt_per_unit", "mi_ty_per_unit")
+
+PER_UNIT_SUFFIX = "-per-unit"
+
+
+@dataclass(frozen=True)
+class CountingEstimator(ABC):
+    """Count the states of a layer, after turning each snapshot into rows of integer symbols.
+
+    Parameters
+    ----------
+    per_unit : bool, optional
+        Also compute the mean over units of the information of single units.
+
+    Notes
+    -----
+    Every input is equally likely. As T is a function of X, I(X;T) = H(T). The results of an
+    estimator with `per_unit` have another name, and hold those of the whole layer too.
+    """
+
+    per_unit: bool = False
+
+    name: ClassVar[str]
+    representation: ClassVar[str] = "T"
+    """What is counted, as a figure writes it."""
+
+    @property
+    @abstractmethod
+    def options(self) -> str:
+        """The specification without the name."""
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator from what `options` returns."""
+
+    @abstractmethod
+    def discretise(self, block: LayerBlock) -> Symbols:
+        """Turn snapshots into symbols (block, sample, unit)."""
+
+    @property
+    def specification(self) -> str:
+        """The name with all options: what the results are called."""
+        words = f"{self.name}-{self.options}" if self.options else self.name
+        return words + PER_UNIT_SUFFIX * self.per_unit
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables of the results."""
+        return WHOLE_LAYER + PER_UNIT * self.per_unit
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, as attributes of the results."""
+        return {}
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether the states of whole layers are not enough."""
+        return True
+
+    @property
+    def needs_global_range(self) -> bool:
+        """Whether the result of a snapshot depends on the ranges of all others."""
+        return False
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results for a block of snapshots of one layer.
+
+        Parameters
+        ----------
+        block : LayerBlock
+            The snapshots; sample and unit are consumed.
+
+        Returns
+        -------
+        dict of str to ndarray, (block,)
+            Every one of `variables`: float64, bits; or counts, int64.
+
+        Raises
+        ------
+        TypeError
+            If the dtype does not fit the layer.
+        ValueError
+            If there is no sample or unit, a value is NaN, or y does not fit.
+        """
+        symbols = self.discretise(block)
+        found = _whole_layer(symbols, block)
+        return found | self.unit_statistics(block, symbols) if self.per_unit else found
+
+    def unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
+        """Compute the means over units of the information of single units."""
+        means = [
+            np.mean(_information(unit_symbols, block), axis=1)
+            for unit_symbols in self.unit_symbols(block, symbols)
+        ]
+        return dict(zip(PER_UNIT, np.array(means).reshape(-1, 2).T.copy(), strict=True))
+
+    def unit_symbols(self, block: LayerBlock, symbols: Symbols) -> Iterator[Symbols]:
+        """Yield for every snapshot the symbols (unit, sample, 1) of each unit by itself."""
+        for snapshot in symbols:
+            yield np.ascontiguousarray(snapshot.T)[..., np.newaxis]
+
+
+def _whole_layer(symbols: Symbols, block: LayerBlock) -> Statistics:
+    labels, n_states = partition_block(symbols)
+    entropy_t, mi_ty = information_of_labels(labels, block.y, block.n_classes)
+    return {"mi_xt": entropy_t.copy(), "mi_ty": mi_ty, "entropy_t": entropy_t, "n_states": n_states}
+
+
+def _information(
+    symbols: Symbols, block: LayerBlock
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return H and I(;Y) of every partition of a block."""
+    labels, _ = partition_block(symbols)
+    return information_of_labels(labels, block.y, block.n_classes)

@@ -1,0 +1,80 @@
+"""The estimator `exact`: the layer's own symbols are counted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ibtools.analysis.estimators.block import LayerBlock
+from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
+from ibtools.errors import InputError
+from ibtools.symbols import exact_symbols
+
+
+@dataclass(frozen=True)
+class Exact(CountingEstimator):
+    """Count the layer's own symbols: exact for a deterministic network and the recorded inputs.
+
+    Parameters
+    ----------
+    per_unit : bool, optional
+        Also compute the mean over units of the information of single units.
+
+    Notes
+    -----
+    A unit of a softmax layer depends on the logits of all units. With the codes k_j of the logits
+    on a grid of step s, unit i is ``1 / sum_j exp(s (k_j - k_i))``. By the theorem of Lindemann and
+    Weierstrass the exponentials of different rational numbers are linearly independent over the
+    rationals, so two samples have the same value of unit i if and only if the differences
+    ``k_j - k_i`` are the same numbers in any order. Their sorted row is the exact symbol of the
+    single unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ibtools.snapshots import LayerSpec
+    >>> layer = LayerSpec("hidden_1", n_units=1, activation_function="tanh", bits=8)
+    >>> code = np.array([[[0], [1], [2], [2]]], dtype=np.uint8)
+    >>> block = LayerBlock(code, layer, y=np.array([0, 0, 1, 1]), n_classes=2)
+    >>> Exact().statistics(block)["mi_ty"]
+    array([1.])
+    """
+
+    name: ClassVar[str] = "exact"
+
+    @property
+    def options(self) -> str:
+        """There are none."""
+        return ""
+
+    @classmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator; there are no options but `per_unit`."""
+        if options:
+            raise InputError(
+                f"the estimator exact has no option {options!r}; write exact or exact-per-unit"
+            )
+        return cls(per_unit)
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether the states of whole layers are not enough."""
+        return self.per_unit
+
+    def discretise(self, block: LayerBlock) -> Symbols:
+        """Return the exact symbols: of a kept partition, each sample's label."""
+        if block.keeps_partition:
+            symbols: Symbols = block.recorded
+            return symbols
+        return exact_symbols(block.recorded, block.layer)
+
+    def unit_symbols(self, block: LayerBlock, symbols: Symbols) -> Iterator[Symbols]:
+        """Yield for every snapshot the symbols (unit, sample, ...) of each unit by itself."""
+        if not block.is_softmax_of_codes:
+            yield from super().unit_symbols(block, symbols)
+            return
+        for snapshot in block.recorded:
+            code = snapshot.astype(np.int32)
+            differences = np.sort(code[np.newaxis] - code.T[..., np.newaxis], axis=-1)
+            yield differences.view(np.uint32)

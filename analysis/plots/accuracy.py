@@ -1,0 +1,124 @@
+"""Accuracy against epoch, from the history of a store."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from ibtools.analysis.accuracy import SUBSETS, accuracies
+from ibtools.analysis.intervals import confidence_half_width
+from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.limits import Span, paper_limits
+from ibtools.analysis.plots.style import create_axes, draw_legend_below, drawing_style, set_y_label
+from ibtools.analysis.repeats import RepeatSummary, summarise_variables
+from ibtools.errors import InputError
+
+SIZE = (5.4, 3.8)
+LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
+    {
+        "train": {"color": "#0072B2", "linestyle": "-", "label": "training"},
+        "test": {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "label": "test"},
+        "all": {"color": "#000000", "linestyle": (0, (1, 1.5)), "label": "all samples"},
+    }
+)
+ROOM_ABOVE = 1.01
+"""Where the axis ends when accuracies reach 1."""
+
+
+def accuracy(
+    dataset: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    limits: Span | Literal["paper"] | None = None,
+) -> Axes:
+    """Draw training, test and all-sample accuracy against epoch: mean and 95 % confidence.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+    ax : Axes, optional
+        Where to draw, in the caller's style. By default a new figure in the style of ibtools,
+        unknown to pyplot.
+    limits : (y0, y1) or "paper" or None, optional
+        What is shown. "paper" is the paper's axis for its data sets; None, and "paper" for other
+        data, shows all.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    StoreError
+        If something that is needed is missing, or no accuracy was recorded.
+    InputError
+        If `limits` are none.
+
+    Notes
+    -----
+    Bands are mean +- t s / sqrt(n), with s the standard deviation between n repeats (n - 1 in the
+    denominator) and t the 97.5 % quantile of Student's distribution with n - 1 degrees of freedom;
+    one repeat has no band. During a random-label prefit, accuracies refer to the random labels, so
+    that the lines break where the true labels come in.
+    """
+    summary = summarise_variables(accuracies(dataset), SUBSETS, epoch_dim="trained_epoch")
+    span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
+    with drawing_style(ax):
+        ax = create_axes(size=SIZE)[0] if ax is None else ax
+        _draw_accuracy(ax, summary, span)
+    return ax
+
+
+def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None) -> None:
+    for subset in SUBSETS:
+        _draw_subset(ax, summary, subset)
+    EpochScale.of(summary.epochs).apply_to_x_axis(ax)
+    ax.margins(x=0.02)
+    if span is None:
+        ax.set_ylim(top=min(ax.get_ylim()[1], ROOM_ABOVE))
+    else:
+        ax.set_ylim(span[0], ROOM_ABOVE if span[1] == 1 else span[1])
+    set_y_label(ax, "accuracy")
+    band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
+    ax.set_title(summary.caption + band)
+    draw_legend_below(ax, [line for line in ax.lines if not str(line.get_label()).startswith("_")])
+
+
+def _draw_subset(ax: Axes, summary: RepeatSummary, subset: str) -> None:
+    mean = summary.mean[subset].values
+    half = confidence_half_width(summary.deviation[subset].values, summary.n_repeats)
+    look = LOOKS[subset]
+    for phase in _phases(summary.epochs):
+        ax.plot(summary.epochs[phase], mean[phase], linewidth=1.2, **look)
+        look = look | {"label": f"_{subset}"}
+        ax.fill_between(
+            summary.epochs[phase],
+            (mean - half)[phase],
+            (mean + half)[phase],
+            facecolor=(look["color"], 0.12),
+            edgecolor=(look["color"], 0.45),
+            linewidth=0.5,
+        )
+
+
+def _phases(epochs: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """Tell the epochs of training from those of a prefit, which end with epoch 0."""
+    if (epochs >= 0).all():
+        return [np.ones(epochs.size, bool)]
+    return [phase for phase in (epochs > 0, epochs <= 0) if phase.any()]
+
+
+def _validate_span(limits: Span | Literal["paper"] | None, experiment: str) -> Span | None:
+    if limits is None:
+        return None
+    if limits == "paper":
+        known = paper_limits(experiment)
+        return None if known is None else known.accuracy
+    if np.shape(limits) != (2,) or not limits[0] < limits[1]:
+        raise InputError(f"limits must be (y0, y1) with y0 < y1, got {limits!r}")
+    return limits

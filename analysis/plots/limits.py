@@ -1,0 +1,191 @@
+"""What of a plane is shown: the paper's axes by experiment, and a zoom on what is crowded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.repeats import RepeatSummary
+from ibtools.errors import InputError
+
+Span = tuple[float, float]
+Limits = tuple[Span, Span]
+"""The spans of x and y."""
+
+
+@dataclass(frozen=True)
+class PaperLimits:
+    """The axes of the paper's figures of one data set.
+
+    Parameters
+    ----------
+    plane : Limits
+        I(X;T) and I(T;Y), in bits.
+    accuracy : Span
+        Fraction of samples.
+    """
+
+    plane: Limits
+    accuracy: Span
+
+
+PAPER_LIMITS: Mapping[str, PaperLimits] = MappingProxyType(
+    {
+        "SYN": PaperLimits(plane=((0.0, 12.36), (0.0, 1.03)), accuracy=(0.8, 1.0)),
+        "MNIST": PaperLimits(plane=((3.9, 16.1), (0.4, 3.5)), accuracy=(0.4, 1.0)),
+    }
+)
+"""By the data set, which is what names of experiments begin with."""
+
+PAPER_ZOOMS: Mapping[str, Limits] = MappingProxyType(
+    {
+        "SYN-Tanh": ((8.0, 12.1), (0.98, 1.0)),
+        "SYN-ReLU": ((7.8, 12.2), (0.8, 1.01)),
+    }
+)
+"""The paper's zooms, in bits, by experiment."""
+
+CROWD_SPAN = 0.2
+"""The part of the plane's width and height, from the ceilings down, where a crowd is looked for."""
+
+CROWD_SHARE = 1 / 3
+"""The least share of the points that makes a crowd."""
+
+FILLED = 1 / 3
+"""The least part of the width of the paper's zoom that points must spread over to use it."""
+
+ROOM = 0.08
+"""Room around the points, as a fraction of their span."""
+
+NARROWEST = 1e-6
+"""Spans that are narrower, in bits, are a single point, which no zoom takes apart."""
+
+
+def paper_limits(experiment: str) -> PaperLimits | None:
+    """Look up the axes of the paper's figures.
+
+    Parameters
+    ----------
+    experiment : str
+        Its name, such as "MNIST-Bottleneck-2".
+
+    Returns
+    -------
+    PaperLimits or None
+        None if the paper has no such data set.
+
+    Examples
+    --------
+    >>> paper_limits("MNIST-Bottleneck-2").accuracy
+    (0.4, 1.0)
+    """
+    return PAPER_LIMITS.get(experiment.split("-")[0])
+
+
+def plane_limits(
+    summaries: Iterable[RepeatSummary], limits: Limits | Literal["paper"] | None
+) -> Limits:
+    """Decide what a plane, or several planes that are compared, show.
+
+    Parameters
+    ----------
+    summaries : iterable of RepeatSummary
+        What is drawn; at least one.
+    limits : Limits or "paper" or None
+        Given limits are taken as they are. "paper" are the paper's of the first experiment, widened
+        where points lie outside; None is what holds the points and the ceilings.
+
+    Returns
+    -------
+    Limits
+    """
+    if limits is not None and limits != "paper":
+        return _validate_limits(limits)
+    summaries = list(summaries)
+    x, y = (np.concatenate(values) for values in zip(*map(plane_points, summaries), strict=True))
+    attributes = summaries[0].mean.attrs
+    known = paper_limits(str(attributes.get("experiment", ""))) if limits else None
+    if known is not None:
+        return _widen(known.plane[0], x), _widen(known.plane[1], y)
+    return (
+        _surround(np.append(x, attributes["entropy_x"])),
+        _surround(np.append(y, attributes["entropy_y"])),
+    )
+
+
+def zoom_limits(summary: RepeatSummary, zoom: Limits | Literal["auto"] | None) -> Limits | None:
+    """Decide what a zoom shows.
+
+    Parameters
+    ----------
+    summary : RepeatSummary
+        What is drawn.
+    zoom : Limits or "auto" or None
+        Given limits are taken as they are. "auto" is the paper's zoom of the experiment where
+        points spread over a third of its width. Elsewhere, as early in training, it is what holds
+        the points near both ceilings, if they are a third of all and not all.
+
+    Returns
+    -------
+    Limits or None
+        None if there is nothing to zoom in on.
+    """
+    if zoom is None:
+        return None
+    if zoom != "auto":
+        return _validate_limits(zoom)
+    x, y = plane_points(summary)
+    known = PAPER_ZOOMS.get(str(summary.mean.attrs.get("experiment", "")))
+    if known is not None and _fills(x, y, known):
+        return known
+    return _crowd_limits(x, y)
+
+
+def plane_points(summary: RepeatSummary) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return I(X;T) and I(T;Y) of all layers and epochs, (point,), in bits."""
+    x, y = (summary.mean[name].values.ravel() for name in ("mi_xt", "mi_ty"))
+    there = np.isfinite(x) & np.isfinite(y)
+    return x[there], y[there]
+
+
+def _crowd_limits(x: NDArray[np.float64], y: NDArray[np.float64]) -> Limits | None:
+    """Surround the points of the upper right corner, if they are many and not all in one place."""
+    crowded = (x > x.max() - CROWD_SPAN * np.ptp(x)) & (y > y.max() - CROWD_SPAN * np.ptp(y))
+    few = crowded.mean() < CROWD_SHARE
+    if few or crowded.all() or max(np.ptp(x[crowded]), np.ptp(y[crowded])) < NARROWEST:
+        return None
+    return _surround(x[crowded]), _surround(y[crowded])
+
+
+def _surround(values: NDArray[np.float64]) -> Span:
+    room = ROOM * float(np.ptp(values)) or 0.05 * max(float(np.abs(values).max()), 1.0)
+    return float(values.min()) - room, float(values.max()) + room
+
+
+def _widen(span: Span, values: NDArray[np.float64]) -> Span:
+    """Move the ends of a span out, where values would lie on or beyond them."""
+    low, high = span
+    room = ROOM / 2 * (high - low)
+    least, most = float(values.min()), float(values.max())
+    return (
+        least - room if least < low + room / 4 else low,
+        most + room if most > high - room / 8 else high,
+    )
+
+
+def _fills(x: NDArray[np.float64], y: NDArray[np.float64], limits: Limits) -> bool:
+    (x0, x1), (y0, y1) = limits
+    inside = x[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
+    return bool(inside.size and np.ptp(inside) >= FILLED * (x1 - x0))
+
+
+def _validate_limits(limits: Limits) -> Limits:
+    if np.shape(limits) != (2, 2) or not all(low < high for low, high in limits):
+        raise InputError(
+            f"limits must be ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, got {limits!r}"
+        )
+    (x0, x1), (y0, y1) = limits
+    return (float(x0), float(x1)), (float(y0), float(y1))

@@ -1,0 +1,262 @@
+"""Information planes that are compared: bin counts, architectures, activations, repeats."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, cast
+
+import numpy as np
+import xarray as xr
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.panels import (
+    Panel,
+    draw_colorbar,
+    draw_panel,
+    layer_handles,
+    panels_layers,
+    panels_scale,
+)
+from ibtools.analysis.plots.style import (
+    LayerStyle,
+    create_axes,
+    draw_figure_legend,
+    draw_legend_below,
+    drawing_style,
+    layer_styles,
+)
+from ibtools.analysis.ranks import notable_ranks, rank_repeats
+from ibtools.analysis.repeats import (
+    RepeatSummary,
+    describe_failures,
+    describe_source,
+    summarise_repeats,
+)
+from ibtools.errors import InputError
+
+PANEL_WIDTH, PANEL_HEIGHT = 3.7, 3.2
+FURNITURE = (1.0, 0.6)
+"""Inches for the colour bar and for the legend."""
+
+
+def information_planes(
+    results_by_title: Mapping[str, xr.Dataset],
+    *,
+    axes: Sequence[Axes] | None = None,
+    ncols: int = 2,
+    layers: Iterable[str] | None = None,
+    limits: Limits | Literal["paper"] | None = "paper",
+    zoom: Limits | Literal["auto"] | None = None,
+) -> tuple[Axes, ...]:
+    """Draw information planes side by side, with one colour bar and one legend.
+
+    A colour is the same epoch, and a marker the same layer, in every panel. Panels with the same
+    ceilings H(X) and H(Y) have the same axes. Otherwise each is what `information_plane` draws.
+
+    Parameters
+    ----------
+    results_by_title : mapping of str to Dataset
+        Results (repeat, epoch, layer) by what to call them, such as "30 bins" or "ReLU". The title
+        of each panel counts its repeats and those that failed.
+    axes : sequence of Axes, optional
+        Where to draw, one for each, of one figure and in the caller's style. By default a grid in a
+        new figure in the style of ibtools, unknown to pyplot.
+    ncols : int, optional
+        How many planes side by side.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+    limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
+        As of `information_plane`, for all panels.
+    zoom : ((x0, x1), (y0, y1)) or "auto" or None, optional
+        As of `information_plane`, each below its plane. None by default; not on the caller's axes.
+
+    Returns
+    -------
+    tuple of Axes
+        Those of the whole planes, in the order of `results_by_title`.
+
+    Raises
+    ------
+    UnknownNameError
+        If some results have no such layer.
+    StoreError
+        If something that is needed is missing from the results, or they have no complete snapshot.
+    InputError
+        If there are no results, not as many `axes`, a `zoom` on the caller's axes, or `ncols` < 1.
+
+    Examples
+    --------
+    One panel per number of bins::
+
+        information_planes({f"{n} bins": results[n] for n in (30, 100, 256)}, ncols=3)
+    """
+    chosen = None if layers is None else list(layers)
+    _validate_grid(results_by_title, axes, ncols, zoom)
+    summaries = {
+        title: summarise_repeats(results, chosen) for title, results in results_by_title.items()
+    }
+    every_layer = [
+        [str(name) for name in results["layer"].values] for results in results_by_title.values()
+    ]
+    styles = layer_styles(panels_layers(every_layer))
+    panels = _create_panels(summaries, limits, zoom)
+    with drawing_style(axes):
+        if axes is None:
+            return _draw_figure(panels, styles, ncols)
+        _draw_panels(panels, list(axes), styles)
+        draw_legend_below(axes[-1], layer_handles(_drawn_layers(panels, styles), styles))
+    return tuple(axes)
+
+
+def ranked_repeats(
+    results: xr.Dataset,
+    *,
+    axes: Sequence[Axes] | None = None,
+    layers: Iterable[str] | None = None,
+    limits: Limits | Literal["paper"] | None = "paper",
+) -> tuple[Axes, ...]:
+    """Draw the planes of the best, the middle, the second-worst and the worst repeat.
+
+    Repeats are ranked by the distance of their whole trajectory, all layers and epochs, to the mean
+    trajectory: the best is the most typical, not the one that learned most. Of fewer than four
+    repeats, all are drawn.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
+        Repeats that failed are not ranked, but counted.
+    axes : sequence of Axes, optional
+        Where to draw, one for each repeat drawn, in the caller's style. By default a new figure in
+        the style of ibtools, unknown to pyplot.
+    layers : iterable of str, optional
+        The layers to draw. All by default; ranks are of all layers in any case.
+    limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
+        As of `information_plane`, for all panels.
+
+    Returns
+    -------
+    tuple of Axes
+        From the best repeat to the worst.
+
+    Raises
+    ------
+    UnknownNameError
+        If the results have no such layer.
+    StoreError
+        If something that is needed is missing from the results, or no repeat has all epochs.
+    InputError
+        If `axes` are not as many as the repeats that are drawn.
+
+    See Also
+    --------
+    ibtools.analysis.ranks.rank_repeats : The order and its definition.
+    """
+    chosen = None if layers is None else list(layers)
+    summarise_repeats(results, chosen)  # says what is wrong with results
+    ranking = rank_repeats(results)
+    by_title = _notable_repeats(results, ranking)
+    drawn = information_planes(by_title, axes=axes, layers=chosen, limits=limits)
+    for ax, title in zip(drawn, by_title, strict=True):
+        ax.title.set_text(title)  # without the number of repeats, which is 1
+    if axes is None:
+        ranked = f"{ranking.size} repeat{'s' * (ranking.size > 1)} ranked"
+        words = ", ".join([ranked, *describe_failures(results)])
+        with drawing_style(axes):
+            caption = f"{describe_source(results)}\n{words}"
+            cast(Figure, drawn[0].figure).suptitle(caption, fontsize=rcParams["axes.titlesize"])
+    return drawn
+
+
+def _notable_repeats(results: xr.Dataset, ranking: xr.DataArray) -> dict[str, xr.Dataset]:
+    """Select each repeat to draw, by what to call it."""
+    selected = {}
+    for name, rank in notable_ranks(ranking.size).items():
+        number, distance = int(ranking[rank]), float(ranking["distance"][rank]) ** 0.5
+        title = f"{name}: repeat {number}, distance {distance:.3g} bit"
+        selected[title] = results.isel(repeat=(results["repeat"] == number).values)
+    return selected
+
+
+def _validate_grid(
+    results_by_title: Mapping[str, xr.Dataset],
+    axes: Sequence[Axes] | None,
+    ncols: int,
+    zoom: Limits | Literal["auto"] | None,
+) -> None:
+    if not results_by_title:
+        raise InputError("at least one plane must be drawn, no results were given")
+    if ncols < 1:
+        raise InputError(f"ncols must be at least 1, got {ncols}")
+    if axes is not None and len(axes) != len(results_by_title):
+        raise InputError(
+            f"axes must be {len(results_by_title)}, one for each plane, got {len(axes)}"
+        )
+    if axes is not None and zoom is not None:
+        raise InputError("zooms need axes of their own; draw them with information_plane(zoom_ax=)")
+
+
+def _create_panels(
+    summaries: Mapping[str, RepeatSummary],
+    limits: Limits | Literal["paper"] | None,
+    zoom: Limits | Literal["auto"] | None,
+) -> list[Panel]:
+    groups: dict[tuple[float, float], list[RepeatSummary]] = {}
+    for summary in summaries.values():
+        groups.setdefault(_ceilings(summary), []).append(summary)
+    shared = {ceilings: plane_limits(group, limits) for ceilings, group in groups.items()}
+    return [
+        Panel(
+            summary,
+            f"{title}\n{summary.repeats}",
+            shared[_ceilings(summary)],
+            zoom_limits(summary, zoom),
+        )
+        for title, summary in summaries.items()
+    ]
+
+
+def _ceilings(summary: RepeatSummary) -> tuple[float, float]:
+    return summary.mean.attrs["entropy_x"], summary.mean.attrs["entropy_y"]
+
+
+def _draw_figure(
+    panels: list[Panel], styles: dict[str, LayerStyle], ncols: int
+) -> tuple[Axes, ...]:
+    ncols = min(ncols, len(panels))
+    cells = _arrange(panels, ncols)
+    n_rows = -(-len(cells) // ncols)
+    size = (ncols * PANEL_WIDTH + FURNITURE[0], n_rows * PANEL_HEIGHT + FURNITURE[1])
+    grid = create_axes(len(cells), size=size, ncols=ncols)
+    for ax in [ax for ax, cell in zip(grid, cells, strict=True) if cell is None]:
+        ax.remove()
+    there = [(ax, cell) for ax, cell in zip(grid, cells, strict=True) if cell is not None]
+    _draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
+    figure = cast(Figure, grid[0].figure)
+    draw_figure_legend(figure, layer_handles(_drawn_layers(panels, styles), styles))
+    return tuple(ax for ax, cell in there if any(cell is panel for panel in panels))
+
+
+def _arrange(panels: list[Panel], ncols: int) -> list[Panel | None]:
+    """Lay the panels out row by row, a row of zooms below each row that has any."""
+    cells: list[Panel | None] = []
+    for start in range(0, len(panels), ncols):
+        row = panels[start : start + ncols]
+        filling = [None] * (ncols - len(row))
+        zooms = [panel.zoomed() for panel in row]
+        cells += [*row, *filling]
+        cells += [*zooms, *filling] if any(zooms) else []
+    return cells
+
+
+def _draw_panels(panels: list[Panel], axes: list[Axes], styles: Mapping[str, LayerStyle]) -> None:
+    scale = panels_scale(panels)
+    points = [draw_panel(ax, panel, styles, scale) for ax, panel in zip(axes, panels, strict=True)]
+    last = int(np.argmax([panel.summary.epochs.max() for panel in panels]))
+    draw_colorbar(points[last], axes, scale)
+
+
+def _drawn_layers(panels: Iterable[Panel], styles: Mapping[str, LayerStyle]) -> list[str]:
+    drawn = {name for panel in panels for name in panel.summary.layers}
+    return [name for name in styles if name in drawn]

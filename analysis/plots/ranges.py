@@ -1,0 +1,144 @@
+"""The ranges of the layers' values against epoch, from a store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import cast
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.style import (
+    create_axes,
+    draw_figure_legend,
+    draw_legend_below,
+    drawing_style,
+    set_y_label,
+)
+from ibtools.analysis.repeats import (
+    RepeatSummary,
+    select_layers,
+    summarise_variables,
+    validate_recording,
+)
+from ibtools.errors import InputError
+from ibtools.snapshots import FLOAT_BITS
+
+NCOLS = 3
+PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.0
+COLORS: Mapping[str, str] = MappingProxyType(
+    {"activation_max": "#D55E00", "activation_min": "#0072B2"}
+)
+NAMES: Mapping[str, str] = MappingProxyType(
+    {"activation_max": "largest value", "activation_min": "smallest value"}
+)
+
+
+def activation_ranges(
+    dataset: xr.Dataset,
+    *,
+    axes: Sequence[Axes] | None = None,
+    layers: Iterable[str] | None = None,
+) -> tuple[Axes, ...]:
+    """Draw the smallest and the largest value of every layer against epoch, a panel for each.
+
+    Lines are means over repeats, bands one standard deviation between repeats (n - 1 in the
+    denominator) up and down; one repeat has no band. Between the lines lies what the layer's values
+    span, over samples and units.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+    axes : sequence of Axes, optional
+        Where to draw, one for each layer, in the caller's style. By default a new figure in the
+        style of ibtools, unknown to pyplot.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+
+    Returns
+    -------
+    tuple of Axes
+        In the order of the layers.
+
+    Raises
+    ------
+    UnknownNameError
+        If the store has no such layer.
+    StoreError
+        If something that is needed is missing, or there is no complete snapshot.
+    InputError
+        If `axes` are not as many as the layers.
+
+    Notes
+    -----
+    Of a softmax layer that is stored as the codes of its logits, the ranges are of the logits; its
+    title says so.
+    """
+    validate_recording(dataset, (*COLORS, "epoch", "layer", "activation_function", "bits"))
+    selected = select_layers(dataset, layers)
+    summary = summarise_variables(selected, list(COLORS))
+    titles = _layer_titles(selected)
+    if axes is not None and len(axes) != len(titles):
+        raise InputError(f"axes must be {len(titles)}, one for each layer, got {len(axes)}")
+    with drawing_style(axes):
+        if axes is None:
+            return _draw_figure(summary, titles)
+        _draw_panels(list(axes), summary, titles)
+        axes[0].set_title(f"{summary.caption}\n{titles[0]}")
+        draw_legend_below(axes[-1], _handles())
+    return tuple(axes)
+
+
+def _layer_titles(dataset: xr.Dataset) -> list[str]:
+    """Name each layer and its function, and where ranges are of something else."""
+    columns = (dataset[name].values for name in ("layer", "activation_function", "bits"))
+    titles = []
+    for name, function, bits in zip(*columns, strict=True):
+        of_logits = function == "softmax" and bits < FLOAT_BITS
+        titles.append(f"{name} (logits of softmax)" if of_logits else f"{name} ({function})")
+    return titles
+
+
+def _draw_figure(summary: RepeatSummary, titles: list[str]) -> tuple[Axes, ...]:
+    n, ncols = len(titles), min(NCOLS, len(titles))
+    n_rows = -(-n // ncols)
+    size = (max(ncols * PANEL_WIDTH, 4.0), n_rows * PANEL_HEIGHT + 0.9)
+    axes = create_axes(n, size=size, ncols=ncols)
+    _draw_panels(axes, summary, titles)
+    for index, ax in enumerate(axes):
+        ax.set_ylabel("") if index % ncols else None
+        if index + ncols < n:
+            ax.set_xlabel("")
+            ax.tick_params(labelbottom=False)
+    figure = cast(Figure, axes[0].figure)
+    figure.suptitle(summary.caption, fontsize=axes[0].title.get_fontsize())
+    draw_figure_legend(figure, _handles())
+    return tuple(axes)
+
+
+def _draw_panels(axes: list[Axes], summary: RepeatSummary, titles: list[str]) -> None:
+    scale = EpochScale.of(summary.epochs)
+    for index, (ax, title) in enumerate(zip(axes, titles, strict=True)):
+        for variable in COLORS:
+            _draw_end(ax, summary, variable, index)
+        scale.apply_to_x_axis(ax)
+        ax.margins(x=0.02, y=0.1)
+        ax.set_title(title)
+        set_y_label(ax, "range of values")
+
+
+def _draw_end(ax: Axes, summary: RepeatSummary, variable: str, layer: int) -> None:
+    mean = summary.mean[variable].isel(layer=layer).values
+    deviation = summary.deviation[variable].isel(layer=layer).values
+    color = COLORS[variable]
+    ax.plot(summary.epochs, mean, color=color, linewidth=1.2, label=NAMES[variable])
+    ax.fill_between(
+        summary.epochs, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0
+    )
+
+
+def _handles() -> list[Line2D]:
+    return [Line2D([], [], color=COLORS[name], label=NAMES[name]) for name in COLORS]

@@ -1,0 +1,98 @@
+"""What the results of an estimator consist of, and how those of several make one Dataset."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ibtools.analysis.estimators import Estimator
+from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, Variable
+
+RESULT_COORDINATES = tuple(
+    variable
+    for variable in STORE_VARIABLES
+    if variable.coordinate and set(variable.dims) <= set(CUBE[:3])
+)
+"""The declared coordinates of a store that its results carry too."""
+
+_DECLARED = {variable.name: variable for variable in RESULT_VARIABLES}
+
+
+def result_variables(estimator: Estimator) -> tuple[Variable, ...]:
+    """Return the declarations of the variables that an estimator fills, per (repeat, epoch, layer).
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Any.
+
+    Returns
+    -------
+    tuple of Variable
+        Labelled for what the estimator measures: of a binned layer, what would be I(X;T) is called
+        the entropy that it is.
+
+    Examples
+    --------
+    >>> from ibtools.analysis.estimators import parse_estimator
+    >>> [variable.label for variable in result_variables(parse_estimator("binned"))[:3]]
+    ['H(binned T)', 'I(binned T;Y)', 'H(binned T)']
+    """
+    return tuple(
+        _relabelled(_DECLARED[name], estimator.representation) for name in estimator.variables
+    )
+
+
+def _relabelled(variable: Variable, representation: str) -> Variable:
+    if representation == "T" or not variable.label:
+        return variable
+    label = variable.label.replace("I(X;T", "H(T").replace("(T", f"({representation}")
+    description = f"{variable.description}; of {representation}, not of the layer itself"
+    if "X" in variable.label:
+        description = f"entropy {label.removeprefix('mean ')}; not the information of T about X"
+    return replace(variable, label=label, description=description)
+
+
+def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put the results of several estimators into one Dataset.
+
+    Parameters
+    ----------
+    results : sequence of Dataset
+        Results of one store, as of a single estimator each, over equal coordinates.
+
+    Returns
+    -------
+    Dataset
+        With the first dimension `estimator`, labelled with specifications. Every variable that any
+        of them has, with its missing value where an estimator does not have it. A `long_name` that
+        is not the same for all names each. Lazy where they are.
+    """
+    names = list(dict.fromkeys(str(name) for one in results for name in one.data_vars))
+    stacked: xr.Dataset = xr.concat(
+        [_completed(one, names, results) for one in results],
+        xr.Variable("estimator", np.array([one.attrs["estimator"] for one in results])),
+        data_vars=names,
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="drop_conflicts",
+    )
+    for name in names:
+        labels = [str(one[name].attrs["long_name"]) for one in results if name in one]
+        stacked[name].attrs["long_name"] = " or ".join(dict.fromkeys(labels))
+    return stacked.assign_attrs(estimator=", ".join(one.attrs["estimator"] for one in results))
+
+
+def _completed(one: xr.Dataset, names: Sequence[str], results: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Add the variables that other estimators have, as missing."""
+    lacking: dict[str, Any] = {
+        name: xr.full_like(
+            next(other[name] for other in results if name in other), _DECLARED[name].fill
+        )
+        for name in names
+        if name not in one
+    }
+    return one.assign(lacking)[list(names)]
