@@ -241,7 +241,7 @@ def _analyze_step(run: Run, place: Path, estimators: tuple[str, ...], quiet: boo
     spelled = " ".join(f"--estimator {name}" for name in estimators)
     return Step(
         f"ibtools analyze {store} {spelled}",
-        lambda: ibtools.analyze_store(store, estimators=estimators, quiet=quiet),
+        lambda: ibtools.analyze_store(store, estimator=estimators, quiet=quiet),
     )
 
 
@@ -273,13 +273,12 @@ def _panels_step(
     by_title: dict[str, tuple[Run, str]], place: Path, output: Path
 ) -> tuple[Step, Path]:
     def do() -> None:
-        from ibtools.analysis.plots import information_planes, save_figure
+        from ibtools.analysis.plots import plot_planes
 
         results = {
             title: ibtools.open_results(_store(run, place), estimator=estimator)
             for title, (run, estimator) in by_title.items()
         }
-        axes = information_planes(results)
-        save_figure(axes[0].figure, output)
+        plot_planes(results, output=output)
 
     return Step(f"draw {output}: {', '.join(by_title)}", do), output

@@ -126,22 +126,22 @@ class RepeatWriter:
         Parameters
         ----------
         label : ndarray, (sample,), integer
-            The labels of the store, shuffled.
+            The classes of the data set, shuffled over all its samples.
 
         Raises
         ------
         StoreError
-            If the store is not made for random labels, or these are not its labels, shuffled.
+            If the store is not made for random labels, or these are not one class per sample.
         """
         if "random_label" not in self._group:
             raise StoreError(
                 "the store has no place for random labels; create it with StoreSpec(prefit=True)"
             )
         true = read_array(self._group, "label")
-        if label.shape != true.shape or not np.array_equal(np.sort(label), np.sort(true)):
+        if label.shape != true.shape or label.min() < 0 or label.max() > true.max():
             raise StoreError(
-                f"random labels must be the {true.size} labels of the store, shuffled; found "
-                f"shape {label.shape} and other counts per class"
+                f"random labels must be one of the classes 0 to {true.max()} for each of the "
+                f"{true.size} samples; found shape {label.shape}, {label.min()} to {label.max()}"
             )
         with writing(self._group):
             _write(self._group, "random_label", (self._row,), label)

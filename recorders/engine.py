@@ -52,6 +52,8 @@ class Training:
         `ibtools.recorders.settings.INITIALIZERS`.
     prefit : int
         How many epochs to train on shuffled labels first.
+    recorded : ndarray, (recorded sample,), int64, or None
+        Positions of the samples that are recorded; None for all. Trained and evaluated are all.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Training:
     scheme: Scheme = "paper"
     initializer: str = "paper"
     prefit: int = 0
+    recorded: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         self.network.layer_specs(self.activation, self.bits, self.scheme)  # checks all three
@@ -82,6 +85,11 @@ class Training:
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate must be positive, but is {self.learning_rate}")
         self._validate_data()
+
+    @property
+    def recorded_x(self) -> NDArray[np.float32]:
+        """Inputs of the recorded samples, (recorded sample, ...)."""
+        return self.data.x if self.recorded is None else self.data.x[self.recorded]
 
     @property
     def random_label(self) -> NDArray[np.int64]:

@@ -190,7 +190,7 @@ class Recording:
             scheme=settings.scheme,
             initializer=settings.initializer,
             prefit=settings.prefit,
-            recorded=self.recorded_samples(),
+            recorded=None if settings.samples is None else self.recorded_samples(),
         )
 
     def recorded_samples(self) -> NDArray[np.int64]:

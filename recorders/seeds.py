@@ -22,6 +22,7 @@ class _Purpose(IntEnum):
     MODEL = 0
     BATCH_ORDER = 1
     LABELS = 2
+    SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ class SeedStreams:
             If n is negative.
         """
         return _permutation(self._sequence(_Purpose.LABELS), n)
+
+    def sample_order(self, n: int) -> NDArray[np.int64]:
+        """Draw the order in which samples are chosen to be recorded, as `label_order` does."""
+        return _permutation(self._sequence(_Purpose.SAMPLES), n)
 
     def _sequence(self, *address: int) -> np.random.SeedSequence:
         key = (self.repeat, self.attempt, *(int(word) for word in address))

@@ -35,6 +35,7 @@ __all__ = [
     "information_plane",
     "information_planes",
     "plot",
+    "plot_planes",
     "plot_store",
     "ranked_repeats",
     "save_figure",
@@ -117,12 +118,40 @@ def plot(
         If the file cannot be written.
     """
     kind = _get_figure(figure, output, options)
-    drawn = kind.draw(dataset, **options)
-    first = drawn if isinstance(drawn, Axes) else drawn[0]
-    new_figure = cast(Figure, first.figure)  # its own, so not a part of another
+    return _finish(kind.draw(dataset, **options), output)
+
+
+def plot_planes(
+    results_by_title: Mapping[str, xr.Dataset], *, output: str | Path | None = None, **options: Any
+) -> Figure:
+    """Draw the planes of several results side by side, and write them to a file if one is given.
+
+    Parameters
+    ----------
+    results_by_title : mapping of str to Dataset
+        Title of each panel, and what it shows.
+    output : str or Path, optional
+        The file to write, as PNG, SVG or PDF by its suffix.
+    **options
+        Of `information_planes`.
+
+    Returns
+    -------
+    Figure
+        New, and unknown to pyplot.
+    """
     if output is not None:
-        save_figure(new_figure, output)
-    return new_figure
+        validate_suffix(output)
+    return _finish(information_planes(results_by_title, **options), output)
+
+
+def _finish(drawn: Axes | tuple[Axes, ...], output: str | Path | None) -> Figure:
+    """Return the figure that was drawn, after writing it if a file is given."""
+    first = drawn if isinstance(drawn, Axes) else drawn[0]
+    figure = cast(Figure, first.figure)  # its own, so not a part of another
+    if output is not None:
+        save_figure(figure, output)
+    return figure
 
 
 def plot_store(

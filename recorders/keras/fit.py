@@ -145,6 +145,7 @@ class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self._training = training
         self._on_epoch = on_epoch
         self._taker = SnapshotTaker(tapped)
+        self._recorded_x = training.recorded_x
 
     def report_untrained(self) -> bool:
         return self._report(-self._training.prefit, None)
@@ -162,7 +163,7 @@ class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
         report = EpochReport(
             epoch=epoch,
             history=history,
-            snapshot=lambda: self._taker.take(self._training.data.x),
+            snapshot=lambda: self._taker.take(self._recorded_x),
             state=lambda: pack_state(self._tapped.model),
         )
         return self._on_epoch(report)

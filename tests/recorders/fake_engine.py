@@ -6,6 +6,10 @@ from ibtools.recorders.engine import EpochReport
 from ibtools.snapshots import History, LayerValues
 
 
+def _recorded(training):
+    return slice(None) if training.recorded is None else training.recorded
+
+
 class FakeEngine:
     """Trains nothing, but reports, resumes and fails as an engine does."""
 
@@ -13,7 +17,9 @@ class FakeEngine:
 
     def train(self, training, on_epoch, *, resume=None):
         first = -training.prefit
-        start, value = (first, training.seeds.model) if resume is None else (resume[0], int(resume[1]))
+        start, value = (
+            (first, training.seeds.model) if resume is None else (resume[0], int(resume[1]))
+        )
         if resume is None and not on_epoch(self._report(training, first, value)):
             return
         for epoch in range(start + 1, training.epochs + 1):
@@ -25,13 +31,17 @@ class FakeEngine:
     def _report(self, training, epoch, value):
         accuracy = 0.1 if training.seeds.attempt in self.fails_in_attempts else 0.9
         trained = epoch + training.prefit
-        history = History(1 / (trained + 1), accuracy, 2 / (trained + 1), accuracy) if trained else None
+        history = (
+            History(1 / (trained + 1), accuracy, 2 / (trained + 1), accuracy) if trained else None
+        )
 
         def snapshot():
             rng = np.random.default_rng(value)
             return {
                 spec.name: LayerValues(
-                    rng.integers(0, 2**spec.bits, (4096, spec.n_units), "uint8")[training.recorded],
+                    rng.integers(0, 2**spec.bits, (4096, spec.n_units), "uint8")[
+                        _recorded(training)
+                    ],
                     scale=1 / (1 + trained),
                     zero_point=trained,
                 )

@@ -233,7 +233,9 @@ def test_record__keeping_the_partition_loses_no_information(tmp_path: Path):
 
 
 def test_forecast_recording__sizes_and_time():
-    found = forecast_recording("SYN-Tanh", engine="fake", epochs=100, repeats=3, schedule="every:10")
+    found = forecast_recording(
+        "SYN-Tanh", engine="fake", epochs=100, repeats=3, schedule="every:10"
+    )
     assert (found.repeats, found.snapshots) == (3, 11)
     assert found.bytes_per_repeat == 11 * 31 * 4096
     assert found.seconds_per_repeat > 0
