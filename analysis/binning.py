@@ -31,7 +31,7 @@ def _fill_bins(
     for sample in range(values.shape[0]):
         for unit in range(values.shape[1]):
             at = (np.float64(values[sample, unit]) - low[unit]) / divisor[unit] * factor
-            at = min(max(math.floor(at), first[unit]), last[unit])
+            at = min(max(np.floor(at), first[unit]), last[unit])
             out[sample, unit] = np.int64(at - first[unit])
 
 

@@ -103,20 +103,19 @@ class CountingEstimator(ABC):
         """
         symbols = self.discretise(block)
         found = _whole_layer(symbols, block)
-        return found | self.unit_statistics(block, symbols) if self.per_unit else found
+        return found | self._unit_statistics(block, symbols) if self.per_unit else found
 
-    def unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
+    def _unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
         """Compute the means over units of the information of single units."""
-        means = [
-            np.mean(_information(unit_symbols, block), axis=1)
-            for unit_symbols in self.unit_symbols(block, symbols)
-        ]
-        return dict(zip(PER_UNIT, np.array(means).reshape(-1, 2).T.copy(), strict=True))
+        means = np.empty((2, len(block)))
+        for index in range(len(block)):
+            parts = [_information(part, block) for part in self.unit_symbols(block, symbols, index)]
+            means[:, index] = np.mean(np.concatenate(parts, axis=1), axis=1)
+        return dict(zip(PER_UNIT, means, strict=True))
 
-    def unit_symbols(self, block: LayerBlock, symbols: Symbols) -> Iterator[Symbols]:
-        """Yield for every snapshot the symbols (unit, sample, 1) of each unit by itself."""
-        for snapshot in symbols:
-            yield np.ascontiguousarray(snapshot.T)[..., np.newaxis]
+    def unit_symbols(self, block: LayerBlock, symbols: Symbols, index: int) -> Iterator[Symbols]:
+        """Yield the symbols (unit, sample, 1) of single units of one snapshot, in any portions."""
+        yield np.ascontiguousarray(symbols[index].T)[..., np.newaxis]
 
 
 def _whole_layer(symbols: Symbols, block: LayerBlock) -> Statistics:

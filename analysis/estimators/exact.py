@@ -69,12 +69,12 @@ class Exact(CountingEstimator):
             return symbols
         return exact_symbols(block.recorded, block.layer)
 
-    def unit_symbols(self, block: LayerBlock, symbols: Symbols) -> Iterator[Symbols]:
-        """Yield for every snapshot the symbols (unit, sample, ...) of each unit by itself."""
+    def unit_symbols(self, block: LayerBlock, symbols: Symbols, index: int) -> Iterator[Symbols]:
+        """Yield the symbols (unit, sample, ...) of single units of one snapshot, in portions."""
         if not block.is_softmax_of_codes:
-            yield from super().unit_symbols(block, symbols)
+            yield from super().unit_symbols(block, symbols, index)
             return
-        for snapshot in block.recorded:
-            code = snapshot.astype(np.int32)
-            differences = np.sort(code[np.newaxis] - code.T[..., np.newaxis], axis=-1)
-            yield differences.view(np.uint32)
+        code = block.recorded[index].astype(np.int32)
+        ordered = np.sort(code, axis=1)
+        for unit in range(code.shape[1]):
+            yield (ordered - code[:, unit : unit + 1]).view(np.uint32)[np.newaxis]

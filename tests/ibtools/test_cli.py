@@ -161,3 +161,38 @@ def test_cli__version():
     assert out.startswith("ibtools ")
     assert "\nnumpy " in out
     assert "\nzarr " in out
+
+
+def test_cli__estimators_by_options_and_by_name(tmp_path: Path, example_store: Path):
+    out = run_well(
+        f"analyze {example_store} --estimator exact --estimator binned --bins 7 "
+        "--bounds -0.25,0.25 --per-unit --quiet"
+    )
+    lines = out.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "information/exact-per-unit",
+        "information/binned-uniform-7--0.25_0.25-per-unit",
+    ]
+    assert "lie outside of the bounds and are in the end bins" in lines[1]
+    name = lines[1].split(": ")[1].removeprefix("information/")
+    assert "8 skipped" in run_well(f"analyze {example_store} --estimator {name} --quiet")
+    figure = tmp_path / "plane.png"
+    run_well(f"plot {example_store} information-plane --estimator {name} --output {figure}")
+    assert figure.stat().st_size > 5000
+    assert f"{name} (8 snapshots)" in run_well(f"info {example_store}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--bins 30", "n_bins is an option of the estimator binned, found exact; add binned"),
+        ("--estimator binned --bounds glboal", "unknown bounds 'glboal'; did you mean 'global'"),
+        ("--estimator binned --strategy width --bins 3", "width takes bin_width, not n_bins"),
+        ("--estimator binned --bins 0", "n_bins must be a positive whole number, found 0"),
+    ],
+)
+def test_cli__estimator_options_that_are_wrong(example_store: Path, options: str, message: str):
+    result = run(f"analyze {example_store} {options}")
+    assert result.exit_code == 1
+    assert len(result.output.strip().splitlines()) == 1
+    assert message in result.output
