@@ -463,10 +463,10 @@ def test_partition_store__info(partition_store: Path, example_store: Path):
     info = store_info(partition_store)
     assert info.keep == "partition"
     assert info.cube_bytes == 8 * 64 * 3 * 4
-    assert "kept        partition: which samples share a state" in format_info(info)
-    assert "kept        codes and float32 values of every unit" in format_info(
-        store_info(example_store)
-    )
+    found = format_info(info, partition_store)
+    assert "kept        partition: which samples share a state" in found
+    found = format_info(store_info(example_store), example_store)
+    assert "kept        codes and float32 values of every unit" in found
 
 
 def test_partition_store__resumes_within_a_block(tmp_path: Path):
