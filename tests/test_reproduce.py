@@ -73,7 +73,7 @@ def test_settings_of__paper_scale_is_the_papers():
 
 
 def test_reproduce__unknown_names(tmp_path: Path):
-    with pytest.raises(UnknownNameError, match="unknown reproduction 'quantise'.*'quantize'"):
+    with pytest.raises(UnknownNameError, match=r"unknown reproduction 'quantise'.*'quantize'"):
         reproduce("quantise", tmp_path)
     with pytest.raises(UnknownNameError, match="unknown scale 'full'"):
         reproduce("quantize", tmp_path, scale="full")
