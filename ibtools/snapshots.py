@@ -28,8 +28,9 @@ class LayerSpec:
     n_units : int
         Units of the layer; those of a convolution are all positions of all channels.
     activation_function : str
-        "tanh", "relu", "relu6", "softmax", "linear", "pool", or the user's own word. Only "softmax"
-        has a meaning to ibtools: the codes of such a layer are those of its logits.
+        "tanh", "relu", "relu6", "softmax", "softmax_quantised", "linear", "pool", or the user's own
+        word. Only "softmax" has a meaning to ibtools: the codes of such a layer are those of its
+        logits. Those of a "softmax_quantised" are of the probabilities themselves.
     bits : int
         2 to 16 for integer codes, 32 for float32 values.
     """

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ibtools.errors import InputError
 from ibtools.recorders.datasets import DataSet
-from ibtools.recorders.networks import Network, validate_activation, validate_bits
+from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.settings import Scheme
 from ibtools.snapshots import History, LayerValues
 
 
@@ -19,24 +23,35 @@ class Training:
     epoch visits the training samples once, in the order of `seeds`; a last batch that is smaller is
     kept.
 
+    With a prefit, the network is first trained on labels that were shuffled once, training and test
+    samples together: the epochs -prefit + 1 to 0. The true labels follow from epoch 1, and the
+    optimiser goes on as it is.
+
     Parameters
     ----------
-    network : Network
-        What is trained.
+    network : Network or UserNetwork
+        What is trained; `ibtools.recorders.resolve.resolve_network` finds it by its name.
     activation : str
-        Of the hidden layers.
+        Of the hidden layers. A network of the user's own has its own.
     bits : int
-        2 to 8, or 32 for a network that is not quantised.
+        2 to 8 or 16, or 32 for a network that is not quantised.
     data : DataSet
         Trained on its training samples; recorded and evaluated on all.
     seeds : SeedStreams
         Initial weights and batch orders.
     epochs : int
-        How many to train.
+        How many to train on the true labels.
     learning_rate : float
         Of Adam.
     batch_size : int
         Samples per step.
+    scheme : {"paper", "full"}
+        What is quantised.
+    initializer : str
+        Of the kernels: "paper" for the network's own, or another of
+        `ibtools.recorders.settings.INITIALIZERS`.
+    prefit : int
+        How many epochs to train on shuffled labels first.
 
     Raises
     ------
@@ -44,7 +59,7 @@ class Training:
         If a number is out of range or the data do not fit the network.
     """
 
-    network: Network
+    network: AnyNetwork
     activation: str
     bits: int
     data: DataSet
@@ -52,17 +67,41 @@ class Training:
     epochs: int
     learning_rate: float = 1e-4
     batch_size: int = 256
+    scheme: Scheme = "paper"
+    initializer: str = "paper"
+    prefit: int = 0
 
     def __post_init__(self) -> None:
-        validate_activation(self.activation)
-        validate_bits(self.bits)
-        if self.epochs < 0:
-            raise InputError(f"epochs must not be negative, but is {self.epochs}")
+        self.network.layer_specs(self.activation, self.bits, self.scheme)  # checks all three
+        self.network.validate_initializer(self.initializer)
+        for name, number in (("epochs", self.epochs), ("prefit", self.prefit)):
+            if number < 0:
+                raise InputError(f"{name} must not be negative, but is {number}")
         if self.batch_size < 1:
             raise InputError(f"batch_size must be at least 1, but is {self.batch_size}")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate must be positive, but is {self.learning_rate}")
         self._validate_data()
+
+    @property
+    def random_label(self) -> NDArray[np.int64]:
+        """The labels of a prefit, (sample,): those of all samples, shuffled by `seeds`."""
+        return self.data.y[self.seeds.label_order(self.data.y.size)]
+
+    def trained_label(self, epoch: int) -> NDArray[np.int64]:
+        """Return the labels that an epoch trains on.
+
+        Parameters
+        ----------
+        epoch : int
+            From -prefit + 1 on.
+
+        Returns
+        -------
+        ndarray, (sample,), int64
+            The shuffled ones up to epoch 0, the true ones from epoch 1 on.
+        """
+        return self.random_label if epoch <= 0 else self.data.y
 
     def _validate_data(self) -> None:
         expected = (*self.network.input_shape, self.network.n_classes)
@@ -82,9 +121,10 @@ class EpochReport:
     Parameters
     ----------
     epoch : int
-        How many epochs have been trained; 0 is the untrained network.
+        How many epochs have been trained on the true labels; -prefit is the untrained network.
     history : History or None
-        Loss and accuracy of the network after the epoch; None at epoch 0.
+        Loss and accuracy of the network after the epoch, for the labels that it was trained on;
+        None for the untrained network.
     snapshot : callable
         Returns the values of all recorded layers for all samples, by the layer's name.
     state : callable

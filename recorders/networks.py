@@ -1,24 +1,24 @@
 """Networks as data: what an engine builds, and what a store is told of it. No TensorFlow here."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from ibtools.errors import InputError, unknown_name
-from ibtools.snapshots import FLOAT_BITS, LayerSpec
-
-ACTIVATIONS = ("tanh", "relu", "relu6")
-"""Activation functions that hidden layers may have."""
-
-QUANTISED_BITS = range(2, 9)
-"""Bit widths that a network can be trained with, besides 32 for one that is not quantised."""
-
-Initializer = Literal["glorot_uniform"]
-"""How kernels are drawn; biases start at zero."""
+from ibtools.recorders.settings import (
+    KernelInitializer,
+    output_function,
+    validate_activation,
+    validate_bits,
+    validate_initializer,
+    validate_scheme,
+)
+from ibtools.snapshots import LayerSpec
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer.
+    """A fully connected layer; samples that are not flat yet are flattened before it.
 
     Parameters
     ----------
@@ -27,6 +27,52 @@ class Dense:
     """
 
     units: int
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of its output for one sample."""
+        return (self.units,)
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A two-dimensional convolution without padding, with stride 1.
+
+    Parameters
+    ----------
+    channels : int
+        How many it has.
+    size : int
+        Height and width of the kernel.
+    """
+
+    channels: int
+    size: int = 3
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of its output for one sample (height, width, channel)."""
+        return (*(length - self.size + 1 for length in input_shape[:2]), self.channels)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The maximum over squares that do not overlap; what is left over at the edge is dropped.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of a square.
+    """
+
+    size: int = 2
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of its output for one sample (height, width, channel)."""
+        return (*(length // self.size for length in input_shape[:2]), *input_shape[2:])
+
+
+Layer = Dense | Conv | Pool
+
+_NAMES: dict[type, str] = {Dense: "hidden", Conv: "conv", Pool: "pool"}
 
 
 @dataclass(frozen=True)
@@ -38,16 +84,18 @@ class Network:
     name : str
         As in `NETWORKS`.
     input_shape : tuple of int
-        Shape of one sample.
-    layers : tuple of Dense
-        From the first hidden layer to the output.
-    initializer : {"glorot_uniform"}
-        Distribution of the initial kernels.
+        Shape of one sample: (feature,), or (height, width, channel) for convolutions.
+    layers : tuple of Dense, Conv or Pool
+        From the first hidden layer to the output, which is a `Dense`.
+    kernel_initializer : {"glorot_uniform", "width_normal"}
+        Distribution of the initial kernels when the initialiser is "paper"; see
+        `ibtools.recorders.settings.KernelInitializer`.
 
     Raises
     ------
     InputError
-        If there is no layer, or a layer without units.
+        If there is no output layer, or a layer without units, or a convolution or pool of samples
+        that have no height, width and channel.
 
     Examples
     --------
@@ -60,59 +108,113 @@ class Network:
 
     name: str
     input_shape: tuple[int, ...]
-    layers: tuple[Dense, ...]
-    initializer: Initializer = "glorot_uniform"
+    layers: tuple[Layer, ...]
+    kernel_initializer: KernelInitializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise InputError(f"network {self.name!r} must have at least the output layer")
+        if not self.layers or not isinstance(self.layers[-1], Dense):
+            raise InputError(f"network {self.name!r} must have at least the output layer, a Dense")
+        shape = self.input_shape
         for layer, name in zip(self.layers, self.layer_names, strict=True):
-            if layer.units < 1:
+            if not isinstance(layer, Dense) and len(shape) != 3:
+                raise InputError(
+                    f"layer {name!r} of network {self.name!r} must follow samples of shape "
+                    f"(height, width, channel), but follows {shape}"
+                )
+            shape = layer.output_shape(shape)
+            if min(shape) < 1:
                 raise InputError(
                     f"layer {name!r} of network {self.name!r} must have at least one unit, "
-                    f"but has {layer.units}"
+                    f"but has the shape {shape}"
                 )
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """Names of the recorded layers: hidden_1, hidden_2, ..., output."""
-        return (*(f"hidden_{i}" for i in range(1, len(self.layers))), "output")
+        """Names of the recorded layers: conv_1, pool_1, hidden_1, hidden_2, ..., output."""
+        counts = dict.fromkeys(_NAMES.values(), 0)
+        names = []
+        for layer in self.layers[:-1]:
+            kind = _NAMES[type(layer)]
+            counts[kind] += 1
+            names.append(f"{kind}_{counts[kind]}")
+        return (*names, "output")
 
     @property
     def n_classes(self) -> int:
         """Units of the output layer."""
-        return self.layers[-1].units
+        return math.prod(self.layers[-1].output_shape(()))
 
-    def layer_specs(self, activation: str, bits: int) -> tuple[LayerSpec, ...]:
+    def layer_specs(
+        self, activation: str, bits: int, scheme: str = "paper"
+    ) -> tuple[LayerSpec, ...]:
         """Describe the recorded layers as a store must know them.
 
         Parameters
         ----------
         activation : str
-            Of the hidden layers, one of `ACTIVATIONS`.
+            Of the hidden layers, one of `ibtools.recorders.settings.ACTIVATIONS`.
         bits : int
-            2 to 8, or 32 for a network that is not quantised.
+            2 to 8 or 16, or 32 for a network that is not quantised.
+        scheme : {"paper", "full"}
+            What is quantised.
 
         Returns
         -------
         tuple of LayerSpec
-            From the first hidden layer to the output, which is a "softmax".
+            From the first hidden layer to the output. A pool is a "pool"; the output is a
+            "softmax", or a "softmax_quantised" when its own values are quantised.
 
         Raises
         ------
         InputError
-            If the activation or the bit width is not one of those.
+            If activation, bit width or scheme is not one of those.
         """
         validate_activation(activation)
         validate_bits(bits)
-        functions = [activation] * (len(self.layers) - 1) + ["softmax"]
-        rows = zip(self.layer_names, self.layers, functions, strict=True)
-        return tuple(LayerSpec(name, layer.units, function, bits) for name, layer, function in rows)
+        validate_scheme(scheme)
+        functions = ["pool" if isinstance(layer, Pool) else activation for layer in self.layers]
+        functions[-1] = output_function(bits, scheme)
+        rows = zip(self.layer_names, self._sizes(), functions, strict=True)
+        return tuple(LayerSpec(name, size, function, bits) for name, size, function in rows)
 
+    def validate_initializer(self, initializer: str) -> None:
+        """Check that kernels can be drawn in this way; any network can have any of them."""
+        validate_initializer(initializer)
+
+    def _sizes(self) -> Iterator[int]:
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+            yield math.prod(shape)
+
+
+def dense_layers(*units: int) -> tuple[Dense, ...]:
+    """Return fully connected layers with these numbers of units."""
+    return tuple(Dense(n) for n in units)
+
+
+CONV_CHANNELS = 2
+"""Channels of every convolution of mnist-conv: with two, `--keep partition` keeps 0.3 % of it."""
+
+_IMAGE = (28, 28, 1)
+
+_MNIST_LAYERS: dict[str, tuple[Layer, ...]] = {
+    "4x10": dense_layers(10, 10, 10, 10, 10),
+    "bottleneck-2": dense_layers(16, 8, 4, 2, 10),
+    "bottleneck-4": dense_layers(16, 12, 8, 4, 10),
+    "hourglass": dense_layers(16, 8, 4, 2, 4, 8, 10),
+    "conv": (*((Conv(CONV_CHANNELS), Conv(CONV_CHANNELS), Pool()) * 2), Dense(16), Dense(10)),
+}
 
 NETWORKS = {
     network.name: network
-    for network in (Network("syn", (12,), tuple(Dense(units) for units in (10, 7, 5, 4, 3, 2))),)
+    for network in (
+        Network("syn", (12,), dense_layers(10, 7, 5, 4, 3, 2)),
+        *(
+            Network(f"mnist-{name}", _IMAGE, layers, "width_normal")
+            for name, layers in _MNIST_LAYERS.items()
+        ),
+    )
 }
 """The known networks by name."""
 
@@ -137,41 +239,3 @@ def get_network(name: str) -> Network:
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)
     return NETWORKS[name]
-
-
-def validate_activation(activation: str) -> None:
-    """Check that hidden layers can have this activation function.
-
-    Parameters
-    ----------
-    activation : str
-        Name of the function.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is none of `ACTIVATIONS`.
-    """
-    if activation not in ACTIVATIONS:
-        raise unknown_name("activation", activation, ACTIVATIONS)
-
-
-def validate_bits(bits: int) -> None:
-    """Check that a network can be trained with this bit width.
-
-    Parameters
-    ----------
-    bits : int
-        Bits of a code, or 32 for float32 values.
-
-    Raises
-    ------
-    InputError
-        If it is neither in `QUANTISED_BITS` nor 32.
-    """
-    if bits not in QUANTISED_BITS and bits != FLOAT_BITS:
-        low, high = QUANTISED_BITS[0], QUANTISED_BITS[-1]
-        raise InputError(
-            f"bits must be {low} to {high}, or {FLOAT_BITS} for a network that is not quantised, "
-            f"but is {bits}"
-        )

@@ -94,18 +94,37 @@ class SeedStreams:
             If the epoch is not a signed 32-bit number or n is negative.
         """
         _validate_range("epoch", epoch, -_WORD // 2, _WORD // 2)
-        _validate_range("n", n, 0, _WORD)
-        words = np.random.PCG64(self._sequence(_Purpose.BATCH_ORDER, epoch % _WORD)).random_raw(n)
-        return np.argsort(words, kind="stable").astype(np.int64)
+        return _permutation(self._sequence(_Purpose.BATCH_ORDER, epoch % _WORD), n)
 
-    @property
-    def labels(self) -> np.random.Generator:
-        """A new generator, at its start, for the labels of a random-label prefit."""
-        return np.random.Generator(np.random.PCG64(self._sequence(_Purpose.LABELS)))
+    def label_order(self, n: int) -> NDArray[np.int64]:
+        """Draw the order of the labels in a random-label prefit.
+
+        Parameters
+        ----------
+        n : int
+            How many samples there are.
+
+        Returns
+        -------
+        ndarray, (n,), int64
+            A permutation of ``range(n)``: the ranks of n random 64-bit words.
+
+        Raises
+        ------
+        InputError
+            If n is negative.
+        """
+        return _permutation(self._sequence(_Purpose.LABELS), n)
 
     def _sequence(self, *address: int) -> np.random.SeedSequence:
         key = (self.repeat, self.attempt, *(int(word) for word in address))
         return np.random.SeedSequence(entropy=self.base, spawn_key=key)
+
+
+def _permutation(sequence: np.random.SeedSequence, n: int) -> NDArray[np.int64]:
+    _validate_range("n", n, 0, _WORD)
+    words = np.random.PCG64(sequence).random_raw(n)
+    return np.argsort(words, kind="stable").astype(np.int64)
 
 
 def _validate_range(name: str, value: int, low: int, high: int) -> None:

@@ -1,116 +1,113 @@
 """Build a tf_keras model from a network's description, with what must be known to record it."""
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_model_optimization as tfmot
 import tf_keras
 
-from ibtools.recorders.keras.quantizers import CUSTOM_OBJECTS, layer_config
-from ibtools.recorders.networks import Network
-from ibtools.snapshots import LayerSpec
+from ibtools.recorders.keras.quantise import Tap, TappedModel, quantise_model
+from ibtools.recorders.keras.user_model import create_checked
+from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
+from ibtools.recorders.resolve import AnyNetwork
+from ibtools.recorders.settings import Scheme
+from ibtools.recorders.user_network import import_function
+from ibtools.snapshots import FLOAT_BITS
 
 LOGITS = "logits"
 """Name of the linear layer below the softmax."""
 
-_ACTIVATIONS = {"tanh": tf.nn.tanh, "relu": tf.nn.relu, "relu6": tf.nn.relu6, "linear": None}
+_ACTIVATIONS = {"tanh": tf.nn.tanh, "relu": tf.nn.relu, "relu6": tf.nn.relu6}
 
 
-@dataclass(frozen=True)
-class Tap:
-    """Where a recorded layer is found in a model.
-
-    Parameters
-    ----------
-    spec : LayerSpec
-        The layer as a store knows it.
-    layer : tf_keras.layers.Layer
-        The layer whose output is recorded. In a quantised network that of the softmax is the layer
-        of the logits.
-    """
-
-    spec: LayerSpec
-    layer: Any
-
-
-@dataclass(frozen=True)
-class TappedModel:
-    """A model, and the layers of it that are recorded.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-        Its output are probabilities (sample, class).
-    taps : tuple of Tap
-        From the first hidden layer to the output, each computed from those before it.
-    """
-
-    model: Any
-    taps: tuple[Tap, ...]
-
-
-def build_model(network: Network, activation: str, bits: int) -> TappedModel:
+def build_model(
+    network: AnyNetwork,
+    activation: str,
+    bits: int,
+    *,
+    scheme: Scheme = "paper",
+    initializer: str = "paper",
+) -> TappedModel:
     """Build a model with new initial weights, drawn from TensorFlow's global seed.
 
     Parameters
     ----------
-    network : Network
+    network : Network or UserNetwork
         Its description.
     activation : str
         Of the hidden layers.
     bits : int
-        2 to 8 for quantisation-aware training in scheme `paper`, 32 for a float32 network.
+        2 to 8 or 16 for quantisation-aware training, 32 for a float32 network.
+    scheme : {"paper", "full"}, optional
+        What is quantised: see `ibtools.recorders.keras.schemes`.
+    initializer : str, optional
+        Of the kernels: see `ibtools.recorders.settings.INITIALIZERS`.
 
     Returns
     -------
     TappedModel
-        Not compiled. The layers are hidden_1, hidden_2, ..., "logits" (linear) and "output"
-        (softmax). tfmot prefixes those that it quantises with ``quant_``, and puts an input
-        quantiser first.
+        Not compiled. The layers of a `Network` are those that it names, a "flatten" where one is
+        needed, and instead of the output "logits" (linear) and "output" (softmax). tfmot prefixes
+        those that it quantises with ``quant_``, and puts an input quantiser first.
 
     Raises
     ------
     UnknownNameError, InputError
-        If the activation or the bit width is none that a network can have.
+        If a setting is none that a network can have.
 
     Notes
     -----
-    The output is a linear layer with quantised output followed by a softmax that is not quantised.
-    That is what tfmot makes of one softmax layer (it quantises before the function), with the
-    logits in reach.
+    The output is a linear layer with quantised output followed by a softmax, whose probabilities
+    are what the loss is computed from. That is what tfmot makes of one softmax layer (it quantises
+    before the function), with the logits in reach.
     """
-    specs = network.layer_specs(activation, bits)
-    model = _create_model(network, specs)
-    if not specs[0].quantised:
+    specs = network.layer_specs(activation, bits, scheme)
+    network.validate_initializer(initializer)
+    if isinstance(network, Network):
+        model = _create_model(network, activation, initializer)
+    else:
+        model = create_checked(
+            import_function(network.name), network.name, network.input_shape, network.n_classes
+        )
+    if bits == FLOAT_BITS:
         return TappedModel(model, tuple(Tap(spec, model.get_layer(spec.name)) for spec in specs))
-    with tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS):
-        model = tfmot.quantization.keras.quantize_apply(model)
-    taps = (Tap(spec, model.get_layer(f"quant_{_linear_name(spec)}")) for spec in specs)
-    return TappedModel(model, tuple(taps))
+    return quantise_model(model, specs, scheme)
 
 
-def _create_model(network: Network, specs: tuple[LayerSpec, ...]) -> Any:
+def _create_model(network: Network, activation: str, initializer: str) -> Any:
+    """Create the float32 model of a network from the table."""
     x = inputs = tf_keras.Input(network.input_shape, name="input")
-    for spec in specs:
-        x = _create_layer(spec, network.initializer)(x)
+    for layer, name in zip(network.layers[:-1], network.layer_names[:-1], strict=True):
+        x = _apply(layer, x, _options(network, layer, initializer, name=name), activation)
+    output = network.layers[-1]
+    x = _apply(output, x, _options(network, output, initializer, name=LOGITS), None)
     return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="output")(x), name=network.name)
 
 
-def _create_layer(spec: LayerSpec, initializer: str) -> Any:
-    """Create the layer, annotated for tfmot when it is quantised; of a softmax its linear part."""
-    activation = "linear" if spec.activation_function == "softmax" else spec.activation_function
-    dense = tf_keras.layers.Dense(
-        spec.n_units,
-        activation=_ACTIVATIONS[activation],
-        kernel_initializer=initializer,
-        name=_linear_name(spec),
-    )
-    if not spec.quantised:
-        return dense
-    config = layer_config(activation, spec.bits)
-    return tfmot.quantization.keras.quantize_annotate_layer(dense, config)
+def _apply(layer: Layer, x: Any, options: dict[str, Any], activation: str | None) -> Any:
+    """Append a layer to those that lead to the tensor x."""
+    function = _ACTIVATIONS[activation] if activation else None
+    match layer:
+        case Dense(units):
+            flat = x if len(x.shape) == 2 else tf_keras.layers.Flatten(name="flatten")(x)
+            return tf_keras.layers.Dense(units, activation=function, **options)(flat)
+        case Conv(channels, size):
+            return tf_keras.layers.Conv2D(channels, size, activation=function, **options)(x)
+        case Pool(size):
+            return tf_keras.layers.MaxPooling2D(size, **options)(x)
 
 
-def _linear_name(spec: LayerSpec) -> str:
-    return LOGITS if spec.activation_function == "softmax" else spec.name
+def _options(network: Network, layer: Layer, initializer: str, *, name: str) -> dict[str, Any]:
+    """Return the arguments that every Keras layer of this kind takes: its name, its initialiser."""
+    match layer:
+        case Dense(width) | Conv(width):
+            kind = network.kernel_initializer if initializer == "paper" else initializer
+            return {"name": name, "kernel_initializer": _create_initializer(kind, width)}
+        case Pool():
+            return {"name": name}
+
+
+def _create_initializer(name: str, width: int) -> Any:
+    if name == "width_normal":
+        return tf_keras.initializers.TruncatedNormal(stddev=1 / math.sqrt(width))
+    return tf_keras.initializers.get(name)

@@ -8,9 +8,9 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.engine import EpochReport, Training
-from ibtools.recorders.keras.build import TappedModel, build_model
+from ibtools.recorders.keras.build import build_model
+from ibtools.recorders.keras.quantise import TappedModel
 from ibtools.recorders.keras.quantizers import calibrate
 from ibtools.recorders.keras.snapshot import SnapshotTaker
 from ibtools.recorders.keras.state import pack_state, unpack_state
@@ -51,9 +51,9 @@ class FitEngine:
             If the state is of another network.
         """
         tapped = create_trainable(training)
-        reporter = _Reporter(tapped, training.data, on_epoch)
+        reporter = _Reporter(tapped, training, on_epoch)
         if resume is None:
-            start = 0
+            start = -training.prefit
             calibrate(tapped.model, training.data.x[~training.data.is_test])
             if not reporter.report_untrained():
                 return
@@ -79,7 +79,13 @@ def create_trainable(training: Training) -> TappedModel:
     """
     tf_keras.utils.set_random_seed(training.seeds.model)
     tf.config.experimental.enable_op_determinism()
-    tapped = build_model(training.network, training.activation, training.bits)
+    tapped = build_model(
+        training.network,
+        training.activation,
+        training.bits,
+        scheme=training.scheme,
+        initializer=training.initializer,
+    )
     tapped.model.compile(
         optimizer=tf_keras.optimizers.Adam(training.learning_rate),
         loss=tf_keras.losses.CategoricalCrossentropy(),
@@ -87,15 +93,24 @@ def create_trainable(training: Training) -> TappedModel:
     return tapped
 
 
-def evaluate(probabilities: NDArray[np.float32], data: DataSet) -> History:
+def evaluate(
+    probabilities: NDArray[np.float32],
+    predicted: NDArray[np.int64],
+    label: NDArray[np.int64],
+    is_test: NDArray[np.bool_],
+) -> History:
     """Compute loss and accuracy on training and test samples.
 
     Parameters
     ----------
     probabilities : ndarray, (sample, class), float32
-        The network's output for all samples.
-    data : DataSet
-        Labels and split.
+        The network's output for all samples, for the loss.
+    predicted : ndarray, (sample,), int64
+        The predicted classes, for the accuracy.
+    label : ndarray, (sample,), int64
+        The classes to predict.
+    is_test : ndarray, (sample,), bool
+        Which are test samples.
 
     Returns
     -------
@@ -108,15 +123,14 @@ def evaluate(probabilities: NDArray[np.float32], data: DataSet) -> History:
     A probability that float32 rounds to 0 counts as the smallest normal number, so that the loss is
     finite: at most 87.3 nats.
     """
-    of_label = probabilities[np.arange(data.y.size), data.y].astype(np.float64)
+    of_label = probabilities[np.arange(label.size), label].astype(np.float64)
     loss = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny))
-    correct = probabilities.argmax(axis=1) == data.y
-    train = ~data.is_test
+    correct = predicted == label
     return History(
-        train_loss=float(loss[train].mean()),
-        train_accuracy=float(correct[train].mean()),
-        test_loss=float(loss[data.is_test].mean()),
-        test_accuracy=float(correct[data.is_test].mean()),
+        train_loss=float(loss[~is_test].mean()),
+        train_accuracy=float(correct[~is_test].mean()),
+        test_loss=float(loss[is_test].mean()),
+        test_accuracy=float(correct[is_test].mean()),
     )
 
 
@@ -124,27 +138,31 @@ class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
     """Passes the end of every epoch on to `on_epoch`."""
 
     def __init__(
-        self, tapped: TappedModel, data: DataSet, on_epoch: Callable[[EpochReport], bool]
+        self, tapped: TappedModel, training: Training, on_epoch: Callable[[EpochReport], bool]
     ) -> None:
         super().__init__()
         self._tapped = tapped
-        self._data = data
+        self._training = training
         self._on_epoch = on_epoch
         self._taker = SnapshotTaker(tapped)
 
     def report_untrained(self) -> bool:
-        return self._report(0, None)
+        return self._report(-self._training.prefit, None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report the epoch, which Keras counts from 0, and stop when told to."""
-        history = evaluate(self._taker.probabilities(self._data.x), self._data)
-        self.model.stop_training = not self._report(epoch + 1, history)
+        trained = epoch + 1 - self._training.prefit
+        data = self._training.data
+        probabilities, predicted = self._taker.predict(data.x)
+        label = self._training.trained_label(trained)
+        history = evaluate(probabilities, predicted, label, data.is_test)
+        self.model.stop_training = not self._report(trained, history)
 
     def _report(self, epoch: int, history: History | None) -> bool:
         report = EpochReport(
             epoch=epoch,
             history=history,
-            snapshot=lambda: self._taker.take(self._data.x),
+            snapshot=lambda: self._taker.take(self._training.data.x),
             state=lambda: pack_state(self._tapped.model),
         )
         return self._on_epoch(report)
@@ -154,8 +172,8 @@ def _fit(model: Any, training: Training, start: int, reporter: _Reporter) -> Non
     n_train = int((~training.data.is_test).sum())
     model.fit(
         _create_batches(training, start),
-        initial_epoch=start,
-        epochs=training.epochs,
+        initial_epoch=training.prefit + start,
+        epochs=training.prefit + training.epochs,
         steps_per_epoch=-(-n_train // training.batch_size),
         callbacks=[reporter],
         verbose=0,
@@ -167,16 +185,23 @@ def _create_batches(training: Training, start: int) -> Any:
     data = training.data
     train = ~data.is_test
     x = tf.constant(data.x[train])
-    y = tf.one_hot(data.y[train], data.n_classes)
+    labels = np.stack([label[train] for label in (data.y, training.random_label)])
+    y = tf.one_hot(labels, data.n_classes)
 
-    def orders() -> Iterator[NDArray[np.int64]]:
+    def orders() -> Iterator[tuple[NDArray[np.int64], bool]]:
         for epoch in range(start + 1, training.epochs + 1):
-            yield training.seeds.batch_order(epoch, len(x))
+            yield training.seeds.batch_order(epoch, len(x)), epoch <= 0
 
     rows = tf.data.Dataset.from_generator(
-        orders, output_signature=tf.TensorSpec([len(x)], tf.int64)
+        orders,
+        output_signature=(tf.TensorSpec([len(x)], tf.int64), tf.TensorSpec([], tf.bool)),
     )
     batches = rows.flat_map(
-        lambda order: tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+        lambda order, is_random: tf.data.Dataset.zip(
+            tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size),
+            tf.data.Dataset.from_tensors(tf.cast(is_random, tf.int32)).repeat(),
+        )
     )
-    return batches.map(lambda batch: (tf.gather(x, batch), tf.gather(y, batch)))
+    return batches.map(
+        lambda batch, is_random: (tf.gather(x, batch), tf.gather(y[is_random], batch))
+    )

@@ -1,16 +1,8 @@
-"""Quantisation-aware training in scheme `paper`: what is quantised, and on which range.
-
-================= ========================================= =======================================
-quantity          ReLU and ReLU6 layers, logits             Tanh layers
-================= ========================================= =======================================
-input             8 bits, range grows to that of the data   same
-kernel            b bits, range of its current values       not quantised
-bias              not quantised                             not quantised
-output            b bits, moving average of batch ranges    b bits, range of the current tensor
-================= ========================================= =======================================
+"""Quantisers of single tensors, and the ranges that they quantise on.
 
 Every range includes 0, as tfmot has it everywhere: TensorFlow's operation would otherwise shift a
 range of one sign towards 0 and clip what it leaves out. Ranges are per tensor and not symmetric.
+Which tensor gets which quantiser is decided in `ibtools.recorders.keras.schemes`.
 """
 
 from typing import Any
@@ -18,12 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
+import tf_keras
 from numpy.typing import NDArray
 
 from ibtools.errors import RecordingError
 
-# tfmot's flags in the order of its constructors: per_axis, symmetric, narrow_range.
-_PER_TENSOR = (False, False, False)
+SMALLEST_END = 1e-30
+"""Where the moving average of a range stops to decay: 16 bits still have a normal float32 step."""
 
 
 class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: ignore[misc]
@@ -71,94 +64,64 @@ class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # t
         return {"num_bits": self.num_bits}
 
 
-class OutputConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc]
-    """Quantise the output of a layer on the range of the current tensor, and nothing else.
+class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: ignore[misc]
+    """Quantise on a range that is given once and for all.
 
     Parameters
     ----------
-    bits : int
+    num_bits : int
         Bits of a code.
+    low, high : float
+        Ends of the range, low <= 0 <= high.
+
+    Notes
+    -----
+    TensorFlow moves the range by up to half a step, so that 0 is one of its 2**num_bits values:
+    with 8 bits, [-1, 1] becomes [-1.0039, 0.9961]. The ends are kept in two variables, as by any
+    other quantiser, but nothing changes them.
     """
 
-    def __init__(self, bits: int) -> None:
-        self.bits = bits
+    def __init__(self, num_bits: int, low: float, high: float) -> None:
+        self.num_bits = num_bits
+        self.low = low
+        self.high = high
 
-    def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
-        """Quantise no weight."""
-        return []
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Create the two variables of the range in the layer."""
+        return {
+            f"{end}_var": layer.add_weight(
+                f"{name}_{end}", initializer=tf_keras.initializers.Constant(value), trainable=False
+            )
+            for end, value in (("min", self.low), ("max", self.high))
+        }
 
-    def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:
-        """Put no weight back."""
-        return  # AutoGraph cannot convert a body that is only a docstring
-
-    def get_activations_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
-        """Leave the activation function alone: its output is quantised instead.
-
-        The value is the same, and tfmot accepts few functions here (ReLU6 is none of them).
-        """
-        return []
-
-    def set_quantize_activations(self, layer: Any, quantize_activations: list[Any]) -> None:
-        """Put no activation function back."""
-        return  # as above
-
-    def get_output_quantizers(self, layer: Any) -> list[Any]:
-        """Quantise the output."""
-        return [CurrentRangeQuantizer(self.bits)]
+    def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **_: Any) -> Any:
+        """Quantise a tensor, which keeps its shape and becomes multiples of one scale."""
+        return tf.quantization.fake_quant_with_min_max_vars(
+            inputs, weights["min_var"], weights["max_var"], num_bits=self.num_bits
+        )
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, for Keras to copy the configuration."""
-        return {"bits": self.bits}
+        """Return the constructor's arguments, for Keras to copy the quantiser."""
+        return {"num_bits": self.num_bits, "low": self.low, "high": self.high}
 
 
-class KernelOutputConfig(OutputConfig):
-    """Quantise the kernel on the range of its values, and the output on a moving average of ranges.
+class FlooredAverageQuantizer(tfmot.quantization.keras.quantizers.MovingAverageQuantizer):  # type: ignore[misc]
+    """Quantise on the moving average of the batches' ranges, as tfmot does, but never a tiny one.
 
-    Parameters
-    ----------
-    bits : int
-        Bits of a code, in both.
+    Notes
+    -----
+    The average of a layer that is dead, in which every value is 0, decays towards 0. It would end
+    near 1e-35, where 16 bits need steps so small that TensorFlow takes them for 0, and returns NaN.
+    Its upper end is therefore kept at `SMALLEST_END` or above before each step. A layer that is
+    alive is far from that, and has exactly the range that tfmot gives it.
     """
 
-    def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
-        """Quantise the kernel."""
-        return [
-            (
-                layer.kernel,
-                tfmot.quantization.keras.quantizers.LastValueQuantizer(self.bits, *_PER_TENSOR),
-            )
-        ]
-
-    def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:
-        """Put the quantised kernel in the place of the kernel."""
-        (layer.kernel,) = quantize_weights
-
-    def get_output_quantizers(self, layer: Any) -> list[Any]:
-        """Quantise the output; the moving average starts at [-6, 6] and decays by 0.999 a step."""
-        return [tfmot.quantization.keras.quantizers.MovingAverageQuantizer(self.bits, *_PER_TENSOR)]
-
-
-CUSTOM_OBJECTS = {
-    cls.__name__: cls for cls in (CurrentRangeQuantizer, OutputConfig, KernelOutputConfig)
-}
-"""What Keras must know to copy a model that uses the scheme."""
-
-
-def layer_config(activation: str, bits: int) -> OutputConfig:
-    """Choose what is quantised in a layer.
-
-    Parameters
-    ----------
-    activation : str
-        "tanh", "relu", "relu6" or, for the logits, "linear".
-    bits : int
-        Bits of a code.
-
-    Returns
-    -------
-    OutputConfig
-    """
-    return OutputConfig(bits) if activation == "tanh" else KernelOutputConfig(bits)
+    def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **kwargs: Any) -> Any:
+        """Quantise a tensor, which keeps its shape and becomes multiples of one scale."""
+        if training:
+            weights["max_var"].assign(tf.maximum(weights["max_var"], SMALLEST_END))
+        return super().__call__(inputs, training, weights, **kwargs)
 
 
 def range_variables(layer: Any, quantity: str) -> tuple[Any, Any]:
@@ -169,7 +132,7 @@ def range_variables(layer: Any, quantity: str) -> tuple[Any, Any]:
     layer : tf_keras.layers.Layer
         A layer that tfmot wrapped, or its input quantiser.
     quantity : str
-        "output", "kernel", or the name of the input quantiser itself.
+        "output", "kernel", "bias", or the name of the input quantiser itself.
 
     Returns
     -------
@@ -216,7 +179,7 @@ def reset_range(layer: Any) -> None:
 
 
 def calibrate(model: Any, x: NDArray[np.float32]) -> None:
-    """Give the ranges of input and kernels the values that the first training step gives them.
+    """Give the ranges of input and weights the values that the first training step gives them.
 
     Before training they are [0, 0] and [-6, 6], grids that no step ever uses: the untrained network
     would see a constant input, through kernels coarser than any later. The moving averages stay
@@ -231,17 +194,17 @@ def calibrate(model: Any, x: NDArray[np.float32]) -> None:
 
     Notes
     -----
-    Training is the same with and without, because its first step sets both ranges anew: that of a
-    kernel to the same values, that of the input to the first batch's. For SYN, or any other data
+    Training is the same with and without, because its first step sets all of them anew: that of a
+    weight to the same values, that of the input to the first batch's. For SYN, or any other data
     whose every batch attains the extremes, the latter are the same as well.
     """
     for layer in model.layers:
         names = {short_name(weight) for weight in layer.weights}
         if f"{layer.name}_min" in names:
             _set_range(layer, layer.name, x)
-        if "kernel_min" in names:
-            kernel = next(w for w in layer.trainable_weights if short_name(w) == "kernel")
-            _set_range(layer, "kernel", kernel.numpy())
+        for weight in layer.trainable_weights:
+            if f"{short_name(weight)}_min" in names:
+                _set_range(layer, short_name(weight), weight.numpy())
 
 
 def _set_range(layer: Any, quantity: str, values: NDArray[np.float32]) -> None:

@@ -5,6 +5,7 @@ TensorFlow's fake quantisation returns float32 values ``scale * k`` with integer
 value of every snapshot.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,15 @@ import tf_keras
 from numpy.typing import NDArray
 
 from ibtools.errors import GridError, InputError
-from ibtools.recorders.keras.build import Tap, TappedModel
+from ibtools.recorders.keras.quantise import Tap, TappedModel
 from ibtools.recorders.keras.quantizers import has_current_range, range_variables, reset_range
 from ibtools.snapshots import LayerValues
 
 Codes = NDArray[np.unsignedinteger[Any]]
 """Integer codes, (sample, unit), uint8 or uint16."""
+
+BATCH_VALUES = 2**24
+"""How many float32 values of inputs and recorded layers a batch has by default: 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,8 @@ class SnapshotTaker:
     tapped : TappedModel
         The model; its weights are read anew at every call.
     batch_size : int, optional
-        Samples per pass, to bound memory. By default all samples in one.
+        Samples per pass, to bound memory. By default as many as have `BATCH_VALUES` values; a pass
+        needs several times the memory of these.
 
     Raises
     ------
@@ -170,9 +175,11 @@ class SnapshotTaker:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size must be at least 1, but is {batch_size}")
         self._taps = tapped.taps
-        self._batch_size = batch_size
+        self._batch_size = batch_size or _choose_batch_size(tapped)
         self._ranged = [layer for layer in tapped.model.layers if has_current_range(layer)]
-        self._forward = _compile_forward(tapped)
+        outputs = [tap.layer.get_output_at(-1) for tap in tapped.taps]
+        self._layers = _compile(tapped.model, outputs)
+        self._output = _compile(tapped.model, [outputs[-1], tapped.model.output])
 
     def take(self, x: NDArray[np.float32]) -> dict[str, LayerValues]:
         """Record all layers.
@@ -186,25 +193,24 @@ class SnapshotTaker:
         -------
         dict of str to LayerValues
             By the layer's name, with values (sample, unit). A quantised network gives certified
-            uint8 codes, those of the logits for its softmax; one that is not quantised gives
-            float32 values.
+            uint8 codes, or uint16 above 8 bits, those of the logits for a "softmax"; one that is
+            not quantised gives float32 values.
 
         Raises
         ------
         GridError
             If a value is not on its quantiser's grid.
         """
-        blocks: list[list[LayerValues]] = [
-            [_record(tap, output, first) for tap, output in zip(self._taps, outputs, strict=False)]
-            for first, outputs in self._passes(x)
-        ]
-        return {
-            tap.spec.name: _concatenate(layer_blocks)
-            for tap, layer_blocks in zip(self._taps, zip(*blocks, strict=True), strict=True)
-        }
+        taken: dict[str, LayerValues] = {}
+        for first, outputs in self._passes(self._layers, x):
+            for tap, output in zip(self._taps, outputs, strict=True):
+                block = _record(tap, output, first)
+                whole = taken.setdefault(tap.spec.name, _allocate(block, len(x)))
+                whole.values[first : first + len(block.values)] = block.values
+        return taken
 
-    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute the network's output.
+    def predict(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Compute the network's output, without the other layers.
 
         Parameters
         ----------
@@ -213,56 +219,71 @@ class SnapshotTaker:
 
         Returns
         -------
-        ndarray, (sample, class), float32
-            Probabilities.
+        probabilities : ndarray, (sample, class), float32
+            Those of the loss, never quantised.
+        predicted : ndarray, (sample,), int64
+            The class whose recorded value is the largest, the first of them if there are several.
         """
-        return np.concatenate([outputs[-1].numpy() for _, outputs in self._passes(x)])
+        outputs = [outputs for _, outputs in self._passes(self._output, x)]
+        return (
+            np.concatenate([probabilities.numpy() for _, probabilities in outputs]),
+            np.concatenate([recorded.numpy().argmax(axis=1) for recorded, _ in outputs]),
+        )
 
-    def _passes(self, x: NDArray[np.float32]) -> Iterator[tuple[int, list[Any]]]:
+    def _passes(self, forward: Any, x: NDArray[np.float32]) -> Iterator[tuple[int, list[Any]]]:
         """Yield each batch's first sample and outputs, while the ranges are final."""
-        firsts = range(0, len(x), self._batch_size or len(x))
+        firsts = range(0, len(x), self._batch_size)
         batches = [x[first : first + firsts.step] for first in firsts]
         if len(batches) > 1:
             self._settle_ranges(batches)
         else:
             self._reset_ranges(0)
         for first, batch in zip(firsts, batches, strict=True):
-            yield first, self._forward(batch)
+            yield first, forward(batch)
 
     def _settle_ranges(self, batches: list[NDArray[np.float32]]) -> None:
         for n_final in range(len(self._ranged)):
             self._reset_ranges(n_final)
             for batch in batches:
-                self._forward(batch)
+                self._output(batch)
 
     def _reset_ranges(self, n_final: int) -> None:
         for layer in self._ranged[n_final:]:
             reset_range(layer)
 
 
-def _compile_forward(tapped: TappedModel) -> Any:
-    """Compile inference up to every tap and the model's output, for batches of any size.
+def _choose_batch_size(tapped: TappedModel) -> int:
+    n_inputs = math.prod(int(length) for length in tapped.model.input_shape[1:])
+    n_values = n_inputs + sum(tap.spec.n_units for tap in tapped.taps)
+    return max(1, BATCH_VALUES // n_values)
+
+
+def _compile(tapped_model: Any, outputs: list[Any]) -> Any:
+    """Compile inference up to some tensors, for batches of any size.
 
     tfmot copies a model in steps and reuses the layers that it does not wrap, which then keep the
-    outputs of earlier steps as well: only the last one belongs to the model.
+    outputs of earlier steps as well: only the last one (`get_output_at(-1)`) belongs to the model.
     """
-    (inputs,) = tapped.model.inputs
-    outputs = [tap.layer.get_output_at(-1) for tap in tapped.taps]
-    model = tf_keras.Model(inputs, [*outputs, tapped.model.output])
+    (inputs,) = tapped_model.inputs
+    model = tf_keras.Model(inputs, outputs)
     signature = [tf.TensorSpec(inputs.shape, inputs.dtype)]
-    return tf.function(lambda x: model(x, training=False), input_signature=signature)
+    return tf.function(
+        lambda x: tf.nest.flatten(model(x, training=False)), input_signature=signature
+    )
 
 
 def _record(tap: Tap, output: Any, first_sample: int) -> LayerValues:
     values = output.numpy().reshape(len(output), -1)
     if not tap.spec.quantised:
         return LayerValues(values)
-    low, high = (float(variable.numpy()) for variable in range_variables(tap.layer, "output"))
+    ends = range_variables(tap.grid_layer or tap.layer, "output")
+    low, high = (float(end.numpy()) for end in ends)
     grid = Grid.from_range(low, high, tap.spec.bits)
     codes = grid.encode(values, layer=tap.spec.name, first_sample=first_sample)
     return LayerValues(codes, float(grid.scale), grid.zero_point)
 
 
-def _concatenate(blocks: tuple[LayerValues, ...]) -> LayerValues:
-    values = np.concatenate([block.values for block in blocks])
-    return LayerValues(values, blocks[0].scale, blocks[0].zero_point)
+def _allocate(block: LayerValues, n_samples: int) -> LayerValues:
+    """Make room for the values of all samples of a layer."""
+    shape = (n_samples, block.values.shape[1])
+    return LayerValues(np.empty(shape, block.values.dtype), block.scale, block.zero_point)

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ibtools.errors import GridError
-from ibtools.recorders.keras.build import Tap, TappedModel, build_model
+from ibtools.recorders.keras.build import build_model
+from ibtools.recorders.keras.quantise import Tap, TappedModel
 from ibtools.recorders.keras.quantizers import (
     CUSTOM_OBJECTS,
     calibrate,
