@@ -174,8 +174,8 @@ def test_record__a_repeat_that_always_fails_is_kept_and_named(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"bits": 1}, InputError, "bits must be 2 to 8, or 32"),
-        ({"bits": 9}, InputError, "bits must be 2 to 8, or 32"),
+        ({"bits": 1}, InputError, "bits must be 2 to 8 or 16, or 32"),
+        ({"bits": 9}, InputError, "bits must be 2 to 8 or 16, or 32"),
         ({"epochs": -1}, InputError, "epochs must not be negative"),
         ({"repeats": 0}, InputError, "repeats must be 1 or more"),
         ({"schedule": "often"}, InputError, "unknown schedule 'often'"),
