@@ -185,17 +185,18 @@ def _create_batches(training: Training, start: int) -> Any:
     """Stream the batches of all remaining epochs; Python is asked once per epoch, for the order."""
     data = training.data
     train = ~data.is_test
+    n_train = int(train.sum())  # TensorFlow keeps `orders` for ever, which must not refer to x
     x = tf.constant(data.x[train])
     labels = np.stack([label[train] for label in (data.y, training.random_label)])
     y = tf.one_hot(labels, data.n_classes)
 
     def orders() -> Iterator[tuple[NDArray[np.int64], bool]]:
         for epoch in range(start + 1, training.epochs + 1):
-            yield training.seeds.batch_order(epoch, len(x)), epoch <= 0
+            yield training.seeds.batch_order(epoch, n_train), epoch <= 0
 
     rows = tf.data.Dataset.from_generator(
         orders,
-        output_signature=(tf.TensorSpec([len(x)], tf.int64), tf.TensorSpec([], tf.bool)),
+        output_signature=(tf.TensorSpec([n_train], tf.int64), tf.TensorSpec([], tf.bool)),
     )
     batches = rows.flat_map(
         lambda order, is_random: tf.data.Dataset.zip(

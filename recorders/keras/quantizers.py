@@ -77,7 +77,7 @@ class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # typ
     Notes
     -----
     TensorFlow moves the range by up to half a step, so that 0 is one of its 2**num_bits values:
-    with 8 bits, [-1, 1] becomes [-1.0039, 0.9961]. The ends are kept in two variables, as by any
+    with 8 bits, [-1, 1] becomes [-0.9961, 1.0039]. The ends are kept in two variables, as by any
     other quantiser, but nothing changes them.
     """
 

@@ -18,9 +18,9 @@ from ibtools.recorders.seeds import SeedStreams
 from ibtools.snapshots import History
 
 
-def create_training(activation="tanh", bits=8, epochs=3):
-    seeds = SeedStreams(base=0, repeat=0)
-    return Training(get_network("syn"), activation, bits, load_data_set("SYN"), seeds, epochs)
+def create_training(activation="tanh", bits=8, epochs=3, **settings):
+    data, seeds = load_data_set("SYN"), SeedStreams(base=0, repeat=0)
+    return Training(get_network("syn"), activation, bits, data, seeds, epochs, **settings)
 
 
 def record(training, resume=None, n_reports=99):
@@ -52,6 +52,16 @@ def training(request):
 
 
 @pytest.fixture(scope="module")
+def prefit_training():
+    return create_training("tanh", 4, epochs=2, scheme="full", prefit=2)
+
+
+@pytest.fixture(scope="module")
+def prefit_reports(prefit_training):
+    return record(prefit_training)
+
+
+@pytest.fixture(scope="module")
 def reports(training):
     return record(training)
 
@@ -71,6 +81,56 @@ def test_train__resumed_equals_uninterrupted(training, reports, epoch):
 
 def test_train__resumed_after_the_last_epoch_has_nothing_to_do(training, reports):
     assert record(training, resume=(3, reports[3][3])) == []
+
+
+def test_train__prefit_reports_epochs_up_to_zero(prefit_reports):
+    assert [epoch for epoch, *_ in prefit_reports] == [-2, -1, 0, 1, 2]
+    assert [history is None for _, history, _, _ in prefit_reports] == [True] + 4 * [False]
+
+
+@pytest.mark.parametrize("epoch", [-2, 0, 1])
+def test_train__prefit_resumed_equals_uninterrupted(prefit_training, prefit_reports, epoch):
+    state = prefit_reports[epoch + 2][3]
+    resumed = record(prefit_training, resume=(epoch, state))
+    assert digest(resumed) == digest(prefit_reports[epoch + 3 :])
+
+
+def test_train__prefit_labels_are_a_shuffle_of_all(prefit_training):
+    data, random_label = prefit_training.data, prefit_training.random_label
+    assert np.array_equal(np.bincount(random_label), np.bincount(data.y))
+    assert 0.4 < (random_label == data.y).mean() < 0.6
+    assert np.array_equal(random_label, prefit_training.random_label)
+    other = replace(prefit_training, seeds=SeedStreams(base=0, repeat=1))
+    assert not np.array_equal(random_label, other.random_label)
+
+
+def test_train__prefit_trains_and_evaluates_on_its_labels(prefit_training, prefit_reports):
+    data, train = prefit_training.data, ~prefit_training.data.is_test
+    batches = list(fit._create_batches(prefit_training, -1).as_numpy_iterator())
+    assert len(batches) == 3 * 13
+    for epoch, first in [(0, 0), (1, 13)]:
+        label = prefit_training.random_label if epoch == 0 else data.y
+        order = prefit_training.seeds.batch_order(epoch, int(train.sum()))
+        x, y = (np.concatenate(part) for part in zip(*batches[first : first + 13], strict=True))
+        assert np.array_equal(x, data.x[train][order])
+        assert np.array_equal(y.argmax(axis=1), label[train][order])
+    _, history, snapshot, _ = prefit_reports[2]
+    correct = snapshot["output"].values.argmax(axis=1) == prefit_training.random_label
+    assert history.test_accuracy == correct[data.is_test].mean()
+
+
+def test_train__prefit_carries_the_optimiser_over(prefit_training, prefit_reports):
+    model = create_trainable(prefit_training).model
+    unpack_state(model, prefit_reports[4][3])
+    assert int(model.optimizer.iterations) == 4 * 13
+
+
+def test_train__full_scheme_learns():
+    """The straight-through gradient passes all quantisers, and the loss falls."""
+    losses = []
+    training = create_training("tanh", 8, 12, scheme="full", learning_rate=0.01)
+    FitEngine().train(training, lambda r: losses.append(r.history and r.history.train_loss) or True)
+    assert losses[-1] < 0.35 < 0.5 < losses[1]
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +185,24 @@ def test_train__history_is_that_of_keras():
     ]:
         found = model.evaluate(training.data.x[split], one_hot[split], verbose=0)
         assert found == pytest.approx(expected, rel=1e-5)
-    assert evaluate(snapshot["output"].values, training.data) == history
+    probabilities, data = snapshot["output"].values, training.data
+    predicted = probabilities.argmax(axis=1)
+    assert evaluate(probabilities, predicted, data.y, data.is_test) == history
 
 
 def test_evaluate__by_hand():
-    data = load_data_set("SYN")
-    probabilities = np.where(data.y[:, np.newaxis] == [0, 1], 0.75, 0.25).astype(np.float32)
-    probabilities[data.is_test] = probabilities[data.is_test, ::-1]
-    history = evaluate(probabilities, data)
-    assert (history.train_accuracy, history.test_accuracy) == (1, 0)
+    label, is_test = np.array([0, 1, 1, 0]), np.array([False, False, True, True])
+    probabilities = np.float32([[0.75, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.25]])
+    history = evaluate(probabilities, np.array([0, 0, 1, 1]), label, is_test)
+    assert (history.train_accuracy, history.test_accuracy) == (0.5, 0.5)
     assert history.train_loss == pytest.approx(np.log(4 / 3))
-    assert history.test_loss == pytest.approx(np.log(4))
+    assert history.test_loss == pytest.approx((np.log(4) + np.log(4 / 3)) / 2)
 
 
 def test_evaluate__impossible_label_has_a_finite_loss():
-    data = load_data_set("SYN")
-    wrong = (data.y[:, np.newaxis] != [0, 1]).astype(np.float32)
-    assert evaluate(wrong, data).train_loss == pytest.approx(87.3, abs=0.1)
+    label, is_test = np.array([0, 0]), np.array([False, True])
+    wrong = np.float32([[0, 1], [0, 1]])
+    assert evaluate(wrong, label, label, is_test).train_loss == pytest.approx(87.3, abs=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +228,10 @@ def test_unpack_state__refuses_a_damaged_state(float_model, n_bytes):
     ("change", "message"),
     [
         ({"activation": "sigmoid"}, "unknown activation"),
-        ({"bits": 9}, "bits must be 2 to 8"),
+        ({"bits": 9}, "bits must be 2 to 8 or 16"),
+        ({"scheme": "ful"}, "unknown quantisation scheme 'ful'; did you mean 'full'"),
+        ({"initializer": "he_norm"}, "unknown initializer 'he_norm'; did you mean 'he_normal'"),
+        ({"prefit": -1}, "prefit must not be negative, but is -1"),
         ({"epochs": -1}, "epochs must not be negative"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),

@@ -37,6 +37,7 @@ def test_build_model__quantises_what_the_scheme_says(tapped):
     assert not any("bias_min" in name for layer in names.values() for name in layer)
     assert names["output"] == set()
     assert [has_current_range(tap.layer) for tap in tapped.taps] == [tanh, False]
+    assert tapped.model.output.name.startswith("output/")
 
 
 def test_build_model__moving_averages_start_at_six(tapped):

@@ -43,9 +43,11 @@ def test_model__differs_between_streams_and_fits_31_bits():
     assert SeedStreams(0, 3).model == 353818658
 
 
-def test_labels__starts_anew_each_time_and_differs_between_repeats():
-    draws = [SeedStreams(0, repeat).label_order(9).tolist() for repeat in (0, 0, 1)]
-    assert draws[0] == draws[1] != draws[2]
+def test_label_order__is_fixed_and_differs_between_repeats():
+    orders = [SeedStreams(0, repeat).label_order(6).tolist() for repeat in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[2]) == list(range(6))
+    assert orders[0] != SeedStreams(0, 0).batch_order(0, 6).tolist()
 
 
 @pytest.mark.parametrize("key", [(-1, 0, 0), (2**128, 0, 0), (0, -1, 0), (0, 2**32, 0), (0, 0, -1)])

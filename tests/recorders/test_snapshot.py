@@ -3,20 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_model_optimization as tfmot
 import tf_keras
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ibtools.errors import GridError
 from ibtools.recorders.keras.build import build_model
-from ibtools.recorders.keras.quantise import Tap, TappedModel
-from ibtools.recorders.keras.quantizers import (
-    CUSTOM_OBJECTS,
-    calibrate,
-    layer_config,
-    range_variables,
-)
+from ibtools.recorders.keras.quantise import Tap, TappedModel, quantise_model
+from ibtools.recorders.keras.quantizers import calibrate, range_variables
 from ibtools.recorders.keras.snapshot import Grid, SnapshotTaker
 from ibtools.recorders.networks import Dense, Network, get_network
 from ibtools.snapshots import LayerSpec
@@ -191,7 +185,9 @@ def test_take__softmax_of_decoded_logits_is_the_output(tapped, taker, snapshot, 
     assert snapshot["output"].values.dtype == np.uint8
     probabilities = tf.nn.softmax(decode(snapshot["output"])).numpy()
     assert probabilities == pytest.approx(tapped.model.predict(x, 4096, verbose=0), abs=1e-6)
-    assert probabilities == pytest.approx(taker.probabilities(x), abs=1e-6)
+    found, predicted = taker.predict(x)
+    assert probabilities == pytest.approx(found, abs=1e-6)
+    assert np.array_equal(predicted, snapshot["output"].values.argmax(axis=1))
 
 
 @pytest.mark.parametrize("batch_size", [1000, 4095])
@@ -229,30 +225,25 @@ def test_take__float_network(x):
 
 def test_take__network_that_is_not_a_sequence(x):
     """A user's model, in which a layer is used by two others."""
-    annotate = tfmot.quantization.keras.quantize_annotate_layer
     dense = tf_keras.layers.Dense
     inputs = tf_keras.Input((12,))
-    first = annotate(dense(4, "relu", name="first"), layer_config("relu", 3))(inputs)
-    second = annotate(dense(4, "tanh", name="second"), layer_config("tanh", 3))(first)
+    first = dense(4, "relu", name="first")(inputs)
+    second = dense(4, "tanh", name="second")(first)
     joined = tf_keras.layers.Concatenate(name="joined")([first, second])
-    logits = annotate(dense(2, name="logits"), layer_config("linear", 3))(joined)
-    model = tf_keras.Model(inputs, tf_keras.layers.Softmax()(logits))
-    with tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS):
-        model = tfmot.quantization.keras.quantize_apply(model)
-    calibrate(model, x)
-    names = ("first", "second", "logits")
-    layers = [model.get_layer(f"quant_{name}") for name in names]
+    model = tf_keras.Model(inputs, dense(2, "softmax", name="last")(joined))
     specs = (LayerSpec("first", 4, "relu", 3), LayerSpec("second", 4, "tanh", 3))
-    specs += (LayerSpec("logits", 2, "linear", 3),)
-    taps = tuple(Tap(spec, layer) for spec, layer in zip(specs, layers, strict=True))
+    specs += (LayerSpec("last", 2, "softmax", 3),)
+    tapped = quantise_model(model, specs, "paper")
+    calibrate(tapped.model, x)
 
-    taken = SnapshotTaker(TappedModel(model, taps)).take(x)
+    taken = SnapshotTaker(tapped).take(x)
 
-    a = layers[0](model.layers[1](x, training=False), training=False)
+    layers = [tap.layer for tap in tapped.taps]
+    a = layers[0](tapped.model.layers[1](x, training=False), training=False)
     b = layers[1](a, training=False)
     c = layers[2](tf.concat([a, b], axis=1), training=False)
-    for name, expected in zip(names, (a, b, c), strict=True):
-        assert decode(taken[name]) == pytest.approx(expected.numpy(), rel=1e-6)
+    for spec, expected in zip(specs, (a, b, c), strict=True):
+        assert decode(taken[spec.name]) == pytest.approx(expected.numpy(), rel=1e-6)
 
 
 def test_snapshot_taker__batch_size_must_be_positive(tapped):

@@ -1,0 +1,131 @@
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from ibtools.errors import InputError, UnknownNameError
+from ibtools.recorders.networks import Dense
+from ibtools.recorders.resolve import resolve_network
+from ibtools.snapshots import LayerSpec
+
+MODELS = "tests.recorders.user_models"
+
+
+def resolve(text, input_shape=(12,), n_classes=2):
+    return resolve_network(text, input_shape=input_shape, n_classes=n_classes)
+
+
+def test_resolve_network__table():
+    assert resolve("syn").layers[0] == Dense(10)
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28), (28, 28, 1)])
+def test_resolve_network__dense_takes_any_shape(shape):
+    network = resolve("mnist-bottleneck-2", shape, 10)
+    assert network.input_shape == shape
+    assert network.name == "mnist-bottleneck-2"
+
+
+def test_resolve_network__dense_text():
+    network = resolve("dense:64-32-16-10", (8, 8, 1), 10)
+    assert network.name == "dense:64-32-16-10"
+    assert network.input_shape == (8, 8, 1)
+    assert network.layers == (Dense(32), Dense(16), Dense(10))
+
+
+@pytest.mark.parametrize(
+    "text", ["dense:", "dense:12", "dense:12-", "dense:12-0-2", "dense:12-a-2", "dense:12,5,2"]
+)
+def test_resolve_network__dense_text_is_checked(text):
+    with pytest.raises(
+        InputError, match=r"must be written as in dense:784-64-32-10, .* but is 'de"
+    ):
+        resolve(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "n_classes", "message"),
+    [
+        ("dense:13-5-2", (12,), 2, r"takes samples of shape \(13,\), but .* are \(12,\)"),
+        ("dense:12-5-3", (12,), 2, "tells 3 classes apart, but the data have 2"),
+        ("syn", (28, 28, 1), 10, r"takes samples of shape \(12,\), .* as dense:784-16-10"),
+        ("mnist-conv", (32, 32, 3), 10, r"shape \(28, 28, 1\), but .* \(32, 32, 3\)"),
+        ("mnist-conv", (784,), 10, r"shape \(28, 28, 1\), but .* \(784,\)"),
+    ],
+)
+def test_resolve_network__must_fit_the_data(text, shape, n_classes, message):
+    with pytest.raises(InputError, match=message):
+        resolve(text, shape, n_classes)
+
+
+def test_resolve_network__suggests():
+    with pytest.raises(UnknownNameError, match="did you mean 'mnist-hourglass'"):
+        resolve("mnist-hourglas", (28, 28, 1), 10)
+
+
+def test_resolve_network__user_model():
+    network = resolve(f"{MODELS}:small")
+    assert network.layer_specs("relu", 4) == (
+        LayerSpec("first", 4, "tanh", 4),
+        LayerSpec("y", 2, "softmax", 4),
+    )
+    assert pickle.loads(pickle.dumps(network)) == network
+
+
+def test_resolve_network__user_model_says_what_is_recorded():
+    network = resolve(f"{MODELS}:mixed", (8, 8, 1), 10)
+    assert network.layer_specs("tanh", 8, "full") == (
+        LayerSpec("relu", 6 * 6 * 3, "relu", 8),
+        LayerSpec("max", 3 * 3 * 3, "pool", 8),
+        LayerSpec("average", 3, "pool", 8),
+        LayerSpec("dense", 5, "sigmoid", 8),
+        LayerSpec("output", 10, "softmax_quantised", 8),
+    )
+
+
+def test_resolve_network__user_model_keeps_its_initialisers():
+    network = resolve(f"{MODELS}:small")
+    network.validate_initializer("paper")
+    with pytest.raises(InputError, match=r"are chosen in the function itself.*but is 'he_normal'"):
+        network.validate_initializer("he_normal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no_such_module:f", "can't be imported, because there is no module no_such_module"),
+        ("os:no_function", "os must define a function no_function, .* but has none"),
+        (f"{MODELS}:NOT_A_FUNCTION", "must define a function NOT_A_FUNCTION, .* but it is 3"),
+        ("dence:784-10", "is named as in the table, as dense:784-64-32-10, or as package"),
+        ("module:", "or as package.module:function, but is 'module:'"),
+        (f"{MODELS}:nothing", r"must return a tf_keras.Model, but returns a builtins.NoneType$"),
+        (f"{MODELS}:keras_3", r"a keras\..*, a Keras 3 model; write `import tf_keras` instead"),
+        (f"{MODELS}:unbuilt", r"its Sequential does not; start it with tf_keras.Input\(shape\)"),
+        (f"{MODELS}:subclassed", "Functional or Sequential model that knows its input shape"),
+        (f"{MODELS}:two_outputs", "one input and one output, but its model has 1 and 2"),
+        (f"{MODELS}:nested", "must return a model of plain layers, but 'inner' is a model"),
+        (f"{MODELS}:shared", "uses every layer once, but 'twice' is used 2 times"),
+        (f"{MODELS}:three_classes", r"to \(None, 2\), as the data .* to \(None, 3\)"),
+        (f"{MODELS}:mixed", r"from the shape \(None, 12\) .* from \(None, 8, 8, 1\)"),
+        (f"{MODELS}:no_softmax", "is a softmax over the classes, but 'last' is sigmoid"),
+    ],
+)
+def test_resolve_network__refuses_what_it_cannot_record(text, message):
+    with pytest.raises(InputError, match=message):
+        resolve(text)
+
+
+def test_resolve_network__finds_modules_in_the_current_folder(tmp_path):
+    (tmp_path / "own_nets.py").write_text("def build():\n    return 'no model'\n")
+    code = (
+        "from ibtools.recorders.user_network import import_function as f\n"
+        "print(f('own_nets:build')())"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    path = os.pathsep.join(filter(None, sys.path))
+    found = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert found.stdout == "no model\n", found.stderr
