@@ -194,7 +194,7 @@ def dense_layers(*units: int) -> tuple[Dense, ...]:
 
 
 CONV_CHANNELS = 2
-"""Channels of every convolution of mnist-conv: with two, `--keep partition` keeps 0.3 % of it."""
+"""Channels of both convolutions of mnist-conv."""
 
 _IMAGE = (28, 28, 1)
 
@@ -203,7 +203,7 @@ _MNIST_LAYERS: dict[str, tuple[Layer, ...]] = {
     "bottleneck-2": dense_layers(16, 8, 4, 2, 10),
     "bottleneck-4": dense_layers(16, 12, 8, 4, 10),
     "hourglass": dense_layers(16, 8, 4, 2, 4, 8, 10),
-    "conv": (*((Conv(CONV_CHANNELS), Conv(CONV_CHANNELS), Pool()) * 2), Dense(16), Dense(10)),
+    "conv": (*((Conv(CONV_CHANNELS), Pool()) * 2), Dense(16), Dense(10)),
 }
 
 NETWORKS = {

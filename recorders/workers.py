@@ -2,9 +2,11 @@
 
 import multiprocessing
 import queue
+import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.managers import SyncManager
 from typing import Any
 
 from ibtools.progress import Progress
@@ -50,52 +52,72 @@ def record_repeats(
             RepeatRecorder(recording, group, repeat, progress).run(loaded)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        epochs = manager.Queue()
+    manager = SyncManager(ctx=context)
+    manager.start(_ignore_interrupt)
+    with manager:
+        link = _Link(manager.Queue(), manager.Event())
         with ProcessPoolExecutor(
-            min(jobs, len(repeats)), mp_context=context, max_tasks_per_child=REPEATS_PER_PROCESS
+            min(jobs, len(repeats)),
+            mp_context=context,
+            initializer=_ignore_interrupt,
+            max_tasks_per_child=REPEATS_PER_PROCESS,
         ) as pool:
             futures = [
-                pool.submit(_record_repeat, recording, output, repeat, engine, epochs)
+                pool.submit(_record_repeat, recording, output, repeat, engine, link)
                 for repeat in repeats
             ]
-            _follow(futures, epochs, progress, pool)
+            _follow(futures, link, progress, pool)
+
+
+class _StoppedError(Exception):
+    """Ends a repeat whose recording was interrupted or has failed elsewhere."""
 
 
 @dataclass(frozen=True)
-class _QueueProgress:
-    """Tells another process of progress."""
+class _Link:
+    """Tells another process of progress, and is told to stop.
+
+    Ctrl-C reaches every process of a terminal; the workers leave it to the one that started them.
+    """
 
     epochs: Any
+    stop: Any
 
     def update(self, n: int = 1) -> None:
+        """Count epochs; end the repeat if it is to stop. What is complete is on disk."""
         self.epochs.put(n)
+        if self.stop.is_set():
+            raise _StoppedError
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""
 
 
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _record_repeat(
-    recording: Recording, output: StorePath, repeat: int, engine: str, epochs: Any
+    recording: Recording, output: StorePath, repeat: int, engine: str, link: _Link
 ) -> None:
     group = open_group(output, "r+")
-    RepeatRecorder(recording, group, repeat, _QueueProgress(epochs)).run(load_engine(engine))
+    RepeatRecorder(recording, group, repeat, link).run(load_engine(engine))
 
 
 def _follow(
-    futures: list[Future[None]], epochs: Any, progress: Progress, pool: ProcessPoolExecutor
+    futures: list[Future[None]], link: _Link, progress: Progress, pool: ProcessPoolExecutor
 ) -> None:
     """Show progress until all is done; the first error ends what has not begun."""
     pending = set(futures)
     try:
         while pending:
             done, pending = wait(pending, timeout=_POLL_SECONDS)
-            _drain(epochs, progress)
+            _drain(link.epochs, progress)
             for future in done:
                 future.result()
-    except BaseException:
+    finally:
+        link.stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-        raise
 
 
 def _drain(epochs: Any, progress: Progress) -> None:

@@ -56,15 +56,13 @@ def test_networks__mnist_dense(name, units):
 
 
 def test_networks__mnist_conv():
-    """28 - 2 = 26, 24; 24 / 2 = 12, 10, 8; 8 / 2 = 4."""
+    """28 - 2 = 26, 26 / 2 = 13, 13 - 2 = 11, 11 // 2 = 5."""
     specs = NETWORKS["mnist-conv"].layer_specs("relu", 8)
     assert specs == (
         LayerSpec("conv_1", 26 * 26 * 2, "relu", 8),
-        LayerSpec("conv_2", 24 * 24 * 2, "relu", 8),
-        LayerSpec("pool_1", 12 * 12 * 2, "pool", 8),
-        LayerSpec("conv_3", 10 * 10 * 2, "relu", 8),
-        LayerSpec("conv_4", 8 * 8 * 2, "relu", 8),
-        LayerSpec("pool_2", 4 * 4 * 2, "pool", 8),
+        LayerSpec("pool_1", 13 * 13 * 2, "pool", 8),
+        LayerSpec("conv_2", 11 * 11 * 2, "relu", 8),
+        LayerSpec("pool_2", 5 * 5 * 2, "pool", 8),
         LayerSpec("hidden_1", 16, "relu", 8),
         LayerSpec("output", 10, "softmax", 8),
     )
