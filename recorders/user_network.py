@@ -117,7 +117,6 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     seeds were set. It must return the same network each time, untrained, with its weights drawn
     from TensorFlow's global seed (which Keras does by default).
     """
-    function = import_function(name)
     try:
         user_model = importlib.import_module("ibtools.recorders.keras.user_model")
         describe = importlib.import_module("ibtools.recorders.keras.describe").describe
@@ -126,6 +125,7 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
             f"a model of one's own needs TensorFlow, but {err.name} is not installed; "
             "install it with: pip install 'ibtools-nn[record]'"
         ) from err
+    function = import_function(name)
     model = user_model.create_checked(function, name, input_shape, n_classes)
     return UserNetwork(name, input_shape, n_classes, describe(model))
 

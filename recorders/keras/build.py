@@ -81,7 +81,7 @@ def _create_model(network: Network, activation: str, initializer: str) -> Any:
         x = _apply(layer, x, _options(network, layer, initializer, name=name), activation)
     output = network.layers[-1]
     x = _apply(output, x, _options(network, output, initializer, name=LOGITS), None)
-    return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="output")(x), name=network.name)
+    return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="output")(x), name="network")
 
 
 def _apply(layer: Layer, x: Any, options: dict[str, Any], activation: str | None) -> Any:

@@ -281,6 +281,16 @@ def test_load_engine__without_tensorflow():
         load_engine("no_such_library:FitEngine")
 
 
+def test_record__any_dense_network_on_the_small_data_set(tmp_path: Path):
+    """With the real engine: names such as dense:64-32-10 must suit TensorFlow as well."""
+    settings = {"network": "dense:64-16-10", "data": "digits", "epochs": 2, "quiet": True}
+    report = record("custom", tmp_path / "s.zarr", engine="fit", **settings)
+    assert (report.trained, report.failed) == (1, 0)
+    dataset = ibtools.open_store(tmp_path / "s.zarr")
+    assert dataset["layer"].values.tolist() == ["hidden_1", "output"]
+    assert dataset["complete"].all()
+
+
 KILLED = """
 import sys
 import ibtools.layout
