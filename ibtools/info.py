@@ -107,7 +107,7 @@ def store_info(path: StorePath) -> StoreInfo:
         test_accuracy=_last_accuracy(group, "test_accuracy"),
         results=_results(group),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
-        cube_bytes=int(complete.sum()) * len(label) * sum(_row_bytes(x, keep) for x in layers),
+        cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
 
 
@@ -158,7 +158,7 @@ def _last_accuracy(group: zarr.Group, name: str) -> float:
     return float(np.mean(last)) if last else float("nan")
 
 
-def _row_bytes(layer: LayerSpec, keep: Keep) -> int:
+def row_bytes(layer: LayerSpec, keep: Keep) -> int:
     """Return the bytes that one sample of one layer takes, without padding."""
     if keep == "partition":
         return 4

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+from ibtools.info import row_bytes
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
@@ -85,8 +86,4 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
 
 def _snapshot_bytes(recording: Recording) -> int:
     spec = recording.store_spec()
-    if spec.keep == "partition":
-        return 4 * spec.n_samples * len(spec.layers)
-    code = 1 if spec.code_dtype == "uint8" else 2
-    units = sum(layer.n_units * (code if layer.quantised else 4) for layer in spec.layers)
-    return units * spec.n_samples
+    return spec.n_samples * sum(row_bytes(layer, spec.keep) for layer in spec.layers)
