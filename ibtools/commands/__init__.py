@@ -1,0 +1,1 @@
+"""The commands of `ibtools`, one file each: parse, one library call, print."""

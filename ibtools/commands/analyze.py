@@ -1,0 +1,65 @@
+"""`ibtools analyze`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import ibtools
+from ibtools.commands.interrupted import exit_interrupted
+
+
+@click.command()
+@click.argument("store")
+@click.option(
+    "--estimator",
+    "estimators",
+    multiple=True,
+    default=("exact",),
+    show_default=True,
+    help="exact, binned, requantised, or a full name such as binned-uniform-30-global; "
+    "may be given several times, for one pass over the store.",
+)
+@click.option("--strategy", help="Bins: uniform, quantile or width.  [default: uniform]")
+@click.option("--bins", type=int, help="Bins: how many, for uniform and quantile.  [default: 30]")
+@click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
+@click.option(
+    "--bounds",
+    help="Bins: between the range of each unit, layer, or global (all), or given as LOW,HIGH.  "
+    "[default: layer; for width zero]",
+)
+@click.option("--per-unit", is_flag=True, help="Means over single units too.")
+@click.option("--output", help="Write the results here.  [default: into the store]")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def analyze(
+    store: str, estimators: tuple[str, ...], output: str | None, quiet: bool, **options: Any
+) -> None:
+    """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
+
+    What was analysed before is skipped; an interrupted analysis goes on where it stopped. The
+    results are called as the estimator with all its options, which `plot --estimator` takes.
+
+    \b
+    Examples:
+      ibtools analyze syn.zarr --estimator exact
+      ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
+      ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
+      ibtools analyze s3://bucket/syn.zarr --output results.zarr
+    """
+    chosen = _create_estimators(estimators, **options)
+    try:
+        reports = ibtools.analyze_store(store, estimator=chosen, output=output, quiet=quiet)
+    except KeyboardInterrupt:
+        exit_interrupted(True)
+    for report in reports:
+        click.echo(f"{output or store}: {report}")
+
+
+def _create_estimators(
+    names: tuple[str, ...], *, bins: int | None, bounds: str | None, **options: Any
+) -> Sequence[Any]:
+    """Build the estimators that the options of `analyze` describe."""
+    from ibtools.analysis.estimators import create_estimators, parse_bounds
+
+    parsed = None if bounds is None else parse_bounds(bounds)
+    return create_estimators(names, n_bins=bins, bounds=parsed, **options)
