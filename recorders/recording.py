@@ -191,6 +191,7 @@ class Recording:
             initializer=settings.initializer,
             prefit=settings.prefit,
             recorded=None if settings.samples is None else self.recorded_samples(),
+            recorded_epochs=frozenset(settings.recorded_epochs),
         )
 
     def recorded_samples(self) -> NDArray[np.int64]:

@@ -33,7 +33,7 @@ class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # t
     straight-through inside the range and zero outside, as with tfmot's own quantisers.
 
     In inference the range grows to that of each tensor seen, and is kept in two variables. Whoever
-    evaluates resets it before (`reset_range`); an evaluation in a single batch then uses exactly
+    evaluates resets it before (`reset_ranges`); an evaluation in a single batch then uses exactly
     the range of that batch, and one in several batches can be made to use the same
     (`ibtools.recorders.keras.snapshot`).
     """
@@ -159,23 +159,30 @@ def short_name(variable: Any) -> str:
     return str(variable.name).split("/")[-1].split(":")[0]
 
 
-def has_current_range(layer: Any) -> bool:
-    """Tell whether a `CurrentRangeQuantizer` quantises the output of a layer."""
-    config = getattr(layer, "quantize_config", None)
-    quantizers = config.get_output_quantizers(layer) if config else []
-    return any(isinstance(quantizer, CurrentRangeQuantizer) for quantizer in quantizers)
+def ranged_layers(model: Any) -> list[Any]:
+    """Return the layers that a `CurrentRangeQuantizer` quantises, in the order of the model."""
+    return [layer for layer in model.layers if _has_current_range(layer)]
 
 
-def reset_range(layer: Any) -> None:
-    """Make a `CurrentRangeQuantizer` forget the tensors it has seen.
+def reset_ranges(layers: list[Any], n_final: Any = 0) -> None:
+    """Make the quantisers of layers forget the tensors they have seen; may be part of a graph.
 
     Parameters
     ----------
-    layer : tf_keras.layers.Layer
-        The layer whose output it quantises.
+    layers : list of tf_keras.layers.Layer
+        From `ranged_layers`.
+    n_final : int or tf.Tensor, (), int32, optional
+        How many of the first keep their range.
     """
-    for variable in range_variables(layer, "output"):
-        variable.assign(0.0)
+    for index, layer in enumerate(layers):
+        for end in range_variables(layer, "output"):
+            end.assign(tf.where(index < n_final, end, 0.0))
+
+
+def _has_current_range(layer: Any) -> bool:
+    config = getattr(layer, "quantize_config", None)
+    quantizers = config.get_output_quantizers(layer) if config else []
+    return any(isinstance(quantizer, CurrentRangeQuantizer) for quantizer in quantizers)
 
 
 def calibrate(model: Any, x: NDArray[np.float32]) -> None:

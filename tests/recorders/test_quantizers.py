@@ -10,7 +10,7 @@ from ibtools.recorders.keras.quantizers import (
     calibrate,
     has_current_range,
     range_variables,
-    reset_range,
+    reset_ranges,
 )
 from ibtools.recorders.networks import Dense, Network, get_network
 
@@ -121,7 +121,7 @@ def test_current_range_quantizer__inference_keeps_the_range_until_reset():
     layer(tf.constant([[0.25, 0.5]]), training=False)
     layer(tf.constant([[-9.0, 9.0]]), training=True)
     assert ranges(layer, "output") == [-1, 2]
-    reset_range(layer)
+    reset_ranges([layer])
     assert ranges(layer, "output") == [0, 0]
 
 
