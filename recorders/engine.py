@@ -144,7 +144,7 @@ class EpochReport:
         Returns the values of all recorded layers for all samples, by the layer's name; only of an
         epoch in the training's `recorded_epochs`.
     state : callable
-        Returns all that a training needs to go on from here, as bytes.
+        Returns all that a training needs to go on from here, as bytes; only of such an epoch.
     """
 
     epoch: int

@@ -73,7 +73,7 @@ class Settings:
     seed: int = 0
     samples: int | None = None
     keep: Keep = "codes"
-    engine: str = "fit"
+    engine: str = "compiled"
     learning_rate: float = 1e-4
     batch_size: int = 256
     patience: int = 1000

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -54,7 +55,7 @@ class CompiledEngine:
         Parameters
         ----------
         training : Training
-            What to train. Between its `recorded_epochs`, reports have no snapshot.
+            What to train. Between its `recorded_epochs`, reports have neither snapshot nor state.
         on_epoch : callable
             Receives each report; the training ends early when it returns False.
         resume : tuple of int and bytes, optional
@@ -114,18 +115,18 @@ class _Run:
         """Train a chunk of epochs, and report each."""
         *between, last = zip(epochs, self._program.run(training, epochs), strict=True)
         for epoch, history in between:
-            yield EpochReport(epoch, history, _no_snapshot, self._pack)
+            yield EpochReport(epoch, history, _not_recorded, _not_recorded)
         yield self.report(training, *last)
 
     def report(self, training: Training, epoch: int, history: History | None) -> EpochReport:
         """Report the network as it is now, after an epoch."""
         if not training.is_recorded(epoch):
-            return EpochReport(epoch, history, _no_snapshot, self._pack)
+            return EpochReport(epoch, history, _not_recorded, _not_recorded)
         layers, output = self._look(training)
         if history is not None:
             label, is_test = training.trained_label(epoch), training.data.is_test
             history = evaluate(*output, label, is_test)
-        return EpochReport(epoch, history, lambda: layers, self._pack)
+        return EpochReport(epoch, history, lambda: layers, lambda: pack_state(self.model))
 
     def _look(self, training: Training) -> tuple[dict[str, LayerValues], Output]:
         """Take the snapshot, and compute the output for all samples: in one pass if it can be."""
@@ -133,12 +134,11 @@ class _Run:
             return self._taker.take_and_predict(self._x)
         return self._taker.take(training.recorded_x), self._taker.predict(self._x)
 
-    def _pack(self) -> bytes:
-        return pack_state(self.model)
 
-
-def _no_snapshot() -> dict[str, LayerValues]:
-    raise InputError("this epoch has no snapshot: it is none of the training's recorded_epochs")
+def _not_recorded() -> NoReturn:
+    raise InputError(
+        "this epoch has neither snapshot nor state: it is none of the training's recorded_epochs"
+    )
 
 
 def _chunks(training: Training, start: int) -> Iterator[range]:

@@ -163,12 +163,11 @@ def _compile_output(tapped: TappedModel) -> Any:
     """Compile inference of the recorded output and the probabilities, for any batch size."""
     model, ranged = output_model(tapped), ranged_layers(tapped.model)
 
-    @tf.function(input_signature=_signature(model, len(tapped.taps)))
     def forward(x: Any, n_final: Any, levels: Any) -> Any:
         reset_ranges(ranged, n_final)
         return model(x, training=False)
 
-    return forward
+    return tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
 
 
 def _compile_record(tapped: TappedModel) -> Any:
@@ -176,7 +175,6 @@ def _compile_record(tapped: TappedModel) -> Any:
     layers = [tap.layer.get_output_at(-1) for tap in tapped.taps]
     model, ranged = output_model(tapped, *layers), ranged_layers(tapped.model)
 
-    @tf.function(input_signature=_signature(model, len(tapped.taps)))
     def forward(x: Any, n_final: Any, levels: Any) -> Any:
         reset_ranges(ranged, n_final)
         *values, recorded, probabilities = model(x, training=False)
@@ -190,7 +188,7 @@ def _compile_record(tapped: TappedModel) -> Any:
         ]
         return encoded, recorded, probabilities
 
-    return forward
+    return tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
 
 
 def _encode(tap: Tap, values: Any, level: Any) -> tuple[Any, Any]:
