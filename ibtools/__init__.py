@@ -13,6 +13,7 @@ from ibtools.store import open_store
 
 if TYPE_CHECKING:
     # the names that __getattr__ finds
+    from ibtools.analysis.check import check
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "check": "ibtools.analysis.check",
     "open_results": "ibtools.analysis.results",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
@@ -42,6 +44,7 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "check",
     "export_results",
     "forecast_recording",
     "open_results",
