@@ -17,6 +17,7 @@ from ibtools.analysis.estimators import (
     Estimator,
     EstimatorLike,
     LayerBlock,
+    Population,
     get_estimators,
 )
 from ibtools.analysis.estimators.block import ROWS
@@ -27,6 +28,7 @@ from ibtools.analysis.result_variables import (
     result_variables,
     stack_estimators,
 )
+from ibtools.analysis.sampling import validate_sample
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES, Variable
@@ -63,8 +65,8 @@ def analyze(
     UnknownNameError
         If there is no such estimator.
     InputError
-        If an option is out of range, or the store keeps the partition only and the estimator
-        needs values.
+        If an option is out of range, the store keeps the partition only and the estimator needs
+        values, or the recorded inputs are the population that is to be estimated.
     StoreError
         If the Dataset lacks what is needed, has lost a dimension, or holds no complete snapshot.
 
@@ -89,6 +91,8 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
     """
     _validate(dataset)
     _validate_values(dataset, estimators)
+    if any(isinstance(estimator, Population) for estimator in estimators):
+        validate_sample(dataset.attrs)
     recording = _Recording.of(dataset, estimators)
     statistics = da.stack(
         [
