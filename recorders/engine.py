@@ -54,6 +54,8 @@ class Training:
         How many epochs to train on shuffled labels first.
     recorded : ndarray, (recorded sample,), int64, or None
         Positions of the samples that are recorded; None for all. Trained and evaluated are all.
+    recorded_epochs : frozenset of int or None
+        The epochs whose snapshots may be asked for; None for all.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Training:
     initializer: str = "paper"
     prefit: int = 0
     recorded: NDArray[np.int64] | None = None
+    recorded_epochs: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         self.network.layer_specs(self.activation, self.bits, self.scheme)  # checks all three
@@ -90,6 +93,10 @@ class Training:
     def recorded_x(self) -> NDArray[np.float32]:
         """Inputs of the recorded samples, (recorded sample, ...)."""
         return self.data.x if self.recorded is None else self.data.x[self.recorded]
+
+    def is_recorded(self, epoch: int) -> bool:
+        """Whether the snapshot after an epoch may be asked for."""
+        return self.recorded_epochs is None or epoch in self.recorded_epochs
 
     @property
     def random_label(self) -> NDArray[np.int64]:
@@ -134,9 +141,10 @@ class EpochReport:
         Loss and accuracy of the network after the epoch, for the labels that it was trained on;
         None for the untrained network.
     snapshot : callable
-        Returns the values of all recorded layers for all samples, by the layer's name.
+        Returns the values of all recorded layers for all samples, by the layer's name; only of an
+        epoch in the training's `recorded_epochs`.
     state : callable
-        Returns all that a training needs to go on from here, as bytes.
+        Returns all that a training needs to go on from here, as bytes; only of such an epoch.
     """
 
     epoch: int

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ibtools.info import row_bytes
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
-
-_TRIAL_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,29 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         Time without start-up and compilation.
     """
     settings = recording.settings
-    trial = replace(recording.training(settings.first_repeat, 0), epochs=_TRIAL_EPOCHS, prefit=0)
+    trial = replace(
+        recording.training(settings.first_repeat, 0),
+        epochs=3,
+        prefit=0,
+        recorded_epochs=frozenset({0, 1, 2}),
+    )
     ends: list[float] = []
-    snapshots: list[float] = []
 
     def on_epoch(report: EpochReport) -> bool:
-        ends.append(time.perf_counter())
-        if report.epoch < _TRIAL_EPOCHS:
+        if trial.is_recorded(report.epoch):
             report.snapshot()
-            snapshots.append(time.perf_counter() - ends[-1])
-            ends[-1] = time.perf_counter()
+        ends.append(time.perf_counter())
         return True
 
     load_engine(engine).train(trial, on_epoch)
-    epochs = settings.epochs + settings.prefit
-    seconds = (ends[-1] - ends[-2]) * epochs + snapshots[-1] * len(settings.recorded_epochs)
+    with_snapshot, epoch = np.diff(ends)[1:]  # the first one compiles
+    snapshot = max(0.0, with_snapshot - epoch)
+    epochs, snapshots = settings.epochs + settings.prefit, len(settings.recorded_epochs)
     return Forecast(
         settings.repeats,
-        len(settings.recorded_epochs),
-        _snapshot_bytes(recording) * len(settings.recorded_epochs),
-        seconds,
+        snapshots,
+        _snapshot_bytes(recording) * snapshots,
+        float(epoch * epochs + snapshot * snapshots),
     )
 
 

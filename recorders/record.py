@@ -19,7 +19,10 @@ from ibtools.recorders.repeat import load_engine
 from ibtools.recorders.workers import record_repeats
 from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
 
-ENGINES = {"fit": "ibtools.recorders.keras.fit:FitEngine"}
+ENGINES = {
+    "compiled": "ibtools.recorders.keras.compiled:CompiledEngine",
+    "fit": "ibtools.recorders.keras.fit:FitEngine",
+}
 """Where each engine is found; imported when it is used, because it brings TensorFlow."""
 
 
@@ -50,7 +53,7 @@ def record(
     quiet: bool = False,
     data: str | None = None,
     data_folder: str | Path | None = None,
-    engine: str = "fit",
+    engine: str = "compiled",
     **settings: Any,
 ) -> RecordReport:
     """Train the repeats of a named experiment and write their snapshots to a store.
@@ -77,8 +80,9 @@ def record(
         Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file.
     data_folder : path, optional
         Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
-    engine : {"fit"}, optional
-        What trains.
+    engine : {"compiled", "fit"}, optional
+        What trains: whole epochs as one compiled program, or `Model.fit`, which is slower and
+        agrees with it but for rounding.
     **settings
         What else differs from the experiment: `network`, `activation`, `bits`, `scheme`,
         `initializer`, `epochs`, `prefit`, `repeats`, `first_repeat`, `seed`, `samples`, `keep`,
@@ -130,7 +134,7 @@ def plan(
     *,
     data: str | None = None,
     data_folder: str | Path | None = None,
-    engine: str = "fit",
+    engine: str = "compiled",
     **settings: Any,
 ) -> Recording:
     """Resolve every name and check every setting of a recording; nothing is trained or written.
@@ -141,7 +145,7 @@ def plan(
     return Recording(choose_settings(experiment, loaded, engine=engine, **settings), loaded)
 
 
-def forecast_recording(experiment: str, *, engine: str = "fit", **settings: Any) -> Forecast:
+def forecast_recording(experiment: str, *, engine: str = "compiled", **settings: Any) -> Forecast:
     """Return size and time of a recording; nothing is written. Parameters as of `record`."""
     target = _find_engine(engine)
     return forecast(plan(experiment, engine=engine, **settings), engine=target)

@@ -73,7 +73,7 @@ class Settings:
     seed: int = 0
     samples: int | None = None
     keep: Keep = "codes"
-    engine: str = "fit"
+    engine: str = "compiled"
     learning_rate: float = 1e-4
     batch_size: int = 256
     patience: int = 1000
@@ -191,6 +191,7 @@ class Recording:
             initializer=settings.initializer,
             prefit=settings.prefit,
             recorded=None if settings.samples is None else self.recorded_samples(),
+            recorded_epochs=frozenset(settings.recorded_epochs),
         )
 
     def recorded_samples(self) -> NDArray[np.int64]:

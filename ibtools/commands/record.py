@@ -56,7 +56,12 @@ from ibtools.store import find_group
     "--max-attempts", type=int, default=5, show_default=True, help="Trainings per repeat."
 )
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes, one repeat each.")
-@click.option("--engine", default="fit", show_default=True, help="What trains.")
+@click.option(
+    "--engine",
+    default="compiled",
+    show_default=True,
+    help="What trains: compiled, or fit (slower).",
+)
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at --output.")
 @click.option("--resume", is_flag=True, help="Finish the interrupted recording at --output.")

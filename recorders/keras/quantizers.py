@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ibtools.errors import RecordingError
 
 SMALLEST_END = 1e-30
-"""Where the moving average of a range stops to decay: 16 bits still have a normal float32 step."""
+"""The smallest upper end that is quantised on: 16 bits still have a normal float32 step."""
 
 
 class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: ignore[misc]
@@ -33,7 +33,7 @@ class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # t
     straight-through inside the range and zero outside, as with tfmot's own quantisers.
 
     In inference the range grows to that of each tensor seen, and is kept in two variables. Whoever
-    evaluates resets it before (`reset_range`); an evaluation in a single batch then uses exactly
+    evaluates resets it before (`reset_ranges`); an evaluation in a single batch then uses exactly
     the range of that batch, and one in several batches can be made to use the same
     (`ibtools.recorders.keras.snapshot`).
     """
@@ -55,9 +55,7 @@ class CurrentRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # t
         if not training:
             low = weights["min_var"].assign(tf.minimum(weights["min_var"], low))
             high = weights["max_var"].assign(tf.maximum(weights["max_var"], high))
-        return tf.quantization.fake_quant_with_min_max_vars(
-            inputs, low, high, num_bits=self.num_bits
-        )
+        return fake_quantise(inputs, low, high, self.num_bits)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras to copy the quantiser."""
@@ -97,9 +95,7 @@ class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # typ
 
     def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **_: Any) -> Any:
         """Quantise a tensor, which keeps its shape and becomes multiples of one scale."""
-        return tf.quantization.fake_quant_with_min_max_vars(
-            inputs, weights["min_var"], weights["max_var"], num_bits=self.num_bits
-        )
+        return fake_quantise(inputs, weights["min_var"], weights["max_var"], self.num_bits)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras to copy the quantiser."""
@@ -122,6 +118,45 @@ class FlooredAverageQuantizer(tfmot.quantization.keras.quantizers.MovingAverageQ
         if training:
             weights["max_var"].assign(tf.maximum(weights["max_var"], SMALLEST_END))
         return super().__call__(inputs, training, weights, **kwargs)
+
+
+class LastRangeQuantizer(tfmot.quantization.keras.quantizers.LastValueQuantizer):  # type: ignore[misc]
+    """Quantise on the range of the current tensor, and in inference on that of the last step.
+
+    Notes
+    -----
+    It does what tfmot does, also where every value is 0 and XLA's operation would return NaN.
+    """
+
+    def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **_: Any) -> Any:
+        """Quantise a tensor, which keeps its shape and becomes multiples of one scale."""
+        if training:
+            weights["min_var"].assign(tf.minimum(tf.reduce_min(inputs), 0.0))
+            weights["max_var"].assign(tf.maximum(tf.reduce_max(inputs), 0.0))
+        return fake_quantise(inputs, weights["min_var"], weights["max_var"], self.num_bits)
+
+
+def fake_quantise(inputs: Any, low: Any, high: Any, bits: int) -> Any:
+    """Round a tensor to the 2**bits values of a range, with a straight-through gradient.
+
+    Parameters
+    ----------
+    inputs : tf.Tensor, float32
+        Of any shape.
+    low, high : tf.Tensor, (), float32
+        Ends of the range, low <= 0 <= high.
+    bits : int
+        Bits of a code.
+
+    Returns
+    -------
+    tf.Tensor, float32
+        Where the range is [0, 0], zeros whose gradient is that of the inputs: TensorFlow's own
+        kernel has that case, XLA's operation would return NaN.
+    """
+    return tf.quantization.fake_quant_with_min_max_vars(
+        inputs, low, tf.maximum(high, SMALLEST_END), num_bits=bits
+    )
 
 
 def range_variables(layer: Any, quantity: str) -> tuple[Any, Any]:
@@ -159,23 +194,30 @@ def short_name(variable: Any) -> str:
     return str(variable.name).split("/")[-1].split(":")[0]
 
 
-def has_current_range(layer: Any) -> bool:
-    """Tell whether a `CurrentRangeQuantizer` quantises the output of a layer."""
-    config = getattr(layer, "quantize_config", None)
-    quantizers = config.get_output_quantizers(layer) if config else []
-    return any(isinstance(quantizer, CurrentRangeQuantizer) for quantizer in quantizers)
+def ranged_layers(model: Any) -> list[Any]:
+    """Return the layers that a `CurrentRangeQuantizer` quantises, in the order of the model."""
+    return [layer for layer in model.layers if _has_current_range(layer)]
 
 
-def reset_range(layer: Any) -> None:
-    """Make a `CurrentRangeQuantizer` forget the tensors it has seen.
+def reset_ranges(layers: list[Any], n_final: Any = 0) -> None:
+    """Make the quantisers of layers forget the tensors they have seen; may be part of a graph.
 
     Parameters
     ----------
-    layer : tf_keras.layers.Layer
-        The layer whose output it quantises.
+    layers : list of tf_keras.layers.Layer
+        From `ranged_layers`.
+    n_final : int or tf.Tensor, (), int32, optional
+        How many of the first keep their range.
     """
-    for variable in range_variables(layer, "output"):
-        variable.assign(0.0)
+    for index, layer in enumerate(layers):
+        for end in range_variables(layer, "output"):
+            end.assign(tf.where(index < n_final, end, 0.0))
+
+
+def _has_current_range(layer: Any) -> bool:
+    config = getattr(layer, "quantize_config", None)
+    quantizers = config.get_output_quantizers(layer) if config else []
+    return any(isinstance(quantizer, CurrentRangeQuantizer) for quantizer in quantizers)
 
 
 def calibrate(model: Any, x: NDArray[np.float32]) -> None:

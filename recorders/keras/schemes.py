@@ -43,6 +43,7 @@ from ibtools.recorders.keras.quantizers import (
     CurrentRangeQuantizer,
     FixedRangeQuantizer,
     FlooredAverageQuantizer,
+    LastRangeQuantizer,
 )
 
 Range = str | tuple[float, float]
@@ -75,9 +76,9 @@ class LayerConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc
 
     def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
         """Quantise weights on the range of their current values."""
-        last_value = tfmot.quantization.keras.quantizers.LastValueQuantizer
         return [
-            (getattr(layer, weight), last_value(self.bits, *_PER_TENSOR)) for weight in self.weights
+            (getattr(layer, weight), LastRangeQuantizer(self.bits, *_PER_TENSOR))
+            for weight in self.weights
         ]
 
     def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:

@@ -52,6 +52,12 @@ def unpack_state(model: Any, state: bytes) -> None:
         variable.assign(array)
 
 
+def copy_state(source: Any, target: Any) -> None:
+    """Put a model into the state of another, compiled one of the same network."""
+    for variable, of_source in zip(_variables(target), _variables(source), strict=True):
+        variable.assign(of_source)
+
+
 def _load_arrays(state: bytes) -> list[NDArray[Any]]:
     try:
         with np.load(io.BytesIO(state), allow_pickle=False) as archive:

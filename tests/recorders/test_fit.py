@@ -1,4 +1,3 @@
-import hashlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,42 +7,18 @@ import pytest
 import tf_keras
 
 from ibtools.errors import RecordingError
-from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.engine import Training
 from ibtools.recorders.keras import fit
 from ibtools.recorders.keras.fit import FitEngine, create_trainable, evaluate
 from ibtools.recorders.keras.state import pack_state, unpack_state
 from ibtools.recorders.networks import get_network
 from ibtools.recorders.seeds import SeedStreams
 from ibtools.snapshots import History
+from tests.recorders.trainings import create_training, digest
+from tests.recorders.trainings import record as record_with
 
 
-def create_training(activation="tanh", bits=8, epochs=3, **settings):
-    data, seeds = load_data_set("SYN"), SeedStreams(base=0, repeat=0)
-    return Training(get_network("syn"), activation, bits, data, seeds, epochs, **settings)
-
-
-def record(training, resume=None, n_reports=99):
-    """Everything an engine reports: (epoch, history, snapshot, state) of each epoch."""
-    reports = []
-
-    def on_epoch(report):
-        reports.append((report.epoch, report.history, report.snapshot(), report.state()))
-        return len(reports) < n_reports
-
-    FitEngine().train(training, on_epoch, resume=resume)
-    return reports
-
-
-def digest(reports):
-    result = hashlib.sha256()
-    for epoch, history, snapshot, state in reports:
-        result.update(f"{epoch} {history}".encode())
-        for name, layer in snapshot.items():
-            result.update(f"{name} {layer.scale} {layer.zero_point}".encode())
-            result.update(layer.values.tobytes())
-        result.update(state)
-    return result.hexdigest()
+def record(training, *args, **kwargs):
+    return record_with(FitEngine(), training, *args, **kwargs)
 
 
 @pytest.fixture(scope="module", params=[("tanh", 8), ("relu", 4)], ids=["tanh-8", "relu-4"])

@@ -8,9 +8,10 @@ from ibtools.recorders.keras.build import build_model
 from ibtools.recorders.keras.quantizers import (
     CurrentRangeQuantizer,
     calibrate,
-    has_current_range,
+    fake_quantise,
     range_variables,
-    reset_range,
+    ranged_layers,
+    reset_ranges,
 )
 from ibtools.recorders.networks import Dense, Network, get_network
 
@@ -36,7 +37,7 @@ def test_build_model__quantises_what_the_scheme_says(tapped):
     assert {"output_min:0", "output_max:0"} <= names["quant_hidden_1"] & names["quant_logits"]
     assert not any("bias_min" in name for layer in names.values() for name in layer)
     assert names["output"] == set()
-    assert [has_current_range(tap.layer) for tap in tapped.taps] == [tanh, False]
+    assert ranged_layers(tapped.model) == [tap.layer for tap in tapped.taps[:1] if tanh]
     assert tapped.model.output.name.startswith("output/")
 
 
@@ -121,7 +122,7 @@ def test_current_range_quantizer__inference_keeps_the_range_until_reset():
     layer(tf.constant([[0.25, 0.5]]), training=False)
     layer(tf.constant([[-9.0, 9.0]]), training=True)
     assert ranges(layer, "output") == [-1, 2]
-    reset_range(layer)
+    reset_ranges([layer])
     assert ranges(layer, "output") == [0, 0]
 
 
@@ -130,3 +131,16 @@ def test_range_variables__names_what_is_missing():
     dense.build((None, 3))
     with pytest.raises(RecordingError, match=r"'plain' must have the variables output_min and out"):
         range_variables(dense, "output")
+
+
+@pytest.mark.parametrize("with_xla", [None, True])
+def test_fake_quantise__range_without_extent_is_zero_with_a_gradient(with_xla):
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = fake_quantise(x, tf.reduce_min(x), tf.reduce_max(x), 16)
+        return y, tape.gradient(y, x)
+
+    y, of_x = tf.function(gradient, jit_compile=with_xla)(tf.zeros([3]))
+    assert y.numpy().tolist() == [0, 0, 0]
+    assert of_x.numpy().tolist() == [1, 1, 1]

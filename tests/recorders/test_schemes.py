@@ -16,6 +16,7 @@ from ibtools.recorders.engine import Training
 from ibtools.recorders.keras.build import build_model
 from ibtools.recorders.keras.describe import describe
 from ibtools.recorders.keras.fit import FitEngine
+from ibtools.recorders.keras.grid import Grid
 from ibtools.recorders.keras.quantizers import (
     SMALLEST_END,
     FixedRangeQuantizer,
@@ -23,7 +24,7 @@ from ibtools.recorders.keras.quantizers import (
     calibrate,
     range_variables,
 )
-from ibtools.recorders.keras.snapshot import Grid, SnapshotTaker
+from ibtools.recorders.keras.snapshot import SnapshotTaker
 from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get_network
 from ibtools.recorders.resolve import resolve_network
 from ibtools.recorders.seeds import SeedStreams

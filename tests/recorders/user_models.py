@@ -12,6 +12,13 @@ def small():
     )
 
 
+def with_dropout():
+    from tf_keras import Input, Sequential, layers
+
+    inputs, dense = Input((12,)), layers.Dense(6, "tanh", name="dense")
+    return Sequential([inputs, dense, layers.Dropout(0.5), layers.Dense(2, "softmax", name="y")])
+
+
 def mixed():
     """Convolution, normalisation and activation apart, both poolings, dropout, a softmax layer."""
     from tf_keras import Input, Model, layers

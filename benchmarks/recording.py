@@ -1,0 +1,79 @@
+"""Recording with engine `compiled`, against engine `fit`: milliseconds per epoch and repeat.
+
+Each figure is from fresh processes that record a real experiment to a store on disk, writing
+included, without start-up and compilation. MNIST is measured if IBTOOLS_DATA says where it is.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.table import Row
+from ibtools.recorders.record import ENGINES, plan
+from ibtools.recorders.repeat import RepeatRecorder, load_engine
+from ibtools.store import create_store
+
+
+@dataclass
+class _Stopwatch:
+    """A progress bar that notes when each epoch was reported."""
+
+    times: list[float] = field(default_factory=list)
+
+    def update(self, n: int = 1) -> None:
+        """Note the time."""
+        self.times.append(time.perf_counter())
+
+    def set_postfix_str(self, s: str) -> None:
+        """Take no remarks."""
+
+
+def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: str) -> float:
+    """Record one repeat to a temporary store; the first tenth is not counted: it compiles."""
+    recording = plan(experiment, engine=engine, epochs=epochs, schedule=schedule, repeats=1)
+    stopwatch = _Stopwatch()
+    with tempfile.TemporaryDirectory() as folder:
+        group = create_store(Path(folder) / "store.zarr", recording.store_spec())
+        RepeatRecorder(recording, group, 0, stopwatch).run(load_engine(ENGINES[engine]))
+        end = time.perf_counter()
+    first = epochs // 10
+    return (end - stopwatch.times[first]) / (epochs - first - 1) * 1e3
+
+
+def in_processes(n: int, *arguments: object) -> float:
+    """Return the milliseconds per epoch and repeat of n processes side by side."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n, mp_context=context) as pool:
+        futures = [pool.submit(milliseconds_per_epoch, *arguments) for _ in range(n)]
+        return float(np.mean([future.result() for future in futures])) / n
+
+
+def rows(*, scale: int = 1) -> list[Row]:
+    """Measure every case on so many times the epochs of the short version."""
+    found = []
+    for experiment in ("SYN-Tanh", "SYN-ReLU"):
+        fit = in_processes(1, experiment, "fit", 50 * scale, "every:5")
+        ours = {n: in_processes(n, experiment, "compiled", 500 * scale, "every:5") for n in (1, 2)}
+        for n, milliseconds in ours.items():
+            found.append(Row(f"record {experiment}, {n} process(es)", milliseconds, fit, "ms"))
+    trained = in_processes(1, "SYN-Tanh", "compiled", 500 * scale, f"{500 * scale}")
+    recorded = in_processes(1, "SYN-Tanh", "compiled", 500 * scale, "every:5")
+    found.append(Row("record SYN-Tanh (baseline: train it only)", recorded, trained, "ms"))
+    if os.environ.get("IBTOOLS_DATA"):
+        name = "MNIST-Bottleneck-2"
+        fit = in_processes(1, name, "fit", 5 + scale, "every:2")
+        ours_mnist = in_processes(1, name, "compiled", 20 * scale, "every:2")
+        found.append(Row(f"record {name}, every 2nd epoch", ours_mnist, fit, "ms"))
+    return found
+
+
+if __name__ == "__main__":
+    from benchmarks.table import print_table
+
+    print_table(rows(scale=2))

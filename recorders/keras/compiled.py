@@ -1,0 +1,166 @@
+"""Engine `compiled`: what `fit` does, whole epochs at a time in one compiled program."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import NoReturn
+
+import numpy as np
+import tensorflow as tf
+
+from ibtools.errors import InputError
+from ibtools.recorders.engine import EpochReport, Training
+from ibtools.recorders.keras.epochs import EpochProgram
+from ibtools.recorders.keras.fit import create_trainable, evaluate
+from ibtools.recorders.keras.quantise import TappedModel
+from ibtools.recorders.keras.quantizers import calibrate
+from ibtools.recorders.keras.snapshot import Output, SnapshotTaker
+from ibtools.recorders.keras.state import copy_state, pack_state, unpack_state
+from ibtools.recorders.networks import Network
+from ibtools.snapshots import History, LayerValues
+
+MAX_STEPS = 4096
+"""Training steps of one call at the most, so that progress is shown and Ctrl-C is heard."""
+
+
+class CompiledEngine:
+    """Trains with one compiled program per network, which all its repeats share.
+
+    Notes
+    -----
+    Seeds, initial weights and batches are those of engine `fit`; see
+    `ibtools.recorders.keras.epochs.EpochProgram` for what differs by rounding. On one machine, the
+    weights are the same to the last bit in every process, interrupted or not.
+
+    Snapshots are taken by the same pass as in `fit`, and so is the history of a recorded epoch; the
+    history of the epochs between comes out of the program.
+
+    The engine asks TensorFlow for a single thread: networks of this size do not gain by more, and
+    processes side by side then do not disturb each other.
+    """
+
+    def __init__(self) -> None:
+        _use_one_thread()
+        self._run: _Run | None = None
+
+    def train(
+        self,
+        training: Training,
+        on_epoch: Callable[[EpochReport], bool],
+        *,
+        resume: tuple[int, bytes] | None = None,
+    ) -> None:
+        """Train, calling `on_epoch` after every epoch and, unless resumed, before the first.
+
+        Parameters
+        ----------
+        training : Training
+            What to train. Between its `recorded_epochs`, reports have neither snapshot nor state.
+        on_epoch : callable
+            Receives each report; the training ends early when it returns False.
+        resume : tuple of int and bytes, optional
+            An epoch and the state after it. The training goes on with the next epoch.
+
+        Raises
+        ------
+        RecordingError
+            If the state is of another network.
+        """
+        run = self._prepare(training)
+        if resume is None:
+            start = -training.prefit
+            calibrate(run.model, training.data.x[~training.data.is_test])
+            if not on_epoch(run.report(training, start, None)):
+                return
+        else:
+            start, state = resume
+            unpack_state(run.model, state)
+        for epochs in _chunks(training, start):
+            if not all(on_epoch(report) for report in run.train(training, epochs)):
+                return
+
+    def _prepare(self, training: Training) -> "_Run":
+        """Find or compile the programs of a training, with the model in its initial state."""
+        tapped = create_trainable(training)
+        if self._run is None or not self._run.fits(training):
+            self._run = _Run(tapped, training)
+        else:
+            copy_state(tapped.model, self._run.model)
+        return self._run
+
+
+class _Run:
+    """A model, and the programs that train and record it."""
+
+    def __init__(self, tapped: TappedModel, training: Training) -> None:
+        self.model = tapped.model
+        self._training = training
+        self._x = tf.constant(training.data.x)
+        self._taker = SnapshotTaker(tapped)
+        self._program = EpochProgram(tapped, training, self._x, _max_epochs(training))
+
+    def fits(self, training: Training) -> bool:
+        """Whether the programs are those of another training too: they are but for its seeds.
+
+        A model of the user's own may have drawn seeds when it was built, which its program keeps.
+        """
+        same, data = self._training, self._training.data
+        return (
+            isinstance(training.network, Network)
+            and training.data is data
+            and replace(training, seeds=same.seeds, recorded=None) == replace(same, recorded=None)
+        )
+
+    def train(self, training: Training, epochs: range) -> Iterator[EpochReport]:
+        """Train a chunk of epochs, and report each."""
+        *between, last = zip(epochs, self._program.run(training, epochs), strict=True)
+        for epoch, history in between:
+            yield EpochReport(epoch, history, _not_recorded, _not_recorded)
+        yield self.report(training, *last)
+
+    def report(self, training: Training, epoch: int, history: History | None) -> EpochReport:
+        """Report the network as it is now, after an epoch."""
+        if not training.is_recorded(epoch):
+            return EpochReport(epoch, history, _not_recorded, _not_recorded)
+        layers, output = self._look(training)
+        if history is not None:
+            label, is_test = training.trained_label(epoch), training.data.is_test
+            history = evaluate(*output, label, is_test)
+        return EpochReport(epoch, history, lambda: layers, lambda: pack_state(self.model))
+
+    def _look(self, training: Training) -> tuple[dict[str, LayerValues], Output]:
+        """Take the snapshot, and compute the output for all samples: in one pass if it can be."""
+        if training.recorded is None:
+            return self._taker.take_and_predict(self._x)
+        return self._taker.take(training.recorded_x), self._taker.predict(self._x)
+
+
+def _not_recorded() -> NoReturn:
+    raise InputError(
+        "this epoch has neither snapshot nor state: it is none of the training's recorded_epochs"
+    )
+
+
+def _chunks(training: Training, start: int) -> Iterator[range]:
+    """Cut the epochs after `start` at those that are recorded, and where there are too many."""
+    limit, first = _max_epochs(training), start + 1
+    for epoch in range(first, training.epochs + 1):
+        if epoch == training.epochs or training.is_recorded(epoch) or epoch - first + 1 == limit:
+            yield range(first, epoch + 1)
+            first = epoch + 1
+
+
+def _max_epochs(training: Training) -> int:
+    """Return the length of the longest chunk of a whole training."""
+    steps = -(-int((~training.data.is_test).sum()) // training.batch_size)
+    epochs = np.arange(-training.prefit, training.epochs + 1)
+    stops = epochs[[training.is_recorded(epoch) for epoch in epochs.tolist()]]
+    longest = int(np.diff([epochs[0], *stops, epochs[-1]]).max())
+    return max(1, min(longest, MAX_STEPS // steps))
+
+
+def _use_one_thread() -> None:
+    """Ask for one thread, unless TensorFlow already runs, as in a notebook."""
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
