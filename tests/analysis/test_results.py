@@ -62,7 +62,7 @@ def test_analyze_store__computes_nothing_twice(example_store: Path, monkeypatch)
     def refuse(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     report = analyze_store(example_store, quiet=True)
     assert report == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
 
@@ -108,7 +108,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("zarr.Group.create_group", refuse)
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)
 
@@ -123,14 +123,15 @@ def test_open_results__none_yet(example_store: Path):
 
 KILLED = """
 import sys
+import ibtools.analysis.blocks as blocks
 import ibtools.analysis.results as results
-results.TASKS_PER_WRITE = 1
-original = results._write_block
+blocks.WINDOW_BYTES = 1
+original = results.write_window
 def slowly(*arguments):
     original(*arguments)
     print("wrote", flush=True)
     import time; time.sleep(0.2)
-results._write_block = slowly
+results.write_window = slowly
 results.analyze_store(sys.argv[1], quiet=True)
 """
 
