@@ -25,7 +25,7 @@ from ibtools.analysis.result_variables import (
 )
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
-from ibtools.schema import RESULT_VARIABLES
+from ibtools.schema import CUBE, RESULT_VARIABLES
 from ibtools.store import (
     RECORDED,
     StorePath,
@@ -64,6 +64,8 @@ class AnalysisReport:
     n_clipped, n_values : int, optional
         Of an estimator with given bounds: how many values lay outside, of how many, in all results
         that are there now.
+    added : tuple of str, optional
+        Variables that the earlier results lacked, for which all were computed anew.
     """
 
     estimator: str
@@ -72,8 +74,15 @@ class AnalysisReport:
     incomplete: int
     n_clipped: int | None = None
     n_values: int | None = None
+    added: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        added = ""
+        if self.added:
+            added = (
+                "; all anew, because the results were those of an earlier version of ibtools, "
+                f"without {', '.join(self.added)}"
+            )
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
         clipped = ""
         if self.n_clipped and self.n_values:
@@ -84,7 +93,7 @@ class AnalysisReport:
             )
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
-            f"{self.skipped} skipped (analysed before){incomplete}{clipped}"
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{added}"
         )
 
 
@@ -164,7 +173,8 @@ def _analyze_store(
     def lazily(estimators: tuple[Estimator, ...]) -> tuple[xr.Dataset, ...]:
         return analyze_each(dataset, estimators)
 
-    groups = [_open_results_group(target, one, lazily(chosen)[i]) for i, one in enumerate(chosen)]
+    opened = [_open_results_group(target, one, lazily(chosen)[i]) for i, one in enumerate(chosen)]
+    groups, added = zip(*opened, strict=True)
     complete = np.asarray(dataset["complete"].values, bool)
     analysed = np.stack([read_array(group, "analysed") for group in groups])
     skipped = complete & analysed
@@ -179,16 +189,21 @@ def _analyze_store(
     incomplete = int((~complete).sum())
     return tuple(
         AnalysisReport(
-            one.specification, int(new.sum()), int(old.sum()), incomplete, *_clipped(group)
+            one.specification,
+            int(new.sum()),
+            int(old.sum()),
+            incomplete,
+            *_clipped(group),
+            added=names,
         )
-        for one, new, old, group in zip(chosen, pending, skipped, groups, strict=True)
+        for one, new, old, group, names in zip(chosen, pending, skipped, groups, added, strict=True)
     )
 
 
-def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[()]:
+def _clipped(group: zarr.Group) -> tuple[int | None, int | None]:
     """Return how many values lay outside of given bounds, and how many there are."""
     if "n_clipped" not in group:
-        return ()
+        return None, None
     analysed = read_array(group, "analysed")
     n_samples = cast(int, group.attrs["n_samples"])
     n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
@@ -274,8 +289,13 @@ def result_names(path: StorePath) -> tuple[str, ...]:
     return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
 
 
-def _open_results_group(target: StorePath, estimator: Estimator, lazy: xr.Dataset) -> zarr.Group:
-    """Open the results to go on with, or create them; coordinates are brought up to date."""
+def _open_results_group(
+    target: StorePath, estimator: Estimator, lazy: xr.Dataset
+) -> tuple[zarr.Group, tuple[str, ...]]:
+    """Open the results to go on with, or create them; coordinates are brought up to date.
+
+    Also returns the names of the variables that earlier results lacked.
+    """
     root = find_group(target, "r+") or create_results_root(target)
     key = f"{GROUP}/{estimator.specification}"
     with writing(root):
@@ -287,10 +307,24 @@ def _open_results_group(target: StorePath, estimator: Estimator, lazy: xr.Datase
             raise StoreError(
                 f"{target}: holds results of another store; choose another --output, or delete them"
             )
+        added = _add_variables(target, group, estimator)
         _forget_outdated(group, lazy)
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = lazy[variable.name].values
-    return group
+    return group, added
+
+
+def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -> tuple[str, ...]:
+    """Add what results of an earlier version of ibtools lack, after unmarking all of them."""
+    lacking = [variable for variable in result_variables(estimator) if variable.name not in group]
+    if lacking:
+        analysed = get_array(group, "analysed")
+        analysed[...] = False
+        sizes = dict(zip(CUBE, get_array(group, "mi_xt").shape, strict=False))
+        for variable in lacking:
+            create_variable(group, variable, sizes)
+        consolidate(target)
+    return tuple(variable.name for variable in lacking)
 
 
 def _forget_outdated(group: zarr.Group, lazy: xr.Dataset) -> None:
