@@ -13,6 +13,7 @@ from ibtools.store import open_store
 
 if TYPE_CHECKING:
     # the names that __getattr__ finds
+    from ibtools.analysis.check import check
     from ibtools.analysis.details import (
         details,
         details_store,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "check": "ibtools.analysis.check",
     "open_results": "ibtools.analysis.results",
     "details": "ibtools.analysis.details",
     "details_store": "ibtools.analysis.details",
@@ -54,6 +56,7 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "check",
     "details",
     "details_store",
     "export_results",

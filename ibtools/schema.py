@@ -19,9 +19,10 @@ Keep = Literal["codes", "partition"]
 """What a store keeps of a snapshot: the cube of codes and float values, or only which samples share
 a state of each layer."""
 
-Presence = Literal["always", "quantised", "float", "partition", "prefit"]
+Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed"]
 """When a store has the variable: always, if it keeps the cube and any layer is quantised (or
-float), if it keeps the partition only, if the training begins with random labels."""
+float), if it keeps the partition only, if the training begins with random labels, if the recorder
+computes snapshots twice to see whether they are the same."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Variable:
         One sentence.
     coordinate : bool, optional
         Whether it labels the others.
-    presence : {"always", "quantised", "float", "partition", "prefit"}, optional
+    presence : {"always", "quantised", "float", "partition", "prefit", "recomputed"}, optional
         Which stores have it.
     label : str, optional
         Short name for the axis of a figure.
@@ -128,6 +129,16 @@ STORE_VARIABLES: tuple[Variable, ...] = (
         "random_label", ("repeat", "sample"), ("int64",), "1", -1, "-1: not drawn yet",
         "class that the sample had in the epochs before 0: the labels, shuffled once per repeat",
         presence="prefit",
+    ),
+    Variable(
+        "n_recomputed", ("repeat",), ("int32",), "1", 0, "0: none",
+        "snapshots of the repeat that were computed twice, the samples in other batches",
+        presence="recomputed",
+    ),
+    Variable(
+        "n_recomputed_differences", ("repeat",), ("int64",), "1", 0, "0: none",
+        "codes (or float values) of these that were not the same both times",
+        presence="recomputed",
     ),
     Variable(
         "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
@@ -252,7 +263,12 @@ STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if varia
 
 
 def store_variables(
-    *, quantised: bool, floating: bool, keep: Keep = "codes", prefit: bool = False
+    *,
+    quantised: bool,
+    floating: bool,
+    keep: Keep = "codes",
+    prefit: bool = False,
+    recomputed: bool = False,
 ) -> tuple[Variable, ...]:
     """Return the variables of a store.
 
@@ -264,6 +280,8 @@ def store_variables(
         Whether the store keeps the cube, or the partition only.
     prefit : bool, optional
         Whether the training begins with random labels.
+    recomputed : bool, optional
+        Whether the recorder computes snapshots twice to see whether they are the same.
 
     Returns
     -------
@@ -277,6 +295,7 @@ def store_variables(
         "float": floating and cube,
         "partition": not cube,
         "prefit": prefit,
+        "recomputed": recomputed,
     }
     return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
 

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import ibtools
+from ibtools.analysis import result_groups
 from ibtools.analysis import results as results_module
 from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
 from ibtools.errors import StoreError, StoreExistsError
@@ -63,7 +64,7 @@ def test_analyze_store__computes_nothing_twice(example_store: Path, monkeypatch)
     def refuse(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     report = analyze_store(example_store, quiet=True)
     assert report == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
 
@@ -109,7 +110,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("zarr.Group.create_group", refuse)
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)
 
@@ -124,14 +125,15 @@ def test_open_results__none_yet(example_store: Path):
 
 KILLED = """
 import sys
+import ibtools.analysis.blocks as blocks
 import ibtools.analysis.results as results
-results.TASKS_PER_WRITE = 1
-original = results._write_block
+blocks.WINDOW_BYTES = 1
+original = results.write_window
 def slowly(*arguments):
     original(*arguments)
     print("wrote", flush=True)
     import time; time.sleep(0.2)
-results._write_block = slowly
+results.write_window = slowly
 results.analyze_store(sys.argv[1], quiet=True)
 """
 
@@ -193,7 +195,7 @@ def test_analyze_store__results_of_an_earlier_version_are_computed_anew(
 def test_analyze_store__killed_while_adding_variables_forgets_nothing(old_store: Path, monkeypatch):
     """Whatever is there when it dies, what is marked has all variables."""
     for _ in ADDED[1:]:
-        monkeypatch.setattr(results_module, "create_variable", dies_after(calls=1))
+        monkeypatch.setattr(result_groups, "create_variable", dies_after(calls=1))
         with pytest.raises(KeyboardInterrupt):
             analyze_store(old_store, quiet=True)
         assert np.isnan(open_results(old_store)["mi_ty"]).all()
