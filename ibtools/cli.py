@@ -6,6 +6,7 @@ import click
 
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
+from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, check, plot, info, export, reproduce):
+for command in (record, analyze, details, check, plot, info, export, reproduce):
     cli.add_command(command)
 
 
