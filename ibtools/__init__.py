@@ -14,9 +14,12 @@ from ibtools.store import open_store
 if TYPE_CHECKING:
     # the names that __getattr__ finds
     from ibtools.analysis.check import check
+    from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.analysis.summary import summary
+    from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
@@ -26,6 +29,7 @@ _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
     "check": "ibtools.analysis.check",
+    "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
@@ -33,7 +37,9 @@ _LAZY = {
     "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
+    "repeat_intervals": "ibtools.analysis.uncertainty",
     "reproduce": "ibtools.reproduce",
+    "summary": "ibtools.analysis.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""
@@ -45,6 +51,7 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
+    "dynamics",
     "export_results",
     "forecast_recording",
     "open_results",
@@ -53,7 +60,9 @@ __all__ = [
     "plot_store",
     "record",
     "record_arrays",
+    "repeat_intervals",
     "reproduce",
+    "summary",
 ]
 
 

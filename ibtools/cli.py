@@ -11,6 +11,7 @@ from ibtools.commands.info import info
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
 from ibtools.commands.reproduce import reproduce
+from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
 
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, check, plot, info, export, reproduce):
+for command in (record, analyze, check, summary, plot, info, export, reproduce):
     cli.add_command(command)
 
 
