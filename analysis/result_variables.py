@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from ibtools.analysis.estimators import Estimator, Population
+from ibtools.analysis.estimators import Estimator, LayerBlock, Population
 from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, Variable
 
 RESULT_COORDINATES = tuple(
@@ -57,6 +58,51 @@ def _of_population(variable: Variable, correction: str) -> Variable:
         description=f"{variable.description}; estimated for the population that the recorded "
         f"inputs are a sample of, corrected after {correction}",
     )
+
+
+def count_statistics(estimators: Sequence[Estimator]) -> int:
+    """Return how many numbers the estimators compute of a snapshot of a layer."""
+    return sum(len(estimator.variables) for estimator in estimators)
+
+
+def stack_statistics(estimators: Sequence[Estimator], block: LayerBlock) -> NDArray[np.float64]:
+    """Compute the variables of all estimators for a block of snapshots of one layer.
+
+    Parameters
+    ----------
+    estimators : sequence of Estimator
+        Any.
+    block : LayerBlock
+        The snapshots; sample and unit are consumed.
+
+    Returns
+    -------
+    ndarray, (block, statistic), float64
+        The variables of the first estimator in their order, then those of the next. Counts are
+        far below 2^53, so that float64 holds them unchanged.
+    """
+    found = [
+        statistics[name]
+        for estimator in estimators
+        for statistics in [estimator.statistics(block)]
+        for name in estimator.variables
+    ]
+    return np.stack(found, axis=-1).astype(np.float64)
+
+
+def from_statistic(variable: Variable, statistic: NDArray[np.float64]) -> NDArray[Any]:
+    """Turn a statistic, NaN where it was not computed, into what the variable holds.
+
+    Examples
+    --------
+    >>> n_states = next(v for v in RESULT_VARIABLES if v.name == "n_states")
+    >>> from_statistic(n_states, np.array([3.0, np.nan]))
+    array([3, 0])
+    """
+    dtype = variable.dtypes[0]
+    if np.issubdtype(dtype, np.integer):
+        statistic = np.where(np.isnan(statistic), variable.fill, statistic)
+    return statistic.astype(dtype)
 
 
 def _relabelled(variable: Variable, representation: str) -> Variable:

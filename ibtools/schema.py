@@ -220,6 +220,25 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "distinct states of the layer over the samples",
     ),
     Variable(
+        "n_singletons", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
+        "states of the layer that a single sample is in",
+    ),
+    Variable(
+        "saturation", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+        "H(T) / log2 N: at 1 every sample has its own state, and I(T;Y) is H(Y) for any labels",
+        label="H(T) / log2 N",
+    ),
+    Variable(
+        "mi_ty_null", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "chance level: mean I(T;Y) over all permutations of the labels",
+        label="chance level of I(T;Y)",
+    ),
+    Variable(
+        "mi_ty_above_null", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "mi_ty - mi_ty_null: what I(T;Y) has beyond the chance level; below 0 if it has less",
+        label="I(T;Y) above chance",
+    ),
+    Variable(
         "mi_xt_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
         "information of a single unit about the input, mean over the units; with --per-unit",
         label="mean I(X;T_i)",
