@@ -14,15 +14,21 @@ from ibtools.store import open_store
 if TYPE_CHECKING:
     # the names that __getattr__ finds
     from ibtools.analysis.check import check
+<<<<<<< HEAD
     from ibtools.analysis.details import (
         details,
         details_store,
         open_details,
         permutation_test,
     )
+=======
+    from ibtools.analysis.dynamics import dynamics
+>>>>>>> audit
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.analysis.summary import summary
+    from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
@@ -33,6 +39,7 @@ _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
     "check": "ibtools.analysis.check",
+    "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
     "details": "ibtools.analysis.details",
     "details_store": "ibtools.analysis.details",
@@ -45,7 +52,9 @@ _LAZY = {
     "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
+    "repeat_intervals": "ibtools.analysis.uncertainty",
     "reproduce": "ibtools.reproduce",
+    "summary": "ibtools.analysis.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""
@@ -57,8 +66,12 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
+<<<<<<< HEAD
     "details",
     "details_store",
+=======
+    "dynamics",
+>>>>>>> audit
     "export_results",
     "forecast_recording",
     "open_details",
@@ -69,8 +82,13 @@ __all__ = [
     "plot_store",
     "record",
     "record_arrays",
+    "repeat_intervals",
     "reproduce",
+<<<<<<< HEAD
     "sample_labels",
+=======
+    "summary",
+>>>>>>> audit
 ]
 
 

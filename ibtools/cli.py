@@ -12,6 +12,7 @@ from ibtools.commands.info import info
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
 from ibtools.commands.reproduce import reproduce
+from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
 
@@ -58,7 +59,11 @@ def cli() -> None:
     """
 
 
+<<<<<<< HEAD
 for command in (record, analyze, details, check, plot, info, export, reproduce):
+=======
+for command in (record, analyze, check, summary, plot, info, export, reproduce):
+>>>>>>> audit
     cli.add_command(command)
 
 
