@@ -14,16 +14,13 @@ from ibtools.store import open_store
 if TYPE_CHECKING:
     # the names that __getattr__ finds
     from ibtools.analysis.check import check
-<<<<<<< HEAD
     from ibtools.analysis.details import (
         details,
         details_store,
         open_details,
         permutation_test,
     )
-=======
     from ibtools.analysis.dynamics import dynamics
->>>>>>> audit
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.results import analyze_store, open_results
@@ -66,12 +63,9 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
-<<<<<<< HEAD
     "details",
     "details_store",
-=======
     "dynamics",
->>>>>>> audit
     "export_results",
     "forecast_recording",
     "open_details",
@@ -84,11 +78,8 @@ __all__ = [
     "record_arrays",
     "repeat_intervals",
     "reproduce",
-<<<<<<< HEAD
     "sample_labels",
-=======
     "summary",
->>>>>>> audit
 ]
 
 

@@ -59,11 +59,7 @@ def cli() -> None:
     """
 
 
-<<<<<<< HEAD
-for command in (record, analyze, details, check, plot, info, export, reproduce):
-=======
-for command in (record, analyze, check, summary, plot, info, export, reproduce):
->>>>>>> audit
+for command in (record, analyze, details, check, summary, plot, info, export, reproduce):
     cli.add_command(command)
 
 
