@@ -63,8 +63,8 @@ def analyze(
     UnknownNameError
         If there is no such estimator.
     InputError
-        If an option is out of range, or the store keeps the partition only and the estimator
-        needs values.
+        If an option is out of range, the store keeps the partition only and the estimator needs
+        values, or a class has too few samples for it.
     StoreError
         If the Dataset lacks what is needed, has lost a dimension, or holds no complete snapshot.
 
@@ -90,6 +90,7 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
     _validate(dataset)
     _validate_values(dataset, estimators)
     recording = _Recording.of(dataset, estimators)
+    _validate_classes(recording.label, estimators)
     statistics = da.stack(
         [
             _layer_statistics(dataset.isel(layer=index), recording, index, estimators)
@@ -240,6 +241,18 @@ def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> No
                 f"the estimator {estimator.specification} needs the values of units, but the store "
                 "keeps only the partition of whole layers; record again with --keep codes, or "
                 "analyse with exact"
+            )
+
+
+def _validate_classes(label: NDArray[np.integer[Any]], estimators: Sequence[Estimator]) -> None:
+    in_class = np.bincount(label)
+    smallest = int(np.where(in_class > 0, in_class, label.size + 1).argmin())
+    for estimator in estimators:
+        if in_class[smallest] < estimator.min_class_size:
+            raise InputError(
+                f"the estimator {estimator.specification} needs at least "
+                f"{estimator.min_class_size} samples of every class, but class {smallest} has "
+                f"{in_class[smallest]}; analyse with another estimator"
             )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ibtools.errors import StoreError, unknown_name
 
 VARIABLES = ("mi_xt", "mi_ty")
+BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
@@ -64,7 +65,12 @@ class RepeatSummary:
         return f"{self.source}\n{self.repeats}"
 
 
-def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) -> RepeatSummary:
+def summarise_repeats(
+    results: xr.Dataset,
+    layers: Iterable[str] | None = None,
+    *,
+    variables: Sequence[str] = VARIABLES,
+) -> RepeatSummary:
     """Average the information over the repeats that count.
 
     Parameters
@@ -75,6 +81,9 @@ def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) 
         Consumes `repeat`.
     layers : iterable of str, optional
         The layers to keep, in this order. All by default.
+    variables : sequence of str, optional
+        What to average, `mi_xt` and `mi_ty` by default; bounds on it are averaged with it where
+        there are any.
 
     Returns
     -------
@@ -88,8 +97,9 @@ def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) 
         If something that is needed is missing from the results, or no repeat that counts has a
         value.
     """
-    validate_results(results)
-    return summarise_variables(select_layers(results, layers), VARIABLES)
+    validate_results(results, variables)
+    bounds = [name for name in BOUNDS if name in results and name[:5] in variables]
+    return summarise_variables(select_layers(results, layers), [*variables, *bounds])
 
 
 def summarise_variables(
@@ -138,22 +148,27 @@ def has_not_failed(dataset: xr.Dataset) -> NDArray[np.bool_]:
     return trained
 
 
-def validate_results(results: xr.Dataset) -> None:
-    """Check that results hold what a figure needs.
+def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) -> None:
+    """Check that results hold what a figure needs, and the variables that it draws.
 
     Raises
     ------
     StoreError
         If a variable, a coordinate, a dimension or an attribute is missing; the message names it.
     """
-    missing = [name for name in (*VARIABLES, *DIMS, "outcome") if name not in results.variables]
+    if "mi_xt" in variables and "mi_xt" not in results and "note_mi_xt" in results.attrs:
+        raise StoreError(
+            f"results of {results.attrs['estimator']} have no I(X;T), which this figure draws: "
+            f"{results.attrs['note_mi_xt']}; ibtools compare draws what they have"
+        )
+    missing = [name for name in (*variables, *DIMS, "outcome") if name not in results.variables]
     missing += [f"attribute {name}" for name in ATTRIBUTES if name not in results.attrs]
     if missing:
         raise StoreError(
             f"results must hold what a figure is drawn from; missing: {', '.join(missing)}; "
             "pass the Dataset that ibtools.analyze or ibtools.open_results returns"
         )
-    for name in VARIABLES:
+    for name in variables:
         if set(results[name].dims) != set(DIMS):
             raise StoreError(
                 f"{name} must have the dimensions {DIMS}, has {results[name].dims}; "

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # the names that __getattr__ finds
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
+    from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "compare": "ibtools.analysis.plots.compare",
     "open_results": "ibtools.analysis.results",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
@@ -42,6 +44,7 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "compare",
     "export_results",
     "forecast_recording",
     "open_results",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ibtools.commands.analyze import analyze
+from ibtools.commands.compare import compare
 from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
@@ -55,7 +56,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, plot, info, export, reproduce):
+for command in (record, analyze, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 

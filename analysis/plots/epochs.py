@@ -27,6 +27,7 @@ from ibtools.errors import InputError
 SIZE = (5.4, 5.6)
 MARKER_SPACING = 0.12
 """Distance between the markers of a line, as a fraction of the diagonal of the axes."""
+BOUND_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 1.0, "linestyle": (0, (1, 1.5))})
 MIDDLE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.8, "linestyle": (0, (3, 2))})
 
 
@@ -40,7 +41,8 @@ def information_epochs(
     """Draw I(X;T) and I(T;Y) of every layer against epoch: mean over repeats and a band.
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
-    denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
+    denominator); there is none where fewer than two repeats have a value. Dotted lines are the mean
+    bounds of an estimator that has some. Thin dashed lines in the
     layers' colours are one real repeat, the one of median rank. Grey dashed lines are the ceilings
     H(X) and H(Y); a random-label prefit has a grey ground.
 
@@ -103,13 +105,11 @@ def _draw_pair(
     styles: dict[str, LayerStyle],
     middle: xr.Dataset | None,
 ) -> None:
-    for ax, variable, symbol in ((upper, "mi_xt", "X"), (lower, "mi_ty", "Y")):
-        _draw_variable(ax, summary, variable, styles)
+    for ax, variable in ((upper, "mi_xt"), (lower, "mi_ty")):
+        draw_variable(ax, summary, variable, styles)
         if middle is not None:
             _draw_middle(ax, middle[variable].sel(epoch=summary.epochs), styles)
-        ceiling = summary.mean.attrs[f"entropy_{symbol.lower()}"]
-        ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
-        draw_ceiling(ax, "y", ceiling, f"H({symbol})")
+        draw_variable_ceiling(ax, summary, variable)
     upper.set_title(summary.caption)
     handles = [line for line in lower.lines if line.get_label() in styles]
     if middle is not None:
@@ -118,14 +118,19 @@ def _draw_pair(
     draw_legend_below(lower, handles)
 
 
-def _height(ax: Axes) -> float:
+def draw_variable_ceiling(ax: Axes, summary: RepeatSummary, variable: str) -> None:
+    """Draw H(X) of `mi_xt` or H(Y) of `mi_ty` as a line, with room above it."""
+    symbol = {"mi_xt": "X", "mi_ty": "Y"}[variable]
+    ceiling = summary.mean.attrs[f"entropy_{symbol.lower()}"]
     low, high = ax.get_ylim()
-    return high - low
+    ax.set_ylim(top=max(high, ceiling + CEILING_ROOM * (high - low)))
+    draw_ceiling(ax, "y", ceiling, f"H({symbol})")
 
 
-def _draw_variable(
-    ax: Axes, summary: RepeatSummary, variable: str, styles: dict[str, LayerStyle]
+def draw_variable(
+    ax: Axes, summary: RepeatSummary, variable: str, styles: Mapping[str, LayerStyle]
 ) -> None:
+    """Draw one variable of every layer against epoch, with bands."""
     for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
         _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
@@ -152,6 +157,7 @@ def _draw_layer(
 ) -> Line2D:
     mean = summary.mean[variable].sel(layer=layer).values
     deviation = summary.deviation[variable].sel(layer=layer).values
+    _draw_bounds(ax, summary, variable, layer, style)
     (line,) = ax.plot(
         summary.epochs,
         mean,
@@ -171,3 +177,15 @@ def _draw_layer(
         linewidth=0,
     )
     return line
+
+
+def _draw_bounds(
+    ax: Axes, summary: RepeatSummary, variable: str, layer: str, style: LayerStyle
+) -> None:
+    """Draw the mean bounds on a variable, those that the results have."""
+    for name in (f"{variable}_lower", f"{variable}_upper"):
+        if name in summary.mean:
+            bound = summary.mean[name].sel(layer=layer)
+            ax.plot(
+                summary.epochs, bound, color=style.color, label=f"_{name} {layer}", **BOUND_LINE
+            )
