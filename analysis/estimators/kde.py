@@ -1,7 +1,7 @@
 """The estimator `kde`: bounds on the information of a layer to which noise is added."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, cast, get_args
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +101,8 @@ class Kde:
                 "the estimator kde measures whole layers and has no means over single units; leave "
                 "out --per-unit"
             )
-        scale, _, noise = options.rpartition("-")
-        if noise in get_args(Scale):
-            scale, noise = noise, ""
+        named = options[:1].isalpha()
+        scale, _, noise = options.partition("-") if named else ("", "", options)
         settings: dict[str, Any] = {"scale": scale} if scale else {}
         return cls(noise=_parse_noise(noise) if noise else None, **settings)
 

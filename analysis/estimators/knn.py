@@ -82,12 +82,13 @@ class Knn:
                 "out --per-unit"
             )
         try:
-            return cls(int(options)) if options else cls()
+            n_neighbours = int(options) if options else cls.n_neighbours
         except ValueError as err:
             raise InputError(
                 f"n_neighbours must be a positive whole number, found {options!r}; write for "
                 "example knn-3"
             ) from err
+        return cls(n_neighbours)
 
     @property
     def attributes(self) -> dict[str, Any]:
