@@ -11,10 +11,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.chance import SATURATED
 from ibtools.errors import StoreError, unknown_name
 
 VARIABLES = ("mi_xt", "mi_ty")
+CHANCE = "mi_ty_null"
+"""Shown too where the results have it: those of earlier versions and other estimators do not."""
 BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
+"""Likewise."""
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
@@ -60,6 +64,18 @@ class RepeatSummary:
         return [str(name) for name in self.mean["layer"].values]
 
     @property
+    def saturated(self) -> xr.DataArray:
+        """Where nearly every sample has its own state, (epoch, layer), bool.
+
+        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of log2 N. Without
+        `mi_xt` it is nowhere.
+        """
+        if "mi_xt" not in self.mean:
+            return xr.zeros_like(self.mean["mi_ty"], bool)
+        saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
+        return saturated
+
+    @property
     def caption(self) -> str:
         """Source and repeats, on a line each."""
         return f"{self.source}\n{self.repeats}"
@@ -76,14 +92,13 @@ def summarise_repeats(
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt` and `mi_ty`
-        (float64, bit, NaN where a snapshot is not complete) and the coordinate `outcome` (repeat).
-        Consumes `repeat`.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: the `variables` and, if they
+        are there, `mi_ty_null` and bounds (float64, bit, NaN where a snapshot is not complete) and
+        the coordinate `outcome` (repeat). Consumes `repeat`.
     layers : iterable of str, optional
         The layers to keep, in this order. All by default.
     variables : sequence of str, optional
-        What to average, `mi_xt` and `mi_ty` by default; bounds on it are averaged with it where
-        there are any.
+        `mi_xt` and `mi_ty` by default.
 
     Returns
     -------
@@ -98,8 +113,8 @@ def summarise_repeats(
         value.
     """
     validate_results(results, variables)
-    bounds = [name for name in BOUNDS if name in results and name[:5] in variables]
-    return summarise_variables(select_layers(results, layers), [*variables, *bounds])
+    further = [name for name in (CHANCE, *BOUNDS) if name in results]
+    return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
 def summarise_variables(

@@ -3,4 +3,6 @@
 from benchmarks import analysing, counting, distances
 from benchmarks.table import print_table
 
-print_table([*counting.rows(seconds=0.5), *analysing.rows(epochs=400), *distances.rows(seconds=0.5)])
+print_table(
+    [*counting.rows(seconds=0.5), *analysing.rows(epochs=400), *distances.rows(seconds=0.5)]
+)

@@ -13,6 +13,7 @@ from ibtools.store import open_store
 
 if TYPE_CHECKING:
     # the names that __getattr__ finds
+    from ibtools.analysis.check import check
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.plots.compare import compare
@@ -26,6 +27,7 @@ _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
     "compare": "ibtools.analysis.plots.compare",
+    "check": "ibtools.analysis.check",
     "open_results": "ibtools.analysis.results",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
@@ -44,6 +46,7 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "check",
     "compare",
     "export_results",
     "forecast_recording",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ibtools.commands.analyze import analyze
+from ibtools.commands.check import check
 from ibtools.commands.compare import compare
 from ibtools.commands.export import export
 from ibtools.commands.info import info
@@ -52,11 +53,12 @@ def cli() -> None:
     Record, analyse, look:
       ibtools record SYN-Tanh --repeats 2 --epochs 300 --output syn.zarr
       ibtools analyze syn.zarr --estimator exact
+      ibtools check syn.zarr
       ibtools plot syn.zarr information-plane --output plane.png
     """
 
 
-for command in (record, analyze, plot, compare, info, export, reproduce):
+for command in (record, analyze, check, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import xarray as xr
 from matplotlib import rcParams
@@ -10,9 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ibtools.analysis.plots.epochs import draw_variable, draw_variable_ceiling
+from ibtools.analysis.plots.epochs import draw_variable
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
+from ibtools.analysis.plots.reference import (
+    bounds_handle,
+    ceiling_handle,
+    chance_handle,
+    hollow_handle,
+)
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
@@ -20,7 +26,7 @@ from ibtools.analysis.plots.style import (
     drawing_style,
     layer_styles,
 )
-from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
@@ -39,7 +45,7 @@ def estimator_comparison(
     The first row are information planes with the same axes; below are the two coordinates against
     epoch, each row with the same axis. An axis is labelled with what the estimator measures: I(X;T)
     in one column may be the entropy of a binned layer in the next. An estimator without I(X;T) has
-    a note instead of a plane. Bands and dotted bounds are those of `information_epochs`.
+    a note instead of a plane. Lines and bands are those of `information_epochs`.
 
     Parameters
     ----------
@@ -103,7 +109,7 @@ def _draw_figure(
     figure = cast(Figure, axes[0].figure)
     experiment = str(summaries[0].mean.attrs.get("experiment", ""))
     figure.suptitle(experiment, fontsize=rcParams["axes.titlesize"])
-    draw_figure_legend(figure, _layer_handles(styles))
+    draw_figure_legend(figure, _legend_handles(summaries, styles))
     return tuple(planes), tuple(upper), tuple(lower)
 
 
@@ -133,14 +139,13 @@ def _title(summary: RepeatSummary) -> str:
 def _draw_row(
     axes: Sequence[Axes],
     summaries: Sequence[RepeatSummary],
-    variable: str,
+    variable: Literal["mi_xt", "mi_ty"],
     styles: Mapping[str, LayerStyle],
 ) -> None:
     """Draw one variable of all estimators against epoch, on one scale."""
     there = [pair for pair in zip(axes, summaries, strict=True) if variable in pair[1].mean]
     for ax, summary in there:
         draw_variable(ax, summary, variable, styles)
-        draw_variable_ceiling(ax, summary, variable)
         ax.set_title(_meaning(summary, variable))
     spans = [ax.get_ylim() for ax, _ in there]
     for ax, _ in there:
@@ -150,9 +155,8 @@ def _draw_row(
 
 
 def _meaning(summary: RepeatSummary, variable: str) -> str:
-    """Say what is drawn beside the means."""
-    bounds = {"mi_xt": "line: upper bound, dotted: lower", "mi_ty": "dotted: bounds"}[variable]
-    words = [bounds] * (f"{variable}_lower" in summary.mean)
+    """Say what the lines are where they are bounds, and what a band is."""
+    words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
     words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
     return "\n".join(words)
 
@@ -163,9 +167,15 @@ def _write_note(ax: Axes, note: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize="small")
 
 
-def _layer_handles(styles: Mapping[str, LayerStyle]) -> list[Line2D]:
-    """Stand for the layers: their markers everywhere, their colours where epochs have an axis."""
-    return [
+def _legend_handles(
+    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> list[Line2D]:
+    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
+    handles = [
         Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
         for name, style in styles.items()
     ]
+    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
+    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
+    hollow = any(bool(summary.saturated.any()) for summary in summaries)
+    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]

@@ -2,18 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.style import (
+from ibtools.analysis.plots.reference import (
+    BOUND_LINE,
     CEILING_ROOM,
+    CEILINGS,
+    CHANCE_LINE,
+    HOLLOW_COLOR,
+    bounds_handle,
+    ceiling_handle,
+    chance_handle,
+    draw_ceiling,
+    hollow_handle,
+)
+from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
-    draw_ceiling,
     draw_legend_below,
     drawing_style,
     layer_styles,
@@ -21,13 +31,12 @@ from ibtools.analysis.plots.style import (
     variable_label,
 )
 from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
 MARKER_SPACING = 0.12
 """Distance between the markers of a line, as a fraction of the diagonal of the axes."""
-BOUND_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 1.0, "linestyle": (0, (1, 1.5))})
 MIDDLE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.8, "linestyle": (0, (3, 2))})
 
 
@@ -41,16 +50,18 @@ def information_epochs(
     """Draw I(X;T) and I(T;Y) of every layer against epoch: mean over repeats and a band.
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
-    denominator); there is none where fewer than two repeats have a value. Dotted lines are the mean
-    bounds of an estimator that has some. Thin dashed lines in the
-    layers' colours are one real repeat, the one of median rank. Grey dashed lines are the ceilings
-    H(X) and H(Y); a random-label prefit has a grey ground.
+    denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
+    layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
+    of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
+    layer is saturated: nearly every input has a state of its own
+    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) = log2 N and
+    H(Y); a random-label prefit has a grey ground.
 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
-        Repeats that failed are left out and counted in the title.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt`, `mi_ty` and, if it
+        is there, `mi_ty_null`, in bits. Repeats that failed are left out and counted in the title.
     axes : sequence of two Axes, optional
         Where to draw I(X;T) and I(T;Y), in the caller's style. By default one above the other in a
         new figure in the style of ibtools, unknown to pyplot.
@@ -105,45 +116,88 @@ def _draw_pair(
     styles: dict[str, LayerStyle],
     middle: xr.Dataset | None,
 ) -> None:
-    for ax, variable in ((upper, "mi_xt"), (lower, "mi_ty")):
-        draw_variable(ax, summary, variable, styles)
-        if middle is not None:
-            _draw_middle(ax, middle[variable].sel(epoch=summary.epochs), styles)
-        draw_variable_ceiling(ax, summary, variable)
+    draw_variable(upper, summary, "mi_xt", styles, middle=middle)
+    draw_variable(lower, summary, "mi_ty", styles, middle=middle)
     upper.set_title(summary.caption)
-    handles = [line for line in lower.lines if line.get_label() in styles]
+    draw_legend_below(lower, _legend_handles(lower, summary, styles, middle))
+
+
+def _legend_handles(
+    ax: Axes, summary: RepeatSummary, styles: dict[str, LayerStyle], middle: xr.Dataset | None
+) -> list[Line2D]:
+    handles = [line for line in ax.lines if line.get_label() in styles]
+    if CHANCE in summary.mean:
+        handles.append(chance_handle())
+    if any(name in summary.mean for name in BOUNDS):
+        handles.append(bounds_handle())
+    handles.append(ceiling_handle())
+    if bool(summary.saturated.any()):
+        handles.append(hollow_handle())
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
-    draw_legend_below(lower, handles)
+    return handles
 
 
-def draw_variable_ceiling(ax: Axes, summary: RepeatSummary, variable: str) -> None:
-    """Draw H(X) of `mi_xt` or H(Y) of `mi_ty` as a line, with room above it."""
-    symbol = {"mi_xt": "X", "mi_ty": "Y"}[variable]
-    ceiling = summary.mean.attrs[f"entropy_{symbol.lower()}"]
+def _height(ax: Axes) -> float:
     low, high = ax.get_ylim()
-    ax.set_ylim(top=max(high, ceiling + CEILING_ROOM * (high - low)))
-    draw_ceiling(ax, "y", ceiling, f"H({symbol})")
+    return high - low
 
 
 def draw_variable(
-    ax: Axes, summary: RepeatSummary, variable: str, styles: Mapping[str, LayerStyle]
+    ax: Axes,
+    summary: RepeatSummary,
+    variable: Literal["mi_xt", "mi_ty"],
+    styles: Mapping[str, LayerStyle],
+    *,
+    middle: xr.Dataset | None = None,
 ) -> None:
-    """Draw one variable of every layer against epoch, with bands."""
+    """Draw one variable of every layer against epoch, with what it is read against.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to.
+    summary : RepeatSummary
+        What; bounds and chance level where it has them.
+    variable : {"mi_xt", "mi_ty"}
+        Which.
+    styles : mapping of str to LayerStyle
+        The layers to draw.
+    middle : Dataset, (epoch, layer), optional
+        One repeat, drawn thin and dashed.
+    """
     for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
         _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
     set_y_label(ax, variable_label(summary.mean[variable]))
+    if middle is not None:
+        _draw_lines(ax, middle[variable].sel(epoch=summary.epochs), styles, MIDDLE_LINE)
+    if variable == "mi_ty" and CHANCE in summary.mean:
+        _draw_lines(ax, summary.mean[CHANCE], styles, CHANCE_LINE)
+    for bound in (f"{variable}_lower", f"{variable}_upper"):
+        if bound in summary.mean:
+            _draw_lines(ax, summary.mean[bound], styles, BOUND_LINE)
+    _draw_ceiling_of(ax, summary, "x" if variable == "mi_xt" else "y")
 
 
-def _draw_middle(ax: Axes, values: xr.DataArray, styles: dict[str, LayerStyle]) -> None:
-    """Draw one repeat, (epoch, layer), thin and dashed."""
+def _draw_ceiling_of(ax: Axes, summary: RepeatSummary, direction: Literal["x", "y"]) -> None:
+    """Draw what the coordinate of a plane cannot exceed, as a level."""
+    ceiling = summary.mean.attrs[f"entropy_{direction}"]
+    ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
+    draw_ceiling(ax, "y", ceiling, CEILINGS[direction])
+
+
+def _draw_lines(
+    ax: Axes, values: xr.DataArray, styles: Mapping[str, LayerStyle], look: Mapping[str, Any]
+) -> None:
+    """Draw one thin line per layer, (epoch, layer), which the legend explains once for all."""
     for name, style in styles.items():
         line = values.sel(layer=name)
-        ax.plot(line["epoch"], line, color=style.color, label=f"_middle {name}", **MIDDLE_LINE)
+        label = f"_{values.name} {name}"
+        ax.plot(line["epoch"], line, color=style.color, label=label, **look)
 
 
 def _draw_layer(
@@ -157,17 +211,20 @@ def _draw_layer(
 ) -> Line2D:
     mean = summary.mean[variable].sel(layer=layer).values
     deviation = summary.deviation[variable].sel(layer=layer).values
-    _draw_bounds(ax, summary, variable, layer, style)
-    (line,) = ax.plot(
-        summary.epochs,
-        mean,
-        color=style.color,
-        marker=style.marker,
-        markevery=(marker_offset, MARKER_SPACING),
-        markersize=4,
-        linewidth=1.2,
-        label=layer,
-    )
+    look: dict[str, Any] = {"color": style.color, "marker": style.marker, "markersize": 4}
+    (line,) = ax.plot(summary.epochs, mean, markevery=[], linewidth=1.2, label=layer, **look)
+    hollow = summary.saturated.sel(layer=layer).values
+    for drawn, face in ((~hollow, style.color), (hollow, HOLLOW_COLOR)):
+        if drawn.any():
+            ax.plot(
+                summary.epochs[drawn],
+                mean[drawn],
+                linestyle="none",
+                markevery=(marker_offset, MARKER_SPACING),
+                markerfacecolor=face,
+                label=f"_markers {layer}",
+                **look,
+            )
     ax.fill_between(
         summary.epochs,
         mean - deviation,
@@ -177,15 +234,3 @@ def _draw_layer(
         linewidth=0,
     )
     return line
-
-
-def _draw_bounds(
-    ax: Axes, summary: RepeatSummary, variable: str, layer: str, style: LayerStyle
-) -> None:
-    """Draw the mean bounds on a variable, those that the results have."""
-    for name in (f"{variable}_lower", f"{variable}_upper"):
-        if name in summary.mean:
-            bound = summary.mean[name].sel(layer=layer)
-            ax.plot(
-                summary.epochs, bound, color=style.color, label=f"_{name} {layer}", **BOUND_LINE
-            )

@@ -22,6 +22,9 @@ from ibtools.snapshots import History, LayerValues
 MAX_STEPS = 4096
 """Training steps of one call at the most, so that progress is shown and Ctrl-C is heard."""
 
+MAX_BYTES = 2**26
+"""Inputs that are put in order for one call, at the most, unless those of an epoch are more."""
+
 
 class CompiledEngine:
     """Trains with one compiled program per network, which all its repeats share.
@@ -152,11 +155,12 @@ def _chunks(training: Training, start: int) -> Iterator[range]:
 
 def _max_epochs(training: Training) -> int:
     """Return the length of the longest chunk of a whole training."""
-    steps = -(-int((~training.data.is_test).sum()) // training.batch_size)
+    x = training.data.x[~training.data.is_test]
+    steps = -(-len(x) // training.batch_size)
     epochs = np.arange(-training.prefit, training.epochs + 1)
     stops = epochs[[training.is_recorded(epoch) for epoch in epochs.tolist()]]
     longest = int(np.diff([epochs[0], *stops, epochs[-1]]).max())
-    return max(1, min(longest, MAX_STEPS // steps))
+    return max(1, min(longest, MAX_STEPS // steps, MAX_BYTES // x.nbytes))
 
 
 def _use_one_thread() -> None:
