@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
+    from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
     from ibtools.analysis.summary import summary
     from ibtools.analysis.uncertainty import repeat_intervals
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
     "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
@@ -63,6 +65,7 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
+    "compare",
     "details",
     "details_store",
     "dynamics",

@@ -6,6 +6,7 @@ import click
 
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
+from ibtools.commands.compare import compare
 from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
@@ -59,7 +60,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, details, check, summary, plot, info, export, reproduce):
+for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 
