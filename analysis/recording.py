@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.estimators import Estimator, Population
 from ibtools.analysis.information import entropy
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
+from ibtools.analysis.sampling import validate_sample
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
@@ -62,6 +63,8 @@ class Recording:
         """
         _validate(dataset)
         _validate_values(dataset, estimators)
+        if any(isinstance(estimator, Population) for estimator in estimators):
+            validate_sample(dataset.attrs)
         layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
         complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
         found = (np.nan, np.nan)

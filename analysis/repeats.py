@@ -11,9 +11,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.chance import SATURATED
 from ibtools.errors import StoreError, unknown_name
 
 VARIABLES = ("mi_xt", "mi_ty")
+CHANCE = "mi_ty_null"
+"""Shown too where the results have it: those of earlier versions and other estimators do not."""
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
@@ -59,6 +62,15 @@ class RepeatSummary:
         return [str(name) for name in self.mean["layer"].values]
 
     @property
+    def saturated(self) -> xr.DataArray:
+        """Where nearly every sample has its own state, (epoch, layer), bool.
+
+        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of log2 N.
+        """
+        saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
+        return saturated
+
+    @property
     def caption(self) -> str:
         """Source and repeats, on a line each."""
         return f"{self.source}\n{self.repeats}"
@@ -70,9 +82,9 @@ def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt` and `mi_ty`
-        (float64, bit, NaN where a snapshot is not complete) and the coordinate `outcome` (repeat).
-        Consumes `repeat`.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt`, `mi_ty` and, if it
+        is there, `mi_ty_null` (float64, bit, NaN where a snapshot is not complete) and the
+        coordinate `outcome` (repeat). Consumes `repeat`.
     layers : iterable of str, optional
         The layers to keep, in this order. All by default.
 
@@ -89,7 +101,8 @@ def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) 
         value.
     """
     validate_results(results)
-    return summarise_variables(select_layers(results, layers), VARIABLES)
+    names = (*VARIABLES, CHANCE) if CHANCE in results else VARIABLES
+    return summarise_variables(select_layers(results, layers), names)
 
 
 def summarise_variables(

@@ -16,7 +16,7 @@ from ibtools.analysis.result_variables import (
 )
 from ibtools.analysis.windows import Window
 from ibtools.errors import StoreError
-from ibtools.schema import RESULT_VARIABLES, Variable
+from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
 from ibtools.store import (
     StorePath,
     consolidate,
@@ -36,7 +36,7 @@ _DIGESTED = "digested_layers"
 
 def open_results_group(
     target: StorePath, estimator: Estimator, dataset: xr.Dataset, attributes: dict[str, Any]
-) -> zarr.Group:
+) -> tuple[zarr.Group, tuple[str, ...]]:
     """Open the results to go on with, or create them; coordinates are brought up to date.
 
     Parameters
@@ -49,6 +49,14 @@ def open_results_group(
         Of the store, for the coordinates.
     attributes : dict
         Of the results.
+
+    Returns
+    -------
+    group : zarr.Group
+        The results.
+    added : tuple of str
+        Variables that the results of an earlier version of ibtools lacked; all is to be computed
+        anew then.
 
     Raises
     ------
@@ -68,10 +76,23 @@ def open_results_group(
             raise StoreError(
                 f"{target}: holds results of another store; choose another --output, or delete them"
             )
+        added = _add_variables(target, group, estimator)
         _forget_outdated(group, dataset["seed"].values, attributes)
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = dataset[variable.name].values
-    return group
+    return group, added
+
+
+def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -> tuple[str, ...]:
+    """Add what results of an earlier version of ibtools lack, after unmarking all of them."""
+    lacking = [variable for variable in result_variables(estimator) if variable.name not in group]
+    if lacking:
+        get_array(group, "analysed")[...] = False
+        sizes = dict(zip(CUBE, get_array(group, "mi_xt").shape, strict=False))
+        for variable in lacking:
+            create_variable(group, variable, sizes)
+        consolidate(target)
+    return tuple(variable.name for variable in lacking)
 
 
 def _variables(estimator: Estimator) -> tuple[Variable, ...]:

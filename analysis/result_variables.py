@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators import Estimator, LayerBlock
+from ibtools.analysis.estimators import Estimator, LayerBlock, Population
 from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, Variable
 
 RESULT_COORDINATES = tuple(
@@ -33,7 +33,7 @@ def result_variables(estimator: Estimator) -> tuple[Variable, ...]:
     -------
     tuple of Variable
         Labelled for what the estimator measures: of a binned layer, what would be I(X;T) is called
-        the entropy that it is.
+        the entropy that it is, and what is estimated for a population says so.
 
     Examples
     --------
@@ -41,8 +41,22 @@ def result_variables(estimator: Estimator) -> tuple[Variable, ...]:
     >>> [variable.label for variable in result_variables(parse_estimator("binned"))[:3]]
     ['H(binned T)', 'I(binned T;Y)', 'H(binned T)']
     """
-    return tuple(
+    variables = tuple(
         _relabelled(_DECLARED[name], estimator.representation) for name in estimator.variables
+    )
+    if isinstance(estimator, Population):
+        return tuple(_of_population(variable, estimator.correction) for variable in variables)
+    return variables
+
+
+def _of_population(variable: Variable, correction: str) -> Variable:
+    if not variable.label:
+        return variable
+    return replace(
+        variable,
+        label=f"{variable.label} of the population",
+        description=f"{variable.description}; estimated for the population that the recorded "
+        f"inputs are a sample of, corrected after {correction}",
     )
 
 

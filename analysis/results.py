@@ -65,6 +65,8 @@ class AnalysisReport:
     digested : tuple of str, optional
         Layers too large for memory, whose partition is not verified: see
         `ibtools.analysis.digests.RowDigests`.
+    added : tuple of str, optional
+        Variables that the earlier results lacked, for which all were computed anew.
     """
 
     estimator: str
@@ -74,8 +76,15 @@ class AnalysisReport:
     n_clipped: int | None = None
     n_values: int | None = None
     digested: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        added = ""
+        if self.added:
+            added = (
+                "; all anew, because the results were those of an earlier version of ibtools, "
+                f"without {', '.join(self.added)}"
+            )
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
         clipped = digested = ""
         if self.n_clipped and self.n_values:
@@ -91,7 +100,7 @@ class AnalysisReport:
             )
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
-            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}"
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{added}"
         )
 
 
@@ -209,12 +218,13 @@ class _Analysis:
         self, target: StorePath, workers: Workers, *, quiet: bool
     ) -> tuple[AnalysisReport, ...]:
         """Compute what is to do and write it; one report for each estimator."""
-        groups = [
+        opened = [
             open_results_group(
                 target, one, self.dataset, self.recording.attributes(self.dataset, one)
             )
             for one in self.estimators
         ]
+        groups, added = zip(*opened, strict=True)
         analysed = np.stack([read_array(group, "analysed") for group in groups])
         skipped = self.recording.complete & analysed
         pending = self.recording.complete & ~analysed
@@ -228,7 +238,7 @@ class _Analysis:
                     note_digested(groups[index], self.plan.layers_in_parts)
                 write_window(groups, self.estimators, window)
                 progress.update(len(window.epochs) * len(window.estimators))
-        return self._reports(groups, pending, skipped)
+        return self._reports(groups, pending, skipped, added)
 
     def _windows(self, pending: NDArray[np.bool_], workers: Workers) -> Iterator[Window]:
         windows = pending_windows(
@@ -269,14 +279,19 @@ class _Analysis:
         groups: Sequence[zarr.Group],
         pending: NDArray[np.bool_],
         skipped: NDArray[np.bool_],
+        added: Sequence[tuple[str, ...]],
     ) -> tuple[AnalysisReport, ...]:
         incomplete = int((~self.recording.complete).sum())
         reports = []
-        for one, group, new, old in zip(self.estimators, groups, pending, skipped, strict=True):
-            n_clipped, n_values = _clipped(group)
+        for one, group, new, old, names in zip(
+            self.estimators, groups, pending, skipped, added, strict=True
+        ):
             digested = self.plan.layers_in_parts if new.any() else ()
             done = int(new.sum()), int(old.sum()), incomplete
-            reports.append(AnalysisReport(one.specification, *done, n_clipped, n_values, digested))
+            clipped, values = _clipped(group)
+            reports.append(
+                AnalysisReport(one.specification, *done, clipped, values, digested, names)
+            )
         return tuple(reports)
 
 

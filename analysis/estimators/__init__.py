@@ -5,12 +5,13 @@ it counts states, it derives from `CountingEstimator` and says only what a symbo
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from ibtools.analysis.estimators.binned import Binned, Bounds, Strategy, parse_bounds
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import PER_UNIT_SUFFIX, CountingEstimator
 from ibtools.analysis.estimators.exact import Exact
+from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
 from ibtools.errors import InputError, unknown_name
 
@@ -23,6 +24,7 @@ __all__ = [
     "EstimatorLike",
     "Exact",
     "LayerBlock",
+    "Population",
     "Requantised",
     "Statistics",
     "Strategy",
@@ -73,20 +75,23 @@ class Estimator(Protocol):
     @property
     def needs_global_range(self) -> bool: ...  # noqa: D102
 
-    @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
-        """Build the estimator from its specification without name and ``-per-unit``."""
-        ...
-
     def statistics(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer."""
+        ...
+
+
+class EstimatorClass(Protocol):
+    """What `ESTIMATORS` holds: classes that build an estimator from options."""
+
+    def from_options(self, options: str, *, per_unit: bool = False) -> Estimator:
+        """Build the estimator from its specification without name and ``-per-unit``."""
         ...
 
 
 EstimatorLike = str | Estimator
 """An estimator, its name, or its specification."""
 
-ESTIMATORS: Mapping[str, type[Estimator]] = {
+ESTIMATORS: Mapping[str, EstimatorClass] = {
     "exact": Exact,
     "binned": Binned,
     "requantised": Requantised,
@@ -100,8 +105,9 @@ def parse_estimator(specification: str) -> Estimator:
     Parameters
     ----------
     specification : str
-        A name in `ESTIMATORS`, all options that follow, and ``-per-unit``. Options that are left
-        out at the end have their defaults.
+        A name in `ESTIMATORS`, all options that follow, and ``-per-unit``; or, for a target
+        population, ``-population-`` and the name of a correction. Options that are left out at the
+        end have their defaults.
 
     Returns
     -------
@@ -121,7 +127,12 @@ def parse_estimator(specification: str) -> Estimator:
     'binned-uniform-100-global'
     >>> parse_estimator("binned").specification
     'binned-uniform-30-layer'
+    >>> parse_estimator("binned-population-chao-shen").specification
+    'binned-uniform-30-layer-population-chao-shen'
     """
+    base, mark, correction = specification.partition(MARK)
+    if mark:
+        return Population.of(parse_estimator(base), correction.removeprefix("-"))
     words = specification.removesuffix(PER_UNIT_SUFFIX)
     name, _, options = words.partition("-")
     if name not in ESTIMATORS:
@@ -166,6 +177,8 @@ def create_estimators(
     bin_width: float | None = None,
     bounds: Bounds | None = None,
     per_unit: bool = False,
+    target: str | None = None,
+    correction: str | None = None,
 ) -> tuple[Estimator, ...]:
     """Build estimators from names or specifications, and options for what these leave open.
 
@@ -177,6 +190,11 @@ def create_estimators(
         Of the estimator that is given as the bare name ``binned``.
     per_unit : bool, optional
         Also compute means over single units, in all of them.
+    target : {"recorded", "population"}, optional
+        Whether the information is about the recorded inputs, the default, or estimated for the
+        population that they are a sample of.
+    correction : {"miller-madow", "grassberger", "chao-shen"}, optional
+        How it is estimated for a population.
 
     Returns
     -------
@@ -188,7 +206,8 @@ def create_estimators(
     UnknownNameError
         If there is none of a name.
     InputError
-        If options of bins are given and no estimator is ``binned``, or an option is out of range.
+        If options of bins are given and no estimator is ``binned``, if there is a correction
+        without the target population or the other way around, or if an option is out of range.
 
     Examples
     --------
@@ -208,7 +227,7 @@ def create_estimators(
             f"{', '.join(specifications)}; add binned"
         )
     suffix = PER_UNIT_SUFFIX * per_unit
-    return get_estimators(
+    chosen = get_estimators(
         [
             Binned(per_unit, **given)
             if specification == "binned" and given
@@ -216,3 +235,19 @@ def create_estimators(
             for specification in specifications
         ]
     )
+    return _aim(chosen, target, correction)
+
+
+def _aim(
+    estimators: tuple[Estimator, ...], target: str | None, correction: str | None
+) -> tuple[Estimator, ...]:
+    """Make estimators of the recorded inputs into ones of the target."""
+    if target not in (None, "recorded", TARGET):
+        raise unknown_name("target", target, ("recorded", TARGET))
+    if target == TARGET:
+        return tuple(Population.of(one, correction) for one in estimators)
+    if correction:
+        raise InputError(
+            f"the correction {correction} is for the target population; add --target population"
+        )
+    return estimators

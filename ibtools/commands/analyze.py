@@ -31,6 +31,12 @@ from ibtools.commands.interrupted import exit_interrupted
     "[default: layer; for width zero]",
 )
 @click.option("--per-unit", is_flag=True, help="Means over single units too.")
+@click.option(
+    "--target",
+    help="What the information is about: the recorded inputs, or the population they are a sample "
+    "of.  [default: recorded]",
+)
+@click.option("--correction", help="For a population: miller-madow, grassberger or chao-shen.")
 @click.option("--output", help="Write the results here.  [default: into the store]")
 @click.option(
     "--memory",
@@ -63,6 +69,7 @@ def analyze(
       ibtools analyze syn.zarr --estimator exact
       ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
       ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
+      ibtools analyze mnist.zarr --target population --correction chao-shen
       ibtools analyze s3://bucket/syn.zarr --output results.zarr
       ibtools analyze large.zarr --memory 512MiB --scheduler tcp://10.0.0.1:8786
     """

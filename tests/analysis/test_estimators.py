@@ -35,6 +35,10 @@ def test_exact__codes_by_hand():
         "mi_ty": [1.0, 0.0],
         "entropy_t": [1.0, 0.0],
         "n_states": [2, 1],
+        "n_singletons": [0, 0],
+        "saturation": [0.5, 0.0],
+        "mi_ty_null": [pytest.approx(1 / 3, abs=1e-15), 0.0],
+        "mi_ty_above_null": [pytest.approx(2 / 3, abs=1e-15), 0.0],
     }
 
 
