@@ -1,12 +1,14 @@
-"""The lazy analysis of a Dataset: one dask task per repeat, layer and block of epochs.
+"""The lazy analysis of a Dataset: one dask task per chunk of snapshots of a layer.
 
 A task reads one chunk and returns a handful of numbers per snapshot, so memory is set by the size
-of a chunk times the number of workers, not by the size of the store.
+of a chunk times the number of workers, not by the size of the store. All of the graph stays
+symbolic (dask's Blockwise) until something is computed, so building it costs the same for any
+number of chunks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from itertools import accumulate, groupby
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -20,18 +22,20 @@ from ibtools.analysis.estimators import (
     get_estimators,
 )
 from ibtools.analysis.estimators.block import ROWS
-from ibtools.analysis.information import entropy
-from ibtools.analysis.ranges import global_range, read_rows
+from ibtools.analysis.ranges import read_rows
+from ibtools.analysis.recording import Recording
 from ibtools.analysis.result_variables import (
     RESULT_COORDINATES,
+    count_statistics,
+    from_statistic,
     result_variables,
     stack_estimators,
+    stack_statistics,
 )
-from ibtools.errors import InputError, StoreError
-from ibtools.provenance import provenance
-from ibtools.schema import CUBE, STORE_VARIABLES, Variable
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.store import RECORDED
+from ibtools.schema import CUBE, Variable
+from ibtools.snapshots import LayerSpec
+
+_DIMS = "relsu"  # the dims of a cube, one letter each, as dask.array.blockwise names them
 
 
 def analyze(
@@ -63,8 +67,9 @@ def analyze(
     UnknownNameError
         If there is no such estimator.
     InputError
-        If an option is out of range, or the store keeps the partition only and the estimator
-        needs values.
+        If an option is out of range, the store keeps the partition only and the estimator needs
+        values, a class has too few samples for it, or the recorded inputs are the population that
+        is to be estimated.
     StoreError
         If the Dataset lacks what is needed, has lost a dimension, or holds no complete snapshot.
 
@@ -72,10 +77,11 @@ def analyze(
     -----
     All samples are taken as equally likely, and the network as deterministic: then I(X;T) = H(T).
     Where two samples have the same input, H(T) still is I(X;T), for the recorded set of inputs.
+    A task holds whole snapshots of a layer in memory, however large they are.
 
     See Also
     --------
-    ibtools.analyze_store : Writes the results, and computes none twice.
+    ibtools.analyze_store : Writes the results, computes none twice, and keeps to a given memory.
     """
     results = analyze_each(dataset, get_estimators(estimator))
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
@@ -87,181 +93,161 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
 
     Parameters, exceptions and each of the results are those of `analyze`.
     """
-    _validate(dataset)
-    _validate_values(dataset, estimators)
-    recording = _Recording.of(dataset, estimators)
-    statistics = da.stack(
-        [
-            _layer_statistics(dataset.isel(layer=index), recording, index, estimators)
-            for index in range(len(recording.layers))
-        ],
-        axis=2,
-    )
+    recording = Recording.of(dataset, estimators)
+    statistics = _statistics(dataset, recording, estimators)
     coordinates = {
         variable.name: dataset[variable.name].variable for variable in RESULT_COORDINATES
     }
     results, start = [], 0
     for estimator in estimators:
         variables = {
-            variable.name: _result_variable(variable, statistics[..., start + index])
+            variable.name: _result_variable(variable, statistics, start + index)
             for index, variable in enumerate(result_variables(estimator))
         }
         start += len(variables)
-        attributes = _attributes(dataset, estimator, recording)
+        attributes = recording.attributes(dataset, estimator)
         results.append(xr.Dataset(variables, coordinates, attributes))
     return tuple(results)
 
 
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    """What of a store is read before anything is computed."""
-
-    layers: tuple[LayerSpec, ...]
-    complete: NDArray[np.bool_]
-    label: NDArray[np.integer[Any]]
-    rows: NDArray[np.float64]
-    global_range: tuple[float, float]
-
-    @classmethod
-    def of(cls, dataset: xr.Dataset, estimators: Sequence[Estimator]) -> Self:
-        layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
-        complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
-        rows, found = np.full((*complete.shape, len(layers), len(ROWS)), np.nan), (np.nan, np.nan)
-        if any(estimator.needs_values for estimator in estimators):
-            rows = read_rows(dataset)
-            found = global_range(rows, layers, complete)
-        return cls(layers, complete, np.asarray(dataset["label"].values), rows, found)
-
-
-def _result_variable(declared: Variable, values: Any) -> xr.Variable:
-    if declared.dtypes[0] == "int64":
-        values = da.where(da.isnan(values), declared.fill, values).astype("int64")
+def _result_variable(declared: Variable, statistics: Any, index: int) -> xr.Variable:
+    values = da.blockwise(
+        _statistic,
+        "rel",
+        statistics,
+        "relk",
+        concatenate=True,
+        dtype=declared.dtypes[0],
+        index=index,
+        declared=declared,
+    )
     return xr.Variable(declared.dims, values, declared.attributes())
 
 
-def _layer_statistics(
-    layer: xr.Dataset, recording: _Recording, index: int, estimators: Sequence[Estimator]
+def _statistic(statistics: NDArray[np.float64], *, index: int, declared: Variable) -> NDArray[Any]:
+    """Take one statistic out of a block (repeat, epoch, layer, statistic)."""
+    return from_statistic(declared, statistics[..., index])
+
+
+def _statistics(dataset: xr.Dataset, recording: Recording, estimators: Sequence[Estimator]) -> Any:
+    """Return all statistics as a dask array (repeat, epoch, layer, statistic)."""
+    needs_values = any(estimator.needs_values for estimator in estimators)
+    rows = read_rows(dataset) if needs_values else None
+    parts = [
+        _statistics_of_layers(
+            _cube(dataset, name, layers, recording), layers, rows, recording, estimators
+        )
+        for name, layers in _runs(dataset, recording)
+    ]
+    return parts[0] if len(parts) == 1 else da.concatenate(parts, axis=2)
+
+
+def _runs(dataset: xr.Dataset, recording: Recording) -> list[tuple[str, slice]]:
+    """Group neighbouring layers that are in one variable and as many chunks of units wide."""
+
+    def kind(index: int) -> tuple[str, int]:
+        if "partition" in dataset:
+            return "partition", 1
+        layer = recording.layers[index]
+        name = "code" if layer.quantised else "activation"
+        chunks = dataset[name].variable.chunksizes.get("unit", (dataset.sizes["unit"],))
+        return name, _to_whole_chunks(layer.n_units, chunks)
+
+    groups = [
+        (name, list(indices))
+        for (name, _), indices in groupby(range(len(recording.layers)), key=kind)
+    ]
+    return [(name, slice(indices[0], indices[-1] + 1)) for name, indices in groups]
+
+
+def _to_whole_chunks(n_units: int, chunks: Sequence[int]) -> int:
+    return next(end for end in accumulate(chunks) if end >= n_units)
+
+
+def _cube(dataset: xr.Dataset, name: str, layers: slice, recording: Recording) -> Any:
+    """Return some layers of what was recorded, without chunks that are padding of them all."""
+    dims = CUBE[:4] if name == "partition" else CUBE
+    cube = da.asarray(dataset[name].transpose(*dims).data)
+    if layers != slice(0, cube.shape[2]):  # slicing spells the graph out, chunk by chunk
+        cube = cube[:, :, layers]
+    if name != "partition":
+        widest = max(layer.n_units for layer in recording.layers[layers])
+        units = _to_whole_chunks(widest, cube.chunks[4])
+        cube = cube if units == cube.shape[4] else cube[..., :units]
+    return cube
+
+
+def _statistics_of_layers(
+    cube: Any,
+    layers: slice,
+    rows: NDArray[np.float64] | None,
+    recording: Recording,
+    estimators: Sequence[Estimator],
 ) -> Any:
-    """Return the statistics of one layer as a dask array (repeat, epoch, statistic)."""
-    spec, label = recording.layers[index], recording.label
-    cube = _cube(layer, spec)
-    rows = da.from_array(recording.rows[:, :, index], chunks=(*cube.chunks[:2], -1))
+    by_snapshot, by_layer = cube.chunks[:2], cube.chunks[2]
+    indices = np.arange(layers.start, layers.stop)
+    rows_chunks = (*by_snapshot, by_layer, -1)
     return da.blockwise(
         _block_statistics,
-        "rek",
+        "relk",
         cube,
-        "resu",
-        da.from_array(recording.complete, chunks=cube.chunks[:2]),
+        _DIMS[: cube.ndim],
+        da.from_array(recording.complete, chunks=by_snapshot),
         "re",
-        rows,
-        "reg",
-        da.from_array(label, chunks=-1),
+        None if rows is None else da.from_array(rows[:, :, layers], chunks=rows_chunks),
+        None if rows is None else "relg",
+        da.from_array(recording.label, chunks=(cube.chunks[3],)),
         "s",
-        new_axes={"k": sum(len(estimator.variables) for estimator in estimators)},
+        da.from_array(indices, chunks=(by_layer,)),
+        "l",
+        new_axes={"k": count_statistics(estimators)},
         concatenate=True,
         dtype=np.float64,
-        meta=np.empty((0, 0, 0)),
-        spec=spec,
+        meta=np.empty((0, 0, 0, 0)),
+        layers=recording.layers,
         estimators=tuple(estimators),
-        n_classes=int(label.max()) + 1,
+        n_classes=recording.n_classes,
         global_range=recording.global_range,
-        keeps_partition="partition" in layer,
     )
-
-
-def _cube(layer: xr.Dataset, spec: LayerSpec) -> Any:
-    """Return what was recorded of a layer, (repeat, epoch, sample, unit), whole snapshots."""
-    if "partition" in layer:
-        cube = layer["partition"].expand_dims("unit")
-    else:
-        cube = layer["code" if spec.quantised else "activation"].isel(unit=slice(spec.n_units))
-    values = da.asarray(cube.transpose("repeat", "epoch", "sample", "unit").data)
-    return values.rechunk({2: -1, 3: -1})
 
 
 def _block_statistics(
     values: NDArray[Any],
     complete: NDArray[np.bool_],
-    rows: NDArray[np.float64],
+    rows: NDArray[np.float64] | None,
     label: NDArray[np.integer[Any]],
+    indices: NDArray[np.intp],
     *,
-    spec: LayerSpec,
+    layers: Sequence[LayerSpec],
     estimators: Sequence[Estimator],
     n_classes: int,
     global_range: tuple[float, float],
-    keeps_partition: bool,
 ) -> NDArray[np.float64]:
-    """Reduce a chunk (repeat, epoch, sample, unit) to (repeat, epoch, statistic)."""
-    n_statistics = sum(len(estimator.variables) for estimator in estimators)
-    out = np.full((*complete.shape, n_statistics), np.nan)
-    if complete.any():
+    """Reduce a chunk (repeat, epoch, layer, sample, unit) to (repeat, epoch, layer, statistic)."""
+    keeps_partition = values.ndim == len(CUBE) - 1
+    values = values[..., np.newaxis] if keeps_partition else values
+    out = np.full((*values.shape[:3], count_statistics(estimators)), np.nan)
+    if not complete.any():
+        return out
+    for position, index in enumerate(indices):
+        layer = layers[index]
+        recorded = values[:, :, position, :, : None if keeps_partition else layer.n_units]
+        known = () if rows is None else rows[:, :, position][complete].T
         block = LayerBlock(
-            values[complete] if not complete.all() else values.reshape(-1, *values.shape[2:]),
-            spec,
+            _take_complete(recorded, complete),
+            layer,
             y=label,
             n_classes=n_classes,
-            rows=dict(zip(ROWS, rows[complete].T, strict=True)),
+            rows=dict(zip(ROWS, known, strict=False)),
             global_range=global_range,
             keeps_partition=keeps_partition,
         )
-        out[complete] = np.stack(
-            [
-                found[name]
-                for estimator in estimators
-                for found in [estimator.statistics(block)]
-                for name in estimator.variables
-            ],
-            axis=-1,
-        )
+        out[complete, position] = stack_statistics(estimators, block)
     return out
 
 
-def _attributes(dataset: xr.Dataset, estimator: Estimator, recording: _Recording) -> dict[str, Any]:
-    inherited = ("experiment", "data_checksum", "store_id")
-    label = recording.label
-    bounds = dict(zip(("bounds_low", "bounds_high"), recording.global_range, strict=True))
-    return {
-        **provenance(),
-        **{name: dataset.attrs[name] for name in inherited if name in dataset.attrs},
-        "estimator": estimator.specification,
-        **estimator.attributes,
-        **(bounds if estimator.needs_global_range else {}),
-        "n_samples": int(label.size),
-        "entropy_x": float(entropy(np.ones(label.size, np.int64))),
-        "entropy_y": float(entropy(np.bincount(label))),
-        "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
-    }
-
-
-def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> None:
-    for estimator in estimators:
-        if estimator.needs_values and "partition" in dataset.variables:
-            raise InputError(
-                f"the estimator {estimator.specification} needs the values of units, but the store "
-                "keeps only the partition of whole layers; record again with --keep codes, or "
-                "analyse with exact"
-            )
-
-
-def _validate(dataset: xr.Dataset) -> None:
-    needed = [variable.name for variable in STORE_VARIABLES if variable.coordinate]
-    needed = [name for name in [*needed, "complete"] if name not in ("trained_epoch", "split")]
-    missing = [name for name in needed if name not in dataset.variables]
-    if not set(RECORDED) & set(dataset.variables):
-        missing.append(" or ".join(RECORDED))
-    if missing:
-        raise StoreError(
-            f"analyze needs the Dataset of a store, but {', '.join(missing)} is missing; open it "
-            "with ibtools.open_store(path)"
-        )
-    cube = CUBE[:4] if "partition" in dataset.variables else CUBE
-    lost = [dim for dim in cube if dim not in dataset.dims]
-    if lost:
-        raise StoreError(
-            f"analyze needs all of {', '.join(cube)}, but {', '.join(lost)} was dropped by a "
-            f"selection; select with a list, as in ds.isel({lost[0]}=[0])"
-        )
-    if not bool(dataset["complete"].any()):
-        raise StoreError(
-            "the store holds no complete snapshot yet; record, or go on with --resume, first"
-        )
+def _take_complete(recorded: NDArray[Any], complete: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return (block, sample, unit) of (repeat, epoch, sample, unit), without a copy if it can."""
+    if complete.all() and len(complete) == 1:
+        return np.asarray(recorded[0])
+    return np.asarray(recorded[complete])

@@ -96,8 +96,16 @@ def _validate_table(table: NDArray[np.integer]) -> int:
     return n_samples
 
 
-def _validate_contingency(table: NDArray[np.integer]) -> int:
-    """Check that a table is two-dimensional and counts something; returns the number of samples."""
+def validate_contingency(table: NDArray[np.integer]) -> int:
+    """Check that a table is (state, class) and counts something; returns the number of samples.
+
+    Raises
+    ------
+    TypeError
+        If the counts are not integers.
+    ValueError
+        If the table is not two-dimensional, a count is negative, or nothing is counted.
+    """
     if table.ndim != 2:
         raise ValueError(f"a table must be (state, class), found shape {table.shape}.")
     return _validate_table(table)
@@ -136,6 +144,27 @@ def entropy(counts: NDArray[np.integer]) -> float:
     """
     n_samples = _validate_table(counts)
     return _difference(_g(n_samples), _sum(counts)) / n_samples
+
+
+def largest_entropy(n_samples: int) -> float:
+    """Entropy of so many samples that all differ: no state of them has more.
+
+    Parameters
+    ----------
+    n_samples : int
+        N, at least 1.
+
+    Returns
+    -------
+    float
+        log2 N in bits, to the last bit what `entropy` gives for N states of one sample.
+
+    Examples
+    --------
+    >>> largest_entropy(4096)
+    12.0
+    """
+    return _difference(_g(n_samples), (0.0, 0.0)) / n_samples
 
 
 def mutual_information(table: NDArray[np.integer]) -> float:
@@ -179,7 +208,7 @@ def mutual_information(table: NDArray[np.integer]) -> float:
     >>> mutual_information(np.array([[1, 1], [1, 1]]))
     0.0
     """
-    n_samples = _validate_contingency(table)
+    n_samples = validate_contingency(table)
     sums = _sum(table.sum(axis=1)), _sum(table.sum(axis=0)), _sum(table)
     return _shared(_g(n_samples), *sums) / n_samples
 
@@ -214,7 +243,7 @@ def conditional_entropy(table: NDArray[np.integer]) -> float:
     >>> conditional_entropy(np.array([[2, 0], [0, 1], [0, 1]]))
     0.5
     """
-    n_samples = _validate_contingency(table)
+    n_samples = validate_contingency(table)
     return _difference(_sum(table.sum(axis=0)), _sum(table)) / n_samples
 
 
@@ -281,9 +310,29 @@ def information_of_labels(
     >>> information_of_labels(labels, y, 2)
     (array([2., 0.]), array([1., 0.]))
     """
-    t, y_alone, ty = label_spectra(labels, y, n_classes)
-    sum_y = _sum_g(y_alone.counts, y_alone.cells)
-    out = np.empty((2, len(labels)))
-    _information_block((t.counts, t.cells), (ty.counts, ty.cells), _g(y.size), sum_y, out)
-    entropy_t, mi_ty = out / y.size
+    return information_of_spectra(*label_spectra(labels, y, n_classes), n_samples=y.size)
+
+
+def information_of_spectra(
+    states: Spectrum, classes: Spectrum, cells: Spectrum, *, n_samples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Entropy, and information about the class, of a block of snapshots that were counted.
+
+    Parameters
+    ----------
+    states, classes, cells : Spectrum, (block, entry), (entry,), (block, entry)
+        As `ibtools.analysis.counts.label_spectra` returns them.
+    n_samples : int
+        Samples that were counted.
+
+    Returns
+    -------
+    entropy_t, mi_ty : ndarray, (block,), float64
+        As from `information_of_labels`.
+    """
+    sum_y = _sum_g(classes.counts, classes.cells)
+    out = np.empty((2, len(states.counts)))
+    counted = (states.counts, states.cells), (cells.counts, cells.cells)
+    _information_block(*counted, _g(n_samples), sum_y, out)
+    entropy_t, mi_ty = out / n_samples
     return entropy_t, mi_ty

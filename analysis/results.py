@@ -1,50 +1,48 @@
-"""Results on disk: written block by block beside the recording, nothing computed twice."""
+"""Analyse a store and keep the results beside the recording, nothing computed twice."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast, overload
+from functools import lru_cache
+from typing import cast, overload
 
-import dask
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from ibtools.analysis.blocks import TASKS_PER_THREAD, Plan
+from ibtools.analysis.cost import Cost
 from ibtools.analysis.estimators import (
     Estimator,
     EstimatorLike,
     get_estimators,
     parse_estimator,
 )
-from ibtools.analysis.graph import analyze_each
-from ibtools.analysis.result_variables import (
-    RESULT_COORDINATES,
-    result_variables,
-    stack_estimators,
+from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
+from ibtools.analysis.ranges import read_rows
+from ibtools.analysis.recording import Recording
+from ibtools.analysis.result_groups import (
+    GROUP,
+    note_digested,
+    open_results_group,
+    write_window,
 )
+from ibtools.analysis.result_variables import stack_estimators
+from ibtools.analysis.scheduling import Workers, open_workers
+from ibtools.analysis.tasks import Source, absolute
+from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
 from ibtools.store import (
     RECORDED,
     StorePath,
-    consolidate,
-    create_results_root,
-    create_variable,
     find_group,
     get_array,
     open_group,
     open_raw,
     read_array,
-    writing,
 )
-
-GROUP = "information"
-"""The group of a store that holds one group of results per estimator."""
-
-TASKS_PER_WRITE = 192
-"""Chunks that are analysed before their results are written: enough to keep every core busy."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,11 @@ class AnalysisReport:
     n_clipped, n_values : int, optional
         Of an estimator with given bounds: how many values lay outside, of how many, in all results
         that are there now.
+    digested : tuple of str, optional
+        Layers too large for memory, whose partition is not verified: see
+        `ibtools.analysis.digests.RowDigests`.
+    added : tuple of str, optional
+        Variables that the earlier results lacked, for which all were computed anew.
     """
 
     estimator: str
@@ -72,19 +75,32 @@ class AnalysisReport:
     incomplete: int
     n_clipped: int | None = None
     n_values: int | None = None
+    digested: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        added = ""
+        if self.added:
+            added = (
+                "; all anew, because the results were those of an earlier version of ibtools, "
+                f"without {', '.join(self.added)}"
+            )
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
-        clipped = ""
+        clipped = digested = ""
         if self.n_clipped and self.n_values:
             share = 100 * self.n_clipped / self.n_values
             clipped = (
                 f"; {self.n_clipped} of {self.n_values} values ({share:.2g} %) lie outside of the "
                 "bounds and are in the end bins"
             )
+        if self.digested:
+            digested = (
+                f"; from digests of rows, because --memory is too little for a snapshot: "
+                f"{', '.join(self.digested)}"
+            )
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
-            f"{self.skipped} skipped (analysed before){incomplete}{clipped}"
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{added}"
         )
 
 
@@ -94,6 +110,8 @@ def analyze_store(  # type: ignore[overload-overlap]  # a str is a sequence too
     *,
     estimator: EstimatorLike = ...,
     output: StorePath | None = ...,
+    memory: str | int = ...,
+    scheduler: str | None = ...,
     quiet: bool = ...,
 ) -> AnalysisReport: ...
 
@@ -104,6 +122,8 @@ def analyze_store(
     *,
     estimator: Sequence[EstimatorLike],
     output: StorePath | None = ...,
+    memory: str | int = ...,
+    scheduler: str | None = ...,
     quiet: bool = ...,
 ) -> tuple[AnalysisReport, ...]: ...
 
@@ -113,6 +133,8 @@ def analyze_store(
     *,
     estimator: EstimatorLike | Sequence[EstimatorLike] = "exact",
     output: StorePath | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
     quiet: bool = False,
 ) -> AnalysisReport | tuple[AnalysisReport, ...]:
     """Analyse a store and write the results, block by block.
@@ -125,6 +147,14 @@ def analyze_store(
         As for `ibtools.analyze`. What several have to do anew is done in one pass.
     output : path or URL, optional
         Where the groups ``information/<specification>`` go; into the store itself by default.
+    memory : str or int, optional
+        What each process may use at its peak, such as "512MiB"; Python and the libraries take 256
+        MiB of it. Blocks are cut to fit. A layer of which one snapshot does not fit is counted by
+        digests of its rows: see `ibtools.analysis.digests.RowDigests`.
+    scheduler : str, optional
+        "threads", "processes", "synchronous", or the address of a dask.distributed scheduler; by
+        default a distributed Client that is open in this process, else threads. See
+        `ibtools.analysis.scheduling.open_workers`.
     quiet : bool, optional
         Show no progress.
 
@@ -139,8 +169,8 @@ def analyze_store(
     UnknownNameError
         If there is no such estimator.
     InputError
-        If an option is out of range, or the store keeps the partition only and an estimator
-        needs values.
+        If an option is out of range, if the store keeps the partition only and an estimator
+        needs values, if `memory` is too little, or if the cluster does not answer.
     StoreError
         If the store is none or has no complete snapshot, if `output` holds results of another
         store, or if results can't be written.
@@ -151,44 +181,124 @@ def analyze_store(
     since, and all of an estimator with global bounds if what was recorded since widened them.
     """
     chosen = get_estimators(estimator)
-    open_group(path)
-    reports = _analyze_store(open_raw(path), chosen, path if output is None else output, quiet)
+    budget = parse_memory(memory) - LIBRARIES
+    group = open_group(path)
+    dataset = _open_unchunked(group)
+    recording = Recording.of(dataset, chosen)
+    with open_workers(scheduler) as workers:
+        plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
+        analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
+        reports = analysis.write(path if output is None else output, workers, quiet=quiet)
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     return reports if several else reports[0]
 
 
-def _analyze_store(
-    dataset: xr.Dataset, chosen: tuple[Estimator, ...], target: StorePath, quiet: bool
-) -> tuple[AnalysisReport, ...]:
-    @cache
-    def lazily(estimators: tuple[Estimator, ...]) -> tuple[xr.Dataset, ...]:
-        return analyze_each(dataset, estimators)
+def _open_unchunked(group: zarr.Group) -> xr.Dataset:
+    """Open a store as a Dataset without dask, which would spend more on it than reading takes."""
+    dataset: xr.Dataset = xr.open_zarr(group.store, consolidated=False, chunks=None)
+    return dataset
 
-    groups = [_open_results_group(target, one, lazily(chosen)[i]) for i, one in enumerate(chosen)]
-    complete = np.asarray(dataset["complete"].values, bool)
-    analysed = np.stack([read_array(group, "analysed") for group in groups])
-    skipped = complete & analysed
-    pending = complete & ~analysed
-    names = ", ".join(one.specification for one in chosen)
-    total, done = int(complete.sum()) * len(chosen), int(skipped.sum())
-    with progress_bar(total, names, unit="snapshot", done=done, quiet=quiet) as progress:
-        for row, epochs, which in _pending_blocks(pending, _block_epochs(dataset)):
-            lazy = lazily(tuple(chosen[i] for i in which))
-            _write_block([groups[i] for i in which], lazy, row, epochs)
-            progress.update(len(epochs) * len(which))
-    incomplete = int((~complete).sum())
-    return tuple(
-        AnalysisReport(
-            one.specification, int(new.sum()), int(old.sum()), incomplete, *_clipped(group)
+
+def _plan(group: zarr.Group, recording: Recording, cost: Cost, workers: Workers) -> Plan:
+    arrays = {name: get_array(group, name) for name in RECORDED if name in group}
+    return Plan.of(arrays, recording.layers, cost, n_threads=workers.n_threads)
+
+
+@dataclass(frozen=True, eq=False)
+class _Analysis:
+    """One analysis of a store, before it begins."""
+
+    path: str
+    dataset: xr.Dataset
+    recording: Recording
+    estimators: tuple[Estimator, ...]
+    plan: Plan
+
+    def write(
+        self, target: StorePath, workers: Workers, *, quiet: bool
+    ) -> tuple[AnalysisReport, ...]:
+        """Compute what is to do and write it; one report for each estimator."""
+        opened = [
+            open_results_group(
+                target, one, self.dataset, self.recording.attributes(self.dataset, one)
+            )
+            for one in self.estimators
+        ]
+        groups, added = zip(*opened, strict=True)
+        analysed = np.stack([read_array(group, "analysed") for group in groups])
+        skipped = self.recording.complete & analysed
+        pending = self.recording.complete & ~analysed
+        names = ", ".join(one.specification for one in self.estimators)
+        total = int((skipped | pending).sum())
+        with progress_bar(
+            total, names, unit="snapshot", done=int(skipped.sum()), quiet=quiet
+        ) as progress:
+            for window in self._windows(pending, workers):
+                for index in window.estimators:
+                    note_digested(groups[index], self.plan.layers_in_parts)
+                write_window(groups, self.estimators, window)
+                progress.update(len(window.epochs) * len(window.estimators))
+        return self._reports(groups, pending, skipped, added)
+
+    def _windows(self, pending: NDArray[np.bool_], workers: Workers) -> Iterator[Window]:
+        windows = pending_windows(
+            pending,
+            self.plan.window_epochs,
+            n_layers=len(self.recording.layers),
+            estimators=self.estimators,
         )
-        for one, new, old, group in zip(chosen, pending, skipped, groups, strict=True)
-    )
+        source = Source(
+            self.path,
+            self.dataset.attrs.get("store_id"),
+            self.recording.global_range,
+            self.plan.cost.budget,
+        )
+        return analyze_windows(
+            windows,
+            workers,
+            plan=self.plan,
+            source=source,
+            recording=self.recording,
+            estimators=self.estimators,
+            read_rows=self._read_rows(),
+            job_bytes=self._job_bytes(pending, workers),
+        )
+
+    def _job_bytes(self, pending: NDArray[np.bool_], workers: Workers) -> int:
+        """Return what a task should read: less than the workers ask for if they would idle."""
+        n_bytes = int(pending.any(axis=0).sum()) * self.plan.snapshot_bytes
+        return min(workers.job_bytes, n_bytes // (TASKS_PER_THREAD * workers.n_threads))
+
+    def _read_rows(self) -> ReadRows:
+        if not any(one.needs_values for one in self.estimators):
+            return lambda _: None
+        return lru_cache(maxsize=1)(lambda repeat: read_rows(self.dataset.isel(repeat=[repeat]))[0])
+
+    def _reports(
+        self,
+        groups: Sequence[zarr.Group],
+        pending: NDArray[np.bool_],
+        skipped: NDArray[np.bool_],
+        added: Sequence[tuple[str, ...]],
+    ) -> tuple[AnalysisReport, ...]:
+        incomplete = int((~self.recording.complete).sum())
+        reports = []
+        for one, group, new, old, names in zip(
+            self.estimators, groups, pending, skipped, added, strict=True
+        ):
+            digested = self.plan.layers_in_parts if new.any() else ()
+            done = int(new.sum()), int(old.sum()), incomplete
+            clipped, values = _clipped(group)
+            reports.append(
+                AnalysisReport(one.specification, *done, clipped, values, digested, names)
+            )
+        return tuple(reports)
 
 
-def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[()]:
+def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
     """Return how many values lay outside of given bounds, and how many there are."""
     if "n_clipped" not in group:
-        return ()
+        return None, None
     analysed = read_array(group, "analysed")
     n_samples = cast(int, group.attrs["n_samples"])
     n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
@@ -272,97 +382,3 @@ def result_names(path: StorePath) -> tuple[str, ...]:
     if GROUP not in root:
         return ()
     return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
-
-
-def _open_results_group(target: StorePath, estimator: Estimator, lazy: xr.Dataset) -> zarr.Group:
-    """Open the results to go on with, or create them; coordinates are brought up to date."""
-    root = find_group(target, "r+") or create_results_root(target)
-    key = f"{GROUP}/{estimator.specification}"
-    with writing(root):
-        group = root.get(key)
-        if not isinstance(group, zarr.Group) or "analysed" not in group:
-            group = _create_results_group(root, key, estimator, lazy)
-            consolidate(target)
-        elif group.attrs.get("store_id") != lazy.attrs.get("store_id"):
-            raise StoreError(
-                f"{target}: holds results of another store; choose another --output, or delete them"
-            )
-        _forget_outdated(group, lazy)
-        for variable in RESULT_COORDINATES:
-            get_array(group, variable.name)[...] = lazy[variable.name].values
-    return group
-
-
-def _forget_outdated(group: zarr.Group, lazy: xr.Dataset) -> None:
-    """Unmark the results of what was recorded anew, and all if the bounds of the bins changed."""
-    analysed = read_array(group, "analysed")
-    outdated = read_array(group, "seed") != lazy["seed"].values
-    bounds = {
-        name: lazy.attrs[name] for name in ("bounds_low", "bounds_high") if name in lazy.attrs
-    }
-    if any(group.attrs.get(name) != bound for name, bound in bounds.items()):
-        outdated[:] = True
-    if analysed[outdated].any():
-        analysed[outdated] = False
-        get_array(group, "analysed")[...] = analysed
-    group.attrs.update(bounds)
-
-
-def _create_results_group(
-    root: zarr.Group, key: str, estimator: Estimator, lazy: xr.Dataset
-) -> zarr.Group:
-    group = root.create_group(key, overwrite=True, attributes=dict(lazy.attrs))
-    sizes = {str(dim): size for dim, size in lazy.sizes.items()}
-    for variable in (*RESULT_COORDINATES, *result_variables(estimator), RESULT_VARIABLES[-1]):
-        create_variable(group, variable, sizes)
-    return group
-
-
-def _write_block(
-    groups: Sequence[zarr.Group],
-    lazy: Sequence[xr.Dataset],
-    row: int,
-    epochs: NDArray[np.intp],
-) -> None:
-    """Compute some snapshots of one repeat, write their results, then mark them."""
-    computed = dask.compute(*(one.isel(repeat=row, epoch=epochs) for one in lazy))
-    for group, results in zip(groups, computed, strict=True):
-        with writing(group):
-            for name, variable in results.data_vars.items():
-                _write_epochs(get_array(group, str(name)), row, epochs, variable.values)
-            _write_epochs(get_array(group, "analysed"), row, epochs, True)
-
-
-def _write_epochs(
-    array: "zarr.Array[Any]", row: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
-) -> None:
-    """Write some epochs of one repeat, and leave what is between them."""
-    start, stop = int(epochs[0]), int(epochs[-1]) + 1
-    region = np.asarray(array[row, start:stop])
-    region[epochs - start] = values
-    array[row, start:stop] = region
-
-
-def _pending_blocks(
-    pending: NDArray[np.bool_], block: int
-) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield what is still to do, whole blocks of the store at a time.
-
-    Takes (estimator, repeat, epoch); yields a repeat, some epochs of a block, and the estimators
-    that are to do there (all positions). An estimator that has less to do than others makes for a
-    second visit to the block.
-    """
-    _, n_repeats, n_epochs = pending.shape
-    for row in range(n_repeats):
-        for start in range(0, n_epochs, block):
-            todo = pending[:, row, start : start + block].T
-            for which in np.unique(todo[todo.any(axis=1)], axis=0)[::-1]:
-                epochs = np.flatnonzero((todo == which).all(axis=1)) + start
-                yield row, epochs, np.flatnonzero(which)
-
-
-def _block_epochs(dataset: xr.Dataset) -> int:
-    """Return how many epochs to analyse before writing: a multiple of the store's chunks."""
-    cube = dataset[next(name for name in RECORDED if name in dataset)]
-    chunk = int(cube.encoding["chunks"][cube.get_axis_num("epoch")])
-    return chunk * max(1, TASKS_PER_WRITE // dataset.sizes["layer"])

@@ -5,11 +5,15 @@ from typing import Any
 import click
 
 from ibtools.commands.analyze import analyze
+from ibtools.commands.check import check
+from ibtools.commands.compare import compare
+from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
 from ibtools.commands.reproduce import reproduce
+from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
 from ibtools.storage import storage_errors
@@ -57,11 +61,12 @@ def cli() -> None:
     Record, analyse, look:
       ibtools record SYN-Tanh --repeats 2 --epochs 300 --output syn.zarr
       ibtools analyze syn.zarr --estimator exact
+      ibtools check syn.zarr
       ibtools plot syn.zarr information-plane --output plane.png
     """
 
 
-for command in (record, analyze, plot, info, export, reproduce):
+for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 

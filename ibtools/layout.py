@@ -57,6 +57,8 @@ class StoreSpec:
         layer.
     prefit : bool, optional
         Whether the training begins with random labels, which the store then keeps.
+    recomputed : bool, optional
+        Whether the store says of how many snapshots computed twice how many values differed.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class StoreSpec:
     attributes: Mapping[str, str] = field(default_factory=dict)
     keep: Keep = "codes"
     prefit: bool = False
+    recomputed: bool = False
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
@@ -101,6 +104,7 @@ class StoreSpec:
             floating=any(not layer.quantised for layer in self.layers),
             keep=self.keep,
             prefit=self.prefit,
+            recomputed=self.recomputed,
         )
 
     @property

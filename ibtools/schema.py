@@ -19,9 +19,10 @@ Keep = Literal["codes", "partition"]
 """What a store keeps of a snapshot: the cube of codes and float values, or only which samples share
 a state of each layer."""
 
-Presence = Literal["always", "quantised", "float", "partition", "prefit"]
+Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed"]
 """When a store has the variable: always, if it keeps the cube and any layer is quantised (or
-float), if it keeps the partition only, if the training begins with random labels."""
+float), if it keeps the partition only, if the training begins with random labels, if the recorder
+computes snapshots twice to see whether they are the same."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Variable:
         One sentence.
     coordinate : bool, optional
         Whether it labels the others.
-    presence : {"always", "quantised", "float", "partition", "prefit"}, optional
+    presence : {"always", "quantised", "float", "partition", "prefit", "recomputed"}, optional
         Which stores have it.
     label : str, optional
         Short name for the axis of a figure.
@@ -130,6 +131,16 @@ STORE_VARIABLES: tuple[Variable, ...] = (
         presence="prefit",
     ),
     Variable(
+        "n_recomputed", ("repeat",), ("int32",), "1", 0, "0: none",
+        "snapshots of the repeat that were computed twice, the samples in other batches",
+        presence="recomputed",
+    ),
+    Variable(
+        "n_recomputed_differences", ("repeat",), ("int64",), "1", 0, "0: none",
+        "codes (or float values) of these that were not the same both times",
+        presence="recomputed",
+    ),
+    Variable(
         "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all of the snapshot is on disk",
     ),
@@ -209,6 +220,25 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "distinct states of the layer over the samples",
     ),
     Variable(
+        "n_singletons", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
+        "states of the layer that a single sample is in",
+    ),
+    Variable(
+        "saturation", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+        "H(T) / log2 N: at 1 every sample has its own state, and I(T;Y) is H(Y) for any labels",
+        label="H(T) / log2 N",
+    ),
+    Variable(
+        "mi_ty_null", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "chance level: mean I(T;Y) over all permutations of the labels",
+        label="chance level of I(T;Y)",
+    ),
+    Variable(
+        "mi_ty_above_null", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "mi_ty - mi_ty_null: what I(T;Y) has beyond the chance level; below 0 if it has less",
+        label="I(T;Y) above chance",
+    ),
+    Variable(
         "mi_xt_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
         "information of a single unit about the input, mean over the units; with --per-unit",
         label="mean I(X;T_i)",
@@ -224,6 +254,25 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "bins; with --bounds low,high",
     ),
     Variable(
+        "mi_xt_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the input; of kde, whose mi_xt is the upper bound",
+        label="I(X;T), lower bound",
+    ),
+    Variable(
+        "mi_ty_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), lower bound",
+    ),
+    Variable(
+        "mi_ty_upper", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "upper bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), upper bound",
+    ),
+    Variable(
+        "noise_variance", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+        "variance of the noise that was added to each unit; of kde with noise relative to values",
+    ),
+    Variable(
         "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all results of the snapshot are on disk",
     ),
@@ -233,7 +282,12 @@ STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if varia
 
 
 def store_variables(
-    *, quantised: bool, floating: bool, keep: Keep = "codes", prefit: bool = False
+    *,
+    quantised: bool,
+    floating: bool,
+    keep: Keep = "codes",
+    prefit: bool = False,
+    recomputed: bool = False,
 ) -> tuple[Variable, ...]:
     """Return the variables of a store.
 
@@ -245,6 +299,8 @@ def store_variables(
         Whether the store keeps the cube, or the partition only.
     prefit : bool, optional
         Whether the training begins with random labels.
+    recomputed : bool, optional
+        Whether the recorder computes snapshots twice to see whether they are the same.
 
     Returns
     -------
@@ -258,6 +314,7 @@ def store_variables(
         "float": floating and cube,
         "partition": not cube,
         "prefit": prefit,
+        "recomputed": recomputed,
     }
     return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
 

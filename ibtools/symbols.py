@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ibtools.snapshots import LayerSpec
 
 _NEGATIVE_ZERO = np.uint32(0x80000000)
+_SHORT_AXIS = 32  # numpy is slow along a last axis that is shorter
 
 
 def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsignedinteger]:
@@ -97,10 +98,16 @@ def softmax_symbols(code: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedint
     [[0, 190], [0, 190]]
     """
     code = code_symbols(code)
+    if code.shape[-1] > _SHORT_AXIS:
+        symbols: NDArray[np.unsignedinteger] = code.max(axis=-1, keepdims=True) - code
+        return symbols
     largest = code[..., 0]
-    for unit in range(1, code.shape[-1]):  # numpy is slow in reducing a short last axis
+    for unit in range(1, code.shape[-1]):
         largest = np.maximum(largest, code[..., unit])
-    return largest[..., np.newaxis] - code
+    symbols = np.empty(code.shape, code.dtype)
+    for unit in range(code.shape[-1]):
+        np.subtract(largest, code[..., unit], out=symbols[..., unit])
+    return symbols
 
 
 def float_symbols(values: NDArray[np.float32]) -> NDArray[np.uint32]:

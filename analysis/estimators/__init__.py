@@ -5,12 +5,15 @@ it counts states, it derives from `CountingEstimator` and says only what a symbo
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from ibtools.analysis.estimators.binned import Binned, Bounds, Strategy, parse_bounds
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import PER_UNIT_SUFFIX, CountingEstimator
 from ibtools.analysis.estimators.exact import Exact
+from ibtools.analysis.estimators.kde import Kde
+from ibtools.analysis.estimators.knn import Knn
+from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
 from ibtools.errors import InputError, unknown_name
 
@@ -22,7 +25,10 @@ __all__ = [
     "Estimator",
     "EstimatorLike",
     "Exact",
+    "Kde",
+    "Knn",
     "LayerBlock",
+    "Population",
     "Requantised",
     "Statistics",
     "Strategy",
@@ -47,6 +53,8 @@ class Estimator(Protocol):
     representation : str
         What is measured, as a figure writes it: "T" where it is the layer itself, else such as
         "binned T", and then I(X;T) is called the entropy of that.
+    noisy : bool
+        Whether it is no function of the layer, so that I(X;T) of it is no entropy.
     variables : tuple of str
         The variables of the results that `statistics` computes, all declared in
         `ibtools.schema.RESULT_VARIABLES`.
@@ -56,6 +64,8 @@ class Estimator(Protocol):
         Whether a store that keeps the partition is not enough.
     needs_global_range : bool
         Whether the result of a snapshot depends on the ranges of all others.
+    min_class_size : int
+        How many samples every class must have.
     """
 
     @property
@@ -65,6 +75,8 @@ class Estimator(Protocol):
     @property
     def representation(self) -> str: ...  # noqa: D102
     @property
+    def noisy(self) -> bool: ...  # noqa: D102
+    @property
     def variables(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def attributes(self) -> dict[str, Any]: ...  # noqa: D102
@@ -72,24 +84,31 @@ class Estimator(Protocol):
     def needs_values(self) -> bool: ...  # noqa: D102
     @property
     def needs_global_range(self) -> bool: ...  # noqa: D102
-
-    @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
-        """Build the estimator from its specification without name and ``-per-unit``."""
-        ...
+    @property
+    def min_class_size(self) -> int: ...  # noqa: D102
 
     def statistics(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer."""
         ...
 
 
+class EstimatorClass(Protocol):
+    """What `ESTIMATORS` holds: classes that build an estimator from options."""
+
+    def from_options(self, options: str, *, per_unit: bool = False) -> Estimator:
+        """Build the estimator from its specification without name and ``-per-unit``."""
+        ...
+
+
 EstimatorLike = str | Estimator
 """An estimator, its name, or its specification."""
 
-ESTIMATORS: Mapping[str, type[Estimator]] = {
+ESTIMATORS: Mapping[str, EstimatorClass] = {
     "exact": Exact,
     "binned": Binned,
     "requantised": Requantised,
+    "kde": Kde,
+    "knn": Knn,
 }
 """Every estimator by its name."""
 
@@ -100,8 +119,9 @@ def parse_estimator(specification: str) -> Estimator:
     Parameters
     ----------
     specification : str
-        A name in `ESTIMATORS`, all options that follow, and ``-per-unit``. Options that are left
-        out at the end have their defaults.
+        A name in `ESTIMATORS`, all options that follow, and ``-per-unit``; or, for a target
+        population, ``-population-`` and the name of a correction. Options that are left out at the
+        end have their defaults.
 
     Returns
     -------
@@ -121,7 +141,12 @@ def parse_estimator(specification: str) -> Estimator:
     'binned-uniform-100-global'
     >>> parse_estimator("binned").specification
     'binned-uniform-30-layer'
+    >>> parse_estimator("binned-population-chao-shen").specification
+    'binned-uniform-30-layer-population-chao-shen'
     """
+    base, mark, correction = specification.partition(MARK)
+    if mark:
+        return Population.of(parse_estimator(base), correction.removeprefix("-"))
     words = specification.removesuffix(PER_UNIT_SUFFIX)
     name, _, options = words.partition("-")
     if name not in ESTIMATORS:
@@ -166,6 +191,8 @@ def create_estimators(
     bin_width: float | None = None,
     bounds: Bounds | None = None,
     per_unit: bool = False,
+    target: str | None = None,
+    correction: str | None = None,
 ) -> tuple[Estimator, ...]:
     """Build estimators from names or specifications, and options for what these leave open.
 
@@ -177,6 +204,11 @@ def create_estimators(
         Of the estimator that is given as the bare name ``binned``.
     per_unit : bool, optional
         Also compute means over single units, in all of them.
+    target : {"recorded", "population"}, optional
+        Whether the information is about the recorded inputs, the default, or estimated for the
+        population that they are a sample of.
+    correction : {"miller-madow", "grassberger", "chao-shen"}, optional
+        How it is estimated for a population.
 
     Returns
     -------
@@ -188,7 +220,8 @@ def create_estimators(
     UnknownNameError
         If there is none of a name.
     InputError
-        If options of bins are given and no estimator is ``binned``, or an option is out of range.
+        If options of bins are given and no estimator is ``binned``, if there is a correction
+        without the target population or the other way around, or if an option is out of range.
 
     Examples
     --------
@@ -208,7 +241,7 @@ def create_estimators(
             f"{', '.join(specifications)}; add binned"
         )
     suffix = PER_UNIT_SUFFIX * per_unit
-    return get_estimators(
+    chosen = get_estimators(
         [
             Binned(per_unit, **given)
             if specification == "binned" and given
@@ -216,3 +249,19 @@ def create_estimators(
             for specification in specifications
         ]
     )
+    return _aim(chosen, target, correction)
+
+
+def _aim(
+    estimators: tuple[Estimator, ...], target: str | None, correction: str | None
+) -> tuple[Estimator, ...]:
+    """Make estimators of the recorded inputs into ones of the target."""
+    if target not in (None, "recorded", TARGET):
+        raise unknown_name("target", target, ("recorded", TARGET))
+    if target == TARGET:
+        return tuple(Population.of(one, correction) for one in estimators)
+    if correction:
+        raise InputError(
+            f"the correction {correction} is for the target population; add --target population"
+        )
+    return estimators

@@ -8,13 +8,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ibtools.analysis.chance import chance_levels, count_singletons, saturation
+from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
-from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.information import information_of_labels, information_of_spectra
 from ibtools.analysis.partition import partition_block
 
 Symbols = NDArray[np.unsignedinteger]
 
-WHOLE_LAYER = ("mi_xt", "mi_ty", "entropy_t", "n_states")
+WHOLE_LAYER = (
+    "mi_xt",
+    "mi_ty",
+    "entropy_t",
+    "n_states",
+    "n_singletons",
+    "saturation",
+    "mi_ty_null",
+    "mi_ty_above_null",
+)
 PER_UNIT = ("mi_xt_per_unit", "mi_ty_per_unit")
 
 PER_UNIT_SUFFIX = "-per-unit"
@@ -40,6 +51,8 @@ class CountingEstimator(ABC):
     name: ClassVar[str]
     representation: ClassVar[str] = "T"
     """What is counted, as a figure writes it."""
+    noisy: ClassVar[bool] = False
+    min_class_size: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -102,7 +115,7 @@ class CountingEstimator(ABC):
             If there is no sample or unit, a value is NaN, or y does not fit.
         """
         symbols = self.discretise(block)
-        found = _whole_layer(symbols, block)
+        found = statistics_of_labels(*partition_block(symbols), block.y, block.n_classes)
         return found | self._unit_statistics(block, symbols) if self.per_unit else found
 
     def _unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
@@ -118,10 +131,50 @@ class CountingEstimator(ABC):
         yield np.ascontiguousarray(symbols[index].T)[..., np.newaxis]
 
 
-def _whole_layer(symbols: Symbols, block: LayerBlock) -> Statistics:
-    labels, n_states = partition_block(symbols)
-    entropy_t, mi_ty = information_of_labels(labels, block.y, block.n_classes)
-    return {"mi_xt": entropy_t.copy(), "mi_ty": mi_ty, "entropy_t": entropy_t, "n_states": n_states}
+def statistics_of_labels(
+    labels: NDArray[np.uint32],
+    n_states: NDArray[np.int64],
+    y: NDArray[np.integer],
+    n_classes: int,
+) -> Statistics:
+    """Compute all that the results say of whole layers, from their partitions.
+
+    Parameters
+    ----------
+    labels : ndarray, (block, sample), uint32
+        As from `ibtools.analysis.partition.partition_block`; sample is consumed.
+    n_states : ndarray, (block,), int64
+        How many states there are.
+    y : ndarray, (sample,), integer
+        Class of each sample, 0 to n_classes - 1.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    dict of str to ndarray, (block,)
+        Every one of `WHOLE_LAYER`: float64, bits (saturation: a fraction); or counts, int64.
+
+    Examples
+    --------
+    >>> labels, y = np.array([[0, 1, 2, 3]], np.uint32), np.array([0, 0, 1, 1])
+    >>> found = statistics_of_labels(labels, np.array([4]), y, 2)
+    >>> [float(found[name][0]) for name in ("mi_ty", "mi_ty_null", "saturation")]
+    [1.0, 1.0, 1.0]
+    """
+    states, classes, cells = label_spectra(labels, y, n_classes)
+    entropy_t, mi_ty = information_of_spectra(states, classes, cells, n_samples=y.size)
+    mi_ty_null = chance_levels(states, classes)
+    return {
+        "mi_xt": entropy_t.copy(),
+        "mi_ty": mi_ty,
+        "entropy_t": entropy_t,
+        "n_states": n_states,
+        "n_singletons": count_singletons(states),
+        "saturation": saturation(entropy_t, y.size),
+        "mi_ty_null": mi_ty_null,
+        "mi_ty_above_null": mi_ty - mi_ty_null,
+    }
 
 
 def _information(

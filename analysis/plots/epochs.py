@@ -2,18 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.style import (
+from ibtools.analysis.plots.reference import (
+    BOUND_LINE,
     CEILING_ROOM,
+    CEILINGS,
+    CHANCE_LINE,
+    HOLLOW_COLOR,
+    bounds_handle,
+    ceiling_handle,
+    chance_handle,
+    draw_ceiling,
+    hollow_handle,
+)
+from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
-    draw_ceiling,
     draw_legend_below,
     drawing_style,
     layer_styles,
@@ -21,7 +31,7 @@ from ibtools.analysis.plots.style import (
     variable_label,
 )
 from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
@@ -41,14 +51,17 @@ def information_epochs(
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
     denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
-    layers' colours are one real repeat, the one of median rank. Grey dashed lines are the ceilings
-    H(X) and H(Y); a random-label prefit has a grey ground.
+    layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
+    of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
+    layer is saturated: nearly every input has a state of its own
+    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) = log2 N and
+    H(Y); a random-label prefit has a grey ground.
 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
-        Repeats that failed are left out and counted in the title.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt`, `mi_ty` and, if it
+        is there, `mi_ty_null`, in bits. Repeats that failed are left out and counted in the title.
     axes : sequence of two Axes, optional
         Where to draw I(X;T) and I(T;Y), in the caller's style. By default one above the other in a
         new figure in the style of ibtools, unknown to pyplot.
@@ -103,19 +116,27 @@ def _draw_pair(
     styles: dict[str, LayerStyle],
     middle: xr.Dataset | None,
 ) -> None:
-    for ax, variable, symbol in ((upper, "mi_xt", "X"), (lower, "mi_ty", "Y")):
-        _draw_variable(ax, summary, variable, styles)
-        if middle is not None:
-            _draw_middle(ax, middle[variable].sel(epoch=summary.epochs), styles)
-        ceiling = summary.mean.attrs[f"entropy_{symbol.lower()}"]
-        ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
-        draw_ceiling(ax, "y", ceiling, f"H({symbol})")
+    draw_variable(upper, summary, "mi_xt", styles, middle=middle)
+    draw_variable(lower, summary, "mi_ty", styles, middle=middle)
     upper.set_title(summary.caption)
-    handles = [line for line in lower.lines if line.get_label() in styles]
+    draw_legend_below(lower, _legend_handles(lower, summary, styles, middle))
+
+
+def _legend_handles(
+    ax: Axes, summary: RepeatSummary, styles: dict[str, LayerStyle], middle: xr.Dataset | None
+) -> list[Line2D]:
+    handles = [line for line in ax.lines if line.get_label() in styles]
+    if CHANCE in summary.mean:
+        handles.append(chance_handle())
+    if any(name in summary.mean for name in BOUNDS):
+        handles.append(bounds_handle())
+    handles.append(ceiling_handle())
+    if bool(summary.saturated.any()):
+        handles.append(hollow_handle())
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
-    draw_legend_below(lower, handles)
+    return handles
 
 
 def _height(ax: Axes) -> float:
@@ -123,22 +144,60 @@ def _height(ax: Axes) -> float:
     return high - low
 
 
-def _draw_variable(
-    ax: Axes, summary: RepeatSummary, variable: str, styles: dict[str, LayerStyle]
+def draw_variable(
+    ax: Axes,
+    summary: RepeatSummary,
+    variable: Literal["mi_xt", "mi_ty"],
+    styles: Mapping[str, LayerStyle],
+    *,
+    middle: xr.Dataset | None = None,
 ) -> None:
+    """Draw one variable of every layer against epoch, with what it is read against.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to.
+    summary : RepeatSummary
+        What; bounds and chance level where it has them.
+    variable : {"mi_xt", "mi_ty"}
+        Which.
+    styles : mapping of str to LayerStyle
+        The layers to draw.
+    middle : Dataset, (epoch, layer), optional
+        One repeat, drawn thin and dashed.
+    """
     for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
         _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
     set_y_label(ax, variable_label(summary.mean[variable]))
+    if middle is not None:
+        _draw_lines(ax, middle[variable].sel(epoch=summary.epochs), styles, MIDDLE_LINE)
+    if variable == "mi_ty" and CHANCE in summary.mean:
+        _draw_lines(ax, summary.mean[CHANCE], styles, CHANCE_LINE)
+    for bound in (f"{variable}_lower", f"{variable}_upper"):
+        if bound in summary.mean:
+            _draw_lines(ax, summary.mean[bound], styles, BOUND_LINE)
+    _draw_ceiling_of(ax, summary, "x" if variable == "mi_xt" else "y")
 
 
-def _draw_middle(ax: Axes, values: xr.DataArray, styles: dict[str, LayerStyle]) -> None:
-    """Draw one repeat, (epoch, layer), thin and dashed."""
+def _draw_ceiling_of(ax: Axes, summary: RepeatSummary, direction: Literal["x", "y"]) -> None:
+    """Draw what the coordinate of a plane cannot exceed, as a level."""
+    ceiling = summary.mean.attrs[f"entropy_{direction}"]
+    ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
+    draw_ceiling(ax, "y", ceiling, CEILINGS[direction])
+
+
+def _draw_lines(
+    ax: Axes, values: xr.DataArray, styles: Mapping[str, LayerStyle], look: Mapping[str, Any]
+) -> None:
+    """Draw one thin line per layer, (epoch, layer), which the legend explains once for all."""
     for name, style in styles.items():
         line = values.sel(layer=name)
-        ax.plot(line["epoch"], line, color=style.color, label=f"_middle {name}", **MIDDLE_LINE)
+        label = f"_{values.name} {name}"
+        ax.plot(line["epoch"], line, color=style.color, label=label, **look)
 
 
 def _draw_layer(
@@ -152,16 +211,20 @@ def _draw_layer(
 ) -> Line2D:
     mean = summary.mean[variable].sel(layer=layer).values
     deviation = summary.deviation[variable].sel(layer=layer).values
-    (line,) = ax.plot(
-        summary.epochs,
-        mean,
-        color=style.color,
-        marker=style.marker,
-        markevery=(marker_offset, MARKER_SPACING),
-        markersize=4,
-        linewidth=1.2,
-        label=layer,
-    )
+    look: dict[str, Any] = {"color": style.color, "marker": style.marker, "markersize": 4}
+    (line,) = ax.plot(summary.epochs, mean, markevery=[], linewidth=1.2, label=layer, **look)
+    hollow = summary.saturated.sel(layer=layer).values
+    for drawn, face in ((~hollow, style.color), (hollow, HOLLOW_COLOR)):
+        if drawn.any():
+            ax.plot(
+                summary.epochs[drawn],
+                mean[drawn],
+                linestyle="none",
+                markevery=(marker_offset, MARKER_SPACING),
+                markerfacecolor=face,
+                label=f"_markers {layer}",
+                **look,
+            )
     ax.fill_between(
         summary.epochs,
         mean - deviation,

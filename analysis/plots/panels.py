@@ -2,21 +2,29 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import Limits
+from ibtools.analysis.plots.reference import (
+    CEILINGS,
+    HOLLOW_COLOR,
+    ceiling_handle,
+    draw_ceiling,
+    hollow_handle,
+)
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_epoch_colormap,
-    draw_ceiling,
     set_y_label,
     variable_label,
 )
@@ -94,8 +102,7 @@ def draw_panel(
     points = _draw_points(ax, panel.summary, styles, scale)
     ax.set_xlim(panel.limits[0])
     ax.set_ylim(panel.limits[1])
-    directions: tuple[tuple[Literal["x", "y"], str], ...] = (("x", "H(X)"), ("y", "H(Y)"))
-    for direction, symbol in directions:
+    for direction, symbol in CEILINGS.items():
         label = None if panel.is_zoom else symbol  # once is enough, and a zoom has no room
         draw_ceiling(ax, direction, attributes[f"entropy_{direction}"], label)
     if panel.marked is not None:
@@ -115,10 +122,24 @@ def draw_colorbar(points: PathCollection, axes: Sequence[Axes], scale: EpochScal
     scale.apply_to_colorbar(figure.colorbar(points, ax=ax, extend=extend, aspect=aspect))
 
 
-def layer_handles(names: Iterable[str], styles: Mapping[str, LayerStyle]) -> list[Line2D]:
-    """Stand for the layers by their markers, in a colour that is no epoch's."""
+def legend_handles(
+    names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Iterable[Panel]
+) -> list[Line2D]:
+    """Stand for the layers by their markers, in a colour that is no epoch's, and for what is read.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The layers.
+    styles : mapping of str to LayerStyle
+        Their markers.
+    panels : iterable of Panel
+        What is drawn: hollow points are explained if any has them.
+    """
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
-    return [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
+    handles = [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
+    any_hollow = any(bool(panel.summary.saturated.any()) for panel in panels)
+    return [*handles, ceiling_handle(), *([hollow_handle()] if any_hollow else [])]
 
 
 def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:
@@ -141,26 +162,39 @@ def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> No
 def _draw_points(
     ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerStyle], scale: EpochScale
 ) -> PathCollection:
-    """Draw one collection of points per layer, later epochs above earlier ones; return the last."""
+    """Draw one collection of points per layer, later epochs above earlier ones; return the last.
+
+    As the colour is in the faces of full and in the edges of hollow points, matplotlib can't map
+    it; the norm and the map are kept for the colour bar.
+    """
     areas = np.linspace(FIRST_AREA, LAST_AREA, len(summary.layers))
-    outlines = ["none"] * (summary.epochs.size - 1) + [LAST_EPOCH_COLOR]
     norm, colormap = scale.norm, create_epoch_colormap()
+    colors = colormap(norm(summary.epochs))
     for name, area in zip(summary.layers, areas, strict=True):
         layer = summary.mean.sel(layer=name)
+        faces, edges = _face_and_edge_colors(colors, summary.saturated.sel(layer=name).values)
         points = ax.scatter(
             layer["mi_xt"].values,
             layer["mi_ty"].values,
-            c=summary.epochs,
             s=area,
             marker=styles[name].marker,
-            norm=norm,
-            cmap=colormap,
             linewidths=0.7,
-            edgecolors=outlines,
             zorder=3,
             label=name,
         )
+        points.set(facecolors=faces, edgecolors=edges, norm=norm, cmap=colormap)
     return points
+
+
+def _face_and_edge_colors(
+    colors: NDArray[np.float64], hollow: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Colour the points of all epochs, (epoch, rgba); the last is outlined."""
+    faces, edges = colors.copy(), colors.copy()
+    faces[hollow] = to_rgba(HOLLOW_COLOR)
+    edges[~hollow, 3] = 0.0
+    edges[-1] = to_rgba(LAST_EPOCH_COLOR)
+    return faces, edges
 
 
 def _mark(ax: Axes, limits: Limits) -> None:

@@ -12,7 +12,7 @@ from ibtools.analysis.plots.panels import (
     Panel,
     draw_colorbar,
     draw_panel,
-    layer_handles,
+    legend_handles,
     panels_scale,
 )
 from ibtools.analysis.plots.style import (
@@ -43,9 +43,10 @@ def information_plane(
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
     The points of one epoch are joined by a thin line, those of the last epoch are outlined. The
-    colour is the epoch, on the same norm as the colour bar; a random-label prefit is grey. Dashed
-    lines are the ceilings H(X) and H(Y). A second panel shows what is crowded, which is framed in
-    the first.
+    colour is the epoch, on the same norm as the colour bar; a random-label prefit is grey. Hollow
+    points are saturated: nearly every input has a state of its own, so that I(T;Y) is near H(Y)
+    whatever was learned (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings
+    H(X) = log2 N and H(Y). A second panel shows what is crowded, which is framed in the first.
 
     Parameters
     ----------
@@ -122,7 +123,9 @@ def _draw_figure(panel: Panel, styles: dict[str, LayerStyle], *, colorbar: bool)
         return ax
     ax, zoom_ax = create_axes(2, size=ZOOMED_SIZE, ncols=2)
     _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar, legend=False)
-    draw_figure_legend(cast(Figure, ax.figure), layer_handles(panel.summary.layers, styles))
+    draw_figure_legend(
+        cast(Figure, ax.figure), legend_handles(panel.summary.layers, styles, [panel])
+    )
     return ax
 
 
@@ -142,6 +145,6 @@ def _draw_on(
     elif zoom_ax is not None:
         zoom_ax.set_axis_off()
     if legend:
-        draw_legend_below(ax, layer_handles(panel.summary.layers, styles))
+        draw_legend_below(ax, legend_handles(panel.summary.layers, styles, [panel]))
     if colorbar:
         draw_colorbar(points, [ax] if zoom_ax is None else [ax, zoom_ax], scale)

@@ -14,7 +14,7 @@ from ibtools.analysis.plots.panels import (
     Panel,
     draw_colorbar,
     draw_panel,
-    layer_handles,
+    legend_handles,
     panels_layers,
     panels_scale,
 )
@@ -105,7 +105,7 @@ def information_planes(
         if axes is None:
             return _draw_figure(panels, styles, ncols)
         _draw_panels(panels, list(axes), styles)
-        draw_legend_below(axes[-1], layer_handles(_drawn_layers(panels, styles), styles))
+        draw_legend_below(axes[-1], legend_handles(_drawn_layers(panels, styles), styles, panels))
     return tuple(axes)
 
 
@@ -234,7 +234,7 @@ def _draw_figure(
     there = [(ax, cell) for ax, cell in zip(grid, cells, strict=True) if cell is not None]
     _draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
     figure = cast(Figure, grid[0].figure)
-    draw_figure_legend(figure, layer_handles(_drawn_layers(panels, styles), styles))
+    draw_figure_legend(figure, legend_handles(_drawn_layers(panels, styles), styles, panels))
     return tuple(ax for ax, cell in there if any(cell is panel for panel in panels))
 
 

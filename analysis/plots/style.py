@@ -1,4 +1,4 @@
-"""One look for every figure: fonts, colours, markers, labels, ceilings, legends and files.
+"""One look for every figure: fonts, colours, markers, labels, legends and files.
 
 Figures are `matplotlib.figure.Figure` objects, never pyplot's, and settings are changed only while
 a figure of ours is drawn or saved. So nothing global changes, no display is needed, and axes that
@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -62,18 +62,6 @@ SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
 """The suffixes of figures, each with the metadata that would differ from run to run."""
 
 PREFIT_COLOR = "0.7"
-CEILING_COLOR = "0.45"
-CEILING_LINE: Mapping[str, Any] = MappingProxyType(
-    {
-        "color": CEILING_COLOR,
-        "linewidth": 0.7,
-        "linestyle": (0, (4, 3)),
-        "zorder": 1,
-        "label": "_ceiling",
-    }
-)
-CEILING_ROOM = 0.045
-"""Room beyond a ceiling for its label, as a fraction of the axis."""
 
 LEGEND_CHARACTERS = 13.0
 """How long the rows of a legend may be, per inch of width."""
@@ -213,40 +201,6 @@ def set_y_label(ax: Axes, label: str) -> None:
     text.set_text("\n".join(lines))
 
 
-def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: str | None) -> None:
-    """Draw the largest value that an axis can reach as a thin line, labelled where there is room.
-
-    Parameters
-    ----------
-    ax : Axes
-        With its limits set: what is beyond them is not drawn.
-    direction : {"x", "y"}
-        The axis that has the ceiling.
-    value : float
-        The ceiling, in the unit of the axis.
-    symbol : str or None
-        What the ceiling is, such as "H(X)"; no label for None.
-    """
-    low, high = ax.get_xlim() if direction == "x" else ax.get_ylim()
-    if not low <= value <= high:
-        return
-    draw_line = ax.axvline if direction == "x" else ax.axhline
-    draw_line(value, **CEILING_LINE)
-    if symbol is None:
-        return
-    place: dict[str, Any]
-    if direction == "x":
-        beyond = high - value > CEILING_ROOM * (high - low)
-        place = {"xy": (value, 0), "xycoords": ax.get_xaxis_transform(), "rotation": 90}
-        place |= {"xytext": (2 if beyond else -2, 4), "ha": "left" if beyond else "right"}
-    else:
-        place = {"xy": (0, value), "xycoords": ax.get_yaxis_transform()}
-        place |= {"xytext": (4, 3), "ha": "left"}
-    text = f"{italic_symbols(symbol)} = {value:.4g}"
-    place |= {"va": "bottom", "textcoords": "offset points"}
-    ax.annotate(text, color=CEILING_COLOR, fontsize="x-small", **place)
-
-
 def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     """Put a legend under the x label, where it hides no data.
 
@@ -280,7 +234,8 @@ def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
     """Choose as many columns as fit a width in inches."""
-    lengths = [len(str(handle.get_label())) + HANDLE_CHARACTERS for handle in handles]
+    labels = [str(handle.get_label()).replace("$", "") for handle in handles]
+    lengths = [len(label) + HANDLE_CHARACTERS for label in labels]
     fitting = (
         n
         for n in range(len(handles), 1, -1)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+import zarr
+from dask.system import CPU_COUNT
 
 import ibtools
 from ibtools.commands.interrupted import exit_interrupted
@@ -17,11 +19,11 @@ from ibtools.commands.interrupted import exit_interrupted
     multiple=True,
     default=("exact",),
     show_default=True,
-    help="exact, binned, requantised, or a full name such as binned-uniform-30-global; "
-    "may be given several times, for one pass over the store.",
+    help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global or "
+    "kde-0.001; may be given several times, for one pass over the store.",
 )
-@click.option("--strategy", help="Bins: uniform, quantile or width.  [default: uniform]")
-@click.option("--bins", type=int, help="Bins: how many, for uniform and quantile.  [default: 30]")
+@click.option("--strategy", help="Bins: uniform, quantile, unique or width.  [default: uniform]")
+@click.option("--bins", type=int, help="Bins: how many, for all but width.  [default: 30]")
 @click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
 @click.option(
     "--bounds",
@@ -29,10 +31,33 @@ from ibtools.commands.interrupted import exit_interrupted
     "[default: layer; for width zero]",
 )
 @click.option("--per-unit", is_flag=True, help="Means over single units too.")
+@click.option(
+    "--target",
+    help="What the information is about: the recorded inputs, or the population they are a sample "
+    "of.  [default: recorded]",
+)
+@click.option("--correction", help="For a population: miller-madow, grassberger or chao-shen.")
 @click.option("--output", help="Write the results here.  [default: into the store]")
+@click.option(
+    "--memory",
+    default="1GiB",
+    show_default=True,
+    help="What each process may use at its peak, such as 512MiB.",
+)
+@click.option(
+    "--scheduler",
+    help="threads, processes or synchronous on this machine, or tcp://HOST:PORT of a dask "
+    "cluster.  [default: threads]",
+)
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def analyze(
-    store: str, estimators: tuple[str, ...], output: str | None, quiet: bool, **options: Any
+    store: str,
+    estimators: tuple[str, ...],
+    output: str | None,
+    memory: str,
+    scheduler: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
 
@@ -44,11 +69,22 @@ def analyze(
       ibtools analyze syn.zarr --estimator exact
       ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
       ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
+      ibtools analyze mnist.zarr --target population --correction chao-shen
       ibtools analyze s3://bucket/syn.zarr --output results.zarr
+      ibtools analyze large.zarr --memory 512MiB --scheduler tcp://10.0.0.1:8786
     """
     chosen = _create_estimators(estimators, **options)
     try:
-        reports = ibtools.analyze_store(store, estimator=chosen, output=output, quiet=quiet)
+        # Every thread in which zarr decodes keeps freed memory; as many as cores are enough.
+        with zarr.config.set({"threading.max_workers": CPU_COUNT}):
+            reports = ibtools.analyze_store(
+                store,
+                estimator=chosen,
+                output=output,
+                memory=memory,
+                scheduler=scheduler,
+                quiet=quiet,
+            )
     except KeyboardInterrupt:
         exit_interrupted(True)
     for report in reports:

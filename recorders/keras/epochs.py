@@ -14,6 +14,9 @@ from ibtools.recorders.keras.quantizers import ranged_layers, reset_ranges
 from ibtools.recorders.keras.snapshot import choose_batch_size, output_model
 from ibtools.snapshots import History
 
+EVALUATED_VALUES = 2**20
+"""How many float32 values a batch has in the evaluation after an epoch: 4 MiB, to stay in cache."""
+
 _CONVOLUTIONS = (tf_keras.layers.Conv1D, tf_keras.layers.Conv2D, tf_keras.layers.Conv3D)
 
 _RANDOM_OPERATIONS = frozenset(
@@ -56,20 +59,15 @@ class EpochProgram:
     The steps are those of `tf_keras.Model.fit`: the gradient of the mean loss of a batch and of the
     layers' own losses, then one step of the model's optimiser. As a plain graph they give the same
     weights. XLA sums in another order, so that weights agree to rounding. Models with convolutions
-    stay a plain graph, because TensorFlow's own kernels for these are faster on a processor, and so
-    do models that draw random numbers while they train.
+    stay a plain graph, because XLA makes these no faster on a processor, and so do models that draw
+    random numbers while they train.
     """
 
     def __init__(self, tapped: TappedModel, training: Training, x: Any, max_epochs: int) -> None:
         self.max_epochs = max_epochs
-        self._function = _build_function(tapped, training, x, max_epochs)
-        n_samples, n_train = len(x), int((~training.data.is_test).sum())
-        self._signature = [
-            tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([max_epochs, n_train], tf.int64),
-            tf.TensorSpec([max_epochs], tf.int32),
-            tf.TensorSpec([2, n_samples], tf.int64),
-        ]
+        self._x = tf.reshape(x, [len(x), -1])
+        self._function = _build_function(tapped, training, self._x, max_epochs)
+        self._signature = _signature(training, max_epochs)
         self._run = self._trace(with_xla=not _has_convolutions(tapped.model))
         if _draws_random_numbers(self._run):
             self._run = self._trace(with_xla=False)
@@ -91,17 +89,17 @@ class EpochProgram:
             Of each epoch, evaluated after it on the labels that it trained on.
         """
         train = np.flatnonzero(~training.data.is_test)
-        orders = np.zeros((self.max_epochs, train.size), np.int64)
+        positions = np.zeros((self.max_epochs, train.size), np.int64)
+        labels = np.zeros((self.max_epochs, len(training.data.y)), np.int64)
         for row, epoch in enumerate(epochs):
-            orders[row] = train[training.seeds.batch_order(epoch, train.size)]
-        is_random = np.zeros(self.max_epochs, np.int32)
-        is_random[: len(epochs)] = np.array(epochs) <= 0
-        labels = np.stack([training.data.y, training.random_label])
-        found = self._call(np.int32(len(epochs)), orders, is_random, labels)
+            positions[row] = train[training.seeds.batch_order(epoch, train.size)]
+            labels[row] = training.trained_label(epoch)
+        # Rows are gathered here, because XLA would do it value by value.
+        ordered = tf.gather(self._x, positions), tf.gather(labels, positions, batch_dims=1)
+        found = self._call(tf.constant(len(epochs)), *ordered, tf.constant(labels))
         return [History(*(float(number) for number in row)) for row in found[: len(epochs)].numpy()]
 
     def _call(self, *arguments: Any) -> Any:
-        arguments = tuple(tf.constant(argument) for argument in arguments)
         try:
             result = self._run(*arguments)
         except tf.errors.OpError as err:
@@ -128,42 +126,48 @@ class EpochProgram:
         return function.get_concrete_function()
 
 
-def _build_function(
-    tapped: TappedModel, training: Training, x: Any, max_epochs: int
-) -> Callable[..., Any]:
-    """Build what is compiled: train n epochs, return (epoch, 4) float64, a `History` each.
+def _signature(training: Training, max_epochs: int) -> list[Any]:
+    """Describe what the function takes: epochs, their inputs and labels in order, all labels."""
+    x, y = training.data.x, training.data.y
+    n_train = int((~training.data.is_test).sum())
+    return [
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([max_epochs, n_train, x[0].size], tf.float32),
+        tf.TensorSpec([max_epochs, n_train], tf.int64),
+        tf.TensorSpec([max_epochs, len(y)], tf.int64),
+    ]
 
-    The orders are (epoch, training sample), positions among all samples; the labels (2, sample),
-    the true ones and the random ones.
-    """
-    step = _build_step(tapped.model, x, training.data.n_classes)
-    evaluate = _build_evaluate(tapped, x, training.data.is_test)
+
+def _build_function(
+    tapped: TappedModel, training: Training, all_x: Any, max_epochs: int
+) -> Callable[..., Any]:
+    """Build what is compiled: train n epochs, return (epoch, 4) float64, a `History` each."""
+    step = _build_step(tapped.model, training.data.n_classes)
+    evaluate = _build_evaluate(tapped, all_x, training.data.is_test)
     n_train, size = int((~training.data.is_test).sum()), training.batch_size
     whole, rest = n_train - n_train % size, n_train % size
 
-    def run(n_epochs: Any, orders: Any, is_random: Any, labels: Any) -> Any:
+    def run(n_epochs: Any, x: Any, y: Any, labels: Any) -> Any:
         found = tf.zeros([max_epochs, 4], tf.float64)
         for epoch in tf.range(n_epochs):
-            order, label = orders[epoch], labels[is_random[epoch]]
             for first in tf.range(0, whole, size):
-                step(tf.slice(order, [first], [size]), label)
+                step(_batch(x, epoch, first, size), _batch(y, epoch, first, size))
             if rest:
-                step(order[whole:], label)
-            found = tf.tensor_scatter_nd_update(found, [[epoch]], [evaluate(label)])
+                step(_batch(x, epoch, whole, rest), _batch(y, epoch, whole, rest))
+            found = tf.tensor_scatter_nd_update(found, [[epoch]], [evaluate(labels[epoch])])
         return found
 
     return run
 
 
-def _build_step(model: Any, x: Any, n_classes: int) -> Callable[..., None]:
-    """Build the training step of the samples at some positions."""
+def _build_step(model: Any, n_classes: int) -> Callable[..., None]:
+    """Build the training step of one batch."""
     model.optimizer.build(model.trainable_variables)
 
-    def step(positions: Any, label: Any) -> None:
-        y = tf.one_hot(tf.gather(label, positions), n_classes)
+    def step(x: Any, y: Any) -> None:
         with tf.GradientTape() as tape:
-            probabilities = model(tf.gather(x, positions), training=True)
-            loss = tf.add_n([model.loss(y, probabilities), *model.losses])
+            probabilities = model(_samples(model, x), training=True)
+            loss = tf.add_n([model.loss(tf.one_hot(y, n_classes), probabilities), *model.losses])
         model.optimizer.minimize(loss, model.trainable_variables, tape=tape)
 
     return step
@@ -173,15 +177,16 @@ def _build_evaluate(tapped: TappedModel, x: Any, is_test: Any) -> Callable[..., 
     """Build the evaluation of all samples, in the batches and rounds of `SnapshotTaker`."""
     model, ranged = output_model(tapped), ranged_layers(tapped.model)
     is_test = tf.constant(is_test)
-    n_samples, size = len(x), min(len(x), choose_batch_size(tapped))
+    n_samples, size = len(x), min(len(x), choose_batch_size(tapped, EVALUATED_VALUES))
     whole, rest = n_samples - n_samples % size, n_samples % size
     n_rounds = len(ranged) if n_samples > size else 0
 
     def settle(first: Any, length: int) -> None:
-        model(_rows(x, first, length), training=False)
+        model(_samples(model, _rows(x, first, length)), training=False)
 
     def sums(first: Any, length: int, label: Any) -> Any:
-        recorded, probabilities = model(_rows(x, first, length), training=False)
+        samples = _samples(model, _rows(x, first, length))
+        recorded, probabilities = model(samples, training=False)
         label, test = _rows(label, first, length), _rows(is_test, first, length)
         return _sums(recorded, probabilities, label, test)
 
@@ -215,10 +220,22 @@ def _sums(recorded: Any, probabilities: Any, label: Any, is_test: Any) -> Any:
     return tf.stack([tf.reduce_sum(n * part) for part in (1 - test, test) for n in (loss, hit)])
 
 
+def _samples(model: Any, rows: Any) -> Any:
+    """Shape rows as the model takes samples; XLA works fastest on what begins as a matrix."""
+    return tf.reshape(rows, [len(rows), *model.input_shape[1:]])
+
+
 def _rows(array: Any, first: Any, length: int) -> Any:
     """Slice rows of a fixed number, as XLA needs it."""
     others = [int(n) for n in array.shape[1:]]
     return tf.slice(array, [first, *(0 for _ in others)], [length, *others])
+
+
+def _batch(array: Any, epoch: Any, first: Any, length: int) -> Any:
+    """Slice a batch of an epoch in one step: XLA would copy the epoch first."""
+    others = [int(n) for n in array.shape[2:]]
+    batch = tf.slice(array, [epoch, first, *(0 for _ in others)], [1, length, *others])
+    return tf.reshape(batch, [length, *others])
 
 
 def _has_convolutions(model: Any) -> bool:

@@ -9,6 +9,7 @@ import tf_keras
 from ibtools.errors import InputError
 from ibtools.recorders.keras.describe import chooses_values, function_name, output_layer
 from ibtools.recorders.keras.schemes import (
+    CUSTOM_OBJECTS,
     InputScheme,
     LayerConfig,
     output_range,
@@ -172,7 +173,7 @@ def _quantise(model: Any, plan: _Plan) -> Any:
             return copy
         return tfmot.quantization.keras.quantize_annotate_layer(copy, config)
 
-    with tfmot.quantization.keras.quantize_scope({"LayerConfig": LayerConfig}):
+    with tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS):
         annotated = tf_keras.models.clone_model(model, clone_function=annotate)
         annotated.set_weights(model.get_weights())
         return tfmot.quantization.keras.quantize_apply(annotated, InputScheme())

@@ -136,6 +136,26 @@ class LastRangeQuantizer(tfmot.quantization.keras.quantizers.LastValueQuantizer)
         return fake_quantise(inputs, weights["min_var"], weights["max_var"], self.num_bits)
 
 
+class GrowingRangeQuantizer(tfmot.quantization.keras.quantizers.AllValuesQuantizer):  # type: ignore[misc]
+    """Quantise on the range of all tensors that a training has seen.
+
+    Notes
+    -----
+    It does what tfmot does, on rows rather than images: XLA works on the last axis of a tensor
+    side by side, which in grey images has a single value.
+    """
+
+    def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **_: Any) -> Any:
+        """Quantise a tensor, which keeps its shape and becomes multiples of one scale."""
+        low, high = weights["min_var"], weights["max_var"]
+        rows = tf.reshape(inputs, [tf.shape(inputs)[0], -1])
+        if training:
+            low = low.assign(tf.minimum(tf.minimum(low, tf.reduce_min(rows)), 0.0))
+            high = high.assign(tf.maximum(tf.maximum(high, tf.reduce_max(rows)), 0.0))
+        quantised = fake_quantise(rows, low, high, self.num_bits)
+        return tf.ensure_shape(tf.reshape(quantised, tf.shape(inputs)), inputs.shape)
+
+
 def fake_quantise(inputs: Any, low: Any, high: Any, bits: int) -> Any:
     """Round a tensor to the 2**bits values of a range, with a straight-through gradient.
 

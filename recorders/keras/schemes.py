@@ -43,6 +43,7 @@ from ibtools.recorders.keras.quantizers import (
     CurrentRangeQuantizer,
     FixedRangeQuantizer,
     FlooredAverageQuantizer,
+    GrowingRangeQuantizer,
     LastRangeQuantizer,
 )
 
@@ -130,12 +131,22 @@ class InputScheme(tfmot.quantization.keras.QuantizeScheme):  # type: ignore[misc
 
 class _InputTransform(tfmot.quantization.keras.QuantizeLayoutTransform):  # type: ignore[misc]
     def apply(self, model: Any, layer_quantize_map: dict[str, Any]) -> Any:
-        keras = tfmot.quantization.keras
-        transform = keras.default_8bit.default_8bit_transforms.InputLayerQuantize()
+        transformer = tfmot.quantization.keras.graph_transformations.model_transformer
         names = {layer.name for layer in model.layers}
-        return keras.graph_transformations.model_transformer.ModelTransformer(
-            model, [transform], names, layer_quantize_map
+        return transformer.ModelTransformer(
+            model, [_InputQuantize()], names, layer_quantize_map
         ).transform()
+
+
+class _InputQuantize(
+    tfmot.quantization.keras.default_8bit.default_8bit_transforms.InputLayerQuantize  # type: ignore[misc]
+):
+    """Put tfmot's layer behind the input, with a quantiser that XLA compiles well."""
+
+    def replacement(self, match_layer: Any) -> Any:
+        node = super().replacement(match_layer)
+        node.layer["config"]["quantizer"]["class_name"] = "GrowingRangeQuantizer"
+        return node
 
 
 class _EmptyRegistry(tfmot.quantization.keras.QuantizeRegistry):  # type: ignore[misc]
@@ -144,6 +155,13 @@ class _EmptyRegistry(tfmot.quantization.keras.QuantizeRegistry):  # type: ignore
 
     def get_quantize_config(self, layer: Any) -> Any:
         return None
+
+
+CUSTOM_OBJECTS = {
+    "GrowingRangeQuantizer": GrowingRangeQuantizer,
+    "LayerConfig": LayerConfig,
+}
+"""What Keras must know by name while tfmot copies a model."""
 
 
 def output_range(function: str, scheme: str) -> Range:

@@ -133,11 +133,11 @@ class SnapshotTaker:
                 self._output(batch, self._n_ranged if index else round_, self._levels)
 
 
-def choose_batch_size(tapped: TappedModel) -> int:
-    """Return how many samples have `BATCH_VALUES` values of inputs and recorded layers."""
+def choose_batch_size(tapped: TappedModel, n_values: int = BATCH_VALUES) -> int:
+    """Return how many samples have so many values of inputs and recorded layers."""
     n_inputs = math.prod(int(length) for length in tapped.model.input_shape[1:])
-    n_values = n_inputs + sum(tap.spec.n_units for tap in tapped.taps)
-    return max(1, BATCH_VALUES // n_values)
+    of_sample = n_inputs + sum(tap.spec.n_units for tap in tapped.taps)
+    return max(1, n_values // of_sample)
 
 
 def output_model(tapped: TappedModel, *further: Any) -> Any:

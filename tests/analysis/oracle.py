@@ -2,6 +2,8 @@
 
 from collections import Counter
 from decimal import Decimal, localcontext
+from itertools import permutations, product
+from math import comb
 
 import numpy as np
 
@@ -40,3 +42,25 @@ def textbook_information(symbols, y):
 
     given_y = sum((y == c).mean() * entropy(symbols[y == c]) for c in np.unique(y))
     return entropy(symbols), entropy(symbols) - given_y
+
+
+def permuted_information(labels, y):
+    """I(T;Y) in bits under every permutation of the labels, one value each."""
+    information = {
+        permuted: float(slow_information(labels, permuted)[1])
+        for permuted in set(permutations(np.asarray(y).tolist()))
+    }
+    return [information[permuted] for permuted in permutations(np.asarray(y).tolist())]
+
+
+def slow_chance_level(states, classes):
+    """E[I(T;Y)] in bits over all permutations of the labels, to 40 digits, from the margins."""
+    n = sum(states)
+    with localcontext() as context:
+        context.prec = 40
+        total = Decimal(0)
+        for a, b in product(states, classes):
+            for k in range(max(1, a + b - n), min(a, b) + 1):
+                weight = Decimal(comb(b, k) * comb(n - b, a - k)) / Decimal(comb(n, a))
+                total += weight * k / n * (Decimal(n * k) / Decimal(a * b)).ln()
+        return float(total / Decimal(2).ln())

@@ -34,6 +34,7 @@ def create_results(
             "mi_ty": (dims, mi_ty, {"units": "bit", "long_name": "I(T;Y)"}),
             "entropy_t": (dims, mi_xt, {"units": "bit", "long_name": "H(T)"}),
             "n_states": (dims, np.ceil(2**mi_xt).astype(np.int64)),
+            "mi_ty_null": (dims, mi_ty * (mi_xt / ENTROPY_X) ** 4, {"units": "bit"}),
         },
         coords={
             "repeat": np.arange(n_repeats),

@@ -35,6 +35,10 @@ def test_exact__codes_by_hand():
         "mi_ty": [1.0, 0.0],
         "entropy_t": [1.0, 0.0],
         "n_states": [2, 1],
+        "n_singletons": [0, 0],
+        "saturation": [0.5, 0.0],
+        "mi_ty_null": [pytest.approx(1 / 3, abs=1e-15), 0.0],
+        "mi_ty_above_null": [pytest.approx(2 / 3, abs=1e-15), 0.0],
     }
 
 
@@ -112,6 +116,7 @@ SPECIFICATIONS = [
     "binned-uniform-30--1_1",
     "binned-uniform-30--0.5_0.00001-per-unit",
     "binned-quantile-4-unit",
+    "binned-unique-30-layer",
     "binned-width-0.07-zero",
     "binned-width-0.07-layer-per-unit",
 ]
@@ -150,6 +155,8 @@ def test_parse_estimator__round_trip_of_any_bounds(low: float, width: float):
         ("binned-uniform-30-zero", UnknownNameError, "bounds of the strategy uniform 'zero'"),
         ("binned-quantile-30-global", UnknownNameError, "bounds of the strategy quantile"),
         ("binned-quantile-30-0_1", InputError, "quantile takes the bounds layer or unit"),
+        ("binned-unique-30-0_1", InputError, "unique takes the bounds layer or unit"),
+        ("binned-unique-30-zero", UnknownNameError, "bounds of the strategy unique"),
     ],
 )
 def test_parse_estimator__refuses(specification: str, kind: type, message: str):

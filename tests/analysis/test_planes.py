@@ -156,7 +156,8 @@ def test_information_planes__share_colours_markers_legend_and_axes():
             shallow[name].get_paths()[0].vertices, deep[name].get_paths()[0].vertices
         )
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == list(deep)
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [*deep, "ceiling", "saturated: $H$($T$) ≥ 0.99 log₂ $N$"]
     assert len(figure.axes) == 3
     assert limits_of(axes[0]) == limits_of(axes[1])
     assert [ax.get_title() for ax in axes] == [

@@ -43,6 +43,9 @@ def data_for(figure):
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
+EXPLAINED = ("ceiling", "saturated: $H$($T$) ≥ 0.99 log₂ $N$")
+
+
 def points_of(ax):
     return {c.get_label(): c for c in ax.collections if isinstance(c, PathCollection)}
 
@@ -57,6 +60,10 @@ def lines_of(ax):
 
 def ceilings_of(ax):
     return [line for line in ax.lines if line.get_label() == "_ceiling"]
+
+
+def middle_lines_of(ax, variable):
+    return [line for line in ax.lines if line.get_label().startswith(f"_{variable} ")]
 
 
 def bands_of(ax):
@@ -79,7 +86,8 @@ def test_information_plane__points_are_means_over_repeats():
         expected = results.mean("repeat").sel(layer=name)
         np.testing.assert_allclose(points.get_offsets()[:, 0], expected["mi_xt"])
         np.testing.assert_allclose(points.get_offsets()[:, 1], expected["mi_ty"])
-    assert tuple(points_of(ax)) == LAYERS == tuple(legend_names(ax))
+    assert tuple(points_of(ax)) == LAYERS
+    assert tuple(legend_names(ax)) == (*LAYERS, *EXPLAINED)
 
 
 @pytest.mark.parametrize("last", [3, 300, 8000])
@@ -91,9 +99,26 @@ def test_information_plane__color_of_a_point_is_the_color_bars_at_its_epoch(last
     for points in points_of(ax).values():
         assert points.norm is bar.norm
         expected = bar.cmap(bar.norm([0, *epochs]))
-        np.testing.assert_array_equal(points.get_facecolors(), expected)
+        full = (points.get_facecolors() != to_rgba("white")).any(axis=1)
+        faces, edges = points.get_facecolors(), points.get_edgecolors()
+        np.testing.assert_array_equal(faces[full], expected[full])
+        np.testing.assert_array_equal(edges[:-1][~full[:-1]], expected[:-1][~full[:-1]])
         assert len(np.unique(expected, axis=0)) == len(epochs) + 1
     assert joins_of(ax).norm is bar.norm
+
+
+def test_information_plane__saturated_points_are_hollow():
+    results = create_results()
+    results["mi_xt"][:] = 0.98 * ENTROPY_X
+    results["mi_xt"][:, [1, 4], 5] = 0.9901 * ENTROPY_X
+    ax = information_plane(results)
+    for name, points in points_of(ax).items():
+        hollow = (points.get_facecolors() == to_rgba("white")).all(axis=1)
+        assert np.flatnonzero(hollow).tolist() == ([1, 4] if name == "output" else [])
+        assert (points.get_edgecolors()[:-1, 3] > 0).tolist() == hollow[:-1].tolist()
+    assert tuple(legend_names(ax)) == (*LAYERS, *EXPLAINED)
+    results["mi_xt"][:] = 0.98 * ENTROPY_X
+    assert tuple(legend_names(information_plane(results))) == (*LAYERS, "ceiling")
 
 
 def test_information_plane__points_of_one_epoch_are_joined_in_layer_order():
@@ -236,7 +261,7 @@ def test_information_epochs__median_rank_repeat_is_thin_and_dashed():
     results = create_results(outcomes=["failed", *["trained"] * 5])
     middle = results.sel(repeat=rank_repeats(results).values[2])
     for ax, variable in zip(information_epochs(results), ["mi_xt", "mi_ty"], strict=True):
-        drawn = [line for line in ax.lines if line.get_label().startswith("_middle")]
+        drawn = middle_lines_of(ax, variable)
         assert [line.get_color() for line in drawn] == [
             line.get_color() for line in lines_of(ax).values()
         ]
@@ -250,8 +275,8 @@ def test_information_epochs__median_rank_repeat_is_thin_and_dashed():
 def test_information_epochs__no_median_when_not_wanted_or_of_two(options):
     outcomes = ["trained"] * (2 if not options else 3)
     upper, lower = information_epochs(create_results(outcomes=outcomes), **options)
-    assert tuple(legend_names(lower)) == LAYERS
-    assert not [line for line in upper.lines if line.get_label().startswith("_middle")]
+    assert tuple(legend_names(lower)) == (*LAYERS, "chance level", *EXPLAINED)
+    assert not middle_lines_of(upper, "mi_xt")
 
 
 @pytest.mark.parametrize("size", [(5.4, 5.6), (4, 3.5), (3.5, 3)])
@@ -269,9 +294,37 @@ def test_information_epochs__ceilings_legend_and_labels():
     upper, lower = information_epochs(create_results(long_name="H(binned T)"))
     assert set(ceilings_of(upper)[0].get_ydata()) == {ENTROPY_X}
     assert set(ceilings_of(lower)[0].get_ydata()) == {ENTROPY_Y}
-    assert tuple(legend_names(lower)) == LAYERS
+    assert tuple(legend_names(lower)) == (*LAYERS, "chance level", *EXPLAINED)
+    assert "log₂" in upper.texts[0].get_text()
     assert upper.get_ylabel() == "$H$(binned $T$) [bit]"
     assert "log scale" in lower.get_xlabel()
+
+
+def test_information_epochs__markers_are_hollow_where_a_layer_is_saturated():
+    results = create_results()
+    results["mi_xt"][:] = 6.0
+    results["mi_xt"][:, :3, 5] = ENTROPY_X
+    for ax in information_epochs(results):
+        marked = {
+            (line.get_label(), line.get_markerfacecolor()): line.get_xdata().tolist()
+            for line in ax.lines
+            if line.get_label().startswith("_markers")
+        }
+        epochs = results["epoch"].values.tolist()
+        assert marked["_markers output", "white"] == epochs[:3]
+        assert marked["_markers output", lines_of(ax)["output"].get_color()] == epochs[3:]
+        assert len(marked) == len(LAYERS) + 1
+
+
+def test_information_epochs__chance_level_is_dotted_where_there_is_one():
+    results = create_results()
+    upper, lower = information_epochs(results)
+    assert not middle_lines_of(upper, "mi_ty_null")
+    for line, name in zip(middle_lines_of(lower, "mi_ty_null"), LAYERS, strict=True):
+        expected = results["mi_ty_null"].sel(layer=name).mean("repeat")
+        np.testing.assert_allclose(line.get_ydata(), expected)
+    old = information_epochs(results.drop_vars("mi_ty_null"))
+    assert tuple(legend_names(old[1])) == (*LAYERS, *EXPLAINED)
 
 
 @pytest.mark.parametrize(("last", "scale"), [(20, "linear"), (300, "symlog")])

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +11,13 @@ import pytest
 import xarray as xr
 
 import ibtools
+from ibtools.analysis import result_groups
 from ibtools.analysis import results as results_module
 from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
 from ibtools.errors import StoreError, StoreExistsError
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
+from ibtools.store import consolidate, create_store, create_variable
 from ibtools.writer import RepeatWriter
 from tests.conftest import LABEL, example_snapshots
 
@@ -62,7 +64,7 @@ def test_analyze_store__computes_nothing_twice(example_store: Path, monkeypatch)
     def refuse(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     report = analyze_store(example_store, quiet=True)
     assert report == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
 
@@ -108,7 +110,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("zarr.Group.create_group", refuse)
-    monkeypatch.setattr(results_module, "_write_block", refuse)
+    monkeypatch.setattr(results_module, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)
 
@@ -123,14 +125,15 @@ def test_open_results__none_yet(example_store: Path):
 
 KILLED = """
 import sys
+import ibtools.analysis.blocks as blocks
 import ibtools.analysis.results as results
-results.TASKS_PER_WRITE = 1
-original = results._write_block
+blocks.WINDOW_BYTES = 1
+original = results.write_window
 def slowly(*arguments):
     original(*arguments)
     print("wrote", flush=True)
     import time; time.sleep(0.2)
-results._write_block = slowly
+results.write_window = slowly
 results.analyze_store(sys.argv[1], quiet=True)
 """
 
@@ -158,3 +161,54 @@ def test_analyze_store__killed_and_resumed_equals_uninterrupted(tmp_path: Path, 
         for file in files:
             same = tmp_path / "killed" / file.relative_to(tmp_path / "whole")
             assert same.read_bytes() == file.read_bytes(), file
+
+
+ADDED = ("n_singletons", "saturation", "mi_ty_null", "mi_ty_above_null")
+
+
+@pytest.fixture
+def old_store(example_store: Path) -> Path:
+    """A store whose results are those of a version that knew no chance level."""
+    analyze_store(example_store, quiet=True)
+    for name in ADDED:
+        shutil.rmtree(example_store / "information" / "exact" / name)
+    consolidate(example_store)
+    return example_store
+
+
+def test_analyze_store__results_of_an_earlier_version_are_computed_anew(
+    old_store: Path, tmp_path: Path
+):
+    old = open_results(old_store).load()
+    assert not set(ADDED) & set(old.data_vars)
+    assert np.isfinite(old["mi_ty"]).all()
+    ibtools.plot_store(old_store, "information-plane", output=tmp_path / "plane.png")
+    report = analyze_store(old_store, quiet=True)
+    assert (report.computed, report.skipped, report.added) == (8, 0, ADDED)
+    assert "all anew, because the results were those of an earlier version" in str(report)
+    expected = ibtools.analyze(ibtools.open_store(old_store)).compute()
+    xr.testing.assert_equal(open_results(old_store).load(), expected)
+    again = analyze_store(old_store, quiet=True)
+    assert again == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
+
+
+def test_analyze_store__killed_while_adding_variables_forgets_nothing(old_store: Path, monkeypatch):
+    """Whatever is there when it dies, what is marked has all variables."""
+    for _ in ADDED[1:]:
+        monkeypatch.setattr(result_groups, "create_variable", dies_after(calls=1))
+        with pytest.raises(KeyboardInterrupt):
+            analyze_store(old_store, quiet=True)
+        assert np.isnan(open_results(old_store)["mi_ty"]).all()
+    monkeypatch.undo()
+    assert analyze_store(old_store, quiet=True).computed == 8
+
+
+def dies_after(calls: int):
+    left = iter(range(calls))
+
+    def create(*arguments):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        create_variable(*arguments)
+
+    return create

@@ -145,13 +145,13 @@ def test_analyze_store__whole_layer_and_per_unit_never_overwrite_each_other(exam
 def test_analyze_store__computes_only_what_an_estimator_lacks(example_store: Path, monkeypatch):
     analyze_store(example_store, estimator="exact", quiet=True)
     visits = []
-    original = results_module._write_block
+    original = results_module.write_window
 
-    def count(groups, *arguments):
-        visits.append(len(groups))
-        original(groups, *arguments)
+    def count(groups, estimators, window):
+        visits.append(len(window.estimators))
+        original(groups, estimators, window)
 
-    monkeypatch.setattr(results_module, "_write_block", count)
+    monkeypatch.setattr(results_module, "write_window", count)
     reports = analyze_store(example_store, estimator=["exact", "binned", "requantised"], quiet=True)
     assert [(report.computed, report.skipped) for report in reports] == [(0, 8), (8, 0), (8, 0)]
     assert visits == [2, 2]

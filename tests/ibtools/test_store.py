@@ -114,7 +114,7 @@ def test_create_store__template_has_every_declared_variable(tmp_path: Path):
     layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
     arrays = {}
     for keep in ("codes", "partition"):
-        spec = small_spec(layers=layers, keep=keep, prefit=True)
+        spec = small_spec(layers=layers, keep=keep, prefit=True, recomputed=True)
         arrays |= dict(create_store(tmp_path / keep, spec).arrays())
     assert set(arrays) == {variable.name for variable in STORE_VARIABLES}
     for variable in STORE_VARIABLES:
@@ -499,3 +499,10 @@ def test_writer__random_label(tmp_path: Path):
     plain = RepeatWriter(create_store(tmp_path / "plain.zarr", small_spec()), 0)
     with pytest.raises(StoreError, match=r"StoreSpec\(prefit=True\)"):
         plain.set_random_label(np.array([1, 1, 0, 0]))
+
+
+def test_store__says_how_many_snapshots_were_computed_twice(tmp_path: Path):
+    group = create_store(tmp_path / "s.zarr", small_spec(recomputed=True))
+    assert (group["n_recomputed"].dtype, group["n_recomputed_differences"].dtype) == ("i4", "i8")
+    assert open_store(tmp_path / "s.zarr")["n_recomputed"].values.tolist() == [0, 0]
+    assert "n_recomputed" not in create_store(tmp_path / "t.zarr", small_spec())

@@ -149,7 +149,7 @@ def test_train__is_the_same_in_another_process(request, engine):
 def test_train__evaluates_in_batches(engine, training, reports, monkeypatch):
     """Ranges of Tanh layers need a round each; the last batch is smaller."""
     for module in (epochs, snapshot):
-        monkeypatch.setattr(module, "choose_batch_size", lambda tapped: 1500)
+        monkeypatch.setattr(module, "choose_batch_size", lambda *arguments: 1500)
     ends = frozenset({training.epochs})
     histories = {}
 

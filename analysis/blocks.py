@@ -1,0 +1,268 @@
+"""How a store is cut into tasks: as large as memory allows, as few as that makes.
+
+A task reads whole shards where it can, else the chunks of some layers, else those of one layer;
+below that it splits the epochs of a chunk, and at last one snapshot of one layer into parts.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from dask.utils import format_bytes
+from numpy.typing import NDArray
+
+from ibtools.analysis.cost import BLOCK_BYTES, Cost, Cube, Run
+from ibtools.analysis.digests import WORD_BYTES
+from ibtools.analysis.estimators import Exact
+from ibtools.analysis.memory import LIBRARIES
+from ibtools.analysis.tasks import Block
+from ibtools.errors import InputError
+from ibtools.snapshots import LayerSpec
+
+TASKS_PER_THREAD = 4
+"""Blocks are made smaller for fewer tasks than this, so that no thread idles long at the end."""
+
+WINDOW_BYTES = 16 * BLOCK_BYTES
+"""What is read, uncompressed, between two writes of results: what a killed analysis loses."""
+
+
+def layer_runs(
+    cubes: Mapping[str, Cube], layers: Sequence[LayerSpec], cost: Cost, *, most_epochs: int
+) -> tuple[Run, ...]:
+    """Group the layers of a store, and choose how each group is cut.
+
+    Parameters
+    ----------
+    cubes : mapping of str to Cube
+        The variables that hold what was recorded.
+    layers : sequence of LayerSpec
+        The layers.
+    cost : Cost
+        Bounds.
+    most_epochs : int
+        Epochs of a task at the most, rounded up to a shard.
+
+    Returns
+    -------
+    tuple of Run
+        In the order of the layers.
+
+    Raises
+    ------
+    InputError
+        If what can't be cut further does not fit.
+    """
+
+    def kind(index: int) -> tuple[str, int]:
+        if "partition" in cubes:
+            return "partition", 1
+        name = "code" if layers[index].quantised else "activation"
+        return name, math.ceil(layers[index].n_units / cubes[name].chunks[4])
+
+    runs = []
+    for (name, _), group in groupby(range(len(layers)), key=kind):
+        indices = list(group)
+        where = slice(indices[0], indices[-1] + 1)
+        widest = 1 if name == "partition" else max(layer.n_units for layer in layers[where])
+        runs.append(_cut(Run(cubes[name], where, widest), layers, cost, most_epochs))
+    return tuple(runs)
+
+
+def _cut(run: Run, layers: Sequence[LayerSpec], cost: Cost, most_epochs: int) -> Run:
+    """Choose the largest block that fits, of as many whole shards, else chunks, as possible."""
+    n_layers = run.layers.stop - run.layers.start
+    shard, chunk, together = run.cube.shard_epochs, run.cube.chunks[1], run.cube.chunks[2]
+    shards = _largest(math.ceil(most_epochs / shard), lambda k: cost.fits(run, k * shard, n_layers))
+    if shards:
+        return replace(run, epochs=shards * shard, group=n_layers)
+    group = _largest(n_layers, lambda n: cost.fits(run, shard, n)) // together * together
+    if group:
+        even = math.ceil(n_layers / math.ceil(n_layers / group))
+        return replace(run, epochs=shard, group=math.ceil(even / together) * together)
+    chunks = _largest(shard // chunk, lambda k: cost.fits(run, k * chunk, together))
+    if chunks:
+        return replace(run, epochs=chunks * chunk, group=together)
+    epochs = _largest(chunk, lambda e: cost.need(run, e, 1) <= cost.budget)
+    return replace(run, epochs=epochs) if epochs else _cut_snapshot(run, layers, cost)
+
+
+def _cut_snapshot(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> Run:
+    """Choose parts of one snapshot: whole chunks of units, of all samples if that fits."""
+    _validate_parts(run, layers, cost)
+    samples, units = run.cube.n_samples, run.cube.chunks[4]
+    step = units * (WORD_BYTES // math.gcd(WORD_BYTES, units * run.cube.itemsize))
+
+    def fits(samples: int, units: int) -> bool:
+        small = run.cube.values(1, 1, samples, units) <= BLOCK_BYTES
+        return small and cost.need_of_part(run, samples, units) * cost.threads <= cost.budget
+
+    wide = _largest(math.ceil(run.n_units / step), lambda k: fits(samples, k * step))
+    if wide:
+        return replace(run, samples=samples, units=wide * step, in_parts=True)
+    chunk = run.cube.chunks[3]
+    long = _largest(math.ceil(samples / chunk), lambda k: fits(k * chunk, step))
+    least = min(samples, chunk * max(1, long))
+    need = cost.need_of_part(run, least, step)
+    if need > cost.budget:
+        need = min(need, cost.need(run, 1, 1))
+        raise _too_large(run, layers, need, "even a single chunk of it")
+    return replace(run, samples=least, units=step, in_parts=True)
+
+
+def _validate_parts(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> None:
+    """Check that what is to be computed can be computed from parts."""
+    need = cost.need(run, 1, 1)
+    if run.cube.name == "partition":
+        raise _too_large(run, layers, need, "a snapshot of it")
+    for estimator in cost.estimators:
+        if not isinstance(estimator, Exact) or estimator.per_unit:
+            raise _too_large(
+                run, layers, need, f"a snapshot of it, of which {estimator.specification} needs all"
+            )
+
+
+def _too_large(run: Run, layers: Sequence[LayerSpec], need: int, what: str) -> InputError:
+    layer = max(layers[run.layers], key=lambda layer: layer.n_units)
+    return InputError(
+        f"layer {layer.name!r} of {run.cube.n_samples} samples and {layer.n_units} units is too "
+        f"large: {what} takes {format_bytes(need + LIBRARIES)} with the libraries; give as much "
+        "with --memory (memory=...)"
+    )
+
+
+def _largest(most: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number from 0 to `most` that fits, if all smaller ones do."""
+    return bisect_left(range(1, most + 1), True, key=lambda number: not fits(number))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How all snapshots of a store are cut into tasks.
+
+    Parameters
+    ----------
+    layers : tuple of LayerSpec
+        The layers.
+    runs : tuple of Run
+        From `layer_runs`.
+    cost : Cost
+        Bounds.
+    """
+
+    layers: tuple[LayerSpec, ...]
+    runs: tuple[Run, ...]
+    cost: Cost
+
+    @classmethod
+    def of(
+        cls,
+        arrays: Mapping[str, "zarr.Array[Any]"],
+        layers: tuple[LayerSpec, ...],
+        cost: Cost,
+        *,
+        n_threads: int,
+    ) -> Self:
+        """Plan the analysis of a store.
+
+        Parameters
+        ----------
+        arrays : mapping of str to zarr.Array
+            The variables that hold what was recorded.
+        layers : tuple of LayerSpec
+            The layers.
+        cost : Cost
+            Bounds.
+        n_threads : int
+            Threads of all processes together, for which there should be enough tasks.
+
+        Raises
+        ------
+        InputError
+            If what can't be cut further does not fit into memory.
+        """
+        n_repeats, n_epochs = next(iter(arrays.values())).shape[:2]
+        most_epochs = math.ceil(n_repeats * n_epochs / (TASKS_PER_THREAD * n_threads))
+        cubes = {name: Cube.of(name, array) for name, array in arrays.items()}
+        runs = layer_runs(cubes, layers, cost, most_epochs=min(most_epochs, n_epochs))
+        return cls(layers, runs, cost)
+
+    @property
+    def layers_in_parts(self) -> tuple[str, ...]:
+        """Names of the layers whose partition is not verified."""
+        return tuple(
+            layer.name for run in self.runs if run.in_parts for layer in self.layers[run.layers]
+        )
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """Bytes of one snapshot, with the padding that is read."""
+        return sum(
+            run.cube.values(1, run.layers.stop - run.layers.start, run.cube.n_samples, run.n_units)
+            for run in self.runs
+        )
+
+    @property
+    def window_epochs(self) -> int:
+        """Epochs whose results are written at once: as many as make a few tasks."""
+        longest = max(run.epochs for run in self.runs)
+        return longest * max(1, WINDOW_BYTES // (longest * self.snapshot_bytes))
+
+    def blocks(
+        self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None
+    ) -> Iterator[Block]:
+        """Cut some epochs of a repeat into what is read at once.
+
+        Parameters
+        ----------
+        repeat : int
+            Position of the repeat.
+        epochs : ndarray, (epoch,), int
+            Positions of the epochs, ascending.
+        rows : ndarray, (all epochs, layer, row), float64, optional
+            The `ROWS` of the repeat, if an estimator needs them.
+
+        Yields
+        ------
+        Block
+            In the order of layers, then epochs.
+        """
+        for run in self.runs:
+            for positions in _near(epochs, run.epochs):
+                for start in range(run.layers.start, run.layers.stop, run.group):
+                    layers = slice(start, min(start + run.group, run.layers.stop))
+                    known = None if rows is None else rows[positions, layers]
+                    for samples, units, n_bytes, need in self._pieces(run, positions, layers):
+                        where = (run.cube.name, repeat, positions, layers, samples, units)
+                        yield Block(*where, n_bytes, need, run.in_parts, known)
+
+    def _pieces(
+        self, run: Run, epochs: NDArray[np.intp], layers: slice
+    ) -> Iterator[tuple[slice, slice, int, int]]:
+        """Yield samples, units, bytes and need of all that is read of some epochs and layers."""
+        n_samples = run.cube.n_samples
+        if not run.in_parts:
+            span, n_layers = int(epochs[-1] - epochs[0]) + 1, layers.stop - layers.start
+            n_bytes = run.cube.values(span, n_layers, n_samples, run.n_units)
+            need = self.cost.need(run, span, n_layers)
+            yield slice(0, n_samples), slice(0, run.n_units), n_bytes, need
+            return
+        n_bytes = run.cube.values(1, 1, run.samples, run.units)
+        need = self.cost.need_of_part(run, run.samples, run.units)
+        for samples in _steps(n_samples, run.samples):
+            for units in _steps(self.layers[layers.start].n_units, run.units):
+                yield samples, units, n_bytes, need
+
+
+def _near(epochs: NDArray[np.intp], step: int) -> Iterator[NDArray[np.intp]]:
+    """Group ascending positions by the block of `step` epochs that they are in."""
+    yield from np.split(epochs, np.flatnonzero(np.diff(epochs // step)) + 1)
+
+
+def _steps(length: int, step: int) -> Iterator[slice]:
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))

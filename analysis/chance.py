@@ -1,0 +1,228 @@
+"""What a value must be compared with: the chance level of I(T;Y), and saturation.
+
+When most inputs have a state of their own, I(T;Y) is near H(Y) for any labels, random ones too. The
+chance level says how near: the mean of I(T;Y) over all permutations of the labels, in closed form.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.counts import Spectrum
+from ibtools.analysis.information import entropy, largest_entropy, validate_contingency
+from ibtools.analysis.kernel import kernel
+
+SATURATED = 0.99
+"""The saturation from which on figures draw a point hollow.
+
+As ``n log2 n`` is at least what the classes within a state of n samples can hide, H(Y|T) is at most
+``log2 N - H(T)``. So with saturation s, I(T;Y) is within ``(1 - s) log2 N`` of H(Y) *for any labels
+whatever*: from 0.99 on within 0.12 bits for SYN and 0.16 bits for MNIST. Such a value says that
+inputs are told apart, and next to nothing about the label.
+"""
+
+_NEGLIGIBLE = 2.0**-70
+"""Weights of the hypergeometric distribution, relative to the largest, that are left out."""
+
+
+@kernel
+def _expected_bits(size: int, n_class: int, n_samples: int, logs: NDArray[np.float64]) -> float:
+    """Compute E[n log2(size / n)], n of `size` samples drawn from all being of one class.
+
+    n is hypergeometric. Its weights follow from the largest by products, relative to it, and the
+    sum of all normalises them: no factorials, and every term is positive.
+    """
+    low, high = max(0, size + n_class - n_samples), min(size, n_class)
+    mode = min(max((size + 1) * (n_class + 1) // (n_samples + 2), low), high)
+    total, bits = 1.0, mode * (logs[size] - logs[mode])
+    weight, n = 1.0, mode
+    while n < high and weight > _NEGLIGIBLE:
+        weight *= (size - n) / (n + 1) * ((n_class - n) / (n_samples - size - n_class + n + 1))
+        n += 1
+        total += weight
+        bits += weight * n * (logs[size] - logs[n])
+    weight, n = 1.0, mode
+    while n > low and weight > _NEGLIGIBLE:
+        weight *= n / (size - n + 1) * ((n_samples - size - n_class + n) / (n_class - n + 1))
+        n -= 1
+        total += weight
+        bits += weight * n * (logs[size] - logs[n])
+    return float(bits / total)
+
+
+@kernel
+def _left_block(
+    states: tuple[NDArray[np.int64], NDArray[np.int64]],
+    classes: tuple[NDArray[np.int64], NDArray[np.int64]],
+    n_samples: int,
+    logs: NDArray[np.float64],
+    left: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Fill the expected N H(Y|T) of snapshot after snapshot.
+
+    `left` keeps what is known of states by their size, NaN where nothing is yet.
+    """
+    for b in range(len(out)):
+        out[b] = 0.0
+        for entry in range(states[0].shape[1]):
+            size = states[0][b, entry]
+            if size == 0:
+                break
+            if np.isnan(left[size]):
+                bits = 0.0
+                for c in range(len(classes[0])):
+                    if classes[0][c] > 0:
+                        found = _expected_bits(size, classes[0][c], n_samples, logs)
+                        bits += classes[1][c] * found
+                left[size] = bits
+            out[b] += states[1][b, entry] * left[size]
+
+
+@lru_cache(maxsize=4)
+def _logarithms(n_samples: int) -> NDArray[np.float64]:
+    """Tabulate log2 from 0, where it stands beside a factor 0, to the number of samples."""
+    logs: NDArray[np.float64] = np.log2(np.maximum(np.arange(n_samples + 1), 1))
+    return logs
+
+
+@lru_cache(maxsize=64)
+def _left_table(classes: bytes, n_samples: int) -> NDArray[np.float64]:
+    """Keep, for one set of labels, what is known of states by their size.
+
+    It is filled when a size is first met, by any thread: all would write the same number.
+    """
+    return np.full(n_samples + 1, np.nan)
+
+
+def chance_levels(states: Spectrum, classes: Spectrum) -> NDArray[np.float64]:
+    """Compute the mean of I(T;Y) over all permutations of the labels.
+
+    Parameters
+    ----------
+    states : Spectrum, (block, entry)
+        Of the samples per state of each snapshot.
+    classes : Spectrum, (entry,)
+        Of the samples per class.
+
+    Returns
+    -------
+    ndarray, (block,), float64
+        E[I(T;Y)] in bits: exactly H(Y) where every sample has its own state, exactly 0 where all
+        share one.
+
+    Notes
+    -----
+    If labels are permuted, the number n of samples of a class of size b among the a samples of a
+    state is hypergeometric, and
+
+        E[I(T;Y)] = H(Y) - (1/N) * sum over states and classes of E[n log2(a / n)].
+
+    The sum depends on the sizes of states and classes only. States of equal size are taken
+    together, and what a size contributes is kept for the next snapshot: it costs at most some
+    standard deviations of n, and a snapshot at most sqrt(2 N) additions. All terms are positive;
+    the error is below 1e-12 bits.
+
+    References
+    ----------
+    Vinh, Epps & Bailey (2010), JMLR 11, 2837: the expectation in the adjusted mutual information.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> classes = Spectrum.of(np.array([2, 2]))
+    >>> states = Spectrum(np.array([[1, 0], [2, 0], [4, 0]]), np.array([[4, 0], [2, 0], [1, 0]]))
+    >>> chance_levels(states, classes).round(6)
+    array([1.      , 0.333333, 0.      ])
+    """
+    used = classes.counts > 0
+    sizes = classes.counts[used], classes.cells[used]
+    n_samples = int((sizes[0] * sizes[1]).sum())
+    table = _left_table(np.stack(sizes).tobytes(), n_samples)
+    left = np.empty(len(states.counts))
+    _left_block(
+        (states.counts, states.cells), sizes, n_samples, _logarithms(n_samples), table, left
+    )
+    entropy_y = entropy(np.repeat(*sizes))
+    expected = np.maximum(entropy_y - left / n_samples, 0.0)
+    return np.where(states.counts[:, 0] == n_samples, 0.0, expected)
+
+
+def expected_mutual_information(table: NDArray[np.integer]) -> float:
+    """Compute the mean of I(T;Y) over all permutations of the labels, from a table of counts.
+
+    Parameters
+    ----------
+    table : ndarray, (state, class), integer
+        Samples per state and class; both dims are consumed. Only its margins matter.
+
+    Returns
+    -------
+    float
+        E[I(T;Y)] in bits; see `chance_levels`.
+
+    Raises
+    ------
+    TypeError
+        If the counts are not integers.
+    ValueError
+        If the table is not two-dimensional, a count is negative, or nothing is counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(expected_mutual_information(np.array([[2, 0], [0, 2]])), 6)
+    0.333333
+    """
+    validate_contingency(table)
+    states, classes = Spectrum.of(table.sum(axis=1)), Spectrum.of(table.sum(axis=0))
+    block = Spectrum(states.counts[np.newaxis], states.cells[np.newaxis])
+    return float(chance_levels(block, classes)[0])
+
+
+def count_singletons(states: Spectrum) -> NDArray[np.int64]:
+    """Count the states of a single sample.
+
+    Parameters
+    ----------
+    states : Spectrum, (block, entry)
+        Of the samples per state of each snapshot.
+
+    Returns
+    -------
+    ndarray, (block,), int64
+
+    Examples
+    --------
+    >>> count_singletons(Spectrum(np.array([[1, 3], [2, 0]]), np.array([[5, 1], [4, 0]])))
+    array([5, 0])
+    """
+    smallest_is_one = states.counts[:, 0] == 1
+    return np.where(smallest_is_one, states.cells[:, 0], 0)
+
+
+def saturation(entropy_t: NDArray[np.float64], n_samples: int) -> NDArray[np.float64]:
+    """Compute how much of log2 N, the most that N samples can show, H(T) has used up.
+
+    Parameters
+    ----------
+    entropy_t : ndarray, any shape, float64
+        H(T) in bits, of at most `n_samples` samples.
+    n_samples : int
+        N, at least 1.
+
+    Returns
+    -------
+    ndarray, same shape, float64
+        ``H(T) / log2 N``, from 0 to 1: exactly 1 where every sample has its own state. Of a single
+        sample 1, which has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> saturation(np.array([0.0, 9.0, 12.0]), 4096)
+    array([0.  , 0.75, 1.  ])
+    """
+    most = largest_entropy(n_samples)
+    return entropy_t / most if most else np.ones_like(entropy_t)

@@ -1,0 +1,96 @@
+"""The audit: everything that must hold of a store and its results, checked in one pass."""
+
+import os
+from collections.abc import Iterator
+
+import xarray as xr
+
+from ibtools.analysis.check import words
+from ibtools.analysis.check.grid import check_grid
+from ibtools.analysis.check.measure import measure_recording
+from ibtools.analysis.check.processing import check_results, check_states, is_chain
+from ibtools.analysis.check.recording import check_recording
+from ibtools.analysis.check.report import Check, CheckReport, Worst
+from ibtools.analysis.results import open_results, result_names
+from ibtools.store import RECORDED, StorePath, open_group, open_raw
+
+__all__ = ["Check", "CheckReport", "Worst", "check"]
+
+
+def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) -> CheckReport:
+    """Audit a store: recording, grid, data processing, bounds, and the results that it has.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+    chain : bool, optional
+        Whether each layer is computed from the one before it alone. Known for networks that
+        ibtools builds by name; for others not, and then what breaks data processing is a note.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    CheckReport
+        One line per check. `ok` is whether there is no violation.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`, or it breaks the contract.
+
+    Notes
+    -----
+    The recording is read once, block by block. Data processing is checked on the states themselves:
+    where layer l+1 is computed from layer l, each state of l has exactly one state of l+1, in
+    integers and without a tolerance. For results, which are floats, I(X;T) and I(T;Y) must not rise
+    from a layer to the next by more than twice `ibtools.analysis.information.rounding_bound`.
+
+    References
+    ----------
+    Cover & Thomas, Elements of Information Theory, 2nd edition, section 2.8 (data processing).
+    Geiger, On Information Plane Analyses of Neural Network Classifiers - A Review, 2021,
+    arXiv 2003.09671 (what breaks it).
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, ibtools
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = f"{folder.name}/run.zarr"
+    >>> code = np.arange(8, dtype="uint8").reshape(1, 1, 8, 1)
+    >>> ibtools.record_arrays(path, {"first": code, "second": code // 2}, label=np.arange(8) % 2)
+    >>> ibtools.check(path, chain=True, quiet=True).ok
+    True
+    >>> folder.cleanup()
+    """
+    group = open_group(path)
+    store = _open_without_cube(path)
+    if chain is None:
+        chain = is_chain(store.attrs)
+    measures = measure_recording(group, quiet=quiet)
+    checks = [
+        *check_recording(store, measures),
+        *check_grid(store, measures),
+        check_states(store, measures, chain=chain),
+        *_check_all_results(path, store, measures, chain),
+    ]
+    return CheckReport(os.fspath(path), tuple(checks))
+
+
+def _open_without_cube(path: StorePath) -> xr.Dataset:
+    """Open a store with everything in memory but what was recorded of the samples."""
+    store = open_raw(path)
+    small = [str(name) for name in store.data_vars if name not in RECORDED]
+    return store.assign({name: store[name].load() for name in small})
+
+
+def _check_all_results(
+    path: StorePath, store: xr.Dataset, measures: xr.Dataset, chain: bool
+) -> Iterator[Check]:
+    names = result_names(path)
+    if not names:
+        text = words.NO_RESULTS.format(path=os.fspath(path))
+        yield Check("results", "information", "note", words=text)
+    for name in names:
+        yield from check_results(open_results(path, estimator=name), store, measures, chain=chain)

@@ -1,0 +1,212 @@
+"""The one pass over a recording from which its audit is made, out of core."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
+from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.partition import partition_block
+from ibtools.progress import progress_bar
+from ibtools.schema import CUBE
+from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.store import RECORDED, get_array, read_array
+from ibtools.symbols import exact_symbols
+
+BLOCKS_PER_ROUND = 32
+"""Blocks that are measured side by side before progress is told."""
+
+MEASURES: dict[str, tuple[str, float]] = {
+    "n_states": ("int64", 0),
+    "entropy_t": ("float64", np.nan),
+    "mi_ty": ("float64", np.nan),
+    "lowest": ("float64", np.nan),
+    "highest": ("float64", np.nan),
+    "n_at_lowest_code": ("int64", 0),
+    "n_at_highest_code": ("int64", 0),
+    "n_not_a_number": ("int64", 0),
+    "n_split_states": ("int64", 0),
+    "split_entropy": ("float64", 0.0),
+}
+"""Dtype of each measure, and its value where a snapshot is not complete or has no such thing."""
+
+Measures = dict[str, NDArray[Any]]
+
+
+def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
+    """Read every complete snapshot of a store once, and measure what an audit needs.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    Dataset, (repeat, epoch, layer)
+        `n_states` (int64), `entropy_t` and `mi_ty` (float64, bit): those of the exact symbols,
+        counted anew. `lowest` and `highest` (float64): code of a quantised layer, value of a float
+        layer. `n_at_lowest_code` and `n_at_highest_code` (int64): codes 0 and 2^bits - 1.
+        `n_not_a_number` (int64). `n_split_states` (int64) and `split_entropy` (float64, bit):
+        states of the layer before that this layer tells apart, and H(layer | layer before). Of a
+        store that keeps the partition, only what follows from it. Consumes sample and unit.
+
+    Notes
+    -----
+    A task reads one block of epochs of one repeat, layer after layer, a chunk of units at a time;
+    it keeps the labels of two layers. The rows of wider layers are partitioned portion by portion:
+    pairs of labels are rows again. A softmax layer of codes is read as a whole, because its symbols
+    need the largest code of all units.
+    """
+    source = _Source.of(group)
+    shape = (*source.complete.shape, len(source.layers))
+    found = {name: np.full(shape, fill, dtype) for name, (dtype, fill) in MEASURES.items()}
+    blocks = list(source.blocks())
+    total = int(source.complete.sum())
+    with progress_bar(total, "check", unit="snapshot", quiet=quiet) as progress:
+        for start in range(0, len(blocks), BLOCKS_PER_ROUND):
+            now = blocks[start : start + BLOCKS_PER_ROUND]
+            tasks = [dask.delayed(partial(_measure_block, source), pure=False)(*at) for at in now]
+            for (row, epochs), measures in zip(now, dask.compute(*tasks), strict=True):
+                for name, values in measures.items():
+                    found[name][row, epochs] = values
+                progress.update(len(epochs))
+    coordinates = {name: read_array(group, name) for name in CUBE[:3]}
+    return xr.Dataset({name: (CUBE[:3], values) for name, values in found.items()}, coordinates)
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What a task needs to know of a store."""
+
+    group: zarr.Group
+    layers: tuple[LayerSpec, ...]
+    label: NDArray[np.int64]
+    complete: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, group: zarr.Group) -> "_Source":
+        layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
+        return cls(group, layers, read_array(group, "label"), read_array(group, "complete"))
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Yield the complete epochs of every chunk: repeat and epochs, as positions."""
+        recorded = next(name for name in RECORDED if name in self.group)
+        chunk = get_array(self.group, recorded).chunks[1]
+        for row, complete in enumerate(self.complete):
+            for start in range(0, len(complete), chunk):
+                epochs = np.flatnonzero(complete[start : start + chunk]) + start
+                if epochs.size:
+                    yield row, epochs
+
+    def portions(self, row: int, epochs: NDArray[np.intp], index: int) -> Iterator[NDArray[Any]]:
+        """Yield what was recorded of a layer, (epoch, sample, unit), some units at a time."""
+        span, chosen = slice(epochs[0], epochs[-1] + 1), epochs - epochs[0]
+        if "partition" in self.group:
+            labels = get_array(self.group, "partition")[row, span, index]
+            yield np.asarray(labels)[chosen][..., np.newaxis]
+            return
+        spec = self.layers[index]
+        array = get_array(self.group, "code" if spec.quantised else "activation")
+        step = spec.n_units if is_softmax_of_codes(spec) else array.chunks[-1]
+        for first in range(0, spec.n_units, step):
+            units = slice(first, min(first + step, spec.n_units))
+            yield np.asarray(array[row, span, index, :, units])[chosen]
+
+
+def is_softmax_of_codes(layer: LayerSpec) -> bool:
+    """Whether codes of logits were recorded, of which the softmax is the layer."""
+    return layer.quantised and layer.activation_function == "softmax"
+
+
+def _measure_block(source: _Source, row: int, epochs: NDArray[np.intp]) -> Measures:
+    """Measure some snapshots of one repeat; returns arrays (epoch, layer)."""
+    layers: list[Measures] = []
+    before: NDArray[np.uint32] | None = None
+    for index, spec in enumerate(source.layers):
+        labels, measures = _measure_layer(source.portions(row, epochs, index), spec, source)
+        if before is not None:
+            measures |= _measure_step(before, labels)
+        before = labels
+        layers.append(measures)
+    return {name: _gather(layers, name, len(epochs)) for name in MEASURES}
+
+
+def _gather(layers: Sequence[Measures], name: str, n_epochs: int) -> NDArray[Any]:
+    dtype, fill = MEASURES[name]
+    empty = np.full(n_epochs, fill, dtype)
+    return np.stack([layer.get(name, empty) for layer in layers], axis=1)
+
+
+def _measure_layer(
+    portions: Iterator[NDArray[Any]], spec: LayerSpec, source: _Source
+) -> tuple[NDArray[np.uint32], Measures]:
+    """Label the samples of a layer, and measure its values; labels are (epoch, sample)."""
+    labels: NDArray[np.uint32] | None = None
+    parts: list[Measures] = []
+    for values in portions:
+        if values.dtype == np.uint32:
+            symbols: NDArray[Any] = values
+        else:
+            parts.append(_measure_values(values, spec))
+            symbols = exact_symbols(_numbers(values), spec)
+        found, n_states = partition_block(symbols)
+        if labels is not None:
+            found, n_states = partition_block(np.stack([labels, found], axis=-1))
+        labels = found
+    if labels is None:
+        raise ValueError(f"layer {spec.name!r} must have at least one unit, found none.")
+    n_classes = int(source.label.max()) + 1
+    entropy_t, mi_ty = information_of_labels(labels, source.label, n_classes)
+    return labels, {"n_states": n_states, "entropy_t": entropy_t, "mi_ty": mi_ty} | _merge(parts)
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Put infinity where a float is not a number, so that the rest can be measured."""
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        return np.where(np.isnan(values), np.float32(np.inf), values)
+    return values
+
+
+def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Measures:
+    axes = (1, 2)
+    if not spec.quantised:
+        missing = np.isnan(values)
+        return {
+            "lowest": np.min(values, axis=axes, where=~missing, initial=np.inf),
+            "highest": np.max(values, axis=axes, where=~missing, initial=-np.inf),
+            "n_not_a_number": missing.sum(axis=axes),
+        }
+    return {
+        "lowest": values.min(axis=axes),
+        "highest": values.max(axis=axes),
+        "n_at_lowest_code": (values == 0).sum(axis=axes),
+        "n_at_highest_code": (values == 2**spec.bits - 1).sum(axis=axes),
+    }
+
+
+def _merge(parts: Sequence[Measures]) -> Measures:
+    """Merge what was measured of the portions of a layer."""
+    reductions: dict[str, Any] = {"lowest": np.min, "highest": np.max}
+    names = parts[0] if parts else ()
+    return {
+        name: reductions.get(name, np.sum)([part[name] for part in parts], axis=0) for name in names
+    }
+
+
+def _measure_step(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> Measures:
+    """Measure what of a layer does not follow from the one before it."""
+    n_split = count_split_states(before, after)
+    entropy, split = np.zeros(len(before)), n_split > 0
+    if split.any():
+        entropy[split] = conditional_entropies(before[split], after[split])
+    return {"n_split_states": n_split, "split_entropy": entropy}

@@ -1,0 +1,221 @@
+"""Checks of the laws of information: data processing along the layers, and bounds."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ibtools.analysis.check import words
+from ibtools.analysis.check.measure import is_softmax_of_codes
+from ibtools.analysis.check.report import Check, judge, not_checked
+from ibtools.analysis.estimators import CountingEstimator, Estimator, parse_estimator
+from ibtools.analysis.information import rounding_bound
+from ibtools.errors import IbtoolsError
+from ibtools.snapshots import LAYER_COLUMNS, layer_specs
+
+ESTIMATE_TOLERANCE = 1e-6
+"""Bits that rounding may take an estimate by other means than counting from its value."""
+
+_QUANTITIES = {"mi_xt": "I(X;T)", "mi_ty": "I(T;Y)"}
+
+
+def is_chain(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether each layer of a recording is known to be computed from the one before it.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Root attributes of a store.
+
+    Returns
+    -------
+    bool
+        True for networks of the table and dense networks of any size; False for a network that a
+        function of the user's builds, and for arrays.
+
+    Examples
+    --------
+    >>> is_chain({"configuration": '{"network": "dense:784-64-10"}'})
+    True
+    >>> is_chain({"configuration": '{"network": "package.module:build"}'}), is_chain({})
+    (False, False)
+    """
+    network = json.loads(attributes.get("configuration", "{}")).get("network")
+    return network is not None and (":" not in network or network.startswith("dense:"))
+
+
+def steps(store: xr.Dataset) -> xr.DataArray:
+    """Tell which layers must follow from the one before, in a network that is a chain.
+
+    Parameters
+    ----------
+    store : Dataset
+        With the columns that describe layers.
+
+    Returns
+    -------
+    DataArray, (layer,), bool
+        Not the first layer. Nor what comes after a softmax of codes: float32 rounds the softmax of
+        rows that differ by a common shift in different ways, while its exact symbol is the same.
+    """
+    layers = layer_specs({name: store[name].values for name in LAYER_COLUMNS})
+    follows = [False, *(not is_softmax_of_codes(layer) for layer in layers[:-1])]
+    return xr.DataArray(np.array(follows), dims="layer")
+
+
+def check_states(store: xr.Dataset, measures: xr.Dataset, *, chain: bool) -> Check:
+    """Check that each state of a layer has exactly one state of the next layer.
+
+    Parameters
+    ----------
+    store : Dataset
+        As `ibtools.store.open_raw` opens it.
+    measures : Dataset, (repeat, epoch, layer)
+        From `ibtools.analysis.check.measure.measure_recording`.
+    chain : bool
+        Whether each layer is computed from the one before alone.
+
+    Returns
+    -------
+    Check
+    """
+    if not steps(store).any():
+        return not_checked("data processing", words.ONE_LAYER)
+    return judge(
+        "data processing",
+        measures["n_split_states"] > 0,
+        checked=store["complete"] & steps(store),
+        amount=measures["split_entropy"],
+        unit="bit",
+        cases="steps",
+        status="violation" if chain else "note",
+        meaning=words.STATES + (words.STATES_BROKEN if chain else words.NO_CHAIN),
+    )
+
+
+def check_results(
+    results: xr.Dataset, store: xr.Dataset, measures: xr.Dataset, *, chain: bool
+) -> Iterator[Check]:
+    """Check the numbers of one estimator.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        As `ibtools.open_results` opens them.
+    store : Dataset
+        As `ibtools.store.open_raw` opens it.
+    measures : Dataset, (repeat, epoch, layer)
+        From `ibtools.analysis.check.measure.measure_recording`.
+    chain : bool
+        Whether each layer is computed from the one before alone.
+
+    Yields
+    ------
+    Check
+    """
+    values = results[[name for name in _QUANTITIES if name in results]].load()
+    name = str(results.attrs["estimator"])
+    subject = f"information/{name}"
+    yield judge(
+        "analysed",
+        values.to_array("quantity").isnull().all(["quantity", "layer"]),
+        checked=store["complete"],
+        cases="snapshots",
+        subject=subject,
+        status="note",
+        meaning=words.NOT_ANALYSED,
+    )
+    if name.removesuffix("-per-unit") == "exact":
+        yield _check_recount(values, measures, subject)
+    if results.attrs.get("target") == "population":
+        for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
+            yield not_checked(law, words.POPULATION, subject=subject)
+        return
+    yield _check_bounds(values, subject)
+    yield from _check_processing(values, steps(store), subject, chain=chain)
+
+
+def _check_recount(values: xr.Dataset, measures: xr.Dataset, subject: str) -> Check:
+    counted = measures[["entropy_t", "mi_ty"]].rename(entropy_t="mi_xt")
+    off = abs(values - counted).to_array("quantity").max("quantity")
+    return judge(
+        "recount",
+        off > _tolerance(values),
+        checked=off.notnull(),
+        amount=off,
+        unit="bit",
+        cases="layers of snapshots",
+        subject=subject,
+        meaning=words.RECOUNT,
+    )
+
+
+def _check_bounds(values: xr.Dataset, subject: str) -> Check:
+    excess = _excess(values)
+    return judge(
+        "bounds",
+        excess > _tolerance(values),
+        checked=excess.notnull(),
+        amount=excess,
+        unit="bit",
+        cases="layers of snapshots",
+        subject=subject,
+        meaning=words.BOUNDS,
+    )
+
+
+def _excess(values: xr.Dataset) -> xr.DataArray:
+    """Return by how many bits the worst of the bounds is broken; NaN where there is no value."""
+    most = {"mi_xt": values.attrs["entropy_x"], "mi_ty": values.attrs["entropy_y"]}
+    over = [array for name in values for array in (-values[name], values[name] - most[str(name)])]
+    if len(values) == len(most):
+        over.append(values["mi_ty"] - values["mi_xt"])
+    return xr.concat(over, "bound").max("bound")
+
+
+def _check_processing(
+    values: xr.Dataset, followed: xr.DataArray, subject: str, *, chain: bool
+) -> Iterator[Check]:
+    meaning = words.RISES + (_describe_break(values) if chain else words.NO_CHAIN)
+    for name, label in _QUANTITIES.items():
+        if name not in values:
+            continue
+        law = f"data processing, {label}"
+        if not followed.any():
+            yield not_checked(law, words.ONE_LAYER, subject=subject)
+            continue
+        rise = (values[name] - values[name].shift(layer=1)).where(followed)
+        yield judge(
+            law,
+            rise > _tolerance(values),
+            checked=rise.notnull(),
+            amount=rise,
+            unit="bit",
+            cases="steps",
+            subject=subject,
+            status="violation" if chain else "note",
+            meaning=meaning,
+        )
+
+
+def _describe_break(values: xr.Dataset) -> str:
+    estimator = _estimator(values)
+    counts_the_layer = estimator is not None and estimator.representation == "T"
+    return words.EXACT_RISES if counts_the_layer else words.COPY_RISES
+
+
+def _estimator(values: xr.Dataset) -> Estimator | None:
+    """Return the estimator of results, or None if this version of ibtools does not have it."""
+    try:
+        return parse_estimator(values.attrs["estimator"])
+    except IbtoolsError:
+        return None
+
+
+def _tolerance(values: xr.Dataset) -> float:
+    """Bits by which rounding alone may break a law: a proven bound where states are counted."""
+    if isinstance(_estimator(values), CountingEstimator):
+        return 2 * rounding_bound(values.attrs["n_samples"])
+    return ESTIMATE_TOLERANCE

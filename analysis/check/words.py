@@ -1,0 +1,140 @@
+"""What the outcome of each check means."""
+
+LOST = (
+    "Snapshots of repeats that count as trained are not on disk, or not marked as complete. The "
+    "outcome of a repeat is set after its last snapshot, so the store was changed or damaged "
+    "since; figures would leave these epochs out. Record again."
+)
+
+PENDING = "The recording is not finished. Finish it with: ibtools record ... --resume"
+
+TRAININGS = (
+    "A training did not reach the required accuracy and was begun anew from another seed, or all "
+    "attempts failed; no mean counts repeats that failed. What is shown is information given that "
+    "a training succeeds: report these numbers with it."
+)
+
+RECOMPUTING_NOT_RECORDED = (
+    "The store does not say whether a snapshot that is computed twice has the same codes: it is of "
+    "an older recorder, or of arrays."
+)
+
+NONE_RECOMPUTED = "No snapshot was computed twice."
+
+CODES_DIFFER = (
+    "A snapshot that was computed twice, with the samples in other batches, had other codes. Then "
+    "a state is not a function of the input alone: I(X;T) = H(T) does not hold, and the codes say "
+    "something about the batches. One range per snapshot and a deterministic forward pass prevent "
+    "it; look for layers that use statistics of the batch."
+)
+
+VALUES_DIFFER = (
+    "A snapshot that was computed twice, with the samples in other batches, had other float "
+    "values, if only in the last bit: a float32 sum depends on its order, and the order on the "
+    "batch. A state that is told apart by its last bit is no state of the network, and counting "
+    "bit patterns (exact) counts rounding. Quantise the network, or use an estimator with a stated "
+    "resolution."
+)
+
+CONSTANT = (
+    "A layer has one state for all inputs, so exactly 0 bits: all its units are dead or saturated "
+    "there, and what comes after it knows nothing. A mean over repeats that includes it mixes two "
+    "kinds of networks."
+)
+
+PARTITION_ONLY = "The store keeps the partition of each layer only, without codes or values."
+
+NOT_QUANTISED = "No layer is quantised."
+
+ALL_QUANTISED = "All layers are quantised: there are no float values."
+
+NO_SNAPSHOT = "There is no complete snapshot to check."
+
+CODES = (
+    "There are codes that the layer's bits cannot make: the number of bits in the store is wrong, "
+    "or the codes were damaged. No entropy of them can be trusted."
+)
+
+SCALE = (
+    "The step of a grid is not a positive number, so that codes do not stand for values. Exact "
+    "information does not need the values; everything else does."
+)
+
+ZERO_POINT = (
+    "A grid has no code for the value 0, which quantisers of ONNX, TFLite and TensorFlow always "
+    "have: scale and zero point are probably not those of these codes."
+)
+
+ENDS = (
+    "At least half of the values of a layer are at its smallest or largest code (code 0 is left "
+    "out where it stands for 0, at which a ReLU rests). Units there are saturated: the function or "
+    "its grid merges what lies beyond, and a fall of I(X;T) may be that and no more."
+)
+
+VALUES = (
+    "There are values that are not a number, which equal nothing and are in no state: the training "
+    "diverged, or the store was damaged."
+)
+
+RANGE = (
+    "The smallest or largest value of a layer is not the one that is stored beside it: codes, grid "
+    "or range were changed since the recording. Estimators take their bins from the stored range, "
+    "so binned results are of wrong bins."
+)
+
+ONE_LAYER = "There is one layer only."
+
+NO_CHAIN = (
+    "It is not known whether each layer is computed from the one before it alone, because the "
+    "network is the user's own; so this is no violation. With a connection that skips a layer it "
+    "is as it should be. If there is none, check again with --chain (chain=True)."
+)
+
+STATES = (
+    "Inputs that share a state of a layer are in different states of the next one: H(next | layer) "
+    "should be 0 bits. "
+)
+
+STATES_BROKEN = (
+    "Either the next layer sees more than is recorded of this one, or what is computed for a "
+    "sample depends on the other samples of its batch or on its place there. The recorded states "
+    "are then not those that the network works with, and their information is not exact."
+)
+
+NO_RESULTS = "There are no results yet. Compute them with: ibtools analyze {path}"
+
+NOT_ANALYSED = (
+    "Complete snapshots have no results of this estimator yet. Compute them with: ibtools analyze"
+)
+
+RECOUNT = (
+    "The results are not what counting the states again gives: they were computed from another "
+    "recording, or store or results were changed since. Delete the results and analyse again."
+)
+
+POPULATION = (
+    "Estimates for a population have errors of their own, by which they may break the laws."
+)
+
+BOUNDS = (
+    "The results break 0 <= I(T;Y) <= min(H(T), H(Y)) or H(T) <= H(X), which holds for whatever is "
+    "counted: they are wrong, or of an estimator whose error is larger than what it measures."
+)
+
+RISES = (
+    "The numbers rise from one layer to the next, but no layer can know more than the one it is "
+    "computed from. "
+)
+
+EXACT_RISES = (
+    "This estimator counts the layer itself, so the results are wrong, or the recorded states are "
+    "not those that the network works with: see data processing of the recording."
+)
+
+COPY_RISES = (
+    "What was measured is not the layer but a coarser or noisier copy of it, from which the next "
+    "layer is not computed. So these numbers are not the information of the network: they say how "
+    "its values fall into these bins (or under this noise), and where they rise or fall over the "
+    "epochs, the information need not. Count a quantised network with exact, or call these numbers "
+    "what they are."
+)

@@ -1,0 +1,149 @@
+"""How a store is cut on disk, and bounds on the memory that reading and analysing it takes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import zarr
+
+from ibtools.analysis.digests import WORD_BYTES
+from ibtools.analysis.estimators import Estimator, Exact
+
+BLOCK_BYTES = 2**24
+"""What a task reads at the most where it can choose, uncompressed: large against what a task costs,
+small in memory."""
+
+_READING_AT_ONCE = 10  # chunks that zarr decodes at a time: its setting async.concurrency
+_SLACK = 1.5  # what the allocator of the C library holds beyond what is in use
+
+
+@dataclass(frozen=True)
+class Cube:
+    """How a recorded variable is cut, as (repeat, epoch, layer, sample, unit).
+
+    Parameters
+    ----------
+    name : str
+        Of the variable.
+    n_samples : int
+        Samples of a snapshot.
+    itemsize : int
+        Bytes of a value.
+    chunks : tuple of int
+        What is decoded at once.
+    shard_epochs : int
+        Epochs of a file.
+    """
+
+    name: str
+    n_samples: int
+    itemsize: int
+    chunks: tuple[int, ...]
+    shard_epochs: int
+
+    @classmethod
+    def of(cls, name: str, array: "zarr.Array[Any]") -> Self:
+        """Describe an array; a partition is a cube of one unit."""
+        one_unit = (1,) * (5 - array.ndim)
+        shards = array.shards or array.chunks
+        return cls(
+            name,
+            int(array.shape[3]),
+            array.dtype.itemsize,
+            (*array.chunks, *one_unit),
+            int(shards[1]),
+        )
+
+    def values(self, epochs: int, layers: int, samples: int, units: int) -> int:
+        """Return the bytes of a selection."""
+        return epochs * layers * samples * units * self.itemsize
+
+    def reading(self, epochs: int, layers: int, samples: int, units: int) -> int:
+        """Bound the bytes in memory while a selection is read.
+
+        They are the values; the chunks as they are on disk, at worst incompressible; and those that
+        are being decoded. Chunks that are cut by the selection count as a whole.
+        """
+        chunk = math.prod(self.chunks[1:]) * self.itemsize
+        sizes = zip((epochs, layers, samples, units), self.chunks[1:], strict=True)
+        n_chunks = math.prod(math.ceil(size / length) for size, length in sizes)
+        decoding = chunk * min(n_chunks, _READING_AT_ONCE)
+        return self.values(epochs, layers, samples, units) + chunk * n_chunks + decoding
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring layers of one variable, as many chunks of units wide, and how they are cut.
+
+    Parameters
+    ----------
+    cube : Cube
+        The variable.
+    layers : slice
+        Positions of the layers.
+    n_units : int
+        Of the widest.
+    group : int
+        Layers of a task.
+    epochs : int
+        Epochs of a task.
+    samples, units : int
+        Of a part of a snapshot; all if there are no parts.
+    in_parts : bool
+        Whether one snapshot of one layer is too large.
+    """
+
+    cube: Cube
+    layers: slice
+    n_units: int
+    group: int = 1
+    epochs: int = 1
+    samples: int = 0
+    units: int = 0
+    in_parts: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bounds on the memory that a task uses.
+
+    Parameters
+    ----------
+    estimators : sequence of Estimator
+        What it computes.
+    budget : int
+        Bytes that all tasks of a process may use.
+    threads : int
+        Tasks of a process at a time.
+    """
+
+    estimators: Sequence[Estimator]
+    budget: int
+    threads: int
+
+    def need(self, run: Run, epochs: int, layers: int) -> int:
+        """Bound the bytes that a block of whole snapshots takes."""
+        cube, samples, units = run.cube, run.cube.n_samples, run.n_units
+        block = cube.values(epochs, layers, samples, units)
+        reading = cube.reading(epochs, layers, samples, units)
+        one_layer, one_snapshot = epochs * samples * units, samples * units
+        exact = all(isinstance(one, Exact) and not one.per_unit for one in self.estimators)
+        # Symbols of a layer, and (bins only) what turns a snapshot of float32 into them.
+        symbols = 2 * cube.itemsize * one_layer if exact else 8 * one_layer + 64 * one_snapshot
+        # Labels and spectra of every snapshot, the tables of one.
+        counting = epochs * (4 * samples + 32 * math.isqrt(2 * samples)) + 100 * samples
+        return int(_SLACK * max(reading, block + symbols + counting))
+
+    def need_of_part(self, run: Run, samples: int, units: int) -> int:
+        """Bound the bytes that a part of a snapshot takes, with what becomes of it."""
+        block = run.cube.values(1, 1, samples, units)
+        symbols = 2 * block + samples * WORD_BYTES
+        digests = 16 * run.cube.n_samples
+        read = run.cube.reading(1, 1, samples, units) + run.cube.reading(1, 1, samples, 1)
+        return int(_SLACK * (max(read, block + symbols) + 4 * digests))
+
+    def fits(self, run: Run, epochs: int, layers: int) -> bool:
+        """Whether every thread may have such a block."""
+        small = run.cube.values(epochs, layers, run.cube.n_samples, run.n_units) <= BLOCK_BYTES
+        return small and self.need(run, epochs, layers) * self.threads <= self.budget

@@ -1,0 +1,145 @@
+"""The target `population`: counts of a sample, corrected for what was not drawn."""
+
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+from ibtools.analysis.chance import count_singletons
+from ibtools.analysis.counts import label_spectra
+from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.counting import CountingEstimator
+from ibtools.analysis.partition import partition_block
+from ibtools.analysis.sampling import (
+    CORRECTIONS,
+    Correction,
+    corrected_information_of_spectra,
+    find_correction,
+)
+from ibtools.errors import InputError
+
+TARGET = "population"
+
+MARK = f"-{TARGET}"
+"""What stands in a specification between the estimator and the correction."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Count the states of a layer, and estimate their entropy in the population of inputs.
+
+    Parameters
+    ----------
+    base : CountingEstimator
+        What is counted.
+    correction : {"miller-madow", "grassberger", "chao-shen"}
+        How the entropies are corrected; see `ibtools.analysis.sampling`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such correction.
+    InputError
+        If single units are asked for, or what is counted is no counting estimator.
+
+    Notes
+    -----
+    The recorded inputs are taken as drawn independently from a population, with their labels. For a
+    deterministic network, I(X;T) = H(T) holds there too, but of a distribution that was only
+    sampled: H(T) is at most log2 N for the N inputs that were recorded, and may be far larger for
+    all. Where nearly every input has a state of its own, no correction can know by how much. The
+    results may break the bounds and data processing by their own error, and I(T;Y) may be negative.
+    `n_states` and `n_singletons` count the states that were seen, and those seen once: the coverage
+    of the population is about 1 - n_singletons / N.
+
+    A network treats the inputs that it was trained on differently from others, so a sample that
+    holds training inputs is not one of all inputs for it.
+
+    Examples
+    --------
+    >>> from ibtools.analysis.estimators.exact import Exact
+    >>> Population(Exact(), "chao-shen").specification
+    'exact-population-chao-shen'
+    """
+
+    base: CountingEstimator
+    correction: Correction
+
+    def __post_init__(self) -> None:
+        find_correction(self.correction)
+        if not isinstance(self.base, CountingEstimator):
+            raise InputError(
+                f"the target population is for estimators that count states, found {self.base}; "
+                "choose exact, binned or requantised"
+            )
+        if self.base.per_unit:
+            raise InputError(
+                f"the target population has whole layers only, found {self.base.specification}; "
+                "leave out --per-unit"
+            )
+
+    @classmethod
+    def of(cls, base: Any, correction: str | None) -> Self:
+        """Correct an estimator; the correction must be named, because the choice matters."""
+        if not correction:
+            raise InputError(
+                f"the target population needs a correction: {', '.join(CORRECTIONS)}; choose one "
+                "(--correction), as in exact-population-chao-shen"
+            )
+        return cls(base, cast(Correction, correction))
+
+    @property
+    def name(self) -> str:
+        """The name of what is counted."""
+        return self.base.name
+
+    @property
+    def representation(self) -> str:
+        """What is measured, as a figure writes it."""
+        return self.base.representation
+
+    @property
+    def noisy(self) -> bool:
+        """Whether it is no function of the layer."""
+        return self.base.noisy
+
+    @property
+    def min_class_size(self) -> int:
+        """How many samples every class must have."""
+        return self.base.min_class_size
+
+    @property
+    def specification(self) -> str:
+        """The name with all options, the target and the correction."""
+        return f"{self.base.specification}{MARK}-{self.correction}"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables of the results."""
+        return ("mi_xt", "mi_ty", "entropy_t", "n_states", "n_singletons")
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, as attributes of the results."""
+        return {**self.base.attributes, "target": TARGET, "correction": self.correction}
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether the states of whole layers are not enough."""
+        return self.base.needs_values
+
+    @property
+    def needs_global_range(self) -> bool:
+        """Whether the result of a snapshot depends on the ranges of all others."""
+        return self.base.needs_global_range
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results; see `CountingEstimator.statistics`."""
+        labels, n_states = partition_block(self.base.discretise(block))
+        states, classes, cells = label_spectra(labels, block.y, block.n_classes)
+        entropy_t, mi_ty = corrected_information_of_spectra(states, classes, cells, self.correction)
+        return {
+            "mi_xt": entropy_t.copy(),
+            "mi_ty": mi_ty,
+            "entropy_t": entropy_t,
+            "n_states": n_states,
+            "n_singletons": count_singletons(states),
+        }

@@ -1,0 +1,153 @@
+"""What an analysis knows of a store before it computes anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ibtools.analysis.estimators import Estimator, Population
+from ibtools.analysis.information import entropy
+from ibtools.analysis.ranges import global_range, read_rows
+from ibtools.analysis.result_variables import RESULT_COORDINATES
+from ibtools.analysis.sampling import validate_sample
+from ibtools.errors import InputError, StoreError
+from ibtools.provenance import provenance
+from ibtools.schema import CUBE, STORE_VARIABLES
+from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.store import RECORDED
+
+_INHERITED = ("experiment", "data_checksum", "store_id")
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a store says about itself, without what was recorded.
+
+    Parameters
+    ----------
+    layers : tuple of LayerSpec
+        In the order of the network.
+    complete : ndarray, (repeat, epoch), bool
+        Which snapshots count.
+    label : ndarray, (sample,), integer
+        Class of each sample.
+    global_range : tuple of float and float
+        As from `ibtools.analysis.ranges.global_range`; NaN where no estimator needs it.
+    """
+
+    layers: tuple[LayerSpec, ...]
+    complete: NDArray[np.bool_]
+    label: NDArray[np.integer[Any]]
+    global_range: tuple[float, float]
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset, estimators: Sequence[Estimator]) -> Self:
+        """Read it, after checking that the Dataset is one that the estimators can analyse.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Of a store.
+        estimators : sequence of Estimator
+            What is to be computed.
+
+        Raises
+        ------
+        StoreError
+            If something is missing, or no snapshot is complete.
+        InputError
+            If the store keeps the partition only and an estimator needs values, or a class has too
+            few samples for an estimator.
+        """
+        _validate(dataset)
+        _validate_values(dataset, estimators)
+        if any(isinstance(estimator, Population) for estimator in estimators):
+            validate_sample(dataset.attrs)
+        label = np.asarray(dataset["label"].values)
+        _validate_classes(label, estimators)
+        layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
+        complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
+        found = (np.nan, np.nan)
+        if any(estimator.needs_values for estimator in estimators):
+            found = _range_of_all(dataset, layers, complete)
+        return cls(layers, complete, label, found)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return int(self.label.max()) + 1
+
+    def attributes(self, dataset: xr.Dataset, estimator: Estimator) -> dict[str, Any]:
+        """Return the attributes of the results of an estimator."""
+        bounds = dict(zip(("bounds_low", "bounds_high"), self.global_range, strict=True))
+        return {
+            **provenance(),
+            **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
+            "estimator": estimator.specification,
+            **estimator.attributes,
+            **(bounds if estimator.needs_global_range else {}),
+            "n_samples": int(self.label.size),
+            "entropy_x": float(entropy(np.ones(self.label.size, np.int64))),
+            "entropy_y": float(entropy(np.bincount(self.label))),
+            "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
+        }
+
+
+def _range_of_all(
+    dataset: xr.Dataset, layers: Sequence[LayerSpec], complete: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Return the range of all values, reading one repeat at a time."""
+    ranges = [
+        global_range(read_rows(dataset.isel(repeat=[row])), layers, complete[row : row + 1])
+        for row in np.flatnonzero(complete.any(axis=1))
+    ]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> None:
+    for estimator in estimators:
+        if estimator.needs_values and "partition" in dataset.variables:
+            raise InputError(
+                f"the estimator {estimator.specification} needs the values of units, but the store "
+                "keeps only the partition of whole layers; record again with --keep codes, or "
+                "analyse with exact"
+            )
+
+
+def _validate_classes(label: NDArray[np.integer[Any]], estimators: Sequence[Estimator]) -> None:
+    in_class = np.bincount(label)
+    smallest = int(np.where(in_class > 0, in_class, label.size + 1).argmin())
+    for estimator in estimators:
+        if in_class[smallest] < estimator.min_class_size:
+            raise InputError(
+                f"the estimator {estimator.specification} needs at least "
+                f"{estimator.min_class_size} samples of every class, but class {smallest} has "
+                f"{in_class[smallest]}; analyse with another estimator"
+            )
+
+
+def _validate(dataset: xr.Dataset) -> None:
+    needed = [variable.name for variable in STORE_VARIABLES if variable.coordinate]
+    needed = [name for name in [*needed, "complete"] if name not in ("trained_epoch", "split")]
+    missing = [name for name in needed if name not in dataset.variables]
+    if not set(RECORDED) & set(dataset.variables):
+        missing.append(" or ".join(RECORDED))
+    if missing:
+        raise StoreError(
+            f"analyze needs the Dataset of a store, but {', '.join(missing)} is missing; open it "
+            "with ibtools.open_store(path)"
+        )
+    cube = CUBE[:4] if "partition" in dataset.variables else CUBE
+    lost = [dim for dim in cube if dim not in dataset.dims]
+    if lost:
+        raise StoreError(
+            f"analyze needs all of {', '.join(cube)}, but {', '.join(lost)} was dropped by a "
+            f"selection; select with a list, as in ds.isel({lost[0]}=[0])"
+        )
+    if not bool(dataset["complete"].any()):
+        raise StoreError(
+            "the store holds no complete snapshot yet; record, or go on with --resume, first"
+        )

@@ -1,0 +1,175 @@
+"""Results on disk: one group per estimator, filled window by window."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.result_variables import (
+    RESULT_COORDINATES,
+    from_statistic,
+    result_variables,
+)
+from ibtools.analysis.windows import Window
+from ibtools.errors import StoreError
+from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
+from ibtools.store import (
+    StorePath,
+    consolidate,
+    create_results_root,
+    create_variable,
+    find_group,
+    get_array,
+    read_array,
+    writing,
+)
+
+GROUP = "information"
+"""The group of a store that holds one group of results per estimator."""
+
+_DIGESTED = "digested_layers"
+
+
+def open_results_group(
+    target: StorePath, estimator: Estimator, dataset: xr.Dataset, attributes: dict[str, Any]
+) -> tuple[zarr.Group, tuple[str, ...]]:
+    """Open the results to go on with, or create them; coordinates are brought up to date.
+
+    Parameters
+    ----------
+    target : path or URL
+        The store, or where else results go.
+    estimator : Estimator
+        Whose results.
+    dataset : Dataset
+        Of the store, for the coordinates.
+    attributes : dict
+        Of the results.
+
+    Returns
+    -------
+    group : zarr.Group
+        The results.
+    added : tuple of str
+        Variables that the results of an earlier version of ibtools lacked; all is to be computed
+        anew then.
+
+    Raises
+    ------
+    StoreError
+        If results of another store are there, or nothing can be written.
+    """
+    root = find_group(target, "r+") or create_results_root(target)
+    key = f"{GROUP}/{estimator.specification}"
+    with writing(root):
+        group = root.get(key)
+        if not isinstance(group, zarr.Group) or "analysed" not in group:
+            group = root.create_group(key, overwrite=True, attributes=attributes)
+            for variable in (*RESULT_COORDINATES, *_variables(estimator)):
+                create_variable(group, variable, {str(d): n for d, n in dataset.sizes.items()})
+            consolidate(target)
+        elif group.attrs.get("store_id") != attributes.get("store_id"):
+            raise StoreError(
+                f"{target}: holds results of another store; choose another --output, or delete them"
+            )
+        added = _add_variables(target, group, estimator)
+        _forget_outdated(group, dataset["seed"].values, attributes)
+        for variable in RESULT_COORDINATES:
+            get_array(group, variable.name)[...] = dataset[variable.name].values
+    return group, added
+
+
+def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -> tuple[str, ...]:
+    """Add what results of an earlier version of ibtools lack, after unmarking all of them."""
+    lacking = [variable for variable in result_variables(estimator) if variable.name not in group]
+    if lacking:
+        get_array(group, "analysed")[...] = False
+        sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False))
+        for variable in lacking:
+            create_variable(group, variable, sizes)
+        consolidate(target)
+    return tuple(variable.name for variable in lacking)
+
+
+def _variables(estimator: Estimator) -> tuple[Variable, ...]:
+    return (*result_variables(estimator), RESULT_VARIABLES[-1])
+
+
+def _forget_outdated(
+    group: zarr.Group, seed: NDArray[np.int64], attributes: dict[str, Any]
+) -> None:
+    """Unmark the results of what was recorded anew, and all if the bounds of the bins changed."""
+    analysed = read_array(group, "analysed")
+    outdated = read_array(group, "seed") != seed
+    bounds: dict[str, Any] = {
+        name: attributes[name] for name in ("bounds_low", "bounds_high") if name in attributes
+    }
+    if any(group.attrs.get(name) != bound for name, bound in bounds.items()):
+        outdated[:] = True
+    if analysed[outdated].any():
+        analysed[outdated] = False
+        get_array(group, "analysed")[...] = analysed
+    group.attrs.update(bounds)
+
+
+def note_digested(group: zarr.Group, layers: Sequence[str]) -> None:
+    """Write down of which layers the partition comes from digests, and is not verified.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Results.
+    layers : sequence of str
+        Layers that are too large for memory now. Those of earlier runs stay noted.
+    """
+    known = str(group.attrs.get(_DIGESTED, ""))
+    names = list(dict.fromkeys([*filter(None, known.split(", ")), *layers]))
+    if ", ".join(names) != known:
+        n_samples = cast(int, group.attrs["n_samples"])
+        probability = float(n_samples) ** 2 / 2.0**129
+        with writing(group):
+            group.attrs.update(
+                {_DIGESTED: ", ".join(names), "false_merge_probability": probability}
+            )
+
+
+def write_window(
+    groups: Sequence[zarr.Group], estimators: Sequence[Estimator], window: Window
+) -> None:
+    """Write the results of some snapshots of one repeat, then mark them.
+
+    Parameters
+    ----------
+    groups : sequence of zarr.Group
+        The results of all estimators of the analysis.
+    estimators : sequence of Estimator
+        The same estimators.
+    window : Window
+        With all statistics.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or can't be written to.
+    """
+    start = 0
+    for index in window.estimators:
+        group, variables = groups[index], result_variables(estimators[index])
+        with writing(group):
+            for position, variable in enumerate(variables, start):
+                values = from_statistic(variable, window.statistics[..., position])
+                _write_epochs(get_array(group, variable.name), window, values)
+            _write_epochs(get_array(group, "analysed"), window, True)
+        start += len(variables)
+
+
+def _write_epochs(array: "zarr.Array[Any]", window: Window, values: NDArray[Any] | bool) -> None:
+    """Write some epochs of one repeat, and leave what is between them."""
+    start, stop = int(window.epochs[0]), int(window.epochs[-1]) + 1
+    region = np.asarray(array[window.repeat, start:stop])
+    region[window.epochs - start] = values
+    array[window.repeat, start:stop] = region

@@ -1,0 +1,244 @@
+"""Where the tasks of an analysis run: threads, processes, here, or a dask.distributed cluster.
+
+All four are an `Executor` of `concurrent.futures`, and only a bounded number of tasks is handed to
+it at a time: what a store of any size costs is the time of its tasks, never a graph of them all.
+"""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import dask
+from dask.system import CPU_COUNT
+
+from ibtools.errors import IbtoolsError, InputError, unknown_name
+
+SCHEDULERS = ("threads", "processes", "synchronous")
+"""Schedulers of this machine; any other name is the address of a cluster."""
+
+IN_FLIGHT = 3
+"""Tasks that are handed out at a time, for each thread: one is running, others wait for it."""
+
+CLUSTER_JOB_BYTES = 2**28
+"""What a task on a cluster should read: a second of work, against milliseconds of its scheduler."""
+
+_ALIASES = {"single-threaded": "synchronous", "sync": "synchronous", "threading": "threads"}
+_NOT_FOR_CLUSTERS = ("processes", "synchronous", "threads")
+
+Owner = TypeVar("Owner")
+
+
+@dataclass(frozen=True)
+class Job(Generic[Owner]):
+    """One task: a call of a function, and whose it is.
+
+    Parameters
+    ----------
+    owner : object
+        Comes back with the result; stays in this process.
+    function : callable
+        Of a module, so that it can be called elsewhere.
+    arguments : tuple
+        Small: they may travel.
+    """
+
+    owner: Owner
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What runs tasks.
+
+    Parameters
+    ----------
+    executor : Executor
+        Takes the tasks.
+    processes : int
+        Processes that run them.
+    threads : int
+        Threads of each.
+    job_bytes : int
+        What a task should read at the least, because handing it out costs so much.
+    """
+
+    executor: Executor
+    processes: int = 1
+    threads: int = 1
+    job_bytes: int = 0
+
+    @property
+    def n_threads(self) -> int:
+        """Threads of all processes together."""
+        return self.processes * self.threads
+
+    def run(self, jobs: Iterable[Job[Owner]]) -> Iterator[tuple[Owner, Any]]:
+        """Run tasks, and yield owners and results as they are done, in any order.
+
+        Parameters
+        ----------
+        jobs : iterable of Job
+            Is asked for more only when tasks are done.
+
+        Raises
+        ------
+        IbtoolsError
+            If workers die of a task again and again.
+        """
+        waiting = iter(jobs)
+        running: dict[Future[Any], Job[Owner]] = {}
+        limit = IN_FLIGHT * self.n_threads
+        try:
+            while True:
+                for job in islice(waiting, limit - len(running)):
+                    running[self.executor.submit(job.function, *job.arguments)] = job
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future).owner, _result(future)
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except Exception as err:
+        # distributed need not be installed, so its KilledWorker is known by name
+        if isinstance(err, BrokenExecutor) or type(err).__name__ == "KilledWorker":
+            raise IbtoolsError(
+                f"a worker process died: {err}. If the system ran out of memory, give less with "
+                "--memory. All results that are marked are intact; run it again to go on"
+            ) from err
+        raise
+
+
+@contextmanager
+def open_workers(scheduler: str | None = None) -> Iterator[Workers]:
+    """Open what runs tasks, and close it at the end.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        "threads", "processes" or "synchronous" on this machine, or the address of a
+        dask.distributed scheduler, such as ``tcp://host:8786``. By default a distributed Client
+        that is open in this process; else what ``dask.config`` names; else threads. Their number
+        is ``num_workers`` of ``dask.config``, by default that of the cores.
+
+    Yields
+    ------
+    Workers
+        Ready.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such scheduler.
+    InputError
+        If the cluster can't be reached or has no workers, or distributed is not installed.
+    """
+    name = _ALIASES.get(str(scheduler), scheduler)
+    if name is not None and name not in SCHEDULERS and "://" not in name:
+        raise unknown_name("scheduler", name, (*SCHEDULERS, "tcp://HOST:PORT"))
+    with ExitStack() as stack:
+        if name in _NOT_FOR_CLUSTERS:
+            workers = _local(name)
+        elif name is not None:
+            workers = _cluster(stack.enter_context(_connect(name)))
+        else:
+            client = _current_client()
+            workers = _local(_configured()) if client is None else _cluster(client)
+        stack.callback(_shut_down, workers.executor)
+        yield workers
+
+
+def _configured() -> str:
+    """Return the scheduler that dask is set to, if it is one of ours."""
+    name = dask.config.get("scheduler", None)
+    name = _ALIASES.get(str(name), name)
+    return str(name) if name in SCHEDULERS else "threads"
+
+
+def _local(name: str) -> Workers:
+    n_workers = int(dask.config.get("num_workers", None) or CPU_COUNT)
+    if name == "synchronous":
+        return Workers(_Here())
+    if name == "threads":
+        return Workers(ThreadPoolExecutor(n_workers, "ibtools"), threads=n_workers)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_ignore_interrupt)
+    return Workers(pool, processes=n_workers)
+
+
+class _Here(Executor):
+    """Runs each task when it is handed in."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the one that started this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _shut_down(executor: Executor) -> None:
+    if isinstance(executor, ThreadPoolExecutor | ProcessPoolExecutor):
+        executor.shutdown(wait=True, cancel_futures=True)
+    else:
+        executor.shutdown(wait=False)
+
+
+def _current_client() -> Any:
+    """Return the distributed Client that is open in this process; None if there is none."""
+    if "distributed" not in sys.modules:  # then nobody can have opened one
+        return None
+    try:
+        return sys.modules["distributed"].default_client()
+    except ValueError:
+        return None
+
+
+def _connect(address: str) -> Any:
+    try:
+        import distributed
+    except ImportError as err:
+        raise InputError(
+            f"the scheduler {address} needs dask.distributed; install it with: "
+            "pip install 'ibtools-nn[cluster]'"
+        ) from err
+    try:
+        return distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as err:
+        raise InputError(
+            f"no scheduler answers at {address}: {err}; start one with: dask scheduler"
+        ) from err
+
+
+def _cluster(client: Any) -> Workers:
+    threads = list(client.nthreads().values())
+    if not threads:
+        raise InputError(
+            f"the cluster at {client.scheduler.address} has no workers; start some with: "
+            f"dask worker {client.scheduler.address}"
+        )
+    executor = client.get_executor(pure=False)
+    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES)

@@ -1,0 +1,221 @@
+"""What runs in a worker: read a block of a store, return a few numbers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.digests import RowDigests, part_symbols
+from ibtools.analysis.estimators import Estimator, LayerBlock
+from ibtools.analysis.estimators.block import ROWS
+from ibtools.analysis.memory import reserve
+from ibtools.analysis.result_variables import count_statistics, stack_statistics
+from ibtools.errors import StoreError
+from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.store import RECORDED, StorePath, get_array, is_local, open_group, read_array
+
+
+@dataclass(frozen=True)
+class Source:
+    """A store as a task knows it, which may run on another machine.
+
+    Parameters
+    ----------
+    path : str
+        Absolute, or a URL.
+    store_id : str or None
+        Of the store that the analysis began with.
+    global_range : tuple of float and float
+        As in `LayerBlock`.
+    budget : int
+        Bytes that all tasks of a process may use at once.
+    """
+
+    path: str
+    store_id: str | None
+    global_range: tuple[float, float]
+    budget: int
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What is read at once: some epochs and layers of one repeat; or of a single one a part.
+
+    Parameters
+    ----------
+    name : str
+        The variable that holds it.
+    repeat : int
+        Position of the repeat.
+    epochs : ndarray, (block,), int
+        Positions of the snapshots, ascending.
+    layers : slice
+        Positions of the layers.
+    samples, units : slice
+        All, or those of a part.
+    n_bytes : int
+        Bytes of what is read, uncompressed.
+    need : int
+        Bytes of memory that this will use.
+    in_parts : bool
+        Whether it is a part of one snapshot of one layer, to be digested.
+    rows : ndarray, (block, layer, row), float64, optional
+        The `ROWS`, if an estimator needs them.
+    """
+
+    name: str
+    repeat: int
+    epochs: NDArray[np.intp]
+    layers: slice
+    samples: slice
+    units: slice
+    n_bytes: int
+    need: int
+    in_parts: bool = False
+    rows: NDArray[np.float64] | None = None
+
+
+def absolute(path: StorePath) -> str:
+    """Return a path that means the same in another folder."""
+    return os.path.abspath(path) if is_local(path) else os.fspath(path)
+
+
+Piece = tuple[tuple[Estimator, ...], Block]
+"""A block, and what is to be computed of it."""
+
+
+def analyze_blocks(
+    source: Source, pieces: Sequence[Piece]
+) -> list[NDArray[np.float64] | RowDigests]:
+    """Analyse some blocks, one after the other: this is a task.
+
+    Parameters
+    ----------
+    source : Source
+        The store.
+    pieces : sequence of (estimators, Block)
+        What to do.
+
+    Returns
+    -------
+    list of ndarray or RowDigests
+        For each block what `block_statistics` or, of a part, `block_digests` returns.
+    """
+    return [
+        block_digests(source, block)
+        if block.in_parts
+        else block_statistics(source, estimators, block)
+        for estimators, block in pieces
+    ]
+
+
+def block_statistics(
+    source: Source, estimators: Sequence[Estimator], block: Block
+) -> NDArray[np.float64]:
+    """Analyse a block.
+
+    Parameters
+    ----------
+    source : Source
+        The store.
+    estimators : sequence of Estimator
+        What to compute.
+    block : Block
+        Of which; sample and unit are consumed.
+
+    Returns
+    -------
+    ndarray, (block, layer, statistic), float64
+        As from `stack_statistics`.
+    """
+    store = _open(source.path, source.store_id)
+    out = np.empty((len(block.epochs), _length(block.layers), count_statistics(estimators)))
+    with reserve(block.need, budget=source.budget):
+        values = _read(store, block)
+        for position, layer in enumerate(store.layers[block.layers]):
+            rows = () if block.rows is None else block.rows[:, position].T
+            part = LayerBlock(
+                values[:, position, :, : layer.n_units],
+                layer,
+                y=store.label,
+                n_classes=store.n_classes,
+                rows=dict(zip(ROWS, rows, strict=False)),
+                global_range=source.global_range,
+                keeps_partition=block.name == "partition",
+            )
+            out[:, position] = stack_statistics(estimators, part)
+    return out
+
+
+def block_digests(source: Source, block: Block) -> RowDigests:
+    """Digest a part of one snapshot of one layer.
+
+    Parameters
+    ----------
+    source : Source
+        The store.
+    block : Block
+        Of one epoch and layer.
+
+    Returns
+    -------
+    RowDigests
+        What the part adds to the digests of all samples.
+    """
+    store = _open(source.path, source.store_id)
+    layer = store.layers[block.layers.start]
+    with reserve(block.need, budget=source.budget):
+        values = _read(store, block)[0, 0]
+        key = (block.repeat, int(block.epochs[0]), block.layers.start, block.samples, slice(1))
+        first = np.asarray(store.arrays[block.name][key])
+        return RowDigests.of(
+            part_symbols(values, layer, first),
+            n_samples=store.label.size,
+            first_sample=block.samples.start or 0,
+            first_unit=block.units.start or 0,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _OpenStore:
+    """A store that this process has open."""
+
+    arrays: Mapping[str, "zarr.Array[Any]"]
+    layers: tuple[LayerSpec, ...]
+    label: NDArray[np.integer[Any]]
+    n_classes: int
+
+
+@lru_cache(maxsize=4)
+def _open(path: str, store_id: str | None) -> _OpenStore:
+    """Open a store once per process."""
+    group = open_group(path)
+    if group.attrs.get("store_id") != store_id:
+        raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
+    label = read_array(group, "label")
+    return _OpenStore(
+        {name: get_array(group, name) for name in RECORDED if name in group},
+        layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS}),
+        label,
+        int(label.max()) + 1,
+    )
+
+
+def _read(store: _OpenStore, block: Block) -> NDArray[Any]:
+    """Read (block, layer, sample, unit)."""
+    first, last = int(block.epochs[0]), int(block.epochs[-1])
+    key = (block.repeat, slice(first, last + 1), block.layers, block.samples)
+    if block.name == "partition":
+        values = np.asarray(store.arrays[block.name][key])[..., np.newaxis]
+    else:
+        values = np.asarray(store.arrays[block.name][(*key, block.units)])
+    return values if len(values) == len(block.epochs) else values[block.epochs - first]
+
+
+def _length(positions: slice) -> int:
+    return int(positions.stop - positions.start)

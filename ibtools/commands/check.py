@@ -1,0 +1,38 @@
+"""`ibtools check`."""
+
+import json
+
+import click
+
+import ibtools
+
+
+@click.command()
+@click.argument("store")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--chain/--no-chain",
+    default=None,
+    help="Whether each layer is computed from the one before it alone.  "
+    "[default: known for networks that ibtools builds by name]",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.pass_context
+def check(
+    context: click.Context, store: str, as_json: bool, chain: bool | None, quiet: bool
+) -> None:
+    """Audit STORE and its results; exit with 1 if anything is violated.
+
+    Checked are completeness, failed trainings, determinism, the grid of the codes, data processing
+    along the layers, and of every estimator's results the bounds and data processing. A line for
+    each, where the worst case is, and what it means.
+
+    \b
+    Examples:
+      ibtools check syn.zarr
+      ibtools check syn.zarr --json
+      ibtools check mine.zarr --chain
+    """
+    report = ibtools.check(store, chain=chain, quiet=quiet)
+    click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report.format())
+    context.exit(0 if report.ok else 1)
