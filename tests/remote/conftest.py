@@ -144,3 +144,10 @@ def _wait_for_url(process: subprocess.Popen, log: Path) -> str:
 def bucket(s3_server: S3Server) -> str:
     """An empty bucket, as a URL."""
     return s3_server.create_bucket()
+
+
+@pytest.fixture
+def cluster_with_s3(s3_server: S3Server, accidents) -> Iterator[LocalCluster]:
+    """Two worker processes that were started where the server is known."""
+    with start_cluster() as cluster:
+        yield cluster
