@@ -6,6 +6,8 @@ import click
 
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
+from ibtools.commands.compare import compare
+from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
@@ -58,7 +60,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, check, summary, plot, info, export, reproduce):
+for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 
