@@ -216,7 +216,8 @@ def _count_block(
     _move_entries(histograms[0], out_y[0], out_y[1])
     for b in range(len(labels)):
         if _all_different(labels[b]):
-            out[:, b, 0] = np.array([1, len(y), 1, len(y)])
+            out[0, b, 0], out[1, b, 0] = 1, len(y)
+            out[2, b, 0], out[3, b, 0] = 1, len(y)
         else:
             largest = _count_snapshot(labels[b], order, ends, work, histograms)
             _move_entries(histograms[0, : largest + 1], out[0, b], out[1, b])

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
         open_details,
         permutation_test,
     )
+    from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
+    from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.analysis.summary import summary
+    from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
     from ibtools.other_labels import sample_labels
     from ibtools.recorders.arrays import record_arrays
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
+    "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
     "details": "ibtools.analysis.details",
     "details_store": "ibtools.analysis.details",
@@ -45,7 +51,9 @@ _LAZY = {
     "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
+    "repeat_intervals": "ibtools.analysis.uncertainty",
     "reproduce": "ibtools.reproduce",
+    "summary": "ibtools.analysis.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""
@@ -57,8 +65,10 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
+    "compare",
     "details",
     "details_store",
+    "dynamics",
     "export_results",
     "forecast_recording",
     "open_details",
@@ -69,8 +79,10 @@ __all__ = [
     "plot_store",
     "record",
     "record_arrays",
+    "repeat_intervals",
     "reproduce",
     "sample_labels",
+    "summary",
 ]
 
 
