@@ -27,7 +27,7 @@ from ibtools.snapshots import LayerSpec
 TASKS_PER_THREAD = 4
 """Blocks are made smaller for fewer tasks than this, so that no thread idles long at the end."""
 
-WINDOW_BYTES = 8 * BLOCK_BYTES
+WINDOW_BYTES = 16 * BLOCK_BYTES
 """What is read, uncompressed, between two writes of results: what a killed analysis loses."""
 
 
@@ -199,19 +199,23 @@ class Plan:
         )
 
     @property
-    def window_epochs(self) -> int:
-        """Epochs whose results are written at once: as many as make a few tasks."""
-        longest = max(run.epochs for run in self.runs)
-        per_epoch = sum(
+    def snapshot_bytes(self) -> int:
+        """Bytes of one snapshot, with the padding that is read."""
+        return sum(
             run.cube.values(1, run.layers.stop - run.layers.start, run.cube.n_samples, run.n_units)
             for run in self.runs
         )
-        return longest * max(1, WINDOW_BYTES // (longest * per_epoch))
+
+    @property
+    def window_epochs(self) -> int:
+        """Epochs whose results are written at once: as many as make a few tasks."""
+        longest = max(run.epochs for run in self.runs)
+        return longest * max(1, WINDOW_BYTES // (longest * self.snapshot_bytes))
 
     def blocks(
         self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None
-    ) -> Iterator[tuple[Block, bool]]:
-        """Cut some epochs of a repeat into what tasks read.
+    ) -> Iterator[Block]:
+        """Cut some epochs of a repeat into what is read at once.
 
         Parameters
         ----------
@@ -224,33 +228,34 @@ class Plan:
 
         Yields
         ------
-        block : Block
-            For one task.
-        in_parts : bool
-            Whether it is a part of a snapshot, to be digested.
+        Block
+            In the order of layers, then epochs.
         """
         for run in self.runs:
             for positions in _near(epochs, run.epochs):
                 for start in range(run.layers.start, run.layers.stop, run.group):
                     layers = slice(start, min(start + run.group, run.layers.stop))
-                    for samples, units, need in self._pieces(run, positions, layers):
-                        known = None if rows is None else rows[positions, layers]
+                    known = None if rows is None else rows[positions, layers]
+                    for samples, units, n_bytes, need in self._pieces(run, positions, layers):
                         where = (run.cube.name, repeat, positions, layers, samples, units)
-                        yield Block(*where, need, known), run.in_parts
+                        yield Block(*where, n_bytes, need, run.in_parts, known)
 
     def _pieces(
         self, run: Run, epochs: NDArray[np.intp], layers: slice
-    ) -> Iterator[tuple[slice, slice, int]]:
-        """Yield samples, units and need of all that is read of some epochs and layers."""
+    ) -> Iterator[tuple[slice, slice, int, int]]:
+        """Yield samples, units, bytes and need of all that is read of some epochs and layers."""
+        n_samples = run.cube.n_samples
         if not run.in_parts:
             span, n_layers = int(epochs[-1] - epochs[0]) + 1, layers.stop - layers.start
+            n_bytes = run.cube.values(span, n_layers, n_samples, run.n_units)
             need = self.cost.need(run, span, n_layers)
-            yield slice(0, run.cube.n_samples), slice(0, run.n_units), need
+            yield slice(0, n_samples), slice(0, run.n_units), n_bytes, need
             return
+        n_bytes = run.cube.values(1, 1, run.samples, run.units)
         need = self.cost.need_of_part(run, run.samples, run.units)
-        for samples in _steps(run.cube.n_samples, run.samples):
+        for samples in _steps(n_samples, run.samples):
             for units in _steps(self.layers[layers.start].n_units, run.units):
-                yield samples, units, need
+                yield samples, units, n_bytes, need
 
 
 def _near(epochs: NDArray[np.intp], step: int) -> Iterator[NDArray[np.intp]]:

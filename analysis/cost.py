@@ -10,7 +10,7 @@ import zarr
 from ibtools.analysis.digests import WORD_BYTES
 from ibtools.analysis.estimators import Estimator, Exact
 
-BLOCK_BYTES = 2**25
+BLOCK_BYTES = 2**24
 """What a task reads at the most where it can choose, uncompressed: large against what a task costs,
 small in memory."""
 

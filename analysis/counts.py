@@ -1,10 +1,7 @@
-"""Counting: integers that merge, and what of them the entropies need.
+"""Counting: how often each count occurs, which is all that entropies depend on.
 
-A `Contingency` is the mergeable state: its `+` is associative and commutative with `zero` as the
-neutral element, so that any chunking, order or number of workers gives the same integers. Entropies
-depend only on how often each count occurs. That histogram is a `Spectrum`; it does not know the
-order of states, samples or classes, and neither does, therefore, any bit of an entropy computed
-from it.
+That histogram is a `Spectrum`; it does not know the order of states, samples or classes, and
+neither does, therefore, any bit of an entropy computed from it.
 """
 
 from dataclasses import dataclass
@@ -45,91 +42,23 @@ class Spectrum:
         counts, cells = np.unique(table[table > 0], return_counts=True)
         return cls(counts.astype(np.int64), cells.astype(np.int64))
 
-
-@dataclass(frozen=True, eq=False)
-class Contingency:
-    """How many samples of each class are in each state.
-
-    Parameters
-    ----------
-    table : ndarray, (state, class), int64
-        The counts.
-    """
-
-    table: NDArray[np.int64]
-
-    @classmethod
-    def zero(cls, n_classes: int) -> Self:
-        """Count no sample: the neutral element of `+`."""
-        return cls(np.zeros((0, n_classes), dtype=np.int64))
-
-    @classmethod
-    def from_labels(
-        cls,
-        labels: NDArray[np.integer],
-        y: NDArray[np.integer],
-        *,
-        n_states: int,
-        n_classes: int,
-    ) -> Self:
-        """Count the samples of one snapshot, or of a part of it.
-
-        Parameters
-        ----------
-        labels, y : ndarray, (sample,), integer
-            State and class of each sample.
-        n_states, n_classes : int
-            The table's shape.
-
-        Raises
-        ------
-        ValueError
-            If the arrays differ in length, or a label is outside of the table.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> labels, y = np.array([0, 1]), np.array([1, 0])
-        >>> part = Contingency.from_labels(labels, y, n_states=2, n_classes=2)
-        >>> (part + part + Contingency.zero(2)).table.tolist()
-        [[0, 2], [2, 0]]
-        """
-        _validate_labels(labels, y, n_states, n_classes)
-        cell = labels.astype(np.int64) * n_classes + y
-        table = np.bincount(cell, minlength=n_states * n_classes)
-        return cls(table.reshape(n_states, n_classes).astype(np.int64))
-
-    def __add__(self, other: Self) -> Self:
-        if self.table.shape[1] != other.table.shape[1]:
-            raise ValueError(
-                "tables must count the same classes to be added, "
-                f"found {self.table.shape[1]} and {other.table.shape[1]} classes."
-            )
-        small, large = sorted((self.table, other.table), key=len)
-        total = large.copy()
-        total[: len(small)] += small
-        return type(self)(total)
-
-    @property
-    def n_samples(self) -> int:
-        """Samples counted."""
-        return int(self.table.sum())
-
-    @property
-    def states(self) -> NDArray[np.int64]:
-        """Samples per state, (state,)."""
-        return np.asarray(self.table.sum(axis=1))
-
-    @property
-    def classes(self) -> NDArray[np.int64]:
-        """Samples per class, (class,)."""
-        return np.asarray(self.table.sum(axis=0))
+    def select(self, index: int) -> Self:
+        """Return the spectrum of one table, or block of tables, of a block: along the first dim."""
+        return type(self)(self.counts[index], self.cells[index])
 
 
-def _validate_labels(
+def validate_labels(
     labels: NDArray[np.integer], y: NDArray[np.integer], n_states: int, n_classes: int
 ) -> None:
-    """Check that state and class of every sample are inside of the table."""
+    """Check that state and class of every sample are inside of the table.
+
+    Raises
+    ------
+    TypeError
+        If labels or y are not integers.
+    ValueError
+        If the arrays do not fit together, or a label or class is out of range.
+    """
     if labels.shape[-1:] != y.shape or y.size == 0:
         raise ValueError(
             "labels and y must be of the same samples, at least one, "
@@ -182,7 +111,7 @@ def label_spectra(
     linear in samples and memory in states, however many classes there are. A spectrum has at most
     sqrt(2 N) entries, because its counts are distinct and sum to at most N.
     """
-    _validate_labels(labels, y, y.size, n_classes)
+    validate_labels(labels, y, y.size, n_classes)
     contiguous = np.require(labels, np.uint32, ["C", "W"])
     n_entries = int(np.sqrt(2 * y.size)) + 1
     out_y = np.zeros((2, n_entries), dtype=np.int64)
@@ -215,8 +144,11 @@ def _count_snapshot(
     ends: NDArray[np.int64],
     work: NDArray[np.int32],
     histograms: NDArray[np.int32],
-) -> None:
-    """Histogram the counts of states (row 0) and of states by class (row 1); entry 0 is idle."""
+) -> int:
+    """Histogram the counts of states (row 0) and of states by class (row 1); entry 0 is idle.
+
+    Returns the largest count.
+    """
     cells, sizes = work[:, : labels.max() + 1]
     sizes[:] = 0
     start = 0
@@ -231,6 +163,20 @@ def _count_snapshot(
         start = end
     for size in sizes:
         histograms[0, size] += 1
+    return int(sizes.max())
+
+
+@kernel
+def _copy_entries(
+    histogram: NDArray[np.int32], counts: NDArray[np.int64], cells: NDArray[np.int64]
+) -> None:
+    """Copy what a histogram holds into a spectrum."""
+    entry = 0
+    for count in range(1, len(histogram)):
+        if histogram[count] > 0:
+            counts[entry] = count
+            cells[entry] = histogram[count]
+            entry += 1
 
 
 @kernel
@@ -238,14 +184,8 @@ def _move_entries(
     histogram: NDArray[np.int32], counts: NDArray[np.int64], cells: NDArray[np.int64]
 ) -> None:
     """Move what a histogram holds into a spectrum, and clear it."""
-    entry = 0
-    histogram[0] = 0
-    for count in range(1, len(histogram)):
-        if histogram[count] > 0:
-            counts[entry] = count
-            cells[entry] = histogram[count]
-            histogram[count] = 0
-            entry += 1
+    _copy_entries(histogram, counts, cells)
+    histogram[:] = 0
 
 
 @kernel
@@ -276,8 +216,157 @@ def _count_block(
     _move_entries(histograms[0], out_y[0], out_y[1])
     for b in range(len(labels)):
         if _all_different(labels[b]):
-            out[:, b, 0] = np.array([1, len(y), 1, len(y)])
+            out[0, b, 0], out[1, b, 0] = 1, len(y)
+            out[2, b, 0], out[3, b, 0] = 1, len(y)
         else:
-            _count_snapshot(labels[b], order, ends, work, histograms)
-            _move_entries(histograms[0], out[0, b], out[1, b])
-            _move_entries(histograms[1], out[2, b], out[3, b])
+            largest = _count_snapshot(labels[b], order, ends, work, histograms)
+            _move_entries(histograms[0, : largest + 1], out[0, b], out[1, b])
+            _move_entries(histograms[1, : largest + 1], out[2, b], out[3, b])
+
+
+def class_spectra(labels: NDArray[np.integer], y: NDArray[np.integer], n_classes: int) -> Spectrum:
+    """Count the states within each class.
+
+    Parameters
+    ----------
+    labels, y, n_classes
+        As for `label_spectra`.
+
+    Returns
+    -------
+    Spectrum, (class, block, entry)
+        What `Spectrum.of` gives for the samples per state that are of the class.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `label_spectra`.
+    """
+    validate_labels(labels, y, y.size, n_classes)
+    contiguous = np.require(labels, np.uint32, ["C", "W"])
+    n_entries = int(np.sqrt(2 * y.size)) + 1
+    out = np.zeros((2, n_classes, len(labels), n_entries), dtype=np.int64)
+    _class_block(contiguous, y.astype(np.int64), n_classes, out)
+    return Spectrum(out[0], out[1])
+
+
+@kernel
+def _class_block(
+    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+) -> None:
+    """Fill the spectra of snapshot after snapshot, class after class."""
+    order, ends = _sort_by_class(y, n_classes)
+    histogram = np.zeros(len(y) + 1, dtype=np.int32)
+    cells = np.zeros(len(y), dtype=np.int32)
+    for b in range(len(labels)):
+        start = 0
+        for c in range(n_classes):
+            members = order[start : ends[c]]
+            largest = 0
+            for sample in members:
+                cells[labels[b, sample]] += 1
+            for sample in members:
+                label = labels[b, sample]
+                histogram[cells[label]] += 1  # entry 0 when this cell is already counted
+                largest = max(largest, cells[label])
+                cells[label] = 0
+            _move_entries(histogram[: largest + 1], out[0, c, b], out[1, c, b])
+            start = ends[c]
+
+
+def one_against_rest_spectra(
+    labels: NDArray[np.integer], y: NDArray[np.integer], n_classes: int
+) -> Spectrum:
+    """Count states by being of a class or not, class after class.
+
+    Parameters
+    ----------
+    labels, y, n_classes
+        As for `label_spectra`.
+
+    Returns
+    -------
+    Spectrum, (class, block, entry)
+        What `Spectrum.of` gives for the table (state, of the class or not).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `label_spectra`.
+
+    Notes
+    -----
+    The table of a class differs from that of the states only where the class has samples, so that
+    time is linear in samples, but for reading off the entries of each class.
+    """
+    validate_labels(labels, y, y.size, n_classes)
+    contiguous = np.require(labels, np.uint32, ["C", "W"])
+    n_entries = int(np.sqrt(2 * y.size)) + 1
+    out = np.zeros((2, n_classes, len(labels), n_entries), dtype=np.int64)
+    _one_against_rest_block(contiguous, y.astype(np.int64), n_classes, out)
+    return Spectrum(out[0], out[1])
+
+
+@kernel
+def _split_class(
+    labels: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    cells: NDArray[np.int32],
+    sizes: NDArray[np.int32],
+    histogram: NDArray[np.int32],
+) -> None:
+    """Split states into members and others; `cells` is left with the negative counts of members."""
+    for sample in members:
+        cells[labels[sample]] += 1
+    for sample in members:
+        label = labels[sample]
+        inside, size = cells[label], sizes[label]
+        if inside > 0:
+            histogram[size] -= 1
+            histogram[inside] += 1
+            histogram[size - inside] += 1
+            cells[label] = -inside
+
+
+@kernel
+def _join_class(
+    labels: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    cells: NDArray[np.int32],
+    sizes: NDArray[np.int32],
+    histogram: NDArray[np.int32],
+) -> None:
+    """Undo `_split_class`."""
+    for sample in members:
+        label = labels[sample]
+        inside, size = -cells[label], sizes[label]
+        if inside > 0:
+            histogram[size] += 1
+            histogram[inside] -= 1
+            histogram[size - inside] -= 1
+            cells[label] = 0
+
+
+@kernel
+def _one_against_rest_block(
+    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+) -> None:
+    """Fill the spectra of snapshot after snapshot, class after class."""
+    order, ends = _sort_by_class(y, n_classes)
+    histogram = np.zeros(len(y) + 1, dtype=np.int32)
+    cells, sizes = np.zeros((2, len(y)), dtype=np.int32)
+    for b in range(len(labels)):
+        sizes[:] = 0
+        for label in labels[b]:
+            sizes[label] += 1
+        for size in sizes:
+            histogram[size] += 1
+        used = histogram[: sizes.max() + 1]
+        start = 0
+        for c in range(n_classes):
+            members = order[start : ends[c]]
+            _split_class(labels[b], members, cells, sizes, used)
+            _copy_entries(used, out[0, c, b], out[1, c, b])
+            _join_class(labels[b], members, cells, sizes, used)
+            start = ends[c]
+        used[:] = 0

@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ibtools.analysis.blocks import Plan
+from ibtools.analysis.blocks import TASKS_PER_THREAD, Plan
 from ibtools.analysis.cost import Cost
 from ibtools.analysis.estimators import (
     Estimator,
@@ -201,8 +201,7 @@ def _open_unchunked(group: zarr.Group) -> xr.Dataset:
 
 def _plan(group: zarr.Group, recording: Recording, cost: Cost, workers: Workers) -> Plan:
     arrays = {name: get_array(group, name) for name in RECORDED if name in group}
-    n_threads = workers.processes * workers.threads
-    return Plan.of(arrays, recording.layers, cost, n_threads=n_threads)
+    return Plan.of(arrays, recording.layers, cost, n_threads=workers.n_threads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +261,13 @@ class _Analysis:
             recording=self.recording,
             estimators=self.estimators,
             read_rows=self._read_rows(),
+            job_bytes=self._job_bytes(pending, workers),
         )
+
+    def _job_bytes(self, pending: NDArray[np.bool_], workers: Workers) -> int:
+        """Return what a task should read: less than the workers ask for if they would idle."""
+        n_bytes = int(pending.any(axis=0).sum()) * self.plan.snapshot_bytes
+        return min(workers.job_bytes, n_bytes // (TASKS_PER_THREAD * workers.n_threads))
 
     def _read_rows(self) -> ReadRows:
         if not any(one.needs_values for one in self.estimators):

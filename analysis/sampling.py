@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, xlog1py, xlogy
 
-from ibtools.analysis.counts import Spectrum, label_spectra
+from ibtools.analysis.counts import Spectrum
 from ibtools.errors import InputError, unknown_name
 
 Correction = Literal["miller-madow", "grassberger", "chao-shen"]
@@ -201,30 +201,22 @@ def corrected_information(table: NDArray[np.integer], correction: Correction) ->
     >>> corrected_information(np.array([[25, 25], [25, 25]]), "miller-madow").__round__(6)
     -0.007213
     """
-    correct = find_correction(correction)
-    t, y, ty = (
-        _bits(Spectrum.of(counts), correct)
-        for counts in (table.sum(axis=1), table.sum(axis=0), table)
-    )
-    return float(t + y - ty)
+    tables = table.sum(axis=1), table.sum(axis=0), table
+    states, classes, cells = (Spectrum.of(counts) for counts in tables)
+    _, mi_ty = corrected_information_of_spectra(states, classes, cells, correction)
+    return float(mi_ty)
 
 
-def corrected_information_of_labels(
-    labels: NDArray[np.integer],
-    y: NDArray[np.integer],
-    n_classes: int,
-    correction: Correction,
+def corrected_information_of_spectra(
+    states: Spectrum, classes: Spectrum, cells: Spectrum, correction: Correction
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimate entropy and information about the class for a block of partitions of a sample.
+    """Estimate entropy and information about the class from how often each count occurs.
 
     Parameters
     ----------
-    labels : ndarray, (block, sample), integer
-        Per snapshot the state of each sample, below the number of samples; sample is consumed.
-    y : ndarray, (sample,), integer
-        The class of each sample.
-    n_classes : int
-        Number of classes.
+    states, classes, cells : Spectrum
+        Of the samples per state, per class, and per state and class: from
+        `ibtools.analysis.counts.label_spectra`, for a block of snapshots.
     correction : {"miller-madow", "grassberger", "chao-shen"}
         How.
 
@@ -240,13 +232,14 @@ def corrected_information_of_labels(
 
     Examples
     --------
-    >>> labels, y = np.array([[0, 0, 1, 2]]), np.array([0, 0, 1, 1])
-    >>> corrected_information_of_labels(labels, y, 2, "miller-madow")[0].round(6)
+    >>> from ibtools.analysis.counts import label_spectra
+    >>> spectra = label_spectra(np.array([[0, 0, 1, 2]]), np.array([0, 0, 1, 1]), 2)
+    >>> corrected_information_of_spectra(*spectra, "miller-madow")[0].round(6)
     array([1.860674])
     """
     correct = find_correction(correction)
-    t, y_alone, ty = (_bits(one, correct) for one in label_spectra(labels, y, n_classes))
-    return t, t + y_alone - ty
+    t, y, ty = (_bits(spectrum, correct) for spectrum in (states, classes, cells))
+    return t, t + y - ty
 
 
 def find_correction(name: str) -> Callable[[Counts, Counts], Nats]:

@@ -33,6 +33,9 @@ SCHEDULERS = ("threads", "processes", "synchronous")
 IN_FLIGHT = 3
 """Tasks that are handed out at a time, for each thread: one is running, others wait for it."""
 
+CLUSTER_JOB_BYTES = 2**28
+"""What a task on a cluster should read: a second of work, against milliseconds of its scheduler."""
+
 _ALIASES = {"single-threaded": "synchronous", "sync": "synchronous", "threading": "threads"}
 _NOT_FOR_CLUSTERS = ("processes", "synchronous", "threads")
 
@@ -70,14 +73,22 @@ class Workers:
         Processes that run them.
     threads : int
         Threads of each.
+    job_bytes : int
+        What a task should read at the least, because handing it out costs so much.
     """
 
     executor: Executor
     processes: int = 1
     threads: int = 1
+    job_bytes: int = 0
 
-    def run(self, jobs: Iterable[Job[Owner]]) -> Iterator[tuple[Job[Owner], Any]]:
-        """Run tasks, and yield them with their results as they are done, in any order.
+    @property
+    def n_threads(self) -> int:
+        """Threads of all processes together."""
+        return self.processes * self.threads
+
+    def run(self, jobs: Iterable[Job[Owner]]) -> Iterator[tuple[Owner, Any]]:
+        """Run tasks, and yield owners and results as they are done, in any order.
 
         Parameters
         ----------
@@ -91,7 +102,7 @@ class Workers:
         """
         waiting = iter(jobs)
         running: dict[Future[Any], Job[Owner]] = {}
-        limit = IN_FLIGHT * self.processes * self.threads
+        limit = IN_FLIGHT * self.n_threads
         try:
             while True:
                 for job in islice(waiting, limit - len(running)):
@@ -99,7 +110,7 @@ class Workers:
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), _result(future)
+                    yield running.pop(future).owner, _result(future)
         finally:
             for future in running:
                 future.cancel()
@@ -229,4 +240,5 @@ def _cluster(client: Any) -> Workers:
             f"the cluster at {client.scheduler.address} has no workers; start some with: "
             f"dask worker {client.scheduler.address}"
         )
-    return Workers(client.get_executor(pure=False), len(threads), max(threads))
+    executor = client.get_executor(pure=False)
+    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES)

@@ -44,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What one task reads: some epochs and layers of one repeat; or of a single one a part.
+    """What is read at once: some epochs and layers of one repeat; or of a single one a part.
 
     Parameters
     ----------
@@ -58,8 +58,12 @@ class Block:
         Positions of the layers.
     samples, units : slice
         All, or those of a part.
+    n_bytes : int
+        Bytes of what is read, uncompressed.
     need : int
-        Bytes that the task will use.
+        Bytes of memory that this will use.
+    in_parts : bool
+        Whether it is a part of one snapshot of one layer, to be digested.
     rows : ndarray, (block, layer, row), float64, optional
         The `ROWS`, if an estimator needs them.
     """
@@ -70,13 +74,44 @@ class Block:
     layers: slice
     samples: slice
     units: slice
+    n_bytes: int
     need: int
+    in_parts: bool = False
     rows: NDArray[np.float64] | None = None
 
 
 def absolute(path: StorePath) -> str:
     """Return a path that means the same in another folder."""
     return os.path.abspath(path) if is_local(path) else os.fspath(path)
+
+
+Piece = tuple[tuple[Estimator, ...], Block]
+"""A block, and what is to be computed of it."""
+
+
+def analyze_blocks(
+    source: Source, pieces: Sequence[Piece]
+) -> list[NDArray[np.float64] | RowDigests]:
+    """Analyse some blocks, one after the other: this is a task.
+
+    Parameters
+    ----------
+    source : Source
+        The store.
+    pieces : sequence of (estimators, Block)
+        What to do.
+
+    Returns
+    -------
+    list of ndarray or RowDigests
+        For each block what `block_statistics` or, of a part, `block_digests` returns.
+    """
+    return [
+        block_digests(source, block)
+        if block.in_parts
+        else block_statistics(source, estimators, block)
+        for estimators, block in pieces
+    ]
 
 
 def block_statistics(

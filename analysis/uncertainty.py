@@ -191,7 +191,7 @@ def bootstrap_interval(
     --------
     >>> values = np.array([[1.0], [2.0], [3.0], [6.0]])
     >>> [float(end[0].round(2)) for end in bootstrap_interval(values)]
-    [1.5, 5.0]
+    [1.5, 5.25]
     """
     n_repeats = len(values)
     mean = values.mean(axis=0)

@@ -1,6 +1,6 @@
 """From tasks to results that can be written: some epochs of one repeat, all layers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from ibtools.analysis.estimators import Estimator, LayerBlock
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.analysis.scheduling import Job, Workers
-from ibtools.analysis.tasks import Block, Source, block_digests, block_statistics
+from ibtools.analysis.tasks import Block, Source, analyze_blocks
 
 ReadRows = Callable[[int], NDArray[np.float64] | None]
 """From the position of a repeat to its rows (epoch, layer, row), None if nobody needs them."""
@@ -50,17 +50,21 @@ class Window:
     _left: int = 0
     _parts: dict[tuple[int, int], _Parts] = field(default_factory=dict)
 
-    def expect(self, block: Block, *, in_parts: bool) -> None:
-        """Count a task that will bring a result."""
+    def chosen(self, estimators: Sequence[Estimator]) -> tuple[Estimator, ...]:
+        """Return those of all estimators that are to do here."""
+        return tuple(estimators[index] for index in self.estimators)
+
+    def expect(self, block: Block) -> None:
+        """Count a block whose result will come."""
         self._left += 1
-        if in_parts:
+        if block.in_parts:
             parts = self._parts.setdefault(_snapshot(block), _Parts(RowDigests.zero(0)))
             parts.left += 1
 
     def add(
         self, block: Block, result: Any, recording: Recording, estimators: Sequence[Estimator]
     ) -> bool:
-        """Take the result of a task; returns whether it was the last."""
+        """Take the result of a block; returns whether it was the last."""
         self._left -= 1
         if isinstance(result, RowDigests):
             found = self._merge(block, result, recording, estimators)
@@ -107,6 +111,7 @@ def analyze_windows(
     recording: Recording,
     estimators: Sequence[Estimator],
     read_rows: ReadRows,
+    job_bytes: int = 0,
 ) -> Iterator[Window]:
     """Analyse windows, and yield each when all of it is known.
 
@@ -126,40 +131,53 @@ def analyze_windows(
         All of the analysis, to which the windows refer by position.
     read_rows : callable
         Reads the `ROWS` of a repeat.
+    job_bytes : int, optional
+        Blocks make one task until they are of so many bytes together; else each is a task.
 
     Yields
     ------
     Window
         With all statistics, in the order in which they become complete.
     """
-    jobs = (job for window in windows for job in _jobs(window, plan, source, estimators, read_rows))
-    for job, result in workers.run(jobs):
-        window, block = job.owner
-        chosen = [estimators[index] for index in window.estimators]
-        if window.add(block, result, recording, chosen):
-            yield window
+    blocks = (
+        (window, block) for window in windows for block in _expected_blocks(window, plan, read_rows)
+    )
+    for owners, results in workers.run(_jobs(blocks, source, estimators, job_bytes)):
+        for (window, block), result in zip(owners, results, strict=True):
+            if window.add(block, result, recording, window.chosen(estimators)):
+                yield window
+
+
+_Owned = tuple[Window, Block]
+
+
+def _expected_blocks(window: Window, plan: Plan, read_rows: ReadRows) -> list[Block]:
+    """Return the blocks of a window, after telling it of all of them."""
+    blocks = list(plan.blocks(window.repeat, window.epochs, read_rows(window.repeat)))
+    for block in blocks:
+        window.expect(block)
+    return blocks
 
 
 def _jobs(
-    window: Window,
-    plan: Plan,
-    source: Source,
-    estimators: Sequence[Estimator],
-    read_rows: ReadRows,
-) -> list[Job[tuple[Window, Block]]]:
-    """Return the tasks of a window, after telling it of them."""
-    chosen = tuple(estimators[index] for index in window.estimators)
-    rows = read_rows(window.repeat)
-    jobs = []
-    for block, in_parts in plan.blocks(window.repeat, window.epochs, rows):
-        window.expect(block, in_parts=in_parts)
-        task = (
-            (block_digests, (source, block))
-            if in_parts
-            else (block_statistics, (source, chosen, block))
-        )
-        jobs.append(Job((window, block), *task))
-    return jobs
+    blocks: Iterable[_Owned], source: Source, estimators: Sequence[Estimator], job_bytes: int
+) -> Iterator[Job[list[_Owned]]]:
+    """Put blocks together until they are enough for a task."""
+    gathered: list[_Owned] = []
+    n_bytes = 0
+    for window, block in blocks:
+        gathered.append((window, block))
+        n_bytes += block.n_bytes
+        if n_bytes >= job_bytes:
+            yield _job(gathered, source, estimators)
+            gathered, n_bytes = [], 0
+    if gathered:
+        yield _job(gathered, source, estimators)
+
+
+def _job(owned: list[_Owned], source: Source, estimators: Sequence[Estimator]) -> Job[list[_Owned]]:
+    pieces = [(window.chosen(estimators), block) for window, block in owned]
+    return Job(owned, analyze_blocks, (source, pieces))
 
 
 def pending_windows(

@@ -1,15 +1,21 @@
-"""Counting one layer: H(T) and I(T;Y) from uint8 codes, one thread, against the textbook method.
+"""Counting one layer: H(T) and I(T;Y) from uint8 codes, against the textbook method.
 
-The textbook method is `numpy.unique(rows, axis=0)` for the layer and once per class.
+The textbook method is `numpy.unique(rows, axis=0)` for the layer and once per class. Two threads
+are measured against one, and so are two processes, which share nothing: what two processes gain is
+what the machine has to give.
 """
 
-from functools import partial
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import Row, best_time
-from ibtools.analysis.estimators import Exact
+from ibtools.analysis.estimators import Exact, LayerBlock
 from ibtools.snapshots import LayerSpec
 
 SIZES = ((4096, 10, 2), (4096, 2, 2), (70_000, 16, 10), (70_000, 338, 10))
@@ -26,6 +32,14 @@ def codes_of_a_layer(samples: int, units: int) -> NDArray[np.uint8]:
     return np.stack([code] * block)
 
 
+@lru_cache
+def block_of_a_layer(samples: int, units: int, classes: int) -> LayerBlock:
+    """Return what the estimator is given."""
+    y = np.random.default_rng(1).integers(0, classes, samples)
+    layer = LayerSpec("hidden", units, "tanh", 8)
+    return LayerBlock(codes_of_a_layer(samples, units), layer, y, classes)
+
+
 def textbook(code: NDArray[np.uint8], y: NDArray[np.int64]) -> tuple[float, float]:
     """Return H(T) and I(T;Y) in bits."""
 
@@ -39,21 +53,50 @@ def textbook(code: NDArray[np.uint8], y: NDArray[np.int64]) -> tuple[float, floa
 
 
 def rows(seconds: float) -> list[Row]:
-    """Measure every size."""
+    """Measure every size on one thread."""
     found = []
     for samples, units, classes in SIZES:
-        block = codes_of_a_layer(samples, units)
-        y = np.random.default_rng(1).integers(0, classes, samples)
-        layer = LayerSpec("hidden", units, "tanh", 8)
-        count = partial(Exact().statistics, block, layer=layer, y=y, n_classes=classes)
+        block = block_of_a_layer(samples, units, classes)
+        count = partial(Exact().statistics, block)
         count()
         ours = best_time(count, seconds=seconds) / len(block) / samples
-        slow = best_time(partial(textbook, block[0], y), seconds=0, at_least=2) / samples
-        found.append(Row(f"count {samples} x {units}", ours * 1e9, slow * 1e9, "ns/row"))
+        slow = best_time(partial(textbook, block.recorded[0], block.y), seconds=0, at_least=2)
+        what = f"count {samples} x {units}, one thread (baseline: textbook)"
+        found.append(Row(what, ours * 1e9, slow / samples * 1e9, "ns/row"))
+    return found
+
+
+def count_for(size: tuple[int, int, int], seconds: float) -> int:
+    """Count a layer again and again; returns how often."""
+    block, times = block_of_a_layer(*size), 0
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop:
+        Exact().statistics(block)
+        times += 1
+    return times
+
+
+def scaling_rows(seconds: float) -> list[Row]:
+    """Measure two threads, and two processes, against one thread."""
+    spawn = multiprocessing.get_context("spawn")
+    kinds: dict[str, Callable[[int], Executor]] = {
+        "threads": ThreadPoolExecutor,
+        "processes": partial(ProcessPoolExecutor, mp_context=spawn),
+    }
+    found = []
+    for size in SIZES[:1] + SIZES[2:3]:
+        for name, executor in kinds.items():
+            with executor(2) as pool:
+                list(pool.map(count_for, [size] * 2, [1.0] * 2))  # compile, start
+                one = pool.submit(count_for, size, seconds).result()
+                two = sum(pool.map(count_for, [size] * 2, [seconds] * 2))
+            per_row = seconds / len(block_of_a_layer(*size)) / size[0] * 1e9
+            what = f"count {size[0]} x {size[1]}, two {name} (baseline: one)"
+            found.append(Row(what, per_row / two, per_row / one, "ns/row"))
     return found
 
 
 if __name__ == "__main__":
     from benchmarks.table import print_table
 
-    print_table(rows(seconds=2.0))
+    print_table([*rows(seconds=2.0), *scaling_rows(seconds=5.0)])

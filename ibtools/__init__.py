@@ -14,28 +14,46 @@ from ibtools.store import open_store
 if TYPE_CHECKING:
     # the names that __getattr__ finds
     from ibtools.analysis.check import check
+    from ibtools.analysis.details import (
+        details,
+        details_store,
+        open_details,
+        permutation_test,
+    )
+    from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
+    from ibtools.analysis.summary import summary
+    from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.reproduce import reproduce
+    from ibtools.sample_labels import sample_labels
 
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
     "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
+    "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
+    "details": "ibtools.analysis.details",
+    "details_store": "ibtools.analysis.details",
+    "open_details": "ibtools.analysis.details",
+    "permutation_test": "ibtools.analysis.details",
+    "sample_labels": "ibtools.sample_labels",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",
     "plot_store": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
+    "repeat_intervals": "ibtools.analysis.uncertainty",
     "reproduce": "ibtools.reproduce",
+    "summary": "ibtools.analysis.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""
@@ -48,15 +66,23 @@ __all__ = [
     "analyze_store",
     "check",
     "compare",
+    "details",
+    "details_store",
+    "dynamics",
     "export_results",
     "forecast_recording",
+    "open_details",
     "open_results",
     "open_store",
+    "permutation_test",
     "plot",
     "plot_store",
     "record",
     "record_arrays",
+    "repeat_intervals",
     "reproduce",
+    "sample_labels",
+    "summary",
 ]
 
 

@@ -7,11 +7,13 @@ import click
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
 from ibtools.commands.compare import compare
+from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
 from ibtools.commands.reproduce import reproduce
+from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
 
@@ -58,7 +60,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, check, plot, compare, info, export, reproduce):
+for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 

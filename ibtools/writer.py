@@ -16,6 +16,7 @@ from ibtools.store import RECORDED, get_array, read_array, writing
 from ibtools.symbols import exact_symbols, partition_rows
 
 _ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
+_RECOMPUTED = ("n_recomputed", "n_recomputed_differences")
 _HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -68,7 +69,11 @@ class RepeatWriter:
         self._epochs = read_array(group, "epoch")
         self._trained_epochs = read_array(group, "trained_epoch")
         self._n_samples = int(read_array(group, "label").shape[0])
-        self._rows = {name: self._read_row(name) for name in _ROWS + _HISTORY if name in group}
+        self._rows = {
+            name: self._read_row(name)
+            for name in (*_ROWS, *_HISTORY, *_RECOMPUTED)
+            if name in group
+        }
         self._recorded = [name for name in RECORDED if name in group]
         self._keep: Keep = "partition" if "partition" in group else "codes"
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
@@ -119,6 +124,18 @@ class RepeatWriter:
         position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
         for name in _HISTORY:
             self._rows[name][position] = getattr(history, name)
+
+    def set_recomputed(self, n_differences: int) -> None:
+        """Say that one snapshot was computed twice, and how many codes differed.
+
+        It is written with the next block; a store that has no place for it does without.
+        """
+        self._set_recomputed(1, n_differences)
+
+    def _set_recomputed(self, *numbers: int) -> None:
+        for name, number in zip(_RECOMPUTED, numbers, strict=True):
+            if name in self._rows:
+                self._rows[name] = np.full_like(self._rows[name], number)
 
     def set_random_label(self, label: NDArray[np.integer]) -> None:
         """Write the random labels that the network is trained on before epoch 0.
@@ -174,6 +191,7 @@ class RepeatWriter:
         """Begin the repeat anew: nothing of it counts as complete any more."""
         self._block.clear()
         self._rows["complete"][:] = False
+        self._set_recomputed(0, 0)
         with writing(self._group):
             self._write_row("complete")
             for name in _HISTORY:

@@ -145,12 +145,15 @@ class EpochReport:
         epoch in the training's `recorded_epochs`.
     state : callable
         Returns all that a training needs to go on from here, as bytes; only of such an epoch.
+    recompute : callable
+        Takes the snapshot again, with the samples in other batches; only of such an epoch.
     """
 
     epoch: int
     history: History | None
     snapshot: Callable[[], dict[str, LayerValues]]
     state: Callable[[], bytes]
+    recompute: Callable[[], dict[str, LayerValues]]
 
 
 class Engine(Protocol):

@@ -218,6 +218,7 @@ class Recording:
             attributes={"experiment": settings.experiment, "data_checksum": self.data.checksum},
             keep=settings.keep,
             prefit=settings.prefit > 0,
+            recomputed=True,
         )
 
     def required_accuracy(self) -> float:

@@ -1,8 +1,10 @@
 """Recording one repeat: write what an engine reports, retry failures, checkpoint after blocks."""
 
 import importlib
+from collections.abc import Mapping
 from typing import cast
 
+import numpy as np
 import zarr
 
 from ibtools.errors import RecordingError
@@ -10,6 +12,7 @@ from ibtools.progress import Progress
 from ibtools.recorders.checkpoint import delete_checkpoint, load_checkpoint, save_checkpoint
 from ibtools.recorders.engine import Engine, EpochReport, Training
 from ibtools.recorders.recording import Recording
+from ibtools.snapshots import LayerValues
 from ibtools.store import read_array
 from ibtools.writer import RepeatWriter
 
@@ -52,6 +55,7 @@ class RepeatRecorder:
     ) -> None:
         self._recording = recording
         self._scheduled = frozenset(recording.settings.recorded_epochs)
+        self._last = max(self._scheduled)
         self._group = group
         self._repeat = repeat
         self._progress = progress
@@ -96,8 +100,28 @@ class RepeatRecorder:
                 report.epoch >= self._recording.settings.patience
                 and report.history.train_accuracy < self._required
             )
-        if report.epoch in self._scheduled and self._writer.add_snapshot(
-            report.epoch, report.snapshot()
-        ):
-            save_checkpoint(self._group, self._repeat, report.epoch, report.state())
+        if report.epoch in self._scheduled:
+            self._add_snapshot(report)
         return not self._failed
+
+    def _add_snapshot(self, report: EpochReport) -> None:
+        snapshot = report.snapshot()
+        if report.epoch == self._last:
+            self._writer.set_recomputed(count_differences(snapshot, report.recompute()))
+        if self._writer.add_snapshot(report.epoch, snapshot):
+            save_checkpoint(self._group, self._repeat, report.epoch, report.state())
+
+
+def count_differences(first: Mapping[str, LayerValues], second: Mapping[str, LayerValues]) -> int:
+    """Count the codes (or float values) of two snapshots that differ, in all layers.
+
+    Codes on different grids all count as different.
+    """
+    return sum(_count_differences(layer, second[name]) for name, layer in first.items())
+
+
+def _count_differences(first: LayerValues, second: LayerValues) -> int:
+    here, there = ((layer.scale, layer.zero_point) for layer in (first, second))
+    if not np.array_equal(here, there, equal_nan=True):
+        return int(first.values.size)
+    return int((first.values != second.values).sum())

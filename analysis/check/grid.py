@@ -38,7 +38,11 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
         return
     quantised = store["bits"] != FLOAT_BITS
     if quantised.any():
-        yield from _check_codes(store, measures, store["complete"] & quantised)
+        recorded = store["complete"] & quantised
+        yield _check_codes(store, measures, recorded)
+        yield _check_scale(store, recorded)
+        yield _check_zero_point(store, recorded)
+        yield _check_ends(store, measures, recorded)
     else:
         for name in _GRID:
             yield not_checked(name, words.NOT_QUANTISED)
@@ -49,14 +53,13 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     yield _check_range(store, measures)
 
 
-def _check_codes(
-    store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray
-) -> Iterator[Check]:
-    scale, zero = store["scale"], store["zero_point"]
-    largest = 2 ** store["bits"].where(store["bits"] != FLOAT_BITS, 0) - 1
-    above = measures["highest"] - largest
-    outside = abs(zero - zero.clip(0, largest)).astype(float)
-    yield judge(
+def _largest_code(store: xr.Dataset) -> xr.DataArray:
+    return 2 ** store["bits"].where(store["bits"] != FLOAT_BITS, 0) - 1
+
+
+def _check_codes(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray) -> Check:
+    above = measures["highest"] - _largest_code(store)
+    return judge(
         "codes",
         above > 0,
         checked=quantised,
@@ -65,14 +68,23 @@ def _check_codes(
         cases=_CASES,
         meaning=words.CODES,
     )
-    yield judge(
+
+
+def _check_scale(store: xr.Dataset, quantised: xr.DataArray) -> Check:
+    scale = store["scale"]
+    return judge(
         "scale",
         ~((scale > 0) & (scale < np.inf)),
         checked=quantised,
         cases=_CASES,
         meaning=words.SCALE,
     )
-    yield judge(
+
+
+def _check_zero_point(store: xr.Dataset, quantised: xr.DataArray) -> Check:
+    zero = store["zero_point"]
+    outside = abs(zero - zero.clip(0, _largest_code(store))).astype(float)
+    return judge(
         "zero point",
         outside > 0,
         checked=quantised,
@@ -81,7 +93,6 @@ def _check_codes(
         cases=_CASES,
         meaning=words.ZERO_POINT,
     )
-    yield _check_ends(store, measures, quantised)
 
 
 def _check_ends(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray) -> Check:

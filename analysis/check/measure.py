@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
 from ibtools.analysis.information import information_of_labels
 from ibtools.analysis.partition import partition_block
-from ibtools.layout import CHUNK_UNITS
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -63,7 +62,7 @@ def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
 
     Notes
     -----
-    A task reads one block of epochs of one repeat, layer after layer, at most 64 units at a time;
+    A task reads one block of epochs of one repeat, layer after layer, a chunk of units at a time;
     it keeps the labels of two layers. The rows of wider layers are partitioned portion by portion:
     pairs of labels are rows again. A softmax layer of codes is read as a whole, because its symbols
     need the largest code of all units.
@@ -118,7 +117,7 @@ class _Source:
             return
         spec = self.layers[index]
         array = get_array(self.group, "code" if spec.quantised else "activation")
-        step = spec.n_units if is_softmax_of_codes(spec) else CHUNK_UNITS
+        step = spec.n_units if is_softmax_of_codes(spec) else array.chunks[-1]
         for first in range(0, spec.n_units, step):
             units = slice(first, min(first + step, spec.n_units))
             yield np.asarray(array[row, span, index, :, units])[chosen]

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+from ibtools.analysis.chance import count_singletons
+from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
-from ibtools.analysis.estimators.counting import WHOLE_LAYER, CountingEstimator
+from ibtools.analysis.estimators.counting import CountingEstimator
 from ibtools.analysis.partition import partition_block
 from ibtools.analysis.sampling import (
     CORRECTIONS,
     Correction,
-    corrected_information_of_labels,
+    corrected_information_of_spectra,
     find_correction,
 )
 from ibtools.errors import InputError
@@ -45,7 +47,8 @@ class Population:
     sampled: H(T) is at most log2 N for the N inputs that were recorded, and may be far larger for
     all. Where nearly every input has a state of its own, no correction can know by how much. The
     results may break the bounds and data processing by their own error, and I(T;Y) may be negative.
-    `n_states` counts the states that were seen.
+    `n_states` and `n_singletons` count the states that were seen, and those seen once: the coverage
+    of the population is about 1 - n_singletons / N.
 
     A network treats the inputs that it was trained on differently from others, so a sample that
     holds training inputs is not one of all inputs for it.
@@ -111,7 +114,7 @@ class Population:
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables of the results."""
-        return WHOLE_LAYER
+        return ("mi_xt", "mi_ty", "entropy_t", "n_states", "n_singletons")
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -131,12 +134,12 @@ class Population:
     def statistics(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results; see `CountingEstimator.statistics`."""
         labels, n_states = partition_block(self.base.discretise(block))
-        entropy_t, mi_ty = corrected_information_of_labels(
-            labels, block.y, block.n_classes, self.correction
-        )
+        states, classes, cells = label_spectra(labels, block.y, block.n_classes)
+        entropy_t, mi_ty = corrected_information_of_spectra(states, classes, cells, self.correction)
         return {
             "mi_xt": entropy_t.copy(),
             "mi_ty": mi_ty,
             "entropy_t": entropy_t,
             "n_states": n_states,
+            "n_singletons": count_singletons(states),
         }

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+import zarr
+from dask.system import CPU_COUNT
 
 import ibtools
 from ibtools.commands.interrupted import exit_interrupted
@@ -73,14 +75,16 @@ def analyze(
     """
     chosen = _create_estimators(estimators, **options)
     try:
-        reports = ibtools.analyze_store(
-            store,
-            estimator=chosen,
-            output=output,
-            memory=memory,
-            scheduler=scheduler,
-            quiet=quiet,
-        )
+        # Every thread in which zarr decodes keeps freed memory; as many as cores are enough.
+        with zarr.config.set({"threading.max_workers": CPU_COUNT}):
+            reports = ibtools.analyze_store(
+                store,
+                estimator=chosen,
+                output=output,
+                memory=memory,
+                scheduler=scheduler,
+                quiet=quiet,
+            )
     except KeyboardInterrupt:
         exit_interrupted(True)
     for report in reports:

@@ -86,3 +86,59 @@ def label_patterns(x: NDArray[np.float32]) -> NDArray[np.int64]:
     lit = x.astype(np.float64)
     f: NDArray[np.float64] = lit.sum(axis=1) + np.linalg.norm(lit @ icosahedron(), axis=1)
     return (f > THRESHOLD).astype(np.int64)
+
+
+def rotations() -> NDArray[np.int64]:
+    """List what the rotations of the icosahedron do to the bits.
+
+    Returns
+    -------
+    ndarray, (rotation=60, bit=12), int64
+        The bit that lands on each bit's vertex.
+
+    Notes
+    -----
+    A rotation is given by where it takes one pair of neighbouring vertices: to one of the 12 * 5
+    ordered pairs of neighbours.
+    """
+    vertices = icosahedron()
+    first, second = np.nonzero(np.isclose(vertices @ vertices.T, 5**-0.5))
+    pairs = vertices[first], vertices[second]
+    frames = np.stack([*pairs, np.cross(*pairs)], axis=2)
+    turned = vertices @ np.linalg.inv(frames @ np.linalg.inv(frames[0])).transpose(0, 2, 1)
+    found: NDArray[np.int64] = (turned @ vertices.T).argmax(axis=2)
+    return found
+
+
+def label_popcounts(x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Count the lit bits of patterns.
+
+    Parameters
+    ----------
+    x : ndarray, (sample, bit=12), float32
+        Zeros and ones.
+
+    Returns
+    -------
+    ndarray, (sample,), int64
+        0 to 12.
+    """
+    return np.asarray(x.sum(axis=1), np.int64)
+
+
+def label_orbits(x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Give patterns the same number if a rotation takes one to the other.
+
+    Parameters
+    ----------
+    x : ndarray, (sample, bit=12), float32
+        Zeros and ones.
+
+    Returns
+    -------
+    ndarray, (sample,), int64
+        0 to 95 for all patterns, in the order of the smallest pattern of each orbit.
+    """
+    weights = 1 << np.arange(N_BITS)[::-1]
+    smallest = np.min([x[:, bits].astype(np.int64) @ weights for bits in rotations()], axis=0)
+    return np.asarray(np.unique(smallest, return_inverse=True)[1], np.int64)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ibtools.errors import InputError
 from ibtools.recorders.engine import EpochReport, Training
 from ibtools.recorders.keras.epochs import EpochProgram
-from ibtools.recorders.keras.fit import create_trainable, evaluate
+from ibtools.recorders.keras.fit import create_retaker, create_trainable, evaluate
 from ibtools.recorders.keras.quantise import TappedModel
 from ibtools.recorders.keras.quantizers import calibrate
 from ibtools.recorders.keras.snapshot import Output, SnapshotTaker
@@ -100,6 +100,7 @@ class _Run:
         self._training = training
         self._x = tf.constant(training.data.x)
         self._taker = SnapshotTaker(tapped)
+        self._retaker = create_retaker(tapped, training)
         self._program = EpochProgram(tapped, training, self._x, _max_epochs(training))
 
     def fits(self, training: Training) -> bool:
@@ -118,24 +119,34 @@ class _Run:
         """Train a chunk of epochs, and report each."""
         *between, last = zip(epochs, self._program.run(training, epochs), strict=True)
         for epoch, history in between:
-            yield EpochReport(epoch, history, _not_recorded, _not_recorded)
+            yield _report_between(epoch, history)
         yield self.report(training, *last)
 
     def report(self, training: Training, epoch: int, history: History | None) -> EpochReport:
         """Report the network as it is now, after an epoch."""
         if not training.is_recorded(epoch):
-            return EpochReport(epoch, history, _not_recorded, _not_recorded)
+            return _report_between(epoch, history)
         layers, output = self._look(training)
         if history is not None:
             label, is_test = training.trained_label(epoch), training.data.is_test
             history = evaluate(*output, label, is_test)
-        return EpochReport(epoch, history, lambda: layers, lambda: pack_state(self.model))
+        return EpochReport(
+            epoch,
+            history,
+            snapshot=lambda: layers,
+            state=lambda: pack_state(self.model),
+            recompute=lambda: self._retaker.take(training.recorded_x),
+        )
 
     def _look(self, training: Training) -> tuple[dict[str, LayerValues], Output]:
         """Take the snapshot, and compute the output for all samples: in one pass if it can be."""
         if training.recorded is None:
             return self._taker.take_and_predict(self._x)
         return self._taker.take(training.recorded_x), self._taker.predict(self._x)
+
+
+def _report_between(epoch: int, history: History | None) -> EpochReport:
+    return EpochReport(epoch, history, _not_recorded, _not_recorded, _not_recorded)
 
 
 def _not_recorded() -> NoReturn:

@@ -59,8 +59,8 @@ class EpochProgram:
     The steps are those of `tf_keras.Model.fit`: the gradient of the mean loss of a batch and of the
     layers' own losses, then one step of the model's optimiser. As a plain graph they give the same
     weights. XLA sums in another order, so that weights agree to rounding. Models with convolutions
-    stay a plain graph, because TensorFlow's own kernels for these are faster on a processor, and so
-    do models that draw random numbers while they train.
+    stay a plain graph, because XLA makes these no faster on a processor, and so do models that draw
+    random numbers while they train.
     """
 
     def __init__(self, tapped: TappedModel, training: Training, x: Any, max_epochs: int) -> None:

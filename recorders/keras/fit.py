@@ -12,7 +12,7 @@ from ibtools.recorders.engine import EpochReport, Training
 from ibtools.recorders.keras.build import build_model
 from ibtools.recorders.keras.quantise import TappedModel
 from ibtools.recorders.keras.quantizers import calibrate
-from ibtools.recorders.keras.snapshot import SnapshotTaker
+from ibtools.recorders.keras.snapshot import SnapshotTaker, choose_batch_size
 from ibtools.recorders.keras.state import pack_state, unpack_state
 from ibtools.snapshots import History
 
@@ -93,6 +93,12 @@ def create_trainable(training: Training) -> TappedModel:
     return tapped
 
 
+def create_retaker(tapped: TappedModel, training: Training) -> SnapshotTaker:
+    """Create what takes snapshots in other batches than usual: at least three."""
+    usual = min(choose_batch_size(tapped), len(training.recorded_x))
+    return SnapshotTaker(tapped, batch_size=max(1, usual * 2 // 5))
+
+
 def evaluate(
     probabilities: NDArray[np.float32],
     predicted: NDArray[np.int64],
@@ -145,6 +151,7 @@ class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self._training = training
         self._on_epoch = on_epoch
         self._taker = SnapshotTaker(tapped)
+        self._retaker = create_retaker(tapped, training)
         self._recorded_x = training.recorded_x
 
     def report_untrained(self) -> bool:
@@ -165,6 +172,7 @@ class _Reporter(tf_keras.callbacks.Callback):  # type: ignore[misc]
             history=history,
             snapshot=lambda: self._taker.take(self._recorded_x),
             state=lambda: pack_state(self._tapped.model),
+            recompute=lambda: self._retaker.take(self._recorded_x),
         )
         return self._on_epoch(report)
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ibtools.analysis.blocks import Plan
 from ibtools.analysis.cost import BLOCK_BYTES, Cost
 from ibtools.analysis.estimators import Exact, parse_estimator
-from ibtools.analysis.windows import pending_windows
+from ibtools.analysis.scheduling import CLUSTER_JOB_BYTES
+from ibtools.analysis.tasks import Source
+from ibtools.analysis.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
 from ibtools.layout import choose_chunking
 from ibtools.snapshots import LayerSpec
@@ -76,9 +78,9 @@ def test_plan__covers_what_is_asked_for_once(widths, samples, epochs, budget, th
         for index, layer in enumerate(layers)
         for epoch in wanted
     }
-    for block, in_parts in plan.blocks(0, np.array(sorted(wanted))):
+    for block in plan.blocks(0, np.array(sorted(wanted))):
         assert block.need <= budget
-        assert not in_parts or block.units.start % 8 == 0
+        assert not block.in_parts or block.units.start % 8 == 0
         for epoch in block.epochs:
             for index in range(block.layers.start, block.layers.stop):
                 seen[index, int(epoch)][block.samples, block.units] += 1
@@ -88,7 +90,7 @@ def test_plan__covers_what_is_asked_for_once(widths, samples, epochs, budget, th
 def test_plan__a_task_reads_whole_shards_of_syn():
     plan = plan_of(layers_of(10, 7, 5, 4, 3, 2), repeats=50, epochs=1600, samples=4096)
     (run,) = plan.runs
-    assert (run.epochs, run.group) == (2 * 51, 6)
+    assert (run.epochs, run.group) == (51, 6)
 
 
 def test_plan__less_memory_makes_smaller_blocks():
@@ -99,7 +101,7 @@ def test_plan__less_memory_makes_smaller_blocks():
         (run,) = plan.runs
         return run.epochs, run.group, run.in_parts
 
-    assert cut(2**28, 2) == (128, 4, False)  # whole shards
+    assert cut(2**28, 2) == (64, 4, False)  # whole shards
     assert cut(2**28, 8) == (32, 2, False)  # some layers of a shard, as even as it goes
     assert cut(2**26, 8) == (32, 1, False)
     assert cut(7 * 2**20, 8) == (10, 1, False)  # some epochs of a chunk, one task at a time
@@ -120,31 +122,58 @@ def test_plan__layers_of_other_widths_are_not_read_as_padding():
     ]
 
 
-def test_plan__a_million_chunks_are_few_tasks_in_bounded_pieces():
-    """10^6 chunks of 2 MiB, 2 TB: tasks cover several, and exist one window at a time."""
-    plan = plan_of(layers_of(*[10] * 10), repeats=1000, epochs=5100, samples=4096)
+class CountingWorkers:
+    """Reads nothing, and counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.jobs = self.blocks = self.most_blocks = 0
+
+    def run(self, jobs):
+        for job in jobs:
+            _, pieces = job.arguments
+            self.jobs += 1
+            self.blocks += len(pieces)
+            self.most_blocks = max(self.most_blocks, len(pieces))
+            shapes = [(len(b.epochs), b.layers.stop - b.layers.start, 4) for _, b in pieces]
+            yield job.owner, [np.zeros(shape) for shape in shapes]
+
+
+def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
+    """10^6 chunks of 2 MiB, 2 TB: a window at a time exists, and a task on a cluster covers 130."""
+    layers = layers_of(*[10] * 10)
+    plan = plan_of(layers, repeats=1000, epochs=5100, samples=4096)
     pending = np.ones((1, 1000, 5100), bool)
     windows = pending_windows(pending, plan.window_epochs, n_layers=10, estimators=[Exact()])
-    n_windows = n_tasks = 0
-    for window in windows:
-        tasks = sum(1 for _ in plan.blocks(window.repeat, window.epochs))
-        assert tasks <= 16
+    seen, workers = np.zeros((1000, 5100), int), CountingWorkers()
+    for window in analyze_windows(
+        windows,
+        workers,
+        plan=plan,
+        source=Source("nowhere", None, (0.0, 1.0), 2**30),
+        recording=None,
+        estimators=[Exact()],
+        read_rows=lambda _: None,
+        job_bytes=CLUSTER_JOB_BYTES,
+    ):
+        assert not np.isnan(window.statistics).any()
         assert window.statistics.nbytes < 2**20
-        n_windows, n_tasks = n_windows + 1, n_tasks + tasks
-    assert math.prod((1000, 100, 10)) == 10**6
-    assert n_tasks == 100_000
-    assert n_windows <= 25_000
+        seen[window.repeat, window.epochs] += 1
+    assert (seen == 1).all()
+    assert math.prod((1000, 5100 // 51, 10)) == 10**6
+    assert workers.blocks == 200_000
+    assert workers.jobs < 9000
+    assert workers.most_blocks <= 26
 
 
 def test_plan__a_layer_larger_than_memory_is_cut_into_parts():
     layers = layers_of(100_000, 10)
     plan = plan_of(layers, samples=20_000, epochs=2, budget=3 * 2**28)
     assert plan.layers_in_parts == ("layer_0",)
-    blocks = [block for block, in_parts in plan.blocks(0, np.array([1])) if in_parts]
+    blocks = [block for block in plan.blocks(0, np.array([1])) if block.in_parts]
     for block in blocks:
         assert block.samples == slice(0, 20_000)
         assert (block.units.stop - block.units.start) * 20_000 <= BLOCK_BYTES
-    assert 60 <= len(blocks) <= 70
+    assert 120 <= len(blocks) <= 130
 
 
 def test_plan__says_how_much_memory_is_needed():
@@ -159,7 +188,7 @@ def test_plan__foreign_chunks():
     """Chunks of several layers and few samples, without shards."""
     layers = layers_of(10, 10, 10)
     plan = plan_of(layers, samples=1000, epochs=50, chunks=(1, 7, 2, 300, 4))
-    blocks = [block for block, _ in plan.blocks(0, np.arange(50))]
+    blocks = list(plan.blocks(0, np.arange(50)))
     assert all(block.samples == slice(0, 1000) for block in blocks)
     assert sum(len(b.epochs) * (b.layers.stop - b.layers.start) for b in blocks) == 150
 

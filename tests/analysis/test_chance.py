@@ -17,7 +17,8 @@ from ibtools.analysis.chance import (
     expected_mutual_information,
     saturation,
 )
-from ibtools.analysis.counts import Contingency, Spectrum, label_spectra
+from ibtools.analysis.contingency import Contingency
+from ibtools.analysis.counts import Spectrum, label_spectra
 from ibtools.analysis.estimators.counting import WHOLE_LAYER, statistics_of_labels
 from ibtools.analysis.information import entropy, largest_entropy, mutual_information
 from tests.analysis.oracle import permuted_information, slow_chance_level

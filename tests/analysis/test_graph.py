@@ -4,6 +4,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from dask.highlevelgraph import MaterializedLayer
 
 import ibtools
 from ibtools.analysis.graph import analyze
@@ -124,3 +125,16 @@ def test_analyze__one_task_per_repeat_layer_and_block(example_store: Path):
     graph = analyze(ibtools.open_store(example_store))["mi_xt"].data
     blocks = [key for key in dask.optimize(graph)[0].__dask_graph__() if "_block" in str(key)]
     assert len(blocks) <= 2 * 3
+
+
+def test_analyze__a_million_chunks_stay_symbolic(tmp_path: Path):
+    """No layer of the graph has the length of the store; nothing of the store is recorded."""
+    layers = tuple(LayerSpec(f"layer_{i}", 10, "tanh", 8) for i in range(10))
+    spec = StoreSpec(layers, tuple(range(100)), tuple(range(51_000)), (1,), np.zeros(4096, int))
+    group = create_store(tmp_path / "s.zarr", spec)
+    group["complete"][...] = True
+    dataset = xr.open_zarr(tmp_path / "s.zarr")
+    assert dataset["code"].data.npartitions == 10**6
+    graph = analyze(dataset)["mi_xt"].data.dask
+    spelled_out = [layer for layer in graph.layers.values() if isinstance(layer, MaterializedLayer)]
+    assert sum(len(layer) for layer in spelled_out) < 200_000  # `complete`, cut as the snapshots

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.analysis.counts import Contingency
+from ibtools.analysis.contingency import Contingency
 from ibtools.analysis.information import (
     conditional_entropy,
     entropy,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ibtools
+from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.estimators import (
     Binned,
     Exact,
@@ -23,7 +24,7 @@ from ibtools.analysis.sampling import (
     CORRECTIONS,
     corrected_entropy,
     corrected_information,
-    corrected_information_of_labels,
+    corrected_information_of_spectra,
     records_population,
 )
 from ibtools.cli import cli
@@ -108,12 +109,13 @@ def test_chao_shen__coverage():
 
 
 @given(labelled_samples(), st.sampled_from(sorted(CORRECTIONS)))
-def test_corrected_information_of_labels__is_that_of_the_table(samples, correction):
+def test_corrected_information_of_spectra__is_that_of_the_table(samples, correction):
     labels, y, n_states, n_classes = samples
     labels = np.unique(labels, return_inverse=True)[1].astype(np.uint32)
     table = np.zeros((n_states, n_classes), int)
     np.add.at(table, (labels, y), 1)
-    h, i = corrected_information_of_labels(labels[np.newaxis], y, n_classes, correction)
+    spectra = label_spectra(labels[np.newaxis], y, n_classes)
+    h, i = corrected_information_of_spectra(*spectra, correction)
     assert h[0] == pytest.approx(corrected_entropy(table.sum(axis=1), correction), abs=1e-9)
     assert i[0] == pytest.approx(corrected_information(table, correction), abs=1e-9)
     expected = (
@@ -262,6 +264,7 @@ def test_analyze__population(example_store: Path):
     expected = exact.entropy_t + (exact.n_states - 1) / (2 * 64 * np.log(2))
     np.testing.assert_allclose(corrected.entropy_t, expected)
     np.testing.assert_array_equal(corrected.n_states, exact.n_states)
+    np.testing.assert_array_equal(corrected.n_singletons, exact.n_singletons)
     one = ibtools.analyze(dataset, estimator="exact-population-miller-madow")
     assert one.mi_xt.attrs["long_name"] == "I(X;T) of the population"
     assert one.attrs["target"] == "population"

@@ -45,10 +45,10 @@ def test_workers__run_every_job_with_few_in_flight(scheduler: str):
 
     found = {}
     with dask.config.set(num_workers=2), open_workers(scheduler) as workers:
-        for job, result in workers.run(jobs()):
+        for owner, result in workers.run(jobs()):
             most = max(most, taken - done)
             done += 1
-            found[job.owner] = result
+            found[owner] = result
     assert found == {f"job {number}": 2 * number for number in range(200)}
     assert most <= 2 * IN_FLIGHT
 

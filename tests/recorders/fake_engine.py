@@ -14,6 +14,7 @@ class FakeEngine:
     """Trains nothing, but reports, resumes and fails as an engine does."""
 
     fails_in_attempts: tuple[int, ...] = ()
+    n_differences: int = 0
 
     def train(self, training, on_epoch, *, resume=None):
         first = -training.prefit
@@ -48,4 +49,12 @@ class FakeEngine:
                 for spec in training.network.layer_specs(training.activation, training.bits)
             }
 
-        return EpochReport(epoch, history, snapshot, lambda: str(value).zfill(12).encode())
+        def recompute():
+            taken = snapshot()
+            taken["hidden_1"].values[0, : self.n_differences] ^= 1
+            return taken
+
+        def state():
+            return str(value).zfill(12).encode()
+
+        return EpochReport(epoch, history, snapshot, state, recompute)

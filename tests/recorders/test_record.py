@@ -21,7 +21,9 @@ from ibtools.errors import (
 from ibtools.recorders import record as record_module
 from ibtools.recorders import workers as workers_module
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
-from ibtools.recorders.repeat import load_engine
+from ibtools.recorders.repeat import count_differences, load_engine
+from ibtools.snapshots import LayerValues
+from ibtools.store import open_raw
 from tests.recorders.fake_engine import FakeEngine
 
 SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
@@ -323,3 +325,22 @@ def test_record__kill_9_and_resume_with_tensorflow(tmp_path: Path):
     subprocess.run([*command, str(tmp_path / "killed"), "resume"], check=True, env=environment)
     subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_record__notes_whether_the_last_snapshot_is_the_same_in_other_batches(
+    tmp_path: Path, monkeypatch
+):
+    record_fake(tmp_path / "sound.zarr")
+    sound = open_raw(tmp_path / "sound.zarr")
+    assert sound["n_recomputed"].values.tolist() == [1] * sound.sizes["repeat"]
+    assert not sound["n_recomputed_differences"].any()
+    monkeypatch.setattr(FakeEngine, "n_differences", 3)
+    record_fake(tmp_path / "unsound.zarr")
+    assert (open_raw(tmp_path / "unsound.zarr")["n_recomputed_differences"] == 3).all()
+
+
+def test_count_differences__grids_that_differ():
+    codes = np.zeros((2, 3), np.uint8)
+    first, moved = LayerValues(codes, 0.5, 1), LayerValues(codes, 0.5, 2)
+    values = LayerValues(codes.astype(np.float32))
+    assert count_differences({"a": first, "b": values}, {"a": moved, "b": values}) == 6

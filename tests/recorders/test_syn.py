@@ -6,7 +6,12 @@ import pytest
 
 from ibtools.errors import UnknownNameError
 from ibtools.recorders.datasets import DataSet, load_data_set
-from ibtools.recorders.datasets.syn import icosahedron
+from ibtools.recorders.datasets.syn import (
+    icosahedron,
+    label_orbits,
+    label_popcounts,
+    rotations,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,28 @@ def test_syn__orbits_of_the_icosahedral_groups(data):
     x = data.x.astype(int)
     assert n_orbits(x, rotations) == 96
     assert n_orbits(x, [permutation for _, permutation in full]) == 82
+
+
+def test_rotations__are_the_symmetries_of_determinant_one():
+    expected = {tuple(permutation.tolist()) for sign, permutation in symmetries() if sign == 1}
+    found = {tuple(permutation.tolist()) for permutation in rotations()}
+    assert len(rotations()) == 60
+    inverse = {tuple(np.argsort(permutation).tolist()) for permutation in rotations()}
+    assert found == inverse == expected
+
+
+def test_label_orbits__are_closed_under_rotations_and_96(data):
+    orbits = label_orbits(data.x)
+    weights = 1 << np.arange(12)[::-1]
+    for permutation in rotations():
+        assert np.array_equal(orbits[data.x.astype(int)[:, permutation] @ weights], orbits)
+    assert np.array_equal(np.unique(orbits), np.arange(96))
+    for labels in (data.y, label_popcounts(data.x)):  # both are functions of the orbit
+        assert len(np.unique(np.column_stack([orbits, labels]), axis=0)) == 96
+
+
+def test_label_popcounts__are_numbers_of_ones(data):
+    assert label_popcounts(data.x).tolist() == [row.bit_count() for row in range(4096)]
 
 
 def test_syn__labels_are_invariant_under_every_symmetry(data):

@@ -1,0 +1,81 @@
+"""Class by class: entropies within a class, and information about being of it or not."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.chance import chance_levels
+from ibtools.analysis.counts import (
+    Spectrum,
+    class_spectra,
+    label_spectra,
+    one_against_rest_spectra,
+)
+from ibtools.analysis.information import information_of_spectra
+
+ClassInformation = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def information_of_classes(
+    labels: NDArray[np.integer],
+    y: NDArray[np.integer],
+    n_classes: int,
+) -> ClassInformation:
+    """Entropy within every class, and information about being of it, of a block of partitions.
+
+    Parameters
+    ----------
+    labels : ndarray, (block, sample), integer
+        Per snapshot the state of each sample, below the number of samples; sample is consumed.
+    y : ndarray, (sample,), integer
+        The class of each sample.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    entropy_t_given_class : ndarray, (block, class), float64
+        H(T|Y=c) in bits; NaN for a class without samples.
+    mi_t_class : ndarray, (block, class), float64
+        I(T;[Y=c]) in bits, where [Y=c] is 1 for samples of the class and 0 for all others.
+    mi_t_class_null : ndarray, (block, class), float64
+        The chance level of that, in bits.
+
+    Raises
+    ------
+    TypeError
+        If labels or y are not integers.
+    ValueError
+        If the arrays do not fit together, or a label or class is out of range.
+
+    Notes
+    -----
+    The mean of H(T|Y=c) over classes, weighted by their shares p(c), is H(T|Y). The I(T;[Y=c]) are
+    not parts of I(T;Y): each is at most I(T;Y) by data processing, and of two classes both equal
+    it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels, y = np.array([[0, 1, 2, 2]]), np.array([0, 0, 1, 1])
+    >>> information_of_classes(labels, y, 2)[:2]
+    (array([[1., 0.]]), array([[1., 1.]]))
+    """
+    states, _, table = label_spectra(labels, y, n_classes)
+    inside = class_spectra(labels, y, n_classes)
+    split = None if n_classes == 2 else one_against_rest_spectra(labels, y, n_classes)
+    out = np.empty((3, len(labels), n_classes))
+    for c, count in enumerate(np.bincount(y, minlength=n_classes)):
+        out[0, :, c] = _entropies(inside.select(c), int(count))
+        one_and_rest = Spectrum.of(np.array([count, y.size - count]))
+        cells = table if split is None else split.select(c)
+        _, out[1, :, c] = information_of_spectra(states, one_and_rest, cells, n_samples=y.size)
+        out[2, :, c] = chance_levels(states, one_and_rest)
+    return out[0], out[1], out[2]
+
+
+def _entropies(states: Spectrum, n_samples: int) -> NDArray[np.float64] | float:
+    """Return the entropies of states that so many samples are in, (block,), NaN for none."""
+    if not n_samples:
+        return np.nan
+    one = Spectrum.of(np.array([n_samples]))
+    return information_of_spectra(states, one, states, n_samples=n_samples)[0]

@@ -1,0 +1,465 @@
+"""The kinds of details: what each computes from the partitions of a network's layers."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ibtools.analysis.chance import chance_levels
+from ibtools.analysis.class_information import information_of_classes
+from ibtools.analysis.counts import label_spectra
+from ibtools.analysis.details.snapshots import Snapshots, Subject
+from ibtools.analysis.estimators.counting import statistics_of_labels
+from ibtools.analysis.information import (
+    entropy,
+    information_of_labels,
+    information_of_spectra,
+    largest_entropy,
+)
+from ibtools.analysis.partition import partition_block
+from ibtools.analysis.permutations import (
+    FEWEST,
+    PermutationTest,
+    permuted_information,
+    snapshot_seed,
+)
+from ibtools.errors import InputError, unknown_name
+
+Coordinates = dict[str, NDArray[Any]]
+Found = dict[str, NDArray[Any]]
+"""Per variable the numbers of some snapshots: (block, layer, ...), or (block,)."""
+
+
+class Detail(Protocol):
+    """What the analysis asks of a kind of detail.
+
+    Attributes
+    ----------
+    kind : str
+        Its key in `ibtools.detail_schema.DETAIL_VARIABLES`.
+    name : str
+        The kind with all options: what the results are called.
+    needs_prediction, needs_units : bool
+        Whether it needs the predicted classes, or single units. A store that keeps the partition
+        only has neither.
+    attributes : dict
+        The options, as attributes of the results. Results with other ones are out of date.
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def needs_prediction(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_units(self) -> bool: ...  # noqa: D102
+    @property
+    def attributes(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def validate(self, subject: Subject) -> None:
+        """Check that there is what the detail needs.
+
+        Raises
+        ------
+        InputError
+            If there is not.
+        """
+        ...
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """Return the coordinates that only this kind has, one-dimensional."""
+        ...
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute the variables of some snapshots."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A kind without options."""
+
+    kind: ClassVar[str]
+    needs_prediction: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """The kind."""
+        return self.kind
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """There are none."""
+        return {}
+
+    def validate(self, subject: Subject) -> None:
+        """Take any store."""
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """There are none."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Classes(_Plain):
+    """Entropies within each class, and information about being of it: one against the rest.
+
+    Notes
+    -----
+    H(T|Y=c) is the entropy of the layer over the samples of the class; weighted by the shares of
+    the classes, they sum to H(T|Y). I(T;[Y=c]) takes [Y=c], 1 for the class and 0 for all others,
+    for the label. See `ibtools.analysis.class_information.information_of_classes`.
+    """
+
+    kind: ClassVar[str] = "classes"
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """Return classes, their samples, and the entropy of being of them."""
+        samples = np.bincount(subject.label, minlength=subject.n_classes)
+        rest = subject.label.size - samples
+        return {
+            "class": np.arange(subject.n_classes),
+            "class_samples": samples,
+            "class_entropy": np.array([entropy(table) for table in np.stack([samples, rest], 1)]),
+        }
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer, class)."""
+        found = [
+            information_of_classes(labels, subject.label, subject.n_classes)
+            for labels in snapshots.labels
+        ]
+        names = ("entropy_t_given_class", "mi_t_class", "mi_t_class_null")
+        return dict(zip(names, np.stack(found, axis=2), strict=True))
+
+
+@dataclass(frozen=True)
+class Layers(_Plain):
+    """Information that every two layers share, I(T_i;T_j).
+
+    Notes
+    -----
+    Symmetric to the last bit; of a layer with itself it is H(T_i), and so it is with any layer
+    before it that the layer is a function of.
+    """
+
+    kind: ClassVar[str] = "layers"
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """Return the names of the layers."""
+        return {"other_layer": np.array([layer.name for layer in subject.layers])}
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer, other_layer)."""
+        n_layers = len(snapshots.labels)
+        shared = np.empty((len(snapshots), n_layers, n_layers))
+        for b in range(len(snapshots)):
+            for j, other in enumerate(snapshots.labels[:, b]):
+                same = snapshots.labels[: j + 1, b]
+                _, shared[b, : j + 1, j] = information_of_labels(same, other, int(other.max()) + 1)
+                shared[b, j, : j + 1] = shared[b, : j + 1, j]
+        return {"mi_tt": shared}
+
+
+@dataclass(frozen=True)
+class Prediction(_Plain):
+    """Information about the class that the network predicts.
+
+    Notes
+    -----
+    The prediction is the unit of the last layer with the largest recorded value, of equal ones the
+    first. It is a function of that layer, which therefore has all of H(prediction), up to rounding.
+    """
+
+    kind: ClassVar[str] = "prediction"
+    needs_prediction: ClassVar[bool] = True
+
+    def validate(self, subject: Subject) -> None:
+        """Check that the last layer has a unit for every class."""
+        last = subject.layers[-1]
+        if last.n_units < subject.n_classes:
+            raise InputError(
+                f"the prediction is the largest unit of the last layer, which needs one for each "
+                f"of the {subject.n_classes} classes; found {last.n_units} in {last.name!r}; "
+                "select layers up to the output, or leave the prediction out"
+            )
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer), and the entropy (block,)."""
+        n_classes = subject.layers[-1].n_units
+        values = np.empty((2, len(snapshots), len(snapshots.labels)))
+        entropies = np.empty(len(snapshots))
+        for b, prediction in enumerate(np.asarray(snapshots.prediction)):
+            values[:, b] = _information(snapshots.labels[:, b], prediction, n_classes)
+            entropies[b] = entropy(np.bincount(prediction))
+        names = ("mi_t_prediction", "mi_t_prediction_null")
+        return {**dict(zip(names, values, strict=True)), "entropy_prediction": entropies}
+
+
+@dataclass(frozen=True)
+class Splits(_Plain):
+    """The ordinary results over all, the training and the test samples, each as if alone.
+
+    Notes
+    -----
+    N, H(X), H(Y), saturation and chance level are those of the samples counted, so that values of
+    different splits are to be compared with their own ceilings, not with each other.
+    """
+
+    kind: ClassVar[str] = "splits"
+
+    def validate(self, subject: Subject) -> None:
+        """Check that it is known which samples are in which split."""
+        if not subject.split.size:
+            raise InputError(
+                "splits need the coordinate split of the samples, which the Dataset lacks; open it "
+                "with ibtools.open_store(path)"
+            )
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """Return the splits that have samples, and their ceilings."""
+        labels = {name: subject.label[chosen] for name, chosen in _splits(subject).items()}
+        return {
+            "split": np.array(list(labels)),
+            "split_samples": np.array([y.size for y in labels.values()]),
+            "split_entropy_x": np.array([largest_entropy(y.size) for y in labels.values()]),
+            "split_entropy_y": np.array([entropy(np.bincount(y)) for y in labels.values()]),
+        }
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer, split)."""
+        parts = [
+            [self._of_samples(labels[:, chosen], subject, chosen) for labels in snapshots.labels]
+            for chosen in _splits(subject).values()
+        ]
+        names = parts[0][0].keys()
+        return {
+            name: np.stack([np.stack([one[name] for one in part], axis=1) for part in parts], 2)
+            for name in names
+        }
+
+    def _of_samples(
+        self, labels: NDArray[np.uint32], subject: Subject, chosen: NDArray[np.bool_]
+    ) -> Found:
+        again = partition_block(np.ascontiguousarray(labels)[..., np.newaxis])
+        return dict(statistics_of_labels(*again, subject.label[chosen], subject.n_classes))
+
+
+def _splits(subject: Subject) -> dict[str, NDArray[np.bool_]]:
+    """Return which samples are in each split, (sample,), bool; those without samples left out."""
+    splits = {"all": np.ones(subject.label.size, np.bool_)}
+    for name in ("train", "test"):
+        splits[name] = subject.split == name
+    return {name: chosen for name, chosen in splits.items() if chosen.any()}
+
+
+@dataclass(frozen=True)
+class Units(_Plain):
+    """Entropy and information about the label of every single unit."""
+
+    kind: ClassVar[str] = "units"
+    needs_units: ClassVar[bool] = True
+
+    def coordinates(self, subject: Subject) -> Coordinates:
+        """Return the positions of the units."""
+        return {"unit": np.arange(subject.n_units)}
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Return (block, layer, unit), computed with the partitions."""
+        names = ("entropy_unit", "mi_unit_y", "mi_unit_y_null")
+        return dict(zip(names, np.asarray(snapshots.units), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class About(_Plain):
+    """Information about another discrete label S of the samples, I(T;S).
+
+    Parameters
+    ----------
+    label_name : str
+        What S is called: letters, digits, dots, hyphens and underscores.
+    values : array_like, (sample,), integer, bool or str
+        S of every sample, in the order of the store.
+
+    Raises
+    ------
+    InputError
+        If the name has other characters, or the values are not one discrete value per sample.
+
+    Examples
+    --------
+    >>> About("parity", [0, 1, 1, 0]).name
+    'by-parity'
+    """
+
+    label_name: str
+    values: ArrayLike
+    codes: NDArray[np.int64] = field(init=False, repr=False)
+
+    kind: ClassVar[str] = "by"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.label_name, re.ASCII):
+            raise InputError(
+                "the name of a label must be of letters, digits, dots, hyphens and underscores, "
+                f"found {self.label_name!r}"
+            )
+        values = np.asarray(self.values)
+        if values.ndim != 1 or values.dtype.kind not in "iubUT":
+            raise InputError(
+                f"the label {self.label_name} must be one whole number or word per sample, found "
+                f"{values.dtype} of shape {values.shape}; put continuous values into bins first"
+            )
+        codes = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        object.__setattr__(self, "codes", codes)
+
+    @property
+    def name(self) -> str:
+        """The kind and the name of the label."""
+        return f"by-{self.label_name}"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What S is, and how much there is to know of it."""
+        counts = np.bincount(self.codes)
+        return {
+            "label_name": self.label_name,
+            "label_values": counts.size,
+            "label_checksum": f"sha256:{hashlib.sha256(self.codes.tobytes()).hexdigest()}",
+            "entropy_s": entropy(counts),
+        }
+
+    def validate(self, subject: Subject) -> None:
+        """Check that there is a value for every sample."""
+        if self.codes.size != subject.label.size:
+            raise InputError(
+                f"the label {self.label_name} must have one value for each of the "
+                f"{subject.label.size} samples of the store, found {self.codes.size}"
+            )
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer)."""
+        n_values = int(self.codes.max()) + 1
+        found = [_information(labels, self.codes, n_values) for labels in snapshots.labels]
+        return dict(zip(("mi_ts", "mi_ts_null"), np.stack(found, axis=2), strict=True))
+
+
+@dataclass(frozen=True)
+class Permutations(_Plain):
+    """A permutation test of I(T;Y): mean and deviation under permuted labels, z and p.
+
+    Parameters
+    ----------
+    n_permutations : int, optional
+        How many to draw for every snapshot and layer.
+    seed : int, optional
+        Decides, with repeat, epoch and layer, what is drawn; nothing else does.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two permutations, or the seed is negative.
+
+    Notes
+    -----
+    The mean estimates `mi_ty_null`, which is exact and costs next to nothing; permutations are for
+    z and p. See `ibtools.analysis.permutations.PermutationTest` for their definition. Permutations
+    treat the labels as exchangeable and the states as given: p is about these samples, and says
+    nothing of other samples or another training.
+
+    Examples
+    --------
+    >>> Permutations(100).name
+    'permutations-100-0'
+    """
+
+    n_permutations: int = 1000
+    seed: int = 0
+
+    kind: ClassVar[str] = "permutations"
+
+    def __post_init__(self) -> None:
+        if self.n_permutations < FEWEST:
+            raise InputError(
+                f"at least {FEWEST} permutations are needed, found {self.n_permutations}"
+            )
+        if self.seed < 0:
+            raise InputError(f"a seed must not be negative, found {self.seed}")
+
+    @property
+    def name(self) -> str:
+        """The kind, the number of permutations and the seed."""
+        return f"permutations-{self.n_permutations}-{self.seed}"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options."""
+        return {"n_permutations": self.n_permutations, "seed_of_permutations": self.seed}
+
+    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+        """Compute (block, layer)."""
+        names = ("permuted_mean", "permuted_sd", "permuted_z", "permuted_p")
+        found = np.empty((len(names), len(snapshots), len(subject.layers)))
+        classes = np.bincount(subject.label)
+        for index, (layer, labels) in enumerate(zip(subject.layers, snapshots.labels, strict=True)):
+            spectra = label_spectra(labels, subject.label, subject.n_classes)
+            _, observed = information_of_spectra(*spectra, n_samples=subject.label.size)
+            for b, (repeat, epoch) in enumerate(
+                zip(snapshots.repeat, snapshots.epoch, strict=True)
+            ):
+                seed = snapshot_seed(
+                    self.seed, repeat=int(repeat), epoch=int(epoch), layer=layer.name
+                )
+                permuted = permuted_information(
+                    spectra[0].select(b), classes, n_permutations=self.n_permutations, seed=seed
+                )
+                test = PermutationTest.of(float(observed[b]), permuted, subject.label.size)
+                found[:, b, index] = test.mean, test.sd, test.z, test.p
+        return dict(zip(names, found, strict=True))
+
+
+def _information(
+    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int
+) -> NDArray[np.float64]:
+    """Return I(T;Y) and its chance level of a block of partitions, (2, block)."""
+    spectra = label_spectra(labels, y, n_classes)
+    _, information = information_of_spectra(*spectra, n_samples=y.size)
+    return np.stack([information, chance_levels(*spectra[:2])])
+
+
+DetailLike = str | Detail
+"""A kind of detail, or its name if it has no options."""
+
+DETAILS: Mapping[str, type[_Plain]] = {
+    kind.kind: kind for kind in (Classes, Layers, Prediction, Splits, Units)
+}
+"""The kinds that a name is enough for."""
+
+
+def get_details(what: DetailLike | Sequence[DetailLike]) -> tuple[Detail, ...]:
+    """Return the details that are asked for, each name once, in the order given.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not in `DETAILS`.
+    InputError
+        If there is none.
+    """
+    asked = what if isinstance(what, Sequence) and not isinstance(what, str) else [what]
+    for one in asked:
+        if isinstance(one, str) and one not in DETAILS:
+            raise unknown_name("detail", one, DETAILS)
+    chosen: list[Any] = [DETAILS[one]() if isinstance(one, str) else one for one in asked]
+    if not chosen:
+        raise InputError(
+            f"at least one detail is needed, found none; known: {', '.join(DETAILS)}, About(...), "
+            "Permutations(...)"
+        )
+    return tuple({one.name: one for one in chosen}.values())

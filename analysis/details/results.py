@@ -1,0 +1,265 @@
+"""Details on disk: one group per estimator and detail, written block by block, none twice."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import dask
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
+from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
+from ibtools.analysis.estimators import EstimatorLike, get_estimator
+from ibtools.analysis.result_variables import RESULT_COORDINATES
+from ibtools.detail_schema import DETAIL_VARIABLES
+from ibtools.errors import StoreError
+from ibtools.progress import progress_bar
+from ibtools.schema import RESULT_VARIABLES, Variable
+from ibtools.store import (
+    RECORDED,
+    StorePath,
+    consolidate,
+    create_results_root,
+    create_variable,
+    find_group,
+    get_array,
+    open_group,
+    open_raw,
+    read_array,
+    writing,
+)
+
+GROUP = "details"
+"""The group of a store that holds a group per estimator, with a group per detail in it."""
+
+CHUNKS_PER_WRITE = 8
+"""Chunks that are analysed before their details are written."""
+
+_ANALYSED = RESULT_VARIABLES[-1]
+_DEPENDS_ON = ("bounds_low", "bounds_high", "label_checksum")
+"""Attributes that results are out of date without."""
+
+
+@dataclass(frozen=True)
+class DetailsReport:
+    """What was done for one detail.
+
+    Parameters
+    ----------
+    group : str
+        Where in the store it is.
+    computed, skipped, incomplete : int
+        Snapshots that were analysed now, that were there already, and that are not recorded yet.
+    """
+
+    group: str
+    computed: int
+    skipped: int
+    incomplete: int
+
+    def __str__(self) -> str:
+        incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
+        return (
+            f"{self.group}: {self.computed} snapshots analysed, {self.skipped} skipped "
+            f"(analysed before){incomplete}"
+        )
+
+
+def details_store(
+    path: StorePath,
+    what: DetailLike | Sequence[DetailLike],
+    *,
+    estimator: EstimatorLike = "exact",
+    output: StorePath | None = None,
+    quiet: bool = False,
+) -> tuple[DetailsReport, ...]:
+    """Compute details of a store and write them, block by block.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+    what : str or Detail, or sequence of them
+        As for `ibtools.details`.
+    estimator : str or CountingEstimator, optional
+        What a state is.
+    output : path or URL, optional
+        Where the groups ``details/<estimator>/<detail>`` go; into the store itself by default.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    tuple of DetailsReport
+        One per detail.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        As `ibtools.details`.
+    StoreError
+        If the store is none or has no complete snapshot, if `output` holds details of another
+        store, or if they can't be written.
+
+    Notes
+    -----
+    Earlier details are kept unless they are out of date: those of a repeat that was begun anew
+    since, and all if the bounds of an estimator with global bounds grew, or another label has the
+    same name.
+    """
+    kinds = get_details(what)
+    counting = validate_counting(get_estimator(estimator))
+    open_group(path)
+    dataset = open_raw(path)
+    lazy = details_each(dataset, kinds, counting)
+    target = path if output is None else output
+    keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
+    groups = [
+        _open_details_group(target, key, kind, one)
+        for key, kind, one in zip(keys, kinds, lazy, strict=True)
+    ]
+    complete = np.asarray(dataset["complete"].values, bool)
+    analysed = np.stack([read_array(group, "analysed") for group in groups])
+    pending = complete & ~analysed
+    names = ", ".join(kind.name for kind in kinds)
+    done = int((complete & analysed).all(axis=0).sum())
+    with progress_bar(int(complete.sum()), names, unit="snapshot", done=done, quiet=quiet) as bar:
+        for row, epochs in _pending_blocks(pending.any(axis=0), _block_epochs(dataset)):
+            chosen = np.flatnonzero(pending[:, row, epochs].any(axis=1))
+            _write_block([groups[i] for i in chosen], [lazy[i] for i in chosen], row, epochs)
+            bar.update(len(epochs))
+    incomplete = int((~complete).sum())
+    return tuple(
+        DetailsReport(key, int(new.sum()), int((complete & old).sum()), incomplete)
+        for key, new, old in zip(keys, pending, analysed, strict=True)
+    )
+
+
+def open_details(
+    path: StorePath, what: DetailLike, *, estimator: EstimatorLike = "exact"
+) -> xr.Dataset:
+    """Open the details of a store as a Dataset.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store, or the separate output of `ibtools.details_store`.
+    what : str or Detail
+        Which: the name that `ibtools details` printed, such as "classes" or "by-popcount".
+    estimator : str or CountingEstimator, optional
+        Of which estimator.
+
+    Returns
+    -------
+    Dataset
+        As `ibtools.details` describes it; lazy. What is not analysed yet is missing.
+
+    Raises
+    ------
+    StoreError
+        If there are no such details.
+    """
+    name = what if isinstance(what, str) else what.name
+    specification = get_estimator(estimator).specification
+    key = f"{GROUP}/{specification}/{name}"
+    root = find_group(path, "r")
+    if root is None or key not in root:
+        raise StoreError(
+            f"{path}: no details {name!r} of {specification}; compute them with: ibtools details "
+            f"{path} {name} --estimator {specification}, or see --by and --permutations"
+        )
+    found = open_raw(path, group=key)
+    fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
+    masked = {
+        name: found[name].where(found["analysed"], fills[str(name)]).assign_attrs(found[name].attrs)
+        for name in found.data_vars
+        if name != "analysed"
+    }
+    return found.drop_vars("analysed").assign(masked)
+
+
+def _open_details_group(target: StorePath, key: str, kind: Detail, lazy: xr.Dataset) -> zarr.Group:
+    """Open the details to go on with, or create them; coordinates are brought up to date."""
+    root = find_group(target, "r+") or create_results_root(target)
+    own = tuple(variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
+    with writing(root):
+        group = root.get(key)
+        if not isinstance(group, zarr.Group) or "analysed" not in group:
+            names = " ".join(one.name for one in (*RESULT_COORDINATES, *own))
+            group = root.create_group(
+                key, overwrite=True, attributes={**lazy.attrs, "coordinates": names}
+            )
+            _create_variables(group, (*RESULT_COORDINATES, *own, *data_variables(kind)), lazy)
+            consolidate(target)
+        elif group.attrs.get("store_id") != lazy.attrs.get("store_id"):
+            raise StoreError(
+                f"{target}: holds details of another store; choose another --output, or delete them"
+            )
+        _forget_outdated(group, lazy)
+        for variable in (*RESULT_COORDINATES, *own):
+            get_array(group, variable.name)[...] = lazy[variable.name].values
+    return group
+
+
+def _create_variables(group: zarr.Group, variables: tuple[Variable, ...], lazy: xr.Dataset) -> None:
+    sizes = {str(dim): size for dim, size in lazy.sizes.items()}
+    for variable in (*variables, _ANALYSED):
+        create_variable(group, variable, sizes)
+
+
+def _forget_outdated(group: zarr.Group, lazy: xr.Dataset) -> None:
+    """Unmark what was recorded anew since, and all if what it depends on changed."""
+    analysed = read_array(group, "analysed")
+    outdated = read_array(group, "seed") != lazy["seed"].values
+    depends = {name: lazy.attrs[name] for name in _DEPENDS_ON if name in lazy.attrs}
+    if any(group.attrs.get(name) != value for name, value in depends.items()):
+        outdated[:] = True
+    if analysed[outdated].any():
+        analysed[outdated] = False
+        get_array(group, "analysed")[...] = analysed
+    kept = ("created", "coordinates")
+    group.attrs.update({name: value for name, value in lazy.attrs.items() if name not in kept})
+
+
+def _write_block(
+    groups: Sequence[zarr.Group], lazy: Sequence[xr.Dataset], row: int, epochs: NDArray[np.intp]
+) -> None:
+    """Compute some snapshots of one repeat, write their details, then mark them."""
+    computed = dask.compute(*(one.isel(repeat=[row], epoch=epochs) for one in lazy))
+    for group, found in zip(groups, computed, strict=True):
+        with writing(group):
+            for name, variable in found.data_vars.items():
+                _write_epochs(get_array(group, str(name)), row, epochs, variable.values[0])
+            _write_epochs(get_array(group, "analysed"), row, epochs, True)
+
+
+def _write_epochs(
+    array: "zarr.Array[Any]", row: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
+) -> None:
+    """Write some epochs of one repeat, and leave what is between them."""
+    start, stop = int(epochs[0]), int(epochs[-1]) + 1
+    region = np.asarray(array[row, start:stop])
+    region[epochs - start] = values
+    array[row, start:stop] = region
+
+
+def _pending_blocks(pending: NDArray[np.bool_], block: int) -> list[tuple[int, NDArray[np.intp]]]:
+    """Return what is still to do, (repeat, epoch), whole blocks of the store at a time."""
+    n_repeats, n_epochs = pending.shape
+    blocks = [
+        (row, np.flatnonzero(pending[row, start : start + block]) + start)
+        for row in range(n_repeats)
+        for start in range(0, n_epochs, block)
+    ]
+    return [(row, epochs) for row, epochs in blocks if epochs.size]
+
+
+def _block_epochs(dataset: xr.Dataset) -> int:
+    """Return how many epochs to analyse before writing: a multiple of the store's chunks."""
+    cube = dataset[next(name for name in RECORDED if name in dataset)]
+    chunks = cast("tuple[int, ...]", cube.encoding["chunks"])
+    return int(chunks[cube.get_axis_num("epoch")]) * CHUNKS_PER_WRITE

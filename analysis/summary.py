@@ -1,0 +1,257 @@
+"""The dynamics of a store in one table: means and intervals over repeats, and rank correlations."""
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ibtools.analysis.dynamics import dynamics
+from ibtools.analysis.repeats import describe_failures
+from ibtools.analysis.results import open_results
+from ibtools.analysis.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.store import StorePath, find_group, open_raw
+
+N_PERMUTATIONS = 9999
+
+FEWEST_FOR_RANKS = 3
+
+PRINTED = (
+    "mi_xt_peak",
+    "compression",
+    "compression_held_out",
+    "turn_epoch",
+    "mi_ty_rise",
+    "fitting_epoch",
+)
+"""What `ibtools summary` prints; the Dataset has all of `dynamics`."""
+
+CEILING = "  log2 N: the ceiling"
+"""What is said of a layer whose peak is that of every repeat as high as it can be."""
+
+
+def summary(
+    path: StorePath,
+    *,
+    estimator: str = "exact",
+    method: IntervalMethod = "t",
+    level: float = 0.95,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Summarise the dynamics of every layer over the repeats of a store.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that was analysed, or the separate output of an analysis.
+    estimator : str, optional
+        Which results.
+    method : {"t", "bca", "percentile"}, optional
+        Intervals; see `ibtools.analysis.uncertainty.repeat_intervals`.
+    level : float, optional
+        Of the intervals.
+    seed : int, optional
+        Of bootstrap and permutations.
+
+    Returns
+    -------
+    Dataset, (statistic, layer)
+        The variables of `ibtools.analysis.dynamics.dynamics`, with the statistics "mean",
+        "deviation", "low", "high" and "n_repeats" over the repeats that count, then
+        "rank_correlation" of Spearman with the test accuracy at the end, and its "p_value". The
+        last two are NaN where there is no test accuracy.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    StoreError
+        If there are no such results, or too little of them.
+
+    Notes
+    -----
+    Rank correlations are over the repeats of one experiment, for every quantity and layer: of 36
+    independent ones, two have p below 0.05 by chance. Take them as a hint which to test anew.
+    """
+    measured = dynamics(open_results(path, estimator=estimator))
+    intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
+    accuracy = _last_test_accuracy(path, measured)
+    ranks = rank_correlation(measured, accuracy, seed=seed)
+    joined: xr.Dataset = xr.concat(
+        [intervals, ranks], "statistic", combine_attrs="override", join="override"
+    )
+    return joined.assign_attrs(repeats=_describe_repeats(measured))
+
+
+def rank_correlation(measured: xr.Dataset, accuracy: xr.DataArray, *, seed: int = 0) -> xr.Dataset:
+    """Correlate the ranks of repeats by each variable with their ranks by accuracy.
+
+    Parameters
+    ----------
+    measured : Dataset, (repeat, ...)
+        Floating variables, NaN where a repeat has no value. Consumes `repeat`.
+    accuracy : DataArray, (repeat,), float64
+        NaN where it is not known.
+    seed : int, optional
+        Of the permutations.
+
+    Returns
+    -------
+    Dataset, (statistic, ...)
+        "rank_correlation" and "p_value", NaN for fewer than three repeats, and where all have the
+        same rank.
+
+    Notes
+    -----
+    Spearman's: the correlation of the ranks, equal values sharing the mean of theirs. The p value
+    is the part of 9999 permutations of the repeats, and the order found, whose correlation is at
+    least as far from 0; it needs no distribution. Of n repeats with different ranks, two of the n!
+    orders are as far from 0 as can be, so that p is not below 2 / n! but by chance.
+
+    References
+    ----------
+    Spearman, The proof and measurement of association between two things, 1904.
+
+    Examples
+    --------
+    >>> measured = xr.Dataset({"x": ("repeat", [1.0, 2.0, 3.0, 4.0])})
+    >>> accuracy = xr.DataArray([0.5, 0.7, 0.6, 0.9], dims="repeat")
+    >>> rank_correlation(measured, accuracy).x[0].item()
+    0.8
+    """
+    correlated: xr.Dataset = xr.apply_ufunc(
+        _correlate,
+        measured,
+        accuracy,
+        input_core_dims=[["repeat"], ["repeat"]],
+        output_core_dims=[["statistic"]],
+        kwargs={"rng": np.random.default_rng(seed)},
+        vectorize=True,
+        keep_attrs=True,
+    )
+    names = ["rank_correlation", "p_value"]
+    return correlated.transpose("statistic", ...).assign_coords(statistic=names)
+
+
+def _correlate(
+    values: NDArray[np.float64], accuracy: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    there = ~(np.isnan(values) | np.isnan(accuracy))
+    if there.sum() < FEWEST_FOR_RANKS:
+        return np.full(2, np.nan)
+    x, y = (_standard_ranks(one[there]) for one in (values, accuracy))
+    if not (x.any() and y.any()):
+        return np.full(2, np.nan)
+    rho = float(x @ y)
+    shuffled = rng.permuted(np.tile(y, (N_PERMUTATIONS, 1)), axis=1) @ x
+    as_far = np.count_nonzero(np.abs(shuffled) >= abs(rho) - 1e-12)
+    return np.array([round(rho, 12), (as_far + 1) / (N_PERMUTATIONS + 1)])
+
+
+def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks less their mean, of length 1; zeros if all are the same."""
+    ranks = rankdata(values) - (values.size + 1) / 2
+    length = np.linalg.norm(ranks)
+    return np.asarray(ranks / length if length else ranks)
+
+
+def _last_test_accuracy(path: StorePath, measured: xr.Dataset) -> xr.DataArray:
+    """Return the test accuracy after the last trained epoch of every repeat, (repeat,)."""
+    group = find_group(path, "r")
+    if group is None or "test_accuracy" not in group:
+        return xr.full_like(measured["repeat"], np.nan, dtype=np.float64)
+    accuracy = open_raw(path)["test_accuracy"].astype(np.float64).load()
+    return accuracy.isel(trained_epoch=-1, drop=True)
+
+
+def _describe_repeats(measured: xr.Dataset) -> str:
+    n_counted = int(measured["mi_xt_peak"].notnull().any("layer").sum())
+    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_failures(measured)]
+    return ", ".join(parts)
+
+
+def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
+    """Return the table that ``ibtools summary`` prints.
+
+    Parameters
+    ----------
+    summarised : Dataset, (statistic, layer)
+        From `summary`.
+    path : path or URL
+        Of the store.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
+    attributes = summarised.attrs
+    head = (
+        f"{os.fspath(path)}, {attributes['estimator']}: {attributes['repeats']}\n"
+        f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
+        f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
+    )
+    width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
+    titles = (
+        f"{'':{width}}{'mean':>10}{'low':>10}{'high':>10}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
+    )
+    lines = [head]
+    for name in PRINTED:
+        variable = summarised[name]
+        lines += ["", f"{variable.attrs['long_name']} ({variable.attrs['units']})", titles]
+        rows = [_format_row(variable, index, width) for index in range(variable.sizes["layer"])]
+        if name == "mi_xt_peak":
+            at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
+            rows = [row + (CEILING if at else "") for row, at in zip(rows, at_ceiling, strict=True)]
+        lines += rows
+    return "\n".join(lines)
+
+
+def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
+    layer = variable.isel(layer=index)
+    mean, low, high, n_repeats, rho, p = (
+        float(layer.sel(statistic=name))
+        for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
+    )
+    numbers = "".join(f"{_format(number, 4):>10}" for number in (mean, low, high))
+    name = str(layer["layer"].values)
+    return f"{name:{width}}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+
+
+def _format(number: float, digits: int) -> str:
+    return "-" if math.isnan(number) else f"{number:.{digits}g}" if digits == 4 else f"{number:.2f}"
+
+
+def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
+    """Return a summary as JSON can hold it: quantity, layer, statistic; None for NaN.
+
+    Parameters
+    ----------
+    summarised : Dataset, (statistic, layer)
+        From `summary`.
+
+    Returns
+    -------
+    dict
+    """
+    layers = [str(name) for name in summarised["layer"].values]
+    statistics = [str(name) for name in summarised["statistic"].values]
+    quantities = {
+        str(name): {
+            "units": variable.attrs["units"],
+            **{
+                layer: dict(zip(statistics, _nones(variable.values[:, index]), strict=True))
+                for index, layer in enumerate(layers)
+            },
+        }
+        for name, variable in summarised.items()
+    }
+    kept = ("estimator", "repeats", "interval_method", "interval_level")
+    return {**{name: summarised.attrs[name] for name in kept}, "quantities": quantities}
+
+
+def _nones(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in values]

@@ -1,0 +1,70 @@
+"""`ibtools details`."""
+
+from typing import Any
+
+import click
+
+import ibtools
+from ibtools.commands.interrupted import exit_interrupted
+
+
+@click.command()
+@click.argument("store")
+@click.argument("what", nargs=-1)
+@click.option(
+    "--by",
+    multiple=True,
+    help="I(T;S) with another label S of the samples: popcount or orbit for SYN, or a .npy or .csv "
+    "file with one value per sample; may be given several times.",
+)
+@click.option("--permutations", type=int, help="Draw so many permutations of the labels: z and p.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the permutations.")
+@click.option(
+    "--estimator",
+    default="exact",
+    show_default=True,
+    help="What a state is: exact, binned, requantised, or a full name as of analyze.",
+)
+@click.option("--output", help="Write the details here.  [default: into the store]")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def details(
+    store: str, what: tuple[str, ...], by: tuple[str, ...], output: str | None, **options: Any
+) -> None:
+    """Compute more than analyze does from the states of STORE, and write it.
+
+    \b
+    WHAT are any of:
+      classes      H(T|Y=c) within each class, and I(T;[Y=c]) about being of it
+      layers       I(T_i;T_j) between every two layers
+      prediction   I(T;prediction) about the class that the network predicts
+      splits       the ordinary results over all, training and test samples, each by itself
+      units        H and I(;Y) of every single unit
+
+    What was computed before is skipped; an interrupted run goes on where it stopped.
+
+    \b
+    Examples:
+      ibtools details syn.zarr classes layers
+      ibtools details syn.zarr --by popcount --by orbit
+      ibtools details syn.zarr --permutations 1000 --seed 0
+      ibtools details syn.zarr splits units --estimator binned-uniform-30-global
+    """
+    chosen = _create_details(store, what, by, options.pop("permutations"), options.pop("seed"))
+    try:
+        reports = ibtools.details_store(store, chosen, output=output, **options)
+    except KeyboardInterrupt:
+        exit_interrupted(True)
+    for report in reports:
+        click.echo(f"{output or store}: {report}")
+
+
+def _create_details(
+    store: str, what: tuple[str, ...], by: tuple[str, ...], permutations: int | None, seed: int
+) -> list[Any]:
+    """Build the details that the arguments describe."""
+    from ibtools.analysis.details import About, Permutations
+
+    dataset = ibtools.open_store(store)
+    labels = [About(*ibtools.sample_labels(label, dataset)) for label in by]
+    drawn = [] if permutations is None else [Permutations(permutations, seed)]
+    return [*what, *labels, *drawn]

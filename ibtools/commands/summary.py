@@ -1,0 +1,40 @@
+"""`ibtools summary`."""
+
+import json
+from typing import Any
+
+import click
+
+import ibtools
+
+
+@click.command()
+@click.argument("store")
+@click.option("--estimator", default="exact", show_default=True, help="Which results.")
+@click.option(
+    "--interval",
+    "method",
+    default="t",
+    show_default=True,
+    help="Over repeats: t (Student), bca or percentile (bootstrap).",
+)
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and p values.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def summary(store: str, as_json: bool, **options: Any) -> None:
+    """Print the dynamics of every layer of STORE as numbers, over its repeats.
+
+    The peak of I(X;T), the fall from there to the end and the epoch of the turn, the rise of I(T;Y)
+    and the epoch by which it is made: mean, interval, and rank correlation with test accuracy.
+
+    \b
+    Examples:
+      ibtools summary syn.zarr
+      ibtools summary syn.zarr --estimator exact --interval bca --json
+    """
+    from ibtools.analysis.summary import format_summary, summary_dict
+
+    found = ibtools.summary(store, **options)
+    click.echo(
+        json.dumps(summary_dict(found), indent=1) if as_json else format_summary(found, store)
+    )
