@@ -18,7 +18,6 @@ from ibtools.errors import InputError
 from ibtools.layout import choose_chunking
 from ibtools.snapshots import LayerSpec
 
-
 N_EXACT = len(Exact().variables)
 
 
