@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ibtools.analysis.summary import summary
     from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
+    from ibtools.other_labels import sample_labels
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.reproduce import reproduce
-    from ibtools.sample_labels import sample_labels
 
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
@@ -44,7 +44,7 @@ _LAZY = {
     "details_store": "ibtools.analysis.details",
     "open_details": "ibtools.analysis.details",
     "permutation_test": "ibtools.analysis.details",
-    "sample_labels": "ibtools.sample_labels",
+    "sample_labels": "ibtools.other_labels",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",
