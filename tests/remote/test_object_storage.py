@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,13 +13,15 @@ from click.testing import CliRunner
 from zarr.storage import FsspecStore
 
 import ibtools
+from ibtools.analysis import results
 from ibtools.cli import cli
-from ibtools.errors import StoreError, StoreExistsError
+from ibtools.errors import InputError, StoreError, StoreExistsError
 from ibtools.info import store_info
 from ibtools.recorders.record import record as record_experiment
 from ibtools.storage import list_names
 from ibtools.store import open_group
 from tests.conftest import LABEL, example_snapshots
+from tests.remote.engines import met, plan_accident
 from tests.remote.stores import contents, record_small
 
 
@@ -137,8 +140,6 @@ def test_analyze_store__results_of_another_process_are_seen_at_once(remote_examp
 def test_analyze_store__an_interrupted_analysis_in_a_bucket_goes_on(
     remote_example: str, monkeypatch
 ):
-    from ibtools.analysis import results
-
     monkeypatch.setattr(results, "TASKS_PER_WRITE", 1)
     original, count = results._write_block, 0
 
@@ -171,6 +172,16 @@ def test_cli__a_store_in_a_bucket(remote_example: str, tmp_path: Path):
     assert (tmp_path / "plane.png").stat().st_size > 1000
     run("export", remote_example, "--output", tmp_path / "tables")
     assert len((tmp_path / "tables" / "information.csv").read_text().splitlines()) == 1 + 8 * 3
+
+
+def test_export_results__to_a_bucket_is_refused(example_store: Path, tmp_path: Path, monkeypatch):
+    """Nothing is written below a local folder that is called s3:."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="give a local folder, and copy it"):
+        ibtools.export_results(example_store, "s3://bucket/tables")
+    with pytest.raises(InputError, match="only stores are written to s3://"):
+        ibtools.reproduce("syn", "s3://bucket/results", tell=print)
+    assert [path.name for path in tmp_path.iterdir()] == ["example.zarr"]
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -216,8 +227,6 @@ def test_record__to_a_bucket_that_is_not_there(s3_server):
 
 
 def test_open_store__truncated_in_a_bucket(remote_example: str):
-    import fsspec
-
     system, place = fsspec.url_to_fs(f"{remote_example}/complete")
     system.rm(place, recursive=True)
     with pytest.raises(StoreError, match="truncated or foreign: variable complete is missing"):
@@ -232,13 +241,16 @@ def test_list_names__in_a_bucket(bucket: str, remote_example: str):
 
 
 def test_record__on_a_cluster_into_a_bucket(cluster_with_s3, bucket: str, whole: Path):
-    """Workers write to the bucket, one is killed; then they analyse nothing but the same bytes."""
-    from tests.remote.engines import met, plan_accident
-
+    """Workers write to the bucket, one is killed; then they analyse what they wrote."""
+    address = cluster_with_s3.scheduler_address
     plan_accident(repeat=1, epoch=5, signal_name="SIGKILL")
-    record_small(f"{bucket}/s.zarr", scheduler=cluster_with_s3.scheduler_address)
+    record_small(f"{bucket}/s.zarr", scheduler=address)
     assert len(met()) == 1
     assert contents(f"{bucket}/s.zarr") == contents(whole)
+    ibtools.analyze_store(f"{bucket}/s.zarr", scheduler=address, quiet=True)
+    ibtools.analyze_store(whole, quiet=True)
+    found, expected = (ibtools.open_results(path).load() for path in (f"{bucket}/s.zarr", whole))
+    xr.testing.assert_equal(found, expected)
 
 
 @pytest.mark.slow
