@@ -182,7 +182,46 @@ def bin_quantile(
     >>> out.tolist()
     [1, 0, 0, 0, 2, 2]
     """
-    ordered = np.sort(values, axis=None)
+    _bin_by_rank(np.sort(values, axis=None), values, n_bins, out)
+
+
+def bin_unique(
+    values: NDArray[np.float32], *, n_bins: int, out: NDArray[np.unsignedinteger]
+) -> None:
+    """Put values into bins that hold equally many different values, over all of `values`.
+
+    Parameters
+    ----------
+    values : ndarray, any shape, float32
+        No NaN.
+    n_bins : int
+        Number of bins, at least 1.
+    out : ndarray, shape of values, unsigned integer
+        Filled with 0 to n_bins - 1.
+
+    Notes
+    -----
+    As `bin_quantile`, of the different values instead of all: how often a value occurs does not
+    matter. Where all values differ, the two are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> out = np.empty(6, np.uint8)
+    >>> bin_unique(np.array([5, 1, 1, 1, 9, 7], np.float32), n_bins=2, out=out)
+    >>> out.tolist()
+    [0, 0, 0, 0, 1, 1]
+    """
+    _bin_by_rank(np.unique(values), values, n_bins, out)
+
+
+def _bin_by_rank(
+    ordered: NDArray[np.float32],
+    values: NDArray[np.float32],
+    n_bins: int,
+    out: NDArray[np.unsignedinteger],
+) -> None:
+    """Fill ``floor(r n / m)``, where r of the m ordered values are smaller."""
     n_smaller = -(-np.arange(1, n_bins) * ordered.size // n_bins)  # rounded up
     out[...] = np.searchsorted(ordered[n_smaller - 1], values, side="left")
 

@@ -259,9 +259,13 @@ def _class_block(
     histogram = np.zeros(len(y) + 1, dtype=np.int32)
     cells = np.zeros(len(y), dtype=np.int32)
     for b in range(len(labels)):
-        start = 0
+        alone, start = _all_different(labels[b]), 0
         for c in range(n_classes):
             members = order[start : ends[c]]
+            start = ends[c]
+            if alone:
+                out[:, c, b, 0] = np.array([min(len(members), 1), len(members)])
+                continue
             largest = 0
             for sample in members:
                 cells[labels[b, sample]] += 1
@@ -271,7 +275,6 @@ def _class_block(
                 largest = max(largest, cells[label])
                 cells[label] = 0
             _move_entries(histogram[: largest + 1], out[0, c, b], out[1, c, b])
-            start = ends[c]
 
 
 def one_against_rest_spectra(

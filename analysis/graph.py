@@ -68,7 +68,8 @@ def analyze(
         If there is no such estimator.
     InputError
         If an option is out of range, the store keeps the partition only and the estimator needs
-        values, or the recorded inputs are the population that is to be estimated.
+        values, a class has too few samples for it, or the recorded inputs are the population that
+        is to be estimated.
     StoreError
         If the Dataset lacks what is needed, has lost a dimension, or holds no complete snapshot.
 

@@ -59,18 +59,21 @@ class Recording:
         StoreError
             If something is missing, or no snapshot is complete.
         InputError
-            If the store keeps the partition only and an estimator needs values.
+            If the store keeps the partition only and an estimator needs values, or a class has too
+            few samples for an estimator.
         """
         _validate(dataset)
         _validate_values(dataset, estimators)
         if any(isinstance(estimator, Population) for estimator in estimators):
             validate_sample(dataset.attrs)
+        label = np.asarray(dataset["label"].values)
+        _validate_classes(label, estimators)
         layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
         complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
         found = (np.nan, np.nan)
         if any(estimator.needs_values for estimator in estimators):
             found = _range_of_all(dataset, layers, complete)
-        return cls(layers, complete, np.asarray(dataset["label"].values), found)
+        return cls(layers, complete, label, found)
 
     @property
     def n_classes(self) -> int:
@@ -111,6 +114,18 @@ def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> No
                 f"the estimator {estimator.specification} needs the values of units, but the store "
                 "keeps only the partition of whole layers; record again with --keep codes, or "
                 "analyse with exact"
+            )
+
+
+def _validate_classes(label: NDArray[np.integer[Any]], estimators: Sequence[Estimator]) -> None:
+    in_class = np.bincount(label)
+    smallest = int(np.where(in_class > 0, in_class, label.size + 1).argmin())
+    for estimator in estimators:
+        if in_class[smallest] < estimator.min_class_size:
+            raise InputError(
+                f"the estimator {estimator.specification} needs at least "
+                f"{estimator.min_class_size} samples of every class, but class {smallest} has "
+                f"{in_class[smallest]}; analyse with another estimator"
             )
 
 

@@ -17,6 +17,8 @@ from ibtools.errors import StoreError, unknown_name
 VARIABLES = ("mi_xt", "mi_ty")
 CHANCE = "mi_ty_null"
 """Shown too where the results have it: those of earlier versions and other estimators do not."""
+BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
+"""Likewise."""
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
@@ -65,8 +67,11 @@ class RepeatSummary:
     def saturated(self) -> xr.DataArray:
         """Where nearly every sample has its own state, (epoch, layer), bool.
 
-        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of log2 N.
+        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of log2 N. Without
+        `mi_xt` it is nowhere.
         """
+        if "mi_xt" not in self.mean:
+            return xr.zeros_like(self.mean["mi_ty"], bool)
         saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
 
@@ -76,17 +81,24 @@ class RepeatSummary:
         return f"{self.source}\n{self.repeats}"
 
 
-def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) -> RepeatSummary:
+def summarise_repeats(
+    results: xr.Dataset,
+    layers: Iterable[str] | None = None,
+    *,
+    variables: Sequence[str] = VARIABLES,
+) -> RepeatSummary:
     """Average the information over the repeats that count.
 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt`, `mi_ty` and, if it
-        is there, `mi_ty_null` (float64, bit, NaN where a snapshot is not complete) and the
-        coordinate `outcome` (repeat). Consumes `repeat`.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: the `variables` and, if they
+        are there, `mi_ty_null` and bounds (float64, bit, NaN where a snapshot is not complete) and
+        the coordinate `outcome` (repeat). Consumes `repeat`.
     layers : iterable of str, optional
         The layers to keep, in this order. All by default.
+    variables : sequence of str, optional
+        `mi_xt` and `mi_ty` by default.
 
     Returns
     -------
@@ -100,9 +112,9 @@ def summarise_repeats(results: xr.Dataset, layers: Iterable[str] | None = None) 
         If something that is needed is missing from the results, or no repeat that counts has a
         value.
     """
-    validate_results(results)
-    names = (*VARIABLES, CHANCE) if CHANCE in results else VARIABLES
-    return summarise_variables(select_layers(results, layers), names)
+    validate_results(results, variables)
+    further = [name for name in (CHANCE, *BOUNDS) if name in results]
+    return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
 def summarise_variables(
@@ -151,22 +163,27 @@ def has_not_failed(dataset: xr.Dataset) -> NDArray[np.bool_]:
     return trained
 
 
-def validate_results(results: xr.Dataset) -> None:
-    """Check that results hold what a figure needs.
+def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) -> None:
+    """Check that results hold what a figure needs, and the variables that it draws.
 
     Raises
     ------
     StoreError
         If a variable, a coordinate, a dimension or an attribute is missing; the message names it.
     """
-    missing = [name for name in (*VARIABLES, *DIMS, "outcome") if name not in results.variables]
+    if "mi_xt" in variables and "mi_xt" not in results and "note_mi_xt" in results.attrs:
+        raise StoreError(
+            f"results of {results.attrs['estimator']} have no I(X;T), which this figure draws: "
+            f"{results.attrs['note_mi_xt']}; ibtools compare draws what they have"
+        )
+    missing = [name for name in (*variables, *DIMS, "outcome") if name not in results.variables]
     missing += [f"attribute {name}" for name in ATTRIBUTES if name not in results.attrs]
     if missing:
         raise StoreError(
             f"results must hold what a figure is drawn from; missing: {', '.join(missing)}; "
             "pass the Dataset that ibtools.analyze or ibtools.open_results returns"
         )
-    for name in VARIABLES:
+    for name in variables:
         if set(results[name].dims) != set(DIMS):
             raise StoreError(
                 f"{name} must have the dimensions {DIMS}, has {results[name].dims}; "

@@ -88,7 +88,7 @@ def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -
     lacking = [variable for variable in result_variables(estimator) if variable.name not in group]
     if lacking:
         get_array(group, "analysed")[...] = False
-        sizes = dict(zip(CUBE, get_array(group, "mi_xt").shape, strict=False))
+        sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False))
         for variable in lacking:
             create_variable(group, variable, sizes)
         consolidate(target)

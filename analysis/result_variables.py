@@ -33,17 +33,18 @@ def result_variables(estimator: Estimator) -> tuple[Variable, ...]:
     -------
     tuple of Variable
         Labelled for what the estimator measures: of a binned layer, what would be I(X;T) is called
-        the entropy that it is, and what is estimated for a population says so.
+        the entropy that it is; of a noisy one it is the information of that. What is estimated for
+        a population says so.
 
     Examples
     --------
     >>> from ibtools.analysis.estimators import parse_estimator
     >>> [variable.label for variable in result_variables(parse_estimator("binned"))[:3]]
     ['H(binned T)', 'I(binned T;Y)', 'H(binned T)']
+    >>> [variable.label for variable in result_variables(parse_estimator("kde"))[:3]]
+    ['I(X;T + noise)', 'I(T + noise;Y)', 'I(X;T + noise), lower bound']
     """
-    variables = tuple(
-        _relabelled(_DECLARED[name], estimator.representation) for name in estimator.variables
-    )
+    variables = tuple(_relabelled(_DECLARED[name], estimator) for name in estimator.variables)
     if isinstance(estimator, Population):
         return tuple(_of_population(variable, estimator.correction) for variable in variables)
     return variables
@@ -105,12 +106,16 @@ def from_statistic(variable: Variable, statistic: NDArray[np.float64]) -> NDArra
     return statistic.astype(dtype)
 
 
-def _relabelled(variable: Variable, representation: str) -> Variable:
+def _relabelled(variable: Variable, estimator: Estimator) -> Variable:
+    representation = estimator.representation
     if representation == "T" or not variable.label:
         return variable
-    label = variable.label.replace("I(X;T", "H(T").replace("(T", f"({representation}")
+    label = variable.label.replace("X;T", f"X;{representation}")
+    if not estimator.noisy:
+        label = variable.label.replace("I(X;T", "H(T")
+    label = label.replace("(T", f"({representation}")
     description = f"{variable.description}; of {representation}, not of the layer itself"
-    if "X" in variable.label:
+    if "X" in variable.label and not estimator.noisy:
         description = f"entropy {label.removeprefix('mean ')}; not the information of T about X"
     return replace(variable, label=label, description=description)
 

@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.plots import plot, plot_store
+    from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
     from ibtools.analysis.summary import summary
     from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
+    from ibtools.other_labels import sample_labels
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.reproduce import reproduce
-    from ibtools.sample_labels import sample_labels
 
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
     "dynamics": "ibtools.analysis.dynamics",
     "open_results": "ibtools.analysis.results",
@@ -42,7 +44,7 @@ _LAZY = {
     "details_store": "ibtools.analysis.details",
     "open_details": "ibtools.analysis.details",
     "permutation_test": "ibtools.analysis.details",
-    "sample_labels": "ibtools.sample_labels",
+    "sample_labels": "ibtools.other_labels",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",
@@ -63,6 +65,7 @@ __all__ = [
     "analyze",
     "analyze_store",
     "check",
+    "compare",
     "details",
     "details_store",
     "dynamics",

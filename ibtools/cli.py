@@ -6,6 +6,7 @@ import click
 
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
+from ibtools.commands.compare import compare
 from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
@@ -15,6 +16,7 @@ from ibtools.commands.reproduce import reproduce
 from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
+from ibtools.storage import storage_errors
 
 
 class _Group(click.Group):
@@ -23,8 +25,13 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (IbtoolsError, OSError) as err:
+        except _foreseen() as err:
             raise click.ClickException(str(err)) from err
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """Return what is no bug; asked when something was raised, when all libraries are loaded."""
+    return IbtoolsError, *storage_errors()
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -59,7 +66,7 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, details, check, summary, plot, info, export, reproduce):
+for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
     cli.add_command(command)
 
 

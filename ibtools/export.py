@@ -64,7 +64,7 @@ def _write_rows(tables: list[xr.Dataset], file: Path) -> None:
     """Write one table after the other, the columns of all in one header."""
     import pandas as pd
 
-    frames = [table.to_dataframe().reset_index().dropna(subset="mi_xt") for table in tables]
+    frames = [table.to_dataframe().reset_index().dropna(subset="mi_ty") for table in tables]
     rows = pd.concat(frames, ignore_index=True)
     rows.insert(0, "estimator", rows.pop("estimator"))
     rows.to_csv(file, index=False)

@@ -254,6 +254,25 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "bins; with --bounds low,high",
     ),
     Variable(
+        "mi_xt_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the input; of kde, whose mi_xt is the upper bound",
+        label="I(X;T), lower bound",
+    ),
+    Variable(
+        "mi_ty_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), lower bound",
+    ),
+    Variable(
+        "mi_ty_upper", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "upper bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), upper bound",
+    ),
+    Variable(
+        "noise_variance", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+        "variance of the noise that was added to each unit; of kde with noise relative to values",
+    ),
+    Variable(
         "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all results of the snapshot are on disk",
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.analysis.chance import chance_levels
-from ibtools.analysis.class_information import information_of_classes
+from ibtools.analysis.class_information import class_entropies, class_information
 from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.details.snapshots import Snapshots, Subject
 from ibtools.analysis.estimators.counting import statistics_of_labels
@@ -114,7 +114,7 @@ class Classes(_Plain):
     -----
     H(T|Y=c) is the entropy of the layer over the samples of the class; weighted by the shares of
     the classes, they sum to H(T|Y). I(T;[Y=c]) takes [Y=c], 1 for the class and 0 for all others,
-    for the label. See `ibtools.analysis.class_information.information_of_classes`.
+    for the label. See `ibtools.analysis.class_information`.
     """
 
     kind: ClassVar[str] = "classes"
@@ -131,8 +131,9 @@ class Classes(_Plain):
 
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Compute (block, layer, class)."""
+        y, n_classes = subject.label, subject.n_classes
         found = [
-            information_of_classes(labels, subject.label, subject.n_classes)
+            [class_entropies(labels, y, n_classes), *class_information(labels, y, n_classes)]
             for labels in snapshots.labels
         ]
         names = ("entropy_t_given_class", "mi_t_class", "mi_t_class_null")

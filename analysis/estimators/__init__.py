@@ -11,6 +11,8 @@ from ibtools.analysis.estimators.binned import Binned, Bounds, Strategy, parse_b
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import PER_UNIT_SUFFIX, CountingEstimator
 from ibtools.analysis.estimators.exact import Exact
+from ibtools.analysis.estimators.kde import Kde
+from ibtools.analysis.estimators.knn import Knn
 from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
 from ibtools.errors import InputError, unknown_name
@@ -23,6 +25,8 @@ __all__ = [
     "Estimator",
     "EstimatorLike",
     "Exact",
+    "Kde",
+    "Knn",
     "LayerBlock",
     "Population",
     "Requantised",
@@ -49,6 +53,8 @@ class Estimator(Protocol):
     representation : str
         What is measured, as a figure writes it: "T" where it is the layer itself, else such as
         "binned T", and then I(X;T) is called the entropy of that.
+    noisy : bool
+        Whether it is no function of the layer, so that I(X;T) of it is no entropy.
     variables : tuple of str
         The variables of the results that `statistics` computes, all declared in
         `ibtools.schema.RESULT_VARIABLES`.
@@ -58,6 +64,8 @@ class Estimator(Protocol):
         Whether a store that keeps the partition is not enough.
     needs_global_range : bool
         Whether the result of a snapshot depends on the ranges of all others.
+    min_class_size : int
+        How many samples every class must have.
     """
 
     @property
@@ -67,6 +75,8 @@ class Estimator(Protocol):
     @property
     def representation(self) -> str: ...  # noqa: D102
     @property
+    def noisy(self) -> bool: ...  # noqa: D102
+    @property
     def variables(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def attributes(self) -> dict[str, Any]: ...  # noqa: D102
@@ -74,6 +84,8 @@ class Estimator(Protocol):
     def needs_values(self) -> bool: ...  # noqa: D102
     @property
     def needs_global_range(self) -> bool: ...  # noqa: D102
+    @property
+    def min_class_size(self) -> int: ...  # noqa: D102
 
     def statistics(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer."""
@@ -95,6 +107,8 @@ ESTIMATORS: Mapping[str, EstimatorClass] = {
     "exact": Exact,
     "binned": Binned,
     "requantised": Requantised,
+    "kde": Kde,
+    "knn": Knn,
 }
 """Every estimator by its name."""
 

@@ -13,6 +13,7 @@ from ibtools.analysis.binning import (
     bin_dtype,
     bin_quantile,
     bin_uniform,
+    bin_unique,
     bin_width,
     bin_width_from_zero,
 )
@@ -20,7 +21,7 @@ from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
 from ibtools.errors import InputError, unknown_name
 
-Strategy = Literal["uniform", "quantile", "width"]
+Strategy = Literal["uniform", "quantile", "unique", "width"]
 
 BoundsName = Literal["unit", "layer", "global", "zero"]
 
@@ -33,6 +34,7 @@ SIZES = ("n_bins", "bin_width")
 BOUNDS: dict[Strategy, tuple[BoundsName, ...]] = {
     "uniform": ("layer", "unit", "global"),
     "quantile": ("layer", "unit"),
+    "unique": ("layer", "unit"),
     "width": ("zero", "layer", "unit", "global"),
 }
 """The named bounds of each strategy, the default first."""
@@ -42,6 +44,9 @@ DEFAULT_N_BINS = 30
 
 DEFAULT_BIN_WIDTH = 0.07
 """As Saxe et al. (2018)."""
+
+BY_RANK = {"quantile": bin_quantile, "unique": bin_unique}
+"""Strategies that see the order of the values only, and so have no given or global bounds."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,11 @@ class Binned(CountingEstimator):
 
     Parameters
     ----------
-    strategy : {"uniform", "quantile", "width"}, optional
-        Bins of equal width, of equal frequency, or of the width `bin_width`.
+    strategy : {"uniform", "quantile", "unique", "width"}, optional
+        Bins of equal width, of equal frequency, of equally many different values, or of the width
+        `bin_width`.
     n_bins : int, optional
-        Number of bins of "uniform" and "quantile"; 30 by default.
+        Number of bins of all but "width"; 30 by default.
     bin_width : float, optional
         Width of the bins of "width"; 0.07 by default.
     bounds : {"layer", "unit", "global", "zero"} or tuple of float and float, optional
@@ -92,12 +98,16 @@ class Binned(CountingEstimator):
     ``floor((v - low) / width)`` otherwise, the largest value in the last bin. Both are computed in
     float64 from the float32 values. "quantile" is ``floor(r n / m)``, where r of the m values of
     the layer (or unit) in this snapshot are smaller than v, in integers; equal values are never
-    parted, so bins may be unequal where there are ties. It takes no global or given bounds.
+    parted, so bins may be unequal where there are ties. "unique" is the same of the different
+    values among the m, however often each occurs: the adaptive binning of Chelombiev et al. (EBAB),
+    whose published code moreover gives a ReLU's 0 a bin of its own. Neither takes global or given
+    bounds.
 
     References
     ----------
     Shwartz-Ziv & Tishby (2017), arXiv 1703.00810 (30 bins). Saxe et al. (2018), ICLR (width 0.07).
-    Goldfeld et al. (2019), arXiv 1810.05728 (binned entropy measures clustering).
+    Chelombiev et al. (2019), arXiv 1902.09037 ("unique"). Goldfeld et al. (2019), arXiv 1810.05728
+    (binned entropy measures clustering).
 
     Examples
     --------
@@ -184,10 +194,11 @@ class Binned(CountingEstimator):
 
     def _bin_snapshot(self, block: LayerBlock, index: int, out: Symbols) -> None:
         values = block.values(index)
-        if self.strategy == "quantile":
+        if self.strategy in BY_RANK:
             units = range(values.shape[1]) if self.bounds == "unit" else (slice(None),)
             for unit in units:
-                bin_quantile(values[:, unit], n_bins=cast(int, self.n_bins), out=out[:, unit])
+                fill = BY_RANK[self.strategy]
+                fill(values[:, unit], n_bins=cast(int, self.n_bins), out=out[:, unit])
             return
         low, high = self._range(block, index, values)
         if self.strategy == "uniform":
@@ -312,10 +323,10 @@ def _validate_bounds(binned: Binned) -> None:
         if bounds not in named:
             raise unknown_name(f"bounds of the strategy {binned.strategy}", bounds, named)
         return
-    if binned.strategy == "quantile":
+    if binned.strategy in BY_RANK:
         raise InputError(
-            f"the strategy quantile takes the bounds {' or '.join(named)}, found {bounds}; given "
-            "bounds are for uniform and width"
+            f"the strategy {binned.strategy} takes the bounds {' or '.join(named)}, found "
+            f"{bounds}; given bounds are for uniform and width"
         )
     if not -math.inf < bounds[0] < bounds[1] < math.inf:
         raise InputError(f"bounds must be two numbers, the lower first, found {bounds}")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.decode import decode_values
+from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
 
 Statistics = dict[str, NDArray[np.float64] | NDArray[np.int64]]
@@ -65,6 +66,22 @@ class LayerBlock:
         scale = np.asarray(self.rows["scale"][index], np.float32)
         zero_point = np.asarray(self.rows["zero_point"][index], np.int32)
         return decode_values(recorded, self.layer, scale=scale, zero_point=zero_point)
+
+    def finite_values(self, index: int) -> NDArray[np.float32]:
+        """Return the values of one snapshot, between which there are distances.
+
+        Raises
+        ------
+        InputError
+            If a value is infinite or NaN.
+        """
+        values = self.values(index)
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"layer {self.layer.name!r} has values that are not finite, between which there is "
+                "no distance; the training diverged, or analyse it with exact"
+            )
+        return values
 
     def value_range(self, index: int, values: NDArray[np.float32]) -> tuple[float, float]:
         """Return the range of the values of one snapshot over samples and units.

@@ -51,6 +51,8 @@ class CountingEstimator(ABC):
     name: ClassVar[str]
     representation: ClassVar[str] = "T"
     """What is counted, as a figure writes it."""
+    noisy: ClassVar[bool] = False
+    min_class_size: ClassVar[int] = 1
 
     @property
     @abstractmethod

@@ -97,6 +97,16 @@ class Population:
         return self.base.representation
 
     @property
+    def noisy(self) -> bool:
+        """Whether it is no function of the layer."""
+        return self.base.noisy
+
+    @property
+    def min_class_size(self) -> int:
+        """How many samples every class must have."""
+        return self.base.min_class_size
+
+    @property
     def specification(self) -> str:
         """The name with all options, the target and the correction."""
         return f"{self.base.specification}{MARK}-{self.correction}"

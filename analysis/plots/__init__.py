@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.accuracy import accuracy
+from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_planes, ranked_repeats
@@ -31,6 +32,7 @@ __all__ = [
     "FigureKind",
     "accuracy",
     "activation_ranges",
+    "estimator_comparison",
     "information_epochs",
     "information_plane",
     "information_planes",

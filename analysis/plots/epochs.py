@@ -10,10 +10,12 @@ from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.reference import (
+    BOUND_LINE,
     CEILING_ROOM,
     CEILINGS,
     CHANCE_LINE,
     HOLLOW_COLOR,
+    bounds_handle,
     ceiling_handle,
     chance_handle,
     draw_ceiling,
@@ -29,7 +31,7 @@ from ibtools.analysis.plots.style import (
     variable_label,
 )
 from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
@@ -50,8 +52,9 @@ def information_epochs(
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
     denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
     layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
-    of I(T;Y). Markers are hollow where a layer is saturated: nearly every input has a state of its
-    own (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) = log2 N and
+    of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
+    layer is saturated: nearly every input has a state of its own
+    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) = log2 N and
     H(Y); a random-label prefit has a grey ground.
 
     Parameters
@@ -113,19 +116,8 @@ def _draw_pair(
     styles: dict[str, LayerStyle],
     middle: xr.Dataset | None,
 ) -> None:
-    drawn: tuple[tuple[Axes, str, Literal["x", "y"]], ...] = (
-        (upper, "mi_xt", "x"),
-        (lower, "mi_ty", "y"),
-    )
-    for ax, variable, direction in drawn:
-        _draw_variable(ax, summary, variable, styles)
-        if middle is not None:
-            _draw_lines(ax, middle[variable].sel(epoch=summary.epochs), styles, MIDDLE_LINE)
-        if direction == "y" and CHANCE in summary.mean:
-            _draw_lines(ax, summary.mean[CHANCE], styles, CHANCE_LINE)
-        ceiling = summary.mean.attrs[f"entropy_{direction}"]
-        ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
-        draw_ceiling(ax, "y", ceiling, CEILINGS[direction])
+    draw_variable(upper, summary, "mi_xt", styles, middle=middle)
+    draw_variable(lower, summary, "mi_ty", styles, middle=middle)
     upper.set_title(summary.caption)
     draw_legend_below(lower, _legend_handles(lower, summary, styles, middle))
 
@@ -136,6 +128,8 @@ def _legend_handles(
     handles = [line for line in ax.lines if line.get_label() in styles]
     if CHANCE in summary.mean:
         handles.append(chance_handle())
+    if any(name in summary.mean for name in BOUNDS):
+        handles.append(bounds_handle())
     handles.append(ceiling_handle())
     if bool(summary.saturated.any()):
         handles.append(hollow_handle())
@@ -150,19 +144,54 @@ def _height(ax: Axes) -> float:
     return high - low
 
 
-def _draw_variable(
-    ax: Axes, summary: RepeatSummary, variable: str, styles: dict[str, LayerStyle]
+def draw_variable(
+    ax: Axes,
+    summary: RepeatSummary,
+    variable: Literal["mi_xt", "mi_ty"],
+    styles: Mapping[str, LayerStyle],
+    *,
+    middle: xr.Dataset | None = None,
 ) -> None:
+    """Draw one variable of every layer against epoch, with what it is read against.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to.
+    summary : RepeatSummary
+        What; bounds and chance level where it has them.
+    variable : {"mi_xt", "mi_ty"}
+        Which.
+    styles : mapping of str to LayerStyle
+        The layers to draw.
+    middle : Dataset, (epoch, layer), optional
+        One repeat, drawn thin and dashed.
+    """
     for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
         _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
     set_y_label(ax, variable_label(summary.mean[variable]))
+    if middle is not None:
+        _draw_lines(ax, middle[variable].sel(epoch=summary.epochs), styles, MIDDLE_LINE)
+    if variable == "mi_ty" and CHANCE in summary.mean:
+        _draw_lines(ax, summary.mean[CHANCE], styles, CHANCE_LINE)
+    for bound in (f"{variable}_lower", f"{variable}_upper"):
+        if bound in summary.mean:
+            _draw_lines(ax, summary.mean[bound], styles, BOUND_LINE)
+    _draw_ceiling_of(ax, summary, "x" if variable == "mi_xt" else "y")
+
+
+def _draw_ceiling_of(ax: Axes, summary: RepeatSummary, direction: Literal["x", "y"]) -> None:
+    """Draw what the coordinate of a plane cannot exceed, as a level."""
+    ceiling = summary.mean.attrs[f"entropy_{direction}"]
+    ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
+    draw_ceiling(ax, "y", ceiling, CEILINGS[direction])
 
 
 def _draw_lines(
-    ax: Axes, values: xr.DataArray, styles: dict[str, LayerStyle], look: Mapping[str, Any]
+    ax: Axes, values: xr.DataArray, styles: Mapping[str, LayerStyle], look: Mapping[str, Any]
 ) -> None:
     """Draw one thin line per layer, (epoch, layer), which the legend explains once for all."""
     for name, style in styles.items():

@@ -22,6 +22,10 @@ CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X) = logâ‚
 
 CHANCE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.9, "linestyle": (0, (1, 1.5))})
 
+BOUND_LINE: Mapping[str, Any] = MappingProxyType(
+    {"linewidth": 0.8, "linestyle": (0, (5, 1.5, 1, 1.5))}
+)
+
 HOLLOW_COLOR = "white"
 
 
@@ -67,6 +71,11 @@ def ceiling_handle() -> Line2D:
 def chance_handle() -> Line2D:
     """Stand for the chance levels of all layers in a legend."""
     return Line2D([], [], color="0.25", label="chance level", **CHANCE_LINE)
+
+
+def bounds_handle() -> Line2D:
+    """Stand for the bounds of all layers in a legend."""
+    return Line2D([], [], color="0.25", label="bound", **BOUND_LINE)
 
 
 def hollow_handle() -> Line2D:

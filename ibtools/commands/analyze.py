@@ -19,11 +19,11 @@ from ibtools.commands.interrupted import exit_interrupted
     multiple=True,
     default=("exact",),
     show_default=True,
-    help="exact, binned, requantised, or a full name such as binned-uniform-30-global; "
-    "may be given several times, for one pass over the store.",
+    help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global or "
+    "kde-0.001; may be given several times, for one pass over the store.",
 )
-@click.option("--strategy", help="Bins: uniform, quantile or width.  [default: uniform]")
-@click.option("--bins", type=int, help="Bins: how many, for uniform and quantile.  [default: 30]")
+@click.option("--strategy", help="Bins: uniform, quantile, unique or width.  [default: uniform]")
+@click.option("--bins", type=int, help="Bins: how many, for all but width.  [default: 30]")
 @click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
 @click.option(
     "--bounds",

@@ -11,6 +11,7 @@ from ibtools.analysis.binning import (
     bin_dtype,
     bin_quantile,
     bin_uniform,
+    bin_unique,
     bin_width,
     bin_width_from_zero,
 )
@@ -148,6 +149,35 @@ def test_bin_quantile__equals_the_ranks(values, n_bins):
     smaller = [sum(other < value for other in flat) for value in flat]
     expected = [math.floor(Fraction(rank * n_bins, len(flat))) for rank in smaller]
     np.testing.assert_array_equal(quantile(values, n_bins).ravel(), expected)
+
+
+@given(VALUES, st.integers(1, 40))
+def test_bin_unique__equals_the_ranks_among_different_values(values, n_bins):
+    different = sorted(set((values.ravel() + 0).tolist()))
+    expected = [
+        math.floor(Fraction(different.index(value) * n_bins, len(different)))
+        for value in (values.ravel() + 0).tolist()
+    ]
+    out = np.empty(values.shape, bin_dtype(n_bins))
+    bin_unique(values, n_bins=n_bins, out=out)
+    np.testing.assert_array_equal(out.ravel(), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "n_bins", "expected"),
+    [
+        ([0, 0, 0, 0, 1, 2], 3, [0, 0, 0, 0, 1, 2]),
+        ([0, 0, 0, 0, 1, 2], 2, [0, 0, 0, 0, 0, 1]),
+        ([4, 1, 3, 2], 2, [1, 0, 1, 0]),
+        ([5, 5, 5], 4, [0, 0, 0]),
+        ([1, 2], 4, [0, 2]),
+        ([-0.0, 0.0, 1.0], 2, [0, 0, 1]),
+    ],
+)
+def test_bin_unique__by_hand(values, n_bins, expected):
+    out = np.empty(len(values), bin_dtype(n_bins))
+    bin_unique(np.array(values, np.float32), n_bins=n_bins, out=out)
+    assert out.tolist() == expected
 
 
 @given(VALUES, st.integers(1, 20), st.integers(1, 5))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ibtools.analysis.class_information import information_of_classes
+from ibtools.analysis.class_information import class_entropies, class_information
 from ibtools.analysis.contingency import Contingency
 from ibtools.analysis.counts import Spectrum, class_spectra, one_against_rest_spectra
 from ibtools.analysis.information import (
@@ -47,10 +47,11 @@ def test_class_spectra__equal_those_of_the_tables(samples):
 
 
 @given(labelled_samples(max_samples=60))
-def test_information_of_classes__equals_decimals(samples):
+def test_class_information__equals_decimals(samples):
     labels, y, _, n_classes = samples
     labels = labels % y.size
-    given_class, shared, null = information_of_classes(labels[np.newaxis], y, n_classes)
+    given_class = class_entropies(labels[np.newaxis], y, n_classes)
+    shared, null = class_information(labels[np.newaxis], y, n_classes)
     for c in range(n_classes):
         one = (y == c).astype(np.int64)
         assert abs(shared[0, c] - float(slow_information(labels, one)[1])) <= BOUND
@@ -65,21 +66,21 @@ def test_information_of_classes__equals_decimals(samples):
 
 
 @given(labelled_samples())
-def test_information_of_classes__sums_to_the_conditional_entropy(samples):
+def test_class_entropies__sum_to_the_conditional_entropy(samples):
     """sum over classes of p(c) H(T|Y=c) = H(T|Y)"""
     labels, y, _, n_classes = samples
-    found, _, _ = information_of_classes(labels[np.newaxis] % y.size, y, n_classes)
+    found = class_entropies(labels[np.newaxis] % y.size, y, n_classes)
     shares = np.bincount(y, minlength=n_classes) / y.size
     expected = conditional_entropy(table_of(labels % y.size, y, n_classes))
     assert abs(np.nansum(shares * found[0]) - expected) <= BOUND
 
 
 @given(labelled_samples())
-def test_information_of_classes__data_processing(samples):
+def test_class_information__data_processing(samples):
     """[Y=c] is a function of Y: I(T;[Y=c]) <= I(T;Y); and it is at most H([Y=c])"""
     labels, y, _, n_classes = samples
     labels = labels % y.size
-    _, shared, _ = information_of_classes(labels[np.newaxis], y, n_classes)
+    shared, _ = class_information(labels[np.newaxis], y, n_classes)
     most = mutual_information(table_of(labels, y, n_classes))
     for c in range(n_classes):
         share = entropy(np.array([(y == c).sum(), (y != c).sum()]))
@@ -87,12 +88,12 @@ def test_information_of_classes__data_processing(samples):
 
 
 @given(labelled_samples())
-def test_information_of_classes__all_of_the_class(samples):
+def test_class_information__all_of_the_class(samples):
     """I(T;[Y=c]) = H([Y=c]) exactly when no state mixes the class with others"""
     labels, y, _, n_classes = samples
     labels = labels % y.size
     table = table_of(labels, y, n_classes)
-    _, shared, _ = information_of_classes(labels[np.newaxis], y, n_classes)
+    shared, _ = class_information(labels[np.newaxis], y, n_classes)
     for c in range(n_classes):
         rest = table.sum(axis=1) - table[:, c]
         mixes = ((table[:, c] > 0) & (rest > 0)).any()
@@ -100,10 +101,10 @@ def test_information_of_classes__all_of_the_class(samples):
         assert (shared[0, c] == whole) == (not mixes)
 
 
-def test_information_of_classes__of_two_classes_both_are_the_whole():
+def test_class_information__of_two_classes_both_are_the_whole():
     rng = np.random.default_rng(0)
     labels, y = rng.integers(0, 30, (5, 200)), rng.integers(0, 2, 200)
-    _, shared, _ = information_of_classes(labels, y, 2)
+    shared, _ = class_information(labels, y, 2)
     _, whole = information_of_labels(labels, y, 2)
     np.testing.assert_array_equal(shared, np.stack([whole, whole], axis=1))
 

@@ -60,6 +60,8 @@ ESTIMATORS = [
     Binned(n_bins=5, bounds="global"),
     Binned(strategy="quantile", n_bins=4),
     Binned(strategy="quantile", n_bins=4, bounds="unit"),
+    Binned(strategy="unique", n_bins=4),
+    Binned(strategy="unique", n_bins=4, bounds="unit"),
     Binned(strategy="width", bin_width=0.5),
     Binned(strategy="width", bin_width=0.5, bounds="unit"),
     Binned(strategy="width", bin_width=0.5, bounds=(-1, 1)),
@@ -105,7 +107,7 @@ def test_statistics__order_of_samples_and_units_changes_no_bit(estimator, values
     assert statistics(estimator, block) == statistics(estimator, permuted)
 
 
-@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile", "unique"])
 @given(values=VALUES, n_bins=st.integers(1, 40))
 def test_binned__coarser_nested_bins_have_no_more_information(strategy, values, n_bins):
     block = float_block(values)
@@ -127,6 +129,39 @@ def test_binned__bounds_of_layer_and_unit_differ():
     values = [[[0, 10], [1, 10.5], [2, 11], [3, 12]]]
     assert statistics(Binned(n_bins=2), float_block(values))["n_states"] == [1]
     assert statistics(Binned(n_bins=2, bounds="unit"), float_block(values))["n_states"] == [2]
+
+
+def test_binned__different_values_or_all_of_them():
+    """Half of the values are 0, as of a ReLU: they fill a bin of quantiles, but are one value."""
+    values = [[[0, 0], [0, 0], [0, 1], [2, 3]]]
+    y = np.array([0, 0, 0, 1])
+    quantile = Binned(strategy="quantile", n_bins=2).discretise(float_block(values, y))
+    assert quantile[0].tolist() == [[0, 0], [0, 0], [0, 1], [1, 1]]
+    unique = Binned(strategy="unique", n_bins=2).discretise(float_block(values, y))
+    assert unique[0].tolist() == [[0, 0], [0, 0], [0, 0], [1, 1]]
+    each = Binned(strategy="unique", n_bins=2, bounds="unit").discretise(float_block(values, y))
+    assert each[0].tolist() == [[0, 0], [0, 0], [0, 0], [1, 1]]
+    assert statistics(Binned(strategy="unique", n_bins=2), float_block(values, y))["mi_ty"] == [
+        pytest.approx(2 - 0.75 * np.log2(3))
+    ]
+
+
+@given(values=VALUES)
+def test_binned__all_values_different_is_quantile(values):
+    ranks = np.arange(values[0].size, dtype=np.float32).reshape(1, *values[0].shape)
+    found = [
+        statistics(Binned(strategy=name, n_bins=5), float_block(ranks))
+        for name in ("quantile", "unique")
+    ]
+    assert found[0] == found[1]
+
+
+@given(values=VALUES, repeats=st.integers(2, 4))
+def test_binned__unique_does_not_see_how_often_a_value_occurs(values, repeats):
+    once = Binned(strategy="unique", n_bins=4).discretise(float_block(values))
+    more = np.concatenate([values, *[values[:, :1]] * repeats], axis=1)
+    often = Binned(strategy="unique", n_bins=4).discretise(float_block(more))
+    np.testing.assert_array_equal(often[:, : values.shape[1]], once)
 
 
 def test_binned__given_bounds_count_what_they_clip():

@@ -116,6 +116,7 @@ SPECIFICATIONS = [
     "binned-uniform-30--1_1",
     "binned-uniform-30--0.5_0.00001-per-unit",
     "binned-quantile-4-unit",
+    "binned-unique-30-layer",
     "binned-width-0.07-zero",
     "binned-width-0.07-layer-per-unit",
 ]
@@ -154,6 +155,8 @@ def test_parse_estimator__round_trip_of_any_bounds(low: float, width: float):
         ("binned-uniform-30-zero", UnknownNameError, "bounds of the strategy uniform 'zero'"),
         ("binned-quantile-30-global", UnknownNameError, "bounds of the strategy quantile"),
         ("binned-quantile-30-0_1", InputError, "quantile takes the bounds layer or unit"),
+        ("binned-unique-30-0_1", InputError, "unique takes the bounds layer or unit"),
+        ("binned-unique-30-zero", UnknownNameError, "bounds of the strategy unique"),
     ],
 )
 def test_parse_estimator__refuses(specification: str, kind: type, message: str):

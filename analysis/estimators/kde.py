@@ -1,0 +1,175 @@
+"""The estimator `kde`: bounds on the information of a layer to which noise is added."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.distances import noisy_information
+from ibtools.analysis.estimators.binned import format_number
+from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.errors import InputError, unknown_name
+
+Scale = Literal["given", "relative", "maximum"]
+
+DEFAULT_NOISE: dict[Scale, float] = {"given": 0.001, "relative": 0.01, "maximum": 0.001}
+"""0.001 as Saxe et al. (2018)."""
+
+VARIABLES = ("mi_xt", "mi_ty", "mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
+
+
+@dataclass(frozen=True)
+class Kde:
+    """Bound the information of a layer plus Gaussian noise, which the network itself does not have.
+
+    Of T itself, where float values tell all inputs apart, I(X;T) is log2 N whatever the network has
+    learned. With noise, inputs whose values are close together are confused: the bounds say how
+    many inputs the layer tells apart *at the scale of the noise*, and change with it.
+
+    Parameters
+    ----------
+    noise : float, optional
+        The variance of the noise; by default 0.001, and for "relative" 0.01.
+    scale : {"given", "relative", "maximum"}, optional
+        In what unit: "given" as it is, "relative" in the variance of the layer's values, "maximum"
+        in the square of its largest absolute value; the last two of each layer and snapshot.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such scale.
+    InputError
+        If the noise is not a positive number.
+
+    Notes
+    -----
+    The formulas are those of `ibtools.analysis.distances.noisy_information`. `mi_xt` is the *upper*
+    bound on I(X;T + noise), `mi_xt_lower` the lower. `mi_ty` is the difference of upper bounds that
+    Saxe et al. publish, between the bounds `mi_ty_lower` and `mi_ty_upper`.
+
+    The variance for "relative" is the mean over units of the variance over samples, which neither
+    shifting nor rotating the layer changes. "maximum" follows Chelombiev et al., whose noise grows
+    with the largest activation; here in its square, so that scaling the layer changes nothing, and
+    `kde-maximum-0.001` is `kde-0.001` in a layer that reaches 1. A layer that is all zero has no
+    such scale, and 0 bits. `noise_variance` says which variance was taken.
+
+    Values are those that the network computed: codes are decoded, and softmax layers are softmax
+    probabilities. Time grows with the square of the different values, memory with their number.
+
+    References
+    ----------
+    Kolchinsky & Tracey (2017), Entropy 19(7) 361. Saxe et al. (2018), ICLR. Chelombiev et al.
+    (2019), arXiv 1902.09037. Goldfeld et al. (2019), arXiv 1810.05728 (noise that is not the
+    network's measures geometry).
+
+    Examples
+    --------
+    >>> Kde().specification, Kde(scale="relative").specification
+    ('kde-0.001', 'kde-relative-0.01')
+    """
+
+    noise: float | None = None
+    scale: Scale = "given"
+
+    name: ClassVar[str] = "kde"
+    representation: ClassVar[str] = "T + noise"
+    noisy: ClassVar[bool] = True
+    needs_values: ClassVar[bool] = True
+    needs_global_range: ClassVar[bool] = False
+    min_class_size: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.scale not in DEFAULT_NOISE:
+            raise unknown_name("scale of noise", self.scale, DEFAULT_NOISE)
+        if self.noise is None:
+            object.__setattr__(self, "noise", DEFAULT_NOISE[self.scale])
+        if not 0 < cast(float, self.noise) < np.inf:
+            raise InputError(f"noise must be a positive number, a variance; found {self.noise!r}")
+
+    @property
+    def specification(self) -> str:
+        """The name with all options: what the results are called."""
+        scale = "" if self.scale == "given" else f"-{self.scale}"
+        return f"{self.name}{scale}-{format_number(cast(float, self.noise))}"
+
+    @classmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator from its specification without the name."""
+        if per_unit:
+            raise InputError(
+                "the estimator kde measures whole layers and has no means over single units; leave "
+                "out --per-unit"
+            )
+        named = options[:1].isalpha()
+        scale, _, noise = options.partition("-") if named else ("", "", options)
+        settings: dict[str, Any] = {"scale": scale} if scale else {}
+        return cls(noise=_parse_noise(noise) if noise else None, **settings)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables of the results."""
+        return VARIABLES + (() if self.scale == "given" else ("noise_variance",))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, and what the numbers are, as attributes of the results."""
+        return {
+            "noise": self.noise,
+            "noise_scale": self.scale,
+            "representation": self.representation,
+            "note_mi_xt": "an upper bound; mi_xt_lower is the lower",
+            "note_mi_ty": "a difference of upper bounds; mi_ty_lower and mi_ty_upper are bounds",
+        }
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results for a block of snapshots of one layer.
+
+        Parameters
+        ----------
+        block : LayerBlock
+            The snapshots; sample and unit are consumed.
+
+        Returns
+        -------
+        dict of str to ndarray, (block,), float64
+            `variables`, in bits; `noise_variance` in the square of the values' unit.
+
+        Raises
+        ------
+        InputError
+            If a value is not finite.
+        """
+        rows = [self._snapshot(block.finite_values(index), block) for index in range(len(block))]
+        return {name: np.array([row[name] for row in rows]) for name in self.variables}
+
+    def _snapshot(self, values: NDArray[np.float32], block: LayerBlock) -> dict[str, float]:
+        variance = self._variance(values)
+        found = noisy_information(values, block.y, variance)
+        return {
+            "mi_xt": found.mi_xt_upper,
+            "mi_ty": found.mi_ty,
+            "mi_xt_lower": found.mi_xt_lower,
+            "mi_ty_lower": found.mi_ty_lower,
+            "mi_ty_upper": found.mi_ty_upper,
+            "noise_variance": variance,
+        }
+
+    def _variance(self, values: NDArray[np.float32]) -> float:
+        """Return the variance of the noise for one snapshot."""
+        noise = cast(float, self.noise)
+        if self.scale == "relative":
+            return noise * float(values.var(axis=0, dtype=np.float64).mean())
+        if self.scale == "maximum":
+            return noise * float(np.abs(values).max()) ** 2
+        return noise
+
+
+def _parse_noise(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as err:
+        raise InputError(
+            f"noise must be a number, found {text!r}; write for example kde-0.001, "
+            "kde-relative-0.01 or kde-maximum-0.001"
+        ) from err

@@ -1,0 +1,131 @@
+"""The estimator `knn`: information about the label from nearest neighbours."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.analysis.neighbours import neighbour_information
+from ibtools.errors import InputError
+
+WHY_NO_MI_XT = (
+    "I(X;T) is infinite where T is a deterministic and continuous function of a continuous input, "
+    "and log2 N for N inputs that T tells apart; neighbours estimate neither"
+)
+
+
+@dataclass(frozen=True)
+class Knn:
+    """Estimate I(T;Y) of a float layer from the nearest neighbours of every sample.
+
+    There is no I(X;T): a deterministic float layer has no noise that would make it finite, and its
+    results have no variable of that name.
+
+    Parameters
+    ----------
+    n_neighbours : int, optional
+        How many neighbours of its own class a sample looks at; 3 by default. More of them lower the
+        variance and blur the classes.
+
+    Raises
+    ------
+    InputError
+        If `n_neighbours` is not a positive whole number.
+
+    Notes
+    -----
+    The formula is that of `ibtools.analysis.neighbours.neighbour_information`. Samples are taken
+    as drawn from a continuous distribution that is smooth at the distance of the k-th neighbour:
+    unlike the estimators that count, this is an estimate for inputs that were *not* recorded too,
+    with a bias where the classes' border is finer than the samples. Values are those that the
+    network computed: codes are decoded, and softmax layers are softmax probabilities. Samples with
+    equal values, as saturated or quantised units make them, are counted; a constant layer has 0
+    bits.
+
+    References
+    ----------
+    Ross (2014), PLOS ONE 9(2) e87357. Amjad & Geiger (2020), arXiv 1802.09766 (I(X;T) is infinite).
+
+    Examples
+    --------
+    >>> Knn().specification, Knn(5).variables
+    ('knn-3', ('mi_ty',))
+    """
+
+    n_neighbours: int = 3
+
+    name: ClassVar[str] = "knn"
+    representation: ClassVar[str] = "T"
+    noisy: ClassVar[bool] = False
+    needs_values: ClassVar[bool] = True
+    needs_global_range: ClassVar[bool] = False
+    variables: ClassVar[tuple[str, ...]] = ("mi_ty",)
+
+    def __post_init__(self) -> None:
+        if self.n_neighbours != int(self.n_neighbours) or self.n_neighbours < 1:
+            raise InputError(
+                f"n_neighbours must be a positive whole number, found {self.n_neighbours!r}"
+            )
+
+    @property
+    def specification(self) -> str:
+        """The name with all options: what the results are called."""
+        return f"{self.name}-{self.n_neighbours}"
+
+    @classmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator from its specification without the name."""
+        if per_unit:
+            raise InputError(
+                "the estimator knn measures whole layers and has no means over single units; leave "
+                "out --per-unit"
+            )
+        try:
+            n_neighbours = int(options) if options else cls.n_neighbours
+        except ValueError as err:
+            raise InputError(
+                f"n_neighbours must be a positive whole number, found {options!r}; write for "
+                "example knn-3"
+            ) from err
+        return cls(n_neighbours)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, and why there is no I(X;T), as attributes of the results."""
+        return {
+            "n_neighbours": self.n_neighbours,
+            "representation": self.representation,
+            "note_mi_xt": WHY_NO_MI_XT,
+        }
+
+    @property
+    def min_class_size(self) -> int:
+        """How many samples every class must have: one, and its neighbours."""
+        return self.n_neighbours + 1
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        """Compute I(T;Y) for a block of snapshots of one layer.
+
+        Parameters
+        ----------
+        block : LayerBlock
+            The snapshots; sample and unit are consumed.
+
+        Returns
+        -------
+        dict of str to ndarray, (block,), float64
+            `mi_ty`, in bits.
+
+        Raises
+        ------
+        InputError
+            If a value is not finite.
+        """
+        found = [
+            neighbour_information(
+                block.finite_values(index), block.y, n_neighbours=self.n_neighbours
+            )
+            for index in range(len(block))
+        ]
+        return {"mi_ty": np.array(found)}

@@ -1,0 +1,79 @@
+"""One network under several estimators: analysed where that is still to do, drawn side by side."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+from matplotlib.figure import Figure
+
+from ibtools.analysis.estimators import EstimatorLike, get_estimators
+from ibtools.analysis.plots.comparison import estimator_comparison
+from ibtools.analysis.plots.style import save_figure, validate_suffix
+from ibtools.analysis.results import analyze_store, open_results
+from ibtools.store import StorePath
+
+DEFAULT_ESTIMATORS = (
+    "exact",
+    "binned-uniform-30-layer",
+    "binned-unique-30-layer",
+    "kde-0.001",
+    "kde-maximum-0.001",
+    "knn-3",
+)
+"""One of each kind, with the settings of the literature."""
+
+
+def compare(
+    path: StorePath,
+    *,
+    estimators: Sequence[EstimatorLike] = DEFAULT_ESTIMATORS,
+    output: str | Path | None = None,
+    layers: Iterable[str] | None = None,
+    quiet: bool = False,
+) -> Figure:
+    """Draw the network of a store under several estimators side by side.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store. What is not analysed yet is analysed first, in one pass, and written into
+        the store as `ibtools.analyze_store` does.
+    estimators : sequence of str or Estimator, optional
+        The columns. By default one of each kind.
+    output : str or Path, optional
+        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+    quiet : bool, optional
+        Show no progress of the analysis.
+
+    Returns
+    -------
+    Figure
+        New, and unknown to pyplot.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such estimator, no such layer, or `output` has another suffix.
+    InputError
+        If an option of an estimator is out of range, or the store has not what it needs.
+    StoreError
+        If there is no store or no complete snapshot, or results can't be written.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    ibtools.analysis.plots.comparison.estimator_comparison : The figure, from results.
+    """
+    if output is not None:
+        validate_suffix(output)
+    chosen = get_estimators(estimators)
+    analyze_store(path, estimator=chosen, quiet=quiet)
+    results = [open_results(path, estimator=one) for one in chosen]
+    planes, _, _ = estimator_comparison(results, layers=layers)
+    figure = cast(Figure, planes[0].figure)
+    if output is not None:
+        save_figure(figure, output)
+    return figure

@@ -1,0 +1,181 @@
+"""One network under several estimators: a column for each, its plane above its course in time."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, cast
+
+import xarray as xr
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ibtools.analysis.plots.epochs import draw_variable
+from ibtools.analysis.plots.limits import plane_limits
+from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
+from ibtools.analysis.plots.reference import (
+    bounds_handle,
+    ceiling_handle,
+    chance_handle,
+    hollow_handle,
+)
+from ibtools.analysis.plots.style import (
+    LayerStyle,
+    create_axes,
+    draw_figure_legend,
+    drawing_style,
+    layer_styles,
+)
+from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
+from ibtools.errors import InputError
+
+COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
+FURNITURE = (1.0, 1.0)
+"""Inches for the colour bar, and for title and legend."""
+
+NOTE_CHARACTERS = 34
+"""How long the lines of a note are that fills an empty panel."""
+
+
+def estimator_comparison(
+    results: Sequence[xr.Dataset], *, layers: Iterable[str] | None = None
+) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
+    """Draw results of one store under several estimators, a column for each.
+
+    The first row are information planes with the same axes; below are the two coordinates against
+    epoch, each row with the same axis. An axis is labelled with what the estimator measures: I(X;T)
+    in one column may be the entropy of a binned layer in the next. An estimator without I(X;T) has
+    a note instead of a plane. Lines and bands are those of `information_epochs`.
+
+    Parameters
+    ----------
+    results : sequence of Dataset, (repeat, epoch, layer)
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not, each of one estimator, in
+        bits. Repeats that failed are left out and counted in the titles.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+
+    Returns
+    -------
+    tuple of three tuples of Axes
+        Planes, I(X;T) against epoch, I(T;Y) against epoch; of a new figure in the style of ibtools,
+        unknown to pyplot.
+
+    Raises
+    ------
+    UnknownNameError
+        If the results have no such layer.
+    StoreError
+        If something that is needed is missing from the results, or they have no complete snapshot.
+    InputError
+        If there are no results, or none of an estimator that has I(X;T).
+    """
+    chosen = None if layers is None else list(layers)
+    summaries = [_summarise(one, chosen) for one in results]
+    _validate(summaries)
+    styles = layer_styles(results[0]["layer"].values)
+    styles = {name: styles[name] for name in summaries[0].layers}
+    with drawing_style(None):
+        return _draw_figure(summaries, styles)
+
+
+def _summarise(results: xr.Dataset, layers: list[str] | None) -> RepeatSummary:
+    has_none = "mi_xt" not in results and "note_mi_xt" in results.attrs
+    variables = ("mi_ty",) if has_none else VARIABLES
+    return summarise_repeats(results, layers, variables=variables)
+
+
+def _validate(summaries: Sequence[RepeatSummary]) -> None:
+    if not any("mi_xt" in summary.mean for summary in summaries):
+        names = ", ".join(str(summary.mean.attrs["estimator"]) for summary in summaries)
+        raise InputError(
+            f"a comparison needs an estimator that has I(X;T), found {names or 'no results'}; add "
+            "exact"
+        )
+
+
+def _draw_figure(
+    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
+    n = len(summaries)
+    size = (n * COLUMN_WIDTH + FURNITURE[0], 3 * ROW_HEIGHT + FURNITURE[1])
+    axes = create_axes(3 * n, size=size, ncols=n)
+    planes, upper, lower = axes[:n], axes[n : 2 * n], axes[2 * n :]
+    _draw_planes(planes, summaries, styles)
+    _draw_row(upper, summaries, "mi_xt", styles)
+    _draw_row(lower, summaries, "mi_ty", styles)
+    for ax in upper:
+        ax.set_xlabel("")
+    figure = cast(Figure, axes[0].figure)
+    experiment = str(summaries[0].mean.attrs.get("experiment", ""))
+    figure.suptitle(experiment, fontsize=rcParams["axes.titlesize"])
+    draw_figure_legend(figure, _legend_handles(summaries, styles))
+    return tuple(planes), tuple(upper), tuple(lower)
+
+
+def _draw_planes(
+    axes: Sequence[Axes], summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> None:
+    limits = plane_limits([one for one in summaries if "mi_xt" in one.mean], None)
+    panels = [Panel(one, _title(one), limits) for one in summaries]
+    scale = panels_scale(panels)
+    points = [
+        draw_panel(ax, panel, styles, scale)
+        for ax, panel in zip(axes, panels, strict=True)
+        if "mi_xt" in panel.summary.mean
+    ]
+    for ax, panel in zip(axes, panels, strict=True):
+        if "mi_xt" not in panel.summary.mean:
+            ax.set_title(panel.title, pad=TITLE_PAD)
+            _write_note(ax, f"No plane. {panel.summary.mean.attrs['note_mi_xt']}.")
+    draw_colorbar(points[-1], axes, scale)
+
+
+def _title(summary: RepeatSummary) -> str:
+    name = textwrap.fill(str(summary.mean.attrs["estimator"]), NOTE_CHARACTERS)
+    return f"{name}\n{summary.repeats}"
+
+
+def _draw_row(
+    axes: Sequence[Axes],
+    summaries: Sequence[RepeatSummary],
+    variable: Literal["mi_xt", "mi_ty"],
+    styles: Mapping[str, LayerStyle],
+) -> None:
+    """Draw one variable of all estimators against epoch, on one scale."""
+    there = [pair for pair in zip(axes, summaries, strict=True) if variable in pair[1].mean]
+    for ax, summary in there:
+        draw_variable(ax, summary, variable, styles)
+        ax.set_title(_meaning(summary, variable))
+    spans = [ax.get_ylim() for ax, _ in there]
+    for ax, _ in there:
+        ax.set_ylim(min(low for low, _ in spans), max(high for _, high in spans))
+    for ax in set(axes) - {ax for ax, _ in there}:
+        ax.set_axis_off()
+
+
+def _meaning(summary: RepeatSummary, variable: str) -> str:
+    """Say what the lines are where they are bounds, and what a band is."""
+    words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
+    words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
+    return "\n".join(words)
+
+
+def _write_note(ax: Axes, note: str) -> None:
+    ax.set_axis_off()
+    text = textwrap.fill(note, NOTE_CHARACTERS)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize="small")
+
+
+def _legend_handles(
+    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> list[Line2D]:
+    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
+    handles = [
+        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
+        for name, style in styles.items()
+    ]
+    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
+    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
+    hollow = any(bool(summary.saturated.any()) for summary in summaries)
+    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]

@@ -1,0 +1,39 @@
+"""`ibtools compare`."""
+
+import click
+
+import ibtools
+from ibtools.commands.interrupted import exit_interrupted
+
+
+@click.command()
+@click.argument("store")
+@click.option(
+    "--estimators",
+    help="Names or full names, such as exact,binned-uniform-30-layer,kde-0.001,knn-3.  "
+    "[default: one of each kind]",
+)
+@click.option("--output", required=True, help="File to write: .png, .svg or .pdf.")
+@click.option("--layers", help="Layers to draw, such as hidden_5,output.  [default: all]")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def compare(
+    store: str, estimators: str | None, output: str, layers: str | None, quiet: bool
+) -> None:
+    """Draw the network in STORE under several estimators side by side.
+
+    A column for each estimator: the information plane, and I(X;T) and I(T;Y) against epoch below.
+    What is not analysed yet is analysed first, and written into STORE as `analyze` does; that can
+    be interrupted and goes on with the same command.
+
+    \b
+    Examples:
+      ibtools compare syn.zarr --output compare.png
+      ibtools compare syn.zarr --estimators exact,kde-0.001,kde-0.1 --output noise.png
+    """
+    chosen = {} if estimators is None else {"estimators": estimators.split(",")}
+    drawn = layers.split(",") if layers else None
+    try:
+        ibtools.compare(store, output=output, layers=drawn, quiet=quiet, **chosen)
+    except KeyboardInterrupt:
+        exit_interrupted(True)
+    click.echo(f"{output}: comparison of estimators of {store}")

@@ -1,0 +1,126 @@
+"""One network under several estimators: the figure, the function and the command."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from matplotlib.collections import PathCollection
+
+import ibtools
+from ibtools.analysis.estimators import Exact, Kde
+from ibtools.analysis.plots.comparison import estimator_comparison
+from ibtools.analysis.results import result_names
+from ibtools.cli import cli
+from ibtools.errors import InputError, StoreError, UnknownNameError
+
+ESTIMATORS = ["exact", "binned-uniform-3-layer", "kde-0.1", "knn-3"]
+
+
+@pytest.fixture
+def results(example_store: Path):
+    dataset = ibtools.open_store(example_store)
+    return [ibtools.analyze(dataset, estimator=name).compute() for name in ESTIMATORS]
+
+
+def points_of(ax):
+    return [c for c in ax.collections if isinstance(c, PathCollection)]
+
+
+def test_estimator_comparison__a_column_for_each(results):
+    planes, upper, lower = estimator_comparison(results)
+    assert len(planes) == len(upper) == len(lower) == 4
+    planes[0].figure.draw_without_rendering()
+    assert [ax.get_title().split("\n")[0] for ax in planes] == ESTIMATORS
+    assert [ax.get_xlabel() for ax in planes[:3]] == [
+        "$I$($X$;$T$) [bit]",
+        "$H$(binned $T$) [bit]",
+        "$I$($X$;$T$ + noise) [bit]",
+    ]
+    assert len(planes[0].figure.axes) == 12 + 1
+    for ax, one in zip(lower, results, strict=True):
+        line = next(line for line in ax.lines if line.get_label() == "output")
+        expected = one["mi_ty"].sel(layer="output").mean("repeat")
+        np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_estimator_comparison__rows_share_axes_and_colours(results):
+    planes, upper, lower = estimator_comparison(results)
+    assert len({(ax.get_xlim(), ax.get_ylim()) for ax in planes[:3]}) == 1
+    assert len({ax.get_ylim() for ax in upper[:3]}) == 1
+    assert len({ax.get_ylim() for ax in lower}) == 1
+    assert len({id(points.norm) for ax in planes for points in points_of(ax)}) == 1
+
+
+def test_estimator_comparison__says_why_there_is_no_plane(results):
+    planes, upper, lower = estimator_comparison(results)
+    (note,) = [text.get_text() for text in planes[3].texts]
+    assert note.startswith("No plane. I(X;T) is infinite")
+    assert not planes[3].axison
+    assert not upper[3].axison
+    assert lower[3].axison
+
+
+def test_estimator_comparison__says_what_is_beside_the_means(results):
+    _, upper, lower = estimator_comparison(results)
+    assert upper[2].get_title() == "line: upper bound\nshaded: ± standard deviation"
+    assert lower[2].get_title() == "shaded: ± standard deviation"
+    legend = {text.get_text() for text in upper[0].figure.legends[0].get_texts()}
+    assert {"hidden_1", "free", "output", "chance level", "bound", "ceiling"} <= legend
+    assert upper[0].get_title() == "shaded: ± standard deviation"
+    one = estimator_comparison([one.isel(repeat=[0]) for one in results])
+    assert one[1][0].get_title() == ""
+
+
+def test_estimator_comparison__layers(results):
+    planes, _, lower = estimator_comparison(results, layers=["output"])
+    assert [points.get_label() for points in points_of(planes[0])] == ["output"]
+    names = [line.get_label() for line in lower[0].lines]
+    assert "hidden_1" not in names
+    with pytest.raises(UnknownNameError, match="unknown layer 'outptu'"):
+        estimator_comparison(results, layers=["outptu"])
+
+
+def test_estimator_comparison__nothing_to_compare(results):
+    with pytest.raises(InputError, match=r"needs an estimator that has I\(X;T\), found knn-3"):
+        estimator_comparison(results[3:])
+    with pytest.raises(InputError, match="found no results"):
+        estimator_comparison([])
+
+
+def test_compare__analyses_what_is_missing_once(example_store: Path, tmp_path: Path, monkeypatch):
+    def fail(*_):
+        raise AssertionError("computed twice")
+
+    ibtools.analyze_store(example_store, estimator="exact", quiet=True)
+    output = tmp_path / "compare.png"
+    for done in (Exact, Kde):  # Exact before the first time, all before the second
+        monkeypatch.setattr(done, "statistics", fail)
+        ibtools.compare(example_store, estimators=ESTIMATORS, output=output, quiet=True)
+    assert output.stat().st_size > 20_000
+    assert set(result_names(example_store)) == set(ESTIMATORS)
+
+
+def test_compare__checks_before_it_computes(example_store: Path, tmp_path: Path):
+    with pytest.raises(UnknownNameError, match=r"must end in one of \.png"):
+        ibtools.compare(example_store, output=tmp_path / "compare.gif")
+    with pytest.raises(UnknownNameError, match="unknown estimator 'kdee'"):
+        ibtools.compare(example_store, estimators=["exact", "kdee"])
+    assert result_names(example_store) == ()
+    with pytest.raises(StoreError, match="nothing is there"):
+        ibtools.compare(tmp_path / "none.zarr", quiet=True)
+
+
+def test_cli__compare(example_store: Path, tmp_path: Path):
+    output = tmp_path / "compare.svg"
+    command = f"compare {example_store} --output {output} --quiet"
+    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimators exact,knn"))
+    assert result.exit_code == 0, result.output
+    assert f"{output}: comparison of estimators" in result.output
+    assert output.stat().st_size > 5000
+    result = CliRunner().invoke(cli, shlex.split(f"{command} --layers output"))
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimators exakt"))
+    assert result.exit_code == 1
+    assert "did you mean 'exact'" in result.output
