@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.cost import BLOCK_BYTES, Cost, Cube, Run
 from ibtools.analysis.digests import WORD_BYTES
-from ibtools.analysis.estimators import Exact
 from ibtools.analysis.memory import LIBRARIES
 from ibtools.analysis.tasks import Block
 from ibtools.errors import InputError
@@ -120,7 +119,7 @@ def _validate_parts(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> None:
     if run.cube.name == "partition":
         raise _too_large(run, layers, need, "a snapshot of it")
     for estimator in cost.estimators:
-        if not isinstance(estimator, Exact) or estimator.per_unit:
+        if estimator.needs_values:
             raise _too_large(
                 run, layers, need, f"a snapshot of it, of which {estimator.specification} needs all"
             )

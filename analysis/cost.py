@@ -8,7 +8,7 @@ from typing import Any, Self
 import zarr
 
 from ibtools.analysis.digests import WORD_BYTES
-from ibtools.analysis.estimators import Estimator, Exact
+from ibtools.analysis.estimators import Estimator
 
 BLOCK_BYTES = 2**24
 """What a task reads at the most where it can choose, uncompressed: large against what a task costs,
@@ -128,9 +128,9 @@ class Cost:
         block = cube.values(epochs, layers, samples, units)
         reading = cube.reading(epochs, layers, samples, units)
         one_layer, one_snapshot = epochs * samples * units, samples * units
-        exact = all(isinstance(one, Exact) and not one.per_unit for one in self.estimators)
+        by_value = any(one.needs_values for one in self.estimators)
         # Symbols of a layer, and (bins only) what turns a snapshot of float32 into them.
-        symbols = 2 * cube.itemsize * one_layer if exact else 8 * one_layer + 64 * one_snapshot
+        symbols = 8 * one_layer + 64 * one_snapshot if by_value else 2 * block // layers
         # Labels and spectra of every snapshot, the tables of one.
         counting = epochs * (4 * samples + 32 * math.isqrt(2 * samples)) + 100 * samples
         return int(_SLACK * max(reading, block + symbols + counting))

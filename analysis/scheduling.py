@@ -6,7 +6,6 @@ it at a time: what a store of any size costs is the time of its tasks, never a g
 
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -25,6 +24,7 @@ from typing import Any, Generic, TypeVar
 import dask
 from dask.system import CPU_COUNT
 
+from ibtools.cluster import connect, current_client
 from ibtools.errors import IbtoolsError, InputError, unknown_name
 
 SCHEDULERS = ("threads", "processes", "synchronous")
@@ -160,9 +160,9 @@ def open_workers(scheduler: str | None = None) -> Iterator[Workers]:
         if name in _NOT_FOR_CLUSTERS:
             workers = _local(name)
         elif name is not None:
-            workers = _cluster(stack.enter_context(_connect(name)))
+            workers = _cluster(stack.enter_context(connect(name)))
         else:
-            client = _current_client()
+            client = current_client()
             workers = _local(_configured()) if client is None else _cluster(client)
         stack.callback(_shut_down, workers.executor)
         yield workers
@@ -205,32 +205,6 @@ def _shut_down(executor: Executor) -> None:
         executor.shutdown(wait=True, cancel_futures=True)
     else:
         executor.shutdown(wait=False)
-
-
-def _current_client() -> Any:
-    """Return the distributed Client that is open in this process; None if there is none."""
-    if "distributed" not in sys.modules:  # then nobody can have opened one
-        return None
-    try:
-        return sys.modules["distributed"].default_client()
-    except ValueError:
-        return None
-
-
-def _connect(address: str) -> Any:
-    try:
-        import distributed
-    except ImportError as err:
-        raise InputError(
-            f"the scheduler {address} needs dask.distributed; install it with: "
-            "pip install 'ibtools-nn[cluster]'"
-        ) from err
-    try:
-        return distributed.Client(address, set_as_default=False)
-    except (OSError, ValueError) as err:
-        raise InputError(
-            f"no scheduler answers at {address}: {err}; start one with: dask scheduler"
-        ) from err
 
 
 def _cluster(client: Any) -> Workers:

@@ -17,7 +17,8 @@ from ibtools.analysis.memory import reserve
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.errors import StoreError
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.store import RECORDED, StorePath, get_array, is_local, open_group, read_array
+from ibtools.storage import StorePath, is_local
+from ibtools.store import RECORDED, get_array, open_group, read_array
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ and memory against what the matrix would take. `python -m benchmarks.distances` 
 """
 
 import math
-import resource
 import subprocess
 import sys
 from functools import partial
@@ -63,15 +62,13 @@ def sorted_rows(values: NDArray[np.float32], y: NDArray[np.int64], k: int = 3) -
     return float(nats / math.log(2))
 
 
-def peak_megabytes(statement: str) -> float:
-    """Return how much memory a statement takes at most, in a process of its own."""
+def peak_megabytes(call: str, size: tuple[int, int]) -> float:
+    """Return the peak memory of a process that makes one call, Python and libraries included."""
     program = (
         "import resource; from benchmarks.distances import *\n"
-        "values, y = layer(64, 10); noisy_information(values, y, 1e-3)\n"
-        "neighbour_information(values, y, n_neighbours=3); values, y = layer(*LARGE)\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        f"{statement}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        f"values, y = layer(*{size})\n"
+        f"{call}\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -112,11 +109,12 @@ def _large_rows(small: list[Row]) -> list[Row]:
         Row(f"{name}, {size}", best_time(call, seconds=0, at_least=1), row.ours * square, "s")
         for (name, call), row in zip(calls.items(), small, strict=True)
     ]
-    for name, statement in (
+    for name, call in (
         ("kde-0.001", "noisy_information(values, y, 1e-3)"),
         ("knn-3", "neighbour_information(values, y, n_neighbours=3)"),
     ):
-        found.append(Row(f"{name}, {size}, memory", peak_megabytes(statement), matrix, "MiB"))
+        peak = peak_megabytes(call, LARGE)
+        found.append(Row(f"{name}, {size}, memory of the process", peak, matrix, "MiB"))
     return found
 
 
@@ -124,4 +122,3 @@ if __name__ == "__main__":
     from benchmarks.table import print_table
 
     print_table(rows(seconds=2.0, large=True))
-    print(f"peak of the whole process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} KiB")

@@ -16,6 +16,7 @@ from ibtools.commands.reproduce import reproduce
 from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import library_versions, version
+from ibtools.storage import storage_errors
 
 
 class _Group(click.Group):
@@ -24,8 +25,13 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (IbtoolsError, OSError) as err:
+        except _foreseen() as err:
             raise click.ClickException(str(err)) from err
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """Return what is no bug; asked when something was raised, when all libraries are loaded."""
+    return IbtoolsError, *storage_errors()
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -7,6 +7,7 @@
         contract
         StoreExistsError: the path is taken
         StoreVersionError: the store's format is newer than this ibtools
+        ClaimLostError: another recording writes what this one was writing
       InputError (also ValueError): a setting is out of its range
       GridError (also ValueError): a recorded value is not on the quantiser's grid
       UnknownNameError (also ValueError): a name that no table knows
@@ -34,6 +35,10 @@ class StoreExistsError(StoreError):
 
 class StoreVersionError(StoreError):
     """The store was written in a newer format than this ibtools reads."""
+
+
+class ClaimLostError(StoreError):
+    """Another recording has taken over what this one was writing."""
 
 
 class InputError(IbtoolsError, ValueError):

@@ -9,7 +9,8 @@ import zarr
 
 from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.store import StorePath, is_local, open_group, read_array
+from ibtools.storage import StorePath, is_local
+from ibtools.store import open_group, read_array
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from xarray.backends import ZarrStore
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
@@ -32,12 +33,18 @@ from ibtools.schema import (
     Variable,
     validate_variable,
 )
+from ibtools.storage import StorePath as StorePath  # part of this module too
+from ibtools.storage import (
+    is_local,
+    list_names,
+    reaching,
+    reason,
+    storage_errors,
+    storage_options,
+)
 
 RECORDED = ("code", "activation", "partition")
 """The variables that hold what was recorded; every store has one of them, or the first two."""
-
-StorePath = str | os.PathLike[str]
-"""A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
 
 
 def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -> zarr.Group:
@@ -65,15 +72,18 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
         If `path` can't be written to.
     """
     _validate_free(path, overwrite=overwrite)
-    try:
-        group = zarr.create_group(_url(path), overwrite=overwrite, attributes=_attributes(spec))
+    with reaching(path, "the store can't be created"):
+        group = zarr.create_group(
+            _url(path),
+            overwrite=overwrite,
+            attributes=_attributes(spec),
+            storage_options=storage_options(path),
+        )
         for variable in spec.variables:
             _create_array(group, variable, spec)
         for name, values in spec.coordinates().items():
             get_array(group, name)[...] = values
         consolidate(path)
-    except OSError as err:
-        raise StoreError(f"{path}: the store can't be created: {err.strerror or err}") from err
     return open_group(path, "r+")
 
 
@@ -91,10 +101,8 @@ def create_results_root(path: StorePath) -> zarr.Group:
         raise StoreExistsError(
             f"{path}: something that holds no results is there; choose another path"
         )
-    try:
-        return zarr.create_group(_url(path))
-    except OSError as err:
-        raise StoreError(f"{path}: results can't be written: {err.strerror or err}") from err
+    with reaching(path, "results can't be written"):
+        return zarr.create_group(_url(path), storage_options=storage_options(path))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -107,7 +115,7 @@ def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     StoreVersionError
         If its format is newer than this ibtools reads.
     """
-    group = find_group(path, mode)
+    group = _find_group(path, mode, use_consolidated=None if not is_local(path) else False)
     if group is None:
         found = "something else is there" if is_taken(path) else "nothing is there"
         raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
@@ -117,6 +125,9 @@ def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
 
 def validate_store(group: zarr.Group, path: StorePath) -> None:
     """Check format, version and every array's dimensions and dtype; reads metadata only.
+
+    On object storage, where each request counts, that is the metadata kept in the root; that the
+    arrays are there is then seen from one listing.
 
     Raises
     ------
@@ -134,6 +145,9 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
     arrays = dict(group.arrays())
+    if group.metadata.consolidated_metadata is not None:
+        there = list_names(path)
+        arrays = {name: array for name, array in arrays.items() if name in there}
     if not any(name in arrays for name in RECORDED):
         raise _truncated(path, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
@@ -180,9 +194,12 @@ def open_store(path: StorePath) -> xr.Dataset:
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     """Open a store, or a `group` in it, as plain xarray does; coordinates are loaded."""
-    lazy: xr.Dataset = xr.open_zarr(_url(path), group=group, consolidated=False)
-    plain = xr.open_zarr(_url(path), group=group, consolidated=False, chunks=None)
-    return lazy.assign_coords({name: plain[name].variable.load() for name in plain.coords})
+    root = _find_group(path, "r", use_consolidated=None if group is None else False, group=group)
+    with reaching(path, "the store can't be read"):
+        opened = ZarrStore(root, "r", use_zarr_fill_value_as_mask=False)
+        lazy = xr.open_dataset(opened, chunks={})
+        plain = xr.open_dataset(opened)
+        return lazy.assign_coords({name: plain[name].variable.load() for name in plain.coords})
 
 
 def consolidate(path: StorePath) -> None:
@@ -191,7 +208,11 @@ def consolidate(path: StorePath) -> None:
         # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        zarr.consolidate_metadata(_url(path))
+        with reaching(path, "metadata can't be written"):
+            root = zarr.open_group(
+                _url(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
+            )
+            zarr.consolidate_metadata(root.store, zarr_format=3)
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
@@ -206,12 +227,12 @@ def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
 
 @contextmanager
 def writing(group: zarr.Group) -> Iterator[None]:
-    """Turn a full disk or a missing permission into one clear error."""
+    """Turn a full disk, a missing permission or a lost connection into one clear error."""
     try:
         yield
-    except OSError as err:
+    except storage_errors() as err:
         raise StoreError(
-            f"{group.store}: writing failed: {err.strerror or err}. All that is marked complete is "
+            f"{group.store}: writing failed: {reason(err)}. All that is marked complete is "
             "intact; make room or give permission, then run it again (record: with --resume)"
         ) from err
 
@@ -294,27 +315,36 @@ def _validate_free(path: StorePath, *, overwrite: bool) -> None:
 
 def is_taken(path: StorePath) -> bool:
     """Whether anything is at `path`; an empty folder is nothing."""
-    if is_local(path):
-        place = Path(path)
-        return place.exists() and not (place.is_dir() and not any(place.iterdir()))
-    return find_group(path, "r") is not None
+    return bool(list_names(path))
 
 
 def find_group(path: StorePath, mode: Literal["r", "r+"]) -> zarr.Group | None:
     """Open whatever Zarr v3 group is at `path`; None if there is none."""
+    return _find_group(path, mode, use_consolidated=False)
+
+
+def _find_group(
+    path: StorePath,
+    mode: Literal["r", "r+"],
+    *,
+    use_consolidated: bool | None,
+    group: str | None = None,
+) -> zarr.Group | None:
+    """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
     if is_local(path) and not Path(path).is_dir():
         return None
-    try:
-        return zarr.open_group(_url(path), mode=mode, zarr_format=3, use_consolidated=False)
-    except GroupNotFoundError:
-        return None
-    except (OSError, ValueError, ImportError) as err:  # fsspec may lack a file system's package
-        raise StoreError(f"{path}: the store can't be opened: {err}") from err
-
-
-def is_local(path: StorePath) -> bool:
-    """Whether `path` is a plain path rather than an fsspec URL."""
-    return "://" not in str(path)
+    with reaching(path, "the store can't be opened"):
+        try:
+            return zarr.open_group(
+                _url(path),
+                path=group,
+                mode=mode,
+                zarr_format=3,
+                use_consolidated=use_consolidated,
+                storage_options=storage_options(path),
+            )
+        except GroupNotFoundError:
+            return None
 
 
 def _url(path: StorePath) -> str:

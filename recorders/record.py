@@ -16,7 +16,7 @@ from ibtools.recorders.datasets import load_data_set
 from ibtools.recorders.forecast import Forecast, forecast
 from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.repeat import load_engine
-from ibtools.recorders.workers import record_repeats
+from ibtools.recorders.workers import open_cluster, record_repeats
 from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
 
 ENGINES = {
@@ -49,7 +49,8 @@ def record(
     *,
     overwrite: bool = False,
     resume: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
+    scheduler: str | None = None,
     quiet: bool = False,
     data: str | None = None,
     data_folder: str | Path | None = None,
@@ -71,9 +72,15 @@ def record(
         Finish the recording that is at `output`, which must have the same settings; it gets the
         same bytes that an uninterrupted one would have had.
     jobs : int, optional
-        Processes that record repeats side by side. The store is the same for any number. As with
-        all of Python's multiprocessing, a script that asks for more than one needs
+        Repeats to record side by side: by as many processes of this machine (one by default), or
+        workers of a cluster (all by default). The store is the same for any number. As with all of
+        Python's multiprocessing, a script that asks for more than one process needs
         ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``: the workers of its cluster
+        record, each its own repeats, and must all be able to reach `output`. Without one, the
+        `distributed.Client` that this process works with is used if `jobs` is more than 1, and
+        this machine if there is none.
     quiet : bool, optional
         Show no progress.
     data : str, optional
@@ -100,19 +107,31 @@ def record(
     UnknownNameError
         If a name is in none of the tables.
     InputError
-        If a setting is out of its range, or the data can't be found or read.
+        If a setting is out of its range, the data can't be found or read, or no scheduler answers.
     StoreError
         If the store can't be created, resumed, or written to.
     RecordingError
-        If TensorFlow is not installed, or every repeat failed (they are in the store).
+        If TensorFlow is not installed, every repeat failed (they are in the store), or the cluster
+        has no workers, or keeps losing them.
     """
     target = _find_engine(engine)
-    if jobs < 1:
-        raise InputError(f"jobs must be 1 or more, found {jobs}")
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
     load_engine(target)
-    group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
-    prepare_checkpoints(group)
+    with open_cluster(jobs, scheduler) as client:
+        group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
+        prepare_checkpoints(group)
+        _record_pending(
+            recording, output, group, engine=target, jobs=jobs, client=client, quiet=quiet
+        )
+    delete_checkpoints(group)
+    consolidate(output)
+    return _report(group, output)
+
+
+def _record_pending(
+    recording: Recording, output: StorePath, group: zarr.Group, *, quiet: bool, **how: Any
+) -> None:
+    """Record the repeats that have no outcome yet, and show the progress of all."""
     repeats = read_array(group, "repeat")
     pending = [int(k) for k in repeats[read_array(group, "outcome") == "pending"]]
     epochs = recording.settings.epochs + recording.settings.prefit
@@ -123,10 +142,7 @@ def record(
         done=epochs * (len(repeats) - len(pending)),
         quiet=quiet,
     ) as progress:
-        record_repeats(recording, output, pending, engine=target, jobs=jobs, progress=progress)
-    delete_checkpoints(group)
-    consolidate(output)
-    return _report(group, output)
+        record_repeats(recording, output, pending, progress=progress, **how)
 
 
 def plan(

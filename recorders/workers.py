@@ -1,23 +1,65 @@
-"""Repeats side by side: worker processes that each write their own part of one store."""
+"""Repeats side by side: worker processes that each write their own part of one store.
+
+The workers are processes of this machine, or those of a Dask cluster
+(`ibtools.recorders.cluster_workers`).
+"""
 
 import multiprocessing
 import queue
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.managers import SyncManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ibtools.cluster import connect, current_client
+from ibtools.errors import InputError
 from ibtools.progress import Progress
+from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, load_engine
 from ibtools.store import StorePath, open_group
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 REPEATS_PER_PROCESS = 8
 """A worker is replaced after so many repeats: TensorFlow keeps some memory of each."""
 
 _POLL_SECONDS = 0.2
+
+
+@contextmanager
+def open_cluster(jobs: int | None, scheduler: str | None) -> "Iterator[Client | None]":
+    """Connect to the cluster that is to record, if one is.
+
+    Parameters
+    ----------
+    jobs : int or None
+        Repeats side by side.
+    scheduler : str or None
+        Address of a Dask scheduler. Without one, the client that this process has is used where
+        more than one job is asked for.
+
+    Yields
+    ------
+    distributed.Client or None
+        None for this machine.
+
+    Raises
+    ------
+    InputError
+        If `jobs` is below 1, or the cluster can't be reached.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be 1 or more, found {jobs}")
+    if scheduler is None and (jobs in (None, 1) or current_client() is None):
+        yield None
+        return
+    with connect(scheduler) as client:
+        yield client
 
 
 def record_repeats(
@@ -26,8 +68,9 @@ def record_repeats(
     repeats: Sequence[int],
     *,
     engine: str,
-    jobs: int,
+    jobs: int | None,
     progress: Progress,
+    client: "Client | None" = None,
 ) -> None:
     """Record some repeats of a store that exists.
 
@@ -41,15 +84,25 @@ def record_repeats(
         Their numbers. Each is the same in whichever process and order it is recorded.
     engine : str
         "module:attribute".
-    jobs : int
-        Processes; 1 records here.
+    jobs : int or None
+        Processes of this machine, None or 1 for this one; or workers of the cluster, None for all.
     progress : Progress
         Told of every epoch.
+    client : distributed.Client, optional
+        Of the cluster that records; without one, this machine does.
     """
-    if jobs == 1 or len(repeats) < 2:
+    if client is not None:
+        from ibtools.recorders.cluster_workers import record_on_cluster
+
+        record_on_cluster(
+            client, recording, output, repeats, engine=engine, jobs=jobs, progress=progress
+        )
+        return
+    if jobs is None or jobs == 1 or len(repeats) < 2:
         loaded, group = load_engine(engine), open_group(output, "r+")
         for repeat in repeats:
-            RepeatRecorder(recording, group, repeat, progress).run(loaded)
+            claimed = claim_repeat(group, repeat)
+            RepeatRecorder(recording, claimed, repeat, progress).run(loaded)
         return
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
@@ -100,7 +153,7 @@ def _ignore_interrupt() -> None:
 def _record_repeat(
     recording: Recording, output: StorePath, repeat: int, engine: str, link: _Link
 ) -> None:
-    group = open_group(output, "r+")
+    group = claim_repeat(open_group(output, "r+"), repeat)
     RepeatRecorder(recording, group, repeat, link).run(load_engine(engine))
 
 

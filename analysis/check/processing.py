@@ -202,8 +202,10 @@ def _check_processing(
 
 def _describe_break(values: xr.Dataset) -> str:
     estimator = _estimator(values)
-    counts_the_layer = estimator is not None and estimator.representation == "T"
-    return words.EXACT_RISES if counts_the_layer else words.COPY_RISES
+    if estimator is None or estimator.representation != "T":
+        return words.COPY_RISES
+    counts = isinstance(estimator, CountingEstimator)
+    return words.EXACT_RISES if counts else words.ESTIMATE_RISES
 
 
 def _estimator(values: xr.Dataset) -> Estimator | None:

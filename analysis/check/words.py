@@ -131,6 +131,12 @@ EXACT_RISES = (
     "not those that the network works with: see data processing of the recording."
 )
 
+ESTIMATE_RISES = (
+    "This estimator does not count the layer but estimates from distances between samples, with an "
+    "error that grows with the number of units: it misses more of what a wide layer knows. So the "
+    "rise is of the error, and layers can't be compared by these numbers."
+)
+
 COPY_RISES = (
     "What was measured is not the layer but a coarser or noisier copy of it, from which the next "
     "layer is not computed. So these numbers are not the information of the network: they say how "

@@ -55,7 +55,14 @@ from ibtools.store import find_group
 @click.option(
     "--max-attempts", type=int, default=5, show_default=True, help="Trainings per repeat."
 )
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes, one repeat each.")
+@click.option(
+    "--jobs",
+    type=int,
+    help="Repeats side by side: processes, or workers of a cluster.  [1; all of the cluster]",
+)
+@click.option(
+    "--scheduler", help="Record on the workers of a Dask cluster: tcp://host:port of its scheduler."
+)
 @click.option(
     "--engine",
     default="compiled",
@@ -70,7 +77,8 @@ def record(
     experiment: str,
     output: str | None,
     dry_run: bool,
-    jobs: int,
+    jobs: int | None,
+    scheduler: str | None,
     overwrite: bool,
     resume: bool,
     quiet: bool,
@@ -86,6 +94,7 @@ def record(
       ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 300 --output syn.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr --resume
+      ibtools record SYN-Tanh --scheduler tcp://10.0.0.1:8786 --output s3://bucket/syn.zarr
       ibtools record MNIST-Conv --keep partition --dry-run
       ibtools record custom --data digits --network dense:64-32-10 --output digits.zarr
     """
@@ -99,6 +108,7 @@ def record(
             experiment,
             output,
             jobs=jobs,
+            scheduler=scheduler,
             overwrite=overwrite,
             resume=resume,
             quiet=quiet,

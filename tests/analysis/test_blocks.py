@@ -18,6 +18,8 @@ from ibtools.errors import InputError
 from ibtools.layout import choose_chunking
 from ibtools.snapshots import LayerSpec
 
+N_EXACT = len(Exact().variables)
+
 
 @dataclass(frozen=True)
 class FakeArray:
@@ -134,7 +136,7 @@ class CountingWorkers:
             self.jobs += 1
             self.blocks += len(pieces)
             self.most_blocks = max(self.most_blocks, len(pieces))
-            shapes = [(len(b.epochs), b.layers.stop - b.layers.start, 4) for _, b in pieces]
+            shapes = [(len(b.epochs), b.layers.stop - b.layers.start, N_EXACT) for _, b in pieces]
             yield job.owner, [np.zeros(shape) for shape in shapes]
 
 
@@ -198,13 +200,14 @@ def test_pending_windows__groups_by_what_is_to_do():
     pending[0, 0, :7] = True
     pending[1, 0, 2:] = True
     estimators = [Exact(), Exact(per_unit=True)]
+    n_per_unit = len(estimators[1].variables)
     found = [
         (window.repeat, window.epochs.tolist(), window.estimators, window.statistics.shape)
         for window in pending_windows(pending, 5, n_layers=3, estimators=estimators)
     ]
     assert found == [
-        (0, [2, 3, 4], (0, 1), (3, 3, 10)),
-        (0, [0, 1], (0,), (2, 3, 4)),
-        (0, [5, 6], (0, 1), (2, 3, 10)),
-        (0, [7, 8, 9], (1,), (3, 3, 6)),
+        (0, [2, 3, 4], (0, 1), (3, 3, N_EXACT + n_per_unit)),
+        (0, [0, 1], (0,), (2, 3, N_EXACT)),
+        (0, [5, 6], (0, 1), (2, 3, N_EXACT + n_per_unit)),
+        (0, [7, 8, 9], (1,), (3, 3, n_per_unit)),
     ]

@@ -133,6 +133,13 @@ def test_analyze_store__layers_larger_than_memory(wide_store: Path, tmp_path: Pa
     assert "digested_layers" not in open_results(tmp_path / "o").attrs
 
 
+def test_analyze_store__every_estimator_of_whole_layers_works_in_parts(wide_store: Path):
+    name = "exact-population-chao-shen"
+    expected = ibtools.analyze(ibtools.open_store(wide_store), estimator=name).compute()
+    assert analyze_store(wide_store, estimator=name, memory=LITTLE, quiet=True).digested
+    xr.testing.assert_equal(open_results(wide_store, estimator=name).load(), expected)
+
+
 def test_analyze_store__parts_of_samples_too(wide_store: Path, monkeypatch):
     """A snapshot is cut by samples where a chunk of units of all samples is too large."""
     expected = ibtools.analyze(ibtools.open_store(wide_store)).compute()
@@ -151,7 +158,7 @@ def test_analyze_store__parts_of_samples_too(wide_store: Path, monkeypatch):
 
 
 def test_analyze_store__what_needs_whole_snapshots_is_refused(wide_store: Path, tmp_path: Path):
-    for name in ("binned", "exact-per-unit"):
+    for name in ("binned", "exact-per-unit", "requantised-population-chao-shen"):
         with pytest.raises(InputError, match=rf"too large: a snapshot.*{name}.*--memory"):
             analyze_store(wide_store, estimator=name, memory=LITTLE, quiet=True)
     with pytest.raises(InputError, match=r"'wide' of 60 samples and 1003 units.*a single chunk"):

@@ -232,3 +232,19 @@ def test_information_epochs__bounds_are_dotted(example_store: Path):
         expected = results[name].sel(layer="free").mean("repeat")
         np.testing.assert_allclose(lines[f"_{name} free"].get_ydata(), expected)
     assert Knn().variables == ("mi_ty",)
+
+
+def test_check__a_rise_of_neighbours_is_an_error_of_the_estimate(tmp_path: Path):
+    """The next layer is one unit of the first, which tells the class but hides among louder ones"""
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    first = rng.normal(size=(200, 6)).astype(np.float32)
+    first[:, 0] = (y + 0.1 * rng.random(200)) * 0.1
+    path = tmp_path / "s.zarr"
+    layers = {"first": first[None, None], "second": first[None, None, :, :1]}
+    ibtools.record_arrays(path, layers, label=y)
+    ibtools.analyze_store(path, estimator=["exact", "knn", "kde"], quiet=True)
+    report = ibtools.check(path, chain=True, quiet=True)
+    (broken,) = report.violations
+    assert (broken.subject, broken.name) == ("information/knn-3", "data processing, I(T;Y)")
+    assert "an error that grows with the number of units" in broken.words

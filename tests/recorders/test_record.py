@@ -32,6 +32,7 @@ SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
     monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
 

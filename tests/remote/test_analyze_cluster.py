@@ -1,10 +1,11 @@
-"""Analysis on a real cluster of two worker processes on this machine."""
+"""`analyze` on a real cluster of two worker processes on this machine."""
 
 import os
 import signal
 from pathlib import Path
 
 import dask
+import distributed
 import pytest
 import xarray as xr
 
@@ -15,16 +16,6 @@ from ibtools.analysis.results import analyze_store, open_results
 from ibtools.errors import InputError
 from tests.analysis.slow_estimator import SlowExact
 from tests.analysis.wide_layers import LITTLE, record_wide
-
-distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
-        yield cluster
 
 
 def assert_complete_and_identical(path: Path) -> None:
@@ -83,7 +74,9 @@ def test_analyze_store__a_worker_is_killed_in_the_middle(example_store: Path, cl
 def test_analyze_store__no_cluster_answers(example_store: Path):
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}),
-        pytest.raises(InputError, match=r"no scheduler answers at tcp://127.0.0.1:1: .*dask sched"),
+        pytest.raises(
+            InputError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1.*dask sched"
+        ),
     ):
         analyze_store(example_store, scheduler="tcp://127.0.0.1:1", quiet=True)
 

@@ -1,0 +1,107 @@
+"""Where stores are: in a folder of this machine, or wherever fsspec reaches."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ibtools.errors import StoreError
+
+StorePath = str | os.PathLike[str]
+"""A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
+
+_FOREIGN_ERRORS = {"botocore.exceptions": "BotoCoreError", "aiohttp": "ClientError"}
+"""What file systems raise that is no OSError: module and class, looked up only where loaded."""
+
+_HINTS = {
+    "NoCredentialsError": "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
+    "EndpointConnectionError": "check the network, and AWS_ENDPOINT_URL if it is not Amazon's S3",
+}
+
+
+def is_local(path: StorePath) -> bool:
+    """Whether `path` is a plain path rather than an fsspec URL."""
+    return "://" not in str(path)
+
+
+def storage_options(path: StorePath) -> dict[str, Any] | None:
+    """Return what fsspec is told about a file system; None for a plain path.
+
+    Listings are never cached, because other processes write to the same store. On S3, whole objects
+    are read by one request: s3fs else asks for their size first, and lists when there are none. The
+    user's own configuration of fsspec comes before this.
+    """
+    if is_local(path):
+        return None
+    from fsspec.config import conf
+
+    protocol = str(path).partition("://")[0]
+    ours = {"use_listings_cache": False, **({"max_concurrency": 1} if protocol == "s3" else {})}
+    return {**ours, **conf.get(protocol, {})}
+
+
+def list_names(path: StorePath) -> set[str]:
+    """Return the names of what is directly below `path`; none if nothing is there.
+
+    A file is below itself.
+
+    Raises
+    ------
+    StoreError
+        If the file system can't be reached.
+    """
+    if is_local(path):
+        place = Path(path)
+        if place.is_dir():
+            return {entry.name for entry in place.iterdir()}
+        return {place.name} if place.exists() else set()
+    with reaching(path, "can't be reached"):
+        from fsspec.core import url_to_fs
+
+        system, place = url_to_fs(os.fspath(path), **(storage_options(path) or {}))
+        try:
+            found = system.ls(place, detail=False)
+        except FileNotFoundError:
+            return set()
+        return {name.rstrip("/").rpartition("/")[2] for name in found}
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that reading and writing raise: OSError, and those of loaded libraries."""
+    loaded = ((sys.modules.get(name), error) for name, error in _FOREIGN_ERRORS.items())
+    return (OSError, *(getattr(module, error) for module, error in loaded if module))
+
+
+def reason(err: Exception) -> str:
+    """Return why reading or writing failed, and what to do about it where that is known."""
+    said = getattr(err, "strerror", None) or str(err)
+    hint = _HINTS.get(type(err).__name__)
+    return f"{said}; {hint}" if hint else said
+
+
+@contextmanager
+def reaching(path: StorePath, failure: str) -> Iterator[None]:
+    """Turn whatever opening a file system or a store raises into one clear error.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store.
+    failure : str
+        What failed, such as "the store can't be opened".
+
+    Raises
+    ------
+    StoreError
+        With the reason, and what to do about it where that is known.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except (ValueError, ImportError) as err:  # damaged metadata; s3fs is not installed
+        raise StoreError(f"{path}: {failure}: {err}") from err
+    except storage_errors() as err:
+        raise StoreError(f"{path}: {failure}: {reason(err)}") from err
