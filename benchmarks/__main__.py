@@ -1,6 +1,6 @@
 """A short version of every measurement, as one table."""
 
-from benchmarks import analysing, chance, checking, counting, distances, recording
+from benchmarks import analysing, chance, checking, counting, distances, recording, remote
 from benchmarks.table import print_table
 
 if __name__ == "__main__":  # worker processes import this module
@@ -12,5 +12,6 @@ if __name__ == "__main__":  # worker processes import this module
             *checking.rows(epochs=400),
             *distances.rows(seconds=0.5),
             *recording.rows(),
+            *remote.rows(epochs=400),
         ]
     )
