@@ -145,7 +145,9 @@ def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
     layers = layers_of(*[10] * 10)
     plan = plan_of(layers, repeats=1000, epochs=5100, samples=4096)
     pending = np.ones((1, 1000, 5100), bool)
-    windows = pending_windows(pending, plan.window_epochs, n_layers=10, estimators=[Exact()])
+    windows = pending_windows(
+        pending, plan.window_epochs(CLUSTER_JOB_BYTES), n_layers=10, estimators=[Exact()]
+    )
     seen, workers = np.zeros((1000, 5100), int), CountingWorkers()
     for window in analyze_windows(
         windows,
@@ -158,7 +160,7 @@ def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
         job_bytes=CLUSTER_JOB_BYTES,
     ):
         assert not np.isnan(window.statistics).any()
-        assert window.statistics.nbytes < 2**20
+        assert window.statistics.nbytes < 2**22
         seen[window.repeat, window.epochs] += 1
     assert (seen == 1).all()
     assert math.prod((1000, 5100 // 51, 10)) == 10**6
