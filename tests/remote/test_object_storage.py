@@ -180,7 +180,7 @@ def test_export_results__to_a_bucket_is_refused(example_store: Path, tmp_path: P
     with pytest.raises(InputError, match="give a local folder, and copy it"):
         ibtools.export_results(example_store, "s3://bucket/tables")
     with pytest.raises(InputError, match="only stores are written to s3://"):
-        ibtools.reproduce("syn", "s3://bucket/results", tell=print)
+        ibtools.reproduce("quantize", "s3://bucket/results", tell=print)
     assert [path.name for path in tmp_path.iterdir()] == ["example.zarr"]
 
 
