@@ -9,6 +9,7 @@ from benchmarks import (
     distances,
     memory,
     recording,
+    remote,
     tasks,
 )
 from benchmarks.table import print_table
@@ -26,5 +27,6 @@ if __name__ == "__main__":  # worker processes import this module
             *checking.rows(epochs=400),
             *distances.rows(seconds=0.5),
             *recording.rows(),
+            *remote.rows(epochs=400),
         ]
     )
