@@ -79,7 +79,7 @@ def planning_rows(repeats: int = 1000) -> list[Row]:
         n_tasks = sum(
             1
             for window in pending_windows(
-                pending, plan.window_epochs, n_layers=10, estimators=[Exact()]
+                pending, plan.window_epochs(), n_layers=10, estimators=[Exact()]
             )
             for _ in plan.blocks(window.repeat, window.epochs)
         )

@@ -17,8 +17,8 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from xarray.backends import ZarrStore
-from zarr.codecs import TransposeCodec, ZstdCodec
-from zarr.errors import GroupNotFoundError
+from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
+from zarr.errors import ContainsArrayError, GroupNotFoundError
 
 from ibtools.decode import decode
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
@@ -261,16 +261,27 @@ def create_variable(
         fill_value=variable.fill,
         dimension_names=variable.dims,
         attributes=variable.attributes(),
-        filters=_filters(variable) if chunking else "auto",
-        compressors=ZstdCodec(level=3) if chunking else "auto",
+        **(_codecs(variable.dims, np.dtype(dtype).itemsize) if chunking else {}),
     )
 
 
-def _filters(variable: Variable) -> list[TransposeCodec]:
-    """Put the epochs of a value next to each other: from one to the next few codes change."""
-    epoch = variable.dims.index("epoch")
-    others = [axis for axis in range(len(variable.dims)) if axis != epoch]
-    return [TransposeCodec(order=(*others, epoch))]
+def _codecs(dims: tuple[str, ...], itemsize: int) -> dict[str, Any]:
+    """Choose how a chunk is encoded; docs/store.md shows what was measured.
+
+    The values that one unit has for one sample lie side by side, epoch after epoch: they change
+    little. A partition has new numbers in every epoch, and stays in its order.
+    """
+    if dims != CUBE:
+        return {"compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=4)}
+    order = tuple(CUBE.index(dim) for dim in ("repeat", "layer", "unit", "sample", "epoch"))
+    return {
+        "filters": TransposeCodec(order=order),
+        "compressors": ZstdCodec(level=5)
+        if itemsize == 1
+        else BloscCodec(
+            cname="zstd", clevel=1, shuffle="bitshuffle", typesize=itemsize, blocksize=2**19
+        ),
+    }
 
 
 def dtype_name(array: zarr.Array[Any]) -> str:
@@ -349,7 +360,7 @@ def _find_group(
                 use_consolidated=use_consolidated,
                 storage_options=storage_options(path),
             )
-        except GroupNotFoundError:
+        except (GroupNotFoundError, ContainsArrayError):
             return None
 
 
