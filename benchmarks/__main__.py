@@ -1,14 +1,29 @@
 """A short version of every measurement, as one table."""
 
-from benchmarks import analysing, chance, checking, counting, distances, recording, remote
+from benchmarks import (
+    analysing,
+    big_layer,
+    chance,
+    checking,
+    counting,
+    distances,
+    memory,
+    recording,
+    remote,
+    tasks,
+)
 from benchmarks.table import print_table
 
 if __name__ == "__main__":  # worker processes import this module
     print_table(
         [
             *counting.rows(seconds=0.5),
+            *counting.scaling_rows(seconds=1.0),
             *chance.rows(seconds=0.5),
             *analysing.rows(epochs=400),
+            *memory.rows((1, 3)),
+            *big_layer.rows(n_samples=5000, n_units=20_000, memory="320MiB"),
+            *tasks.rows(n_tasks=500),
             *checking.rows(epochs=400),
             *distances.rows(seconds=0.5),
             *recording.rows(),

@@ -13,18 +13,21 @@ from ibtools.errors import StoreError, unknown_name
 from ibtools.schema import Keep, Variable, store_variables
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
-CHUNK_BYTES = 2**21
-"""Aim for the size of a chunk, uncompressed: large against the cost of a request, small in
-memory."""
+BLOCK_BYTES = 2**27
+"""A block of snapshots, all layers and their padding, never grows beyond this unless a single
+snapshot does: a recording has two in memory, one that gathers and one that is being written."""
+
+LAYER_BYTES = 2**25
+"""The same for the block of one layer, which an analysis reads at once."""
+
+CHUNK_BYTES = 2**22
+"""A chunk is cut by samples beyond this, so that it is put in order in the processor's cache."""
 
 SHARD_BYTES = 2**28
 """A shard never grows beyond this unless a single snapshot of one layer does."""
 
 CHUNK_UNITS = 64
 """Units in a chunk at the most: padding of more than this is neither stored nor read."""
-
-CHUNK_SAMPLES = 2**20
-"""Samples in a chunk at the most."""
 
 MAX_BLOCK_EPOCHS = 64
 """Snapshots in a block at the most: what a killed recording loses is at most one block."""
@@ -156,10 +159,10 @@ class Chunking:
 def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
     """Choose how a cube is cut.
 
-    A chunk holds one repeat, one layer, all samples and a bounded number of units, and as many
-    epochs as make it a good size to read. A shard, which is one file, holds the same block of
-    epochs of all layers where that stays small enough, else of one layer: it is the unit of
-    writing.
+    A chunk holds one repeat, one layer, a bounded number of units, as many epochs as memory allows,
+    because codes that change little from epoch to epoch are what compresses, and all samples or an
+    equal part of them. A shard, which is one file, holds the same block of epochs of all layers
+    where that stays small enough, else of one layer: it is the unit of writing.
 
     Parameters
     ----------
@@ -177,16 +180,18 @@ def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
     --------
     >>> sizes = {"repeat": 50, "epoch": 1600, "layer": 6, "sample": 4096, "unit": 10}
     >>> choose_chunking(sizes, itemsize=1).chunks
-    (1, 51, 1, 4096, 10)
+    (1, 64, 1, 4096, 10)
     """
     units = min(sizes["unit"], CHUNK_UNITS)
-    samples = min(sizes["sample"], CHUNK_SAMPLES)
-    aim = CHUNK_BYTES // (samples * units * itemsize)
-    epochs = max(1, min(aim, sizes["epoch"], MAX_BLOCK_EPOCHS))
-    padded_samples = math.ceil(sizes["sample"] / samples) * samples
     padded_units = math.ceil(sizes["unit"] / units) * units
-    snapshots = epochs * padded_samples * padded_units * itemsize
-    layers = sizes["layer"] if snapshots * sizes["layer"] <= SHARD_BYTES else 1
+    layer = sizes["sample"] * padded_units * itemsize
+    snapshot = layer * sizes["layer"]
+    most = min(BLOCK_BYTES // snapshot, LAYER_BYTES // layer, MAX_BLOCK_EPOCHS)
+    epochs = max(1, min(most, sizes["epoch"]))
+    parts = math.ceil(sizes["sample"] * epochs * units * itemsize / CHUNK_BYTES)
+    samples = math.ceil(sizes["sample"] / parts)
+    padded_samples = math.ceil(sizes["sample"] / samples) * samples
+    layers = sizes["layer"] if epochs * snapshot <= SHARD_BYTES else 1
     return Chunking(
         (1, epochs, 1, samples, units), (1, epochs, layers, padded_samples, padded_units)
     )
@@ -199,7 +204,7 @@ def choose_partition_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunki
     --------
     >>> sizes = {"repeat": 10, "epoch": 1500, "layer": 8, "sample": 70_000}
     >>> choose_partition_chunking(sizes, itemsize=4).chunks
-    (1, 7, 1, 70000)
+    (1, 59, 1, 17500)
     """
     cube = choose_chunking({**sizes, "unit": 1}, itemsize)
     return Chunking(cube.chunks[:-1], cube.shards[:-1])

@@ -84,6 +84,18 @@ class RepeatWriter:
         """Which epochs of the schedule are on disk, (epoch,), bool."""
         return self._rows["complete"].copy()
 
+    @property
+    def block_size(self) -> int:
+        """How many epochs of the schedule are written at once."""
+        return self._block_size
+
+    def ends_block(self, epoch: int) -> bool:
+        """Whether the snapshot of a scheduled epoch is the last of its block."""
+        return self._ends_block(_position(self._epochs, epoch, "epoch"))
+
+    def _ends_block(self, position: int) -> bool:
+        return (position + 1) % self._block_size == 0 or position + 1 == len(self._epochs)
+
     def add_snapshot(self, epoch: int, layers: Mapping[str, LayerValues]) -> bool:
         """Add the snapshot of one scheduled epoch.
 
@@ -114,7 +126,7 @@ class RepeatWriter:
         self._block[position] = {
             spec.name: _Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers
         }
-        if (position + 1) % self._block_size and position + 1 < len(self._epochs):
+        if not self._ends_block(position):
             return False
         self.commit()
         return True

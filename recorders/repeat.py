@@ -1,18 +1,25 @@
-"""Recording one repeat: write what an engine reports, retry failures, checkpoint after blocks."""
+"""Recording one repeat: write what an engine reports, retry failures, checkpoint after blocks.
+
+The engine goes on while a second thread encodes and writes what it reported.
+"""
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
 import zarr
 
 from ibtools.errors import RecordingError
+from ibtools.info import row_bytes
+from ibtools.layout import BLOCK_BYTES
 from ibtools.progress import Progress
+from ibtools.recorders.background import Background
 from ibtools.recorders.checkpoint import delete_checkpoint, load_checkpoint, save_checkpoint
 from ibtools.recorders.engine import Engine, EpochReport, Training
 from ibtools.recorders.recording import Recording
-from ibtools.snapshots import LayerValues
+from ibtools.snapshots import History, LayerValues
 from ibtools.store import read_array
 from ibtools.writer import RepeatWriter
 
@@ -60,6 +67,8 @@ class RepeatRecorder:
         self._repeat = repeat
         self._progress = progress
         self._writer = RepeatWriter(group, repeat)
+        self._background = Background(_most_waiting(recording, self._writer.block_size))
+        self._histories: list[tuple[int, History]] = []
         self._required = recording.required_accuracy()
         self._failed = False
 
@@ -69,18 +78,25 @@ class RepeatRecorder:
         checkpoint = load_checkpoint(self._group, self._repeat)
         if checkpoint is not None:
             self._progress.update(checkpoint[0] + settings.prefit)
-        for attempt in range(self._first_attempt(), settings.max_attempts):
-            training = self._recording.training(self._repeat, attempt)
-            if checkpoint is None:
-                self._start(training, attempt)
-            self._failed = False
-            engine.train(training, self._on_epoch, resume=checkpoint)
-            if not self._failed:
-                break
-            checkpoint = None
-            delete_checkpoint(self._group, self._repeat)
+        with self._background:
+            for attempt in range(self._first_attempt(), settings.max_attempts):
+                self._attempt(engine, attempt, checkpoint)
+                if not self._failed:
+                    break
+                checkpoint = None
+                delete_checkpoint(self._group, self._repeat)
         self._writer.finish("failed" if self._failed else "trained")
         delete_checkpoint(self._group, self._repeat)
+
+    def _attempt(self, engine: Engine, attempt: int, checkpoint: tuple[int, bytes] | None) -> None:
+        """Train once; all that it reported has been handed to the writer when this returns."""
+        training = self._recording.training(self._repeat, attempt)
+        if checkpoint is None:
+            self._start(training, attempt)
+        self._failed = False
+        engine.train(training, self._on_epoch, resume=checkpoint)
+        self._background.wait()
+        self._add_histories(self._take_histories())
 
     def _first_attempt(self) -> int:
         row = self._repeat - self._recording.settings.first_repeat
@@ -94,22 +110,58 @@ class RepeatRecorder:
     def _on_epoch(self, report: EpochReport) -> bool:
         """Write what an epoch brings; return whether to go on."""
         if report.history is not None:
-            self._writer.add_history(report.epoch, report.history)
+            self._histories.append((report.epoch, report.history))
             self._progress.update()
             self._failed = (
                 report.epoch >= self._recording.settings.patience
                 and report.history.train_accuracy < self._required
             )
         if report.epoch in self._scheduled:
-            self._add_snapshot(report)
+            self._hand_over(report)
         return not self._failed
 
-    def _add_snapshot(self, report: EpochReport) -> None:
-        snapshot = report.snapshot()
-        if report.epoch == self._last:
-            self._writer.set_recomputed(count_differences(snapshot, report.recompute()))
-        if self._writer.add_snapshot(report.epoch, snapshot):
-            save_checkpoint(self._group, self._repeat, report.epoch, report.state())
+    def _hand_over(self, report: EpochReport) -> None:
+        """Take of a report what is only there now, and let the second thread write it."""
+        epoch, snapshot = report.epoch, report.snapshot()
+        last = epoch == self._last
+        differences = count_differences(snapshot, report.recompute()) if last else None
+        state = report.state() if self._writer.ends_block(epoch) else None
+        histories = self._take_histories()
+        self._background.run(
+            partial(self._write, histories, epoch, snapshot, differences=differences, state=state)
+        )
+
+    def _write(
+        self,
+        histories: list[tuple[int, History]],
+        epoch: int,
+        snapshot: dict[str, LayerValues],
+        *,
+        differences: int | None,
+        state: bytes | None,
+    ) -> None:
+        """Write a snapshot, and the checkpoint once its block is on disk; in the second thread."""
+        self._add_histories(histories)
+        if differences is not None:
+            self._writer.set_recomputed(differences)
+        self._writer.add_snapshot(epoch, snapshot)
+        if state is not None:
+            save_checkpoint(self._group, self._repeat, epoch, state)
+
+    def _take_histories(self) -> list[tuple[int, History]]:
+        taken, self._histories = self._histories, []
+        return taken
+
+    def _add_histories(self, histories: list[tuple[int, History]]) -> None:
+        for epoch, history in histories:
+            self._writer.add_history(epoch, history)
+
+
+def _most_waiting(recording: Recording, block_size: int) -> int:
+    """Return how many snapshots may wait for the writer: a block, of bounded bytes."""
+    spec = recording.store_spec()
+    snapshot = spec.n_samples * sum(row_bytes(layer, "codes") for layer in spec.layers)
+    return max(1, min(block_size, BLOCK_BYTES // snapshot))
 
 
 def count_differences(first: Mapping[str, LayerValues], second: Mapping[str, LayerValues]) -> int:

@@ -7,16 +7,15 @@ Every kind of detail works with every estimator that counts states.
 from ibtools.analysis.details.graph import details, permutation_test
 from ibtools.analysis.details.kinds import (
     DETAILS,
-    About,
     Classes,
     Detail,
     DetailLike,
     Layers,
-    Permutations,
     Prediction,
     Splits,
     Units,
 )
+from ibtools.analysis.details.options import About, Permutations
 from ibtools.analysis.details.results import DetailsReport, details_store, open_details
 
 __all__ = [

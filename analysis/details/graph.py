@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ibtools.analysis.details.kinds import (
     Detail,
     DetailLike,
-    Permutations,
     get_details,
 )
+from ibtools.analysis.details.options import Permutations
 from ibtools.analysis.details.snapshots import (
     UNIT_STATISTICS,
     Snapshots,

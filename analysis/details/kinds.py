@@ -1,13 +1,11 @@
 """The kinds of details: what each computes from the partitions of a network's layers."""
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ibtools.analysis.chance import chance_levels
 from ibtools.analysis.class_information import class_entropies, class_information
@@ -21,12 +19,6 @@ from ibtools.analysis.information import (
     largest_entropy,
 )
 from ibtools.analysis.partition import partition_block
-from ibtools.analysis.permutations import (
-    FEWEST,
-    PermutationTest,
-    permuted_information,
-    snapshot_seed,
-)
 from ibtools.errors import InputError, unknown_name
 
 Coordinates = dict[str, NDArray[Any]]
@@ -81,7 +73,7 @@ class Detail(Protocol):
 
 
 @dataclass(frozen=True)
-class _Plain:
+class PlainDetail:
     """A kind without options."""
 
     kind: ClassVar[str]
@@ -107,7 +99,7 @@ class _Plain:
 
 
 @dataclass(frozen=True)
-class Classes(_Plain):
+class Classes(PlainDetail):
     """Entropies within each class, and information about being of it: one against the rest.
 
     Notes
@@ -141,7 +133,7 @@ class Classes(_Plain):
 
 
 @dataclass(frozen=True)
-class Layers(_Plain):
+class Layers(PlainDetail):
     """Information that every two layers share, I(T_i;T_j).
 
     Notes
@@ -169,7 +161,7 @@ class Layers(_Plain):
 
 
 @dataclass(frozen=True)
-class Prediction(_Plain):
+class Prediction(PlainDetail):
     """Information about the class that the network predicts.
 
     Notes
@@ -197,14 +189,14 @@ class Prediction(_Plain):
         values = np.empty((2, len(snapshots), len(snapshots.labels)))
         entropies = np.empty(len(snapshots))
         for b, prediction in enumerate(np.asarray(snapshots.prediction)):
-            values[:, b] = _information(snapshots.labels[:, b], prediction, n_classes)
+            values[:, b] = label_information(snapshots.labels[:, b], prediction, n_classes)
             entropies[b] = entropy(np.bincount(prediction))
         names = ("mi_t_prediction", "mi_t_prediction_null")
         return {**dict(zip(names, values, strict=True)), "entropy_prediction": entropies}
 
 
 @dataclass(frozen=True)
-class Splits(_Plain):
+class Splits(PlainDetail):
     """The ordinary results over all, the training and the test samples, each as if alone.
 
     Notes
@@ -261,7 +253,7 @@ def _splits(subject: Subject) -> dict[str, NDArray[np.bool_]]:
 
 
 @dataclass(frozen=True)
-class Units(_Plain):
+class Units(PlainDetail):
     """Entropy and information about the label of every single unit."""
 
     kind: ClassVar[str] = "units"
@@ -277,158 +269,10 @@ class Units(_Plain):
         return dict(zip(names, np.asarray(snapshots.units), strict=True))
 
 
-@dataclass(frozen=True, eq=False)
-class About(_Plain):
-    """Information about another discrete label S of the samples, I(T;S).
-
-    Parameters
-    ----------
-    label_name : str
-        What S is called: letters, digits, dots, hyphens and underscores.
-    values : array_like, (sample,), integer, bool or str
-        S of every sample, in the order of the store.
-
-    Raises
-    ------
-    InputError
-        If the name has other characters, or the values are not one discrete value per sample.
-
-    Examples
-    --------
-    >>> About("parity", [0, 1, 1, 0]).name
-    'by-parity'
-    """
-
-    label_name: str
-    values: ArrayLike
-    codes: NDArray[np.int64] = field(init=False, repr=False)
-
-    kind: ClassVar[str] = "by"
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.label_name, re.ASCII):
-            raise InputError(
-                "the name of a label must be of letters, digits, dots, hyphens and underscores, "
-                f"found {self.label_name!r}"
-            )
-        values = np.asarray(self.values)
-        if values.ndim != 1 or values.dtype.kind not in "iubUT":
-            raise InputError(
-                f"the label {self.label_name} must be one whole number or word per sample, found "
-                f"{values.dtype} of shape {values.shape}; put continuous values into bins first"
-            )
-        codes = np.unique(values, return_inverse=True)[1].astype(np.int64)
-        object.__setattr__(self, "codes", codes)
-
-    @property
-    def name(self) -> str:
-        """The kind and the name of the label."""
-        return f"by-{self.label_name}"
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What S is, and how much there is to know of it."""
-        counts = np.bincount(self.codes)
-        return {
-            "label_name": self.label_name,
-            "label_values": counts.size,
-            "label_checksum": f"sha256:{hashlib.sha256(self.codes.tobytes()).hexdigest()}",
-            "entropy_s": entropy(counts),
-        }
-
-    def validate(self, subject: Subject) -> None:
-        """Check that there is a value for every sample."""
-        if self.codes.size != subject.label.size:
-            raise InputError(
-                f"the label {self.label_name} must have one value for each of the "
-                f"{subject.label.size} samples of the store, found {self.codes.size}"
-            )
-
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
-        """Compute (block, layer)."""
-        n_values = int(self.codes.max()) + 1
-        found = [_information(labels, self.codes, n_values) for labels in snapshots.labels]
-        return dict(zip(("mi_ts", "mi_ts_null"), np.stack(found, axis=2), strict=True))
-
-
-@dataclass(frozen=True)
-class Permutations(_Plain):
-    """A permutation test of I(T;Y): mean and deviation under permuted labels, z and p.
-
-    Parameters
-    ----------
-    n_permutations : int, optional
-        How many to draw for every snapshot and layer.
-    seed : int, optional
-        Decides, with repeat, epoch and layer, what is drawn; nothing else does.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two permutations, or the seed is negative.
-
-    Notes
-    -----
-    The mean estimates `mi_ty_null`, which is exact and costs next to nothing; permutations are for
-    z and p. See `ibtools.analysis.permutations.PermutationTest` for their definition. Permutations
-    treat the labels as exchangeable and the states as given: p is about these samples, and says
-    nothing of other samples or another training.
-
-    Examples
-    --------
-    >>> Permutations(100).name
-    'permutations-100-0'
-    """
-
-    n_permutations: int = 1000
-    seed: int = 0
-
-    kind: ClassVar[str] = "permutations"
-
-    def __post_init__(self) -> None:
-        if self.n_permutations < FEWEST:
-            raise InputError(
-                f"at least {FEWEST} permutations are needed, found {self.n_permutations}"
-            )
-        if self.seed < 0:
-            raise InputError(f"a seed must not be negative, found {self.seed}")
-
-    @property
-    def name(self) -> str:
-        """The kind, the number of permutations and the seed."""
-        return f"permutations-{self.n_permutations}-{self.seed}"
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """The options."""
-        return {"n_permutations": self.n_permutations, "seed_of_permutations": self.seed}
-
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
-        """Compute (block, layer)."""
-        names = ("permuted_mean", "permuted_sd", "permuted_z", "permuted_p")
-        found = np.empty((len(names), len(snapshots), len(subject.layers)))
-        classes = np.bincount(subject.label)
-        for index, (layer, labels) in enumerate(zip(subject.layers, snapshots.labels, strict=True)):
-            spectra = label_spectra(labels, subject.label, subject.n_classes)
-            _, observed = information_of_spectra(*spectra, n_samples=subject.label.size)
-            for b, (repeat, epoch) in enumerate(
-                zip(snapshots.repeat, snapshots.epoch, strict=True)
-            ):
-                seed = snapshot_seed(
-                    self.seed, repeat=int(repeat), epoch=int(epoch), layer=layer.name
-                )
-                permuted = permuted_information(
-                    spectra[0].select(b), classes, n_permutations=self.n_permutations, seed=seed
-                )
-                test = PermutationTest.of(float(observed[b]), permuted, subject.label.size)
-                found[:, b, index] = test.mean, test.sd, test.z, test.p
-        return dict(zip(names, found, strict=True))
-
-
-def _information(
+def label_information(
     labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int
 ) -> NDArray[np.float64]:
-    """Return I(T;Y) and its chance level of a block of partitions, (2, block)."""
+    """Compute I(T;Y) and its chance level of a block of partitions, (2, block), in bits."""
     spectra = label_spectra(labels, y, n_classes)
     _, information = information_of_spectra(*spectra, n_samples=y.size)
     return np.stack([information, chance_levels(*spectra[:2])])
@@ -437,7 +281,7 @@ def _information(
 DetailLike = str | Detail
 """A kind of detail, or its name if it has no options."""
 
-DETAILS: Mapping[str, type[_Plain]] = {
+DETAILS: Mapping[str, type[PlainDetail]] = {
     kind.kind: kind for kind in (Classes, Layers, Prediction, Splits, Units)
 }
 """The kinds that a name is enough for."""

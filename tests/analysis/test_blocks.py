@@ -15,7 +15,6 @@ from ibtools.analysis.scheduling import CLUSTER_JOB_BYTES
 from ibtools.analysis.tasks import Source
 from ibtools.analysis.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
-from ibtools.layout import choose_chunking
 from ibtools.snapshots import LayerSpec
 
 N_EXACT = len(Exact().variables)
@@ -35,6 +34,14 @@ class FakeArray:
         return len(self.shape)
 
 
+def cut(sizes: dict[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Cut a cube of bytes as a store might be: chunks of 2 MiB, shards of all layers."""
+    units = min(sizes["unit"], 64)
+    epochs = max(1, min(2**21 // (sizes["sample"] * units), sizes["epoch"], 64))
+    chunk = (1, epochs, 1, sizes["sample"], units)
+    return chunk, (1, epochs, sizes["layer"], sizes["sample"], -(-sizes["unit"] // units) * units)
+
+
 def plan_of(
     layers: list[LayerSpec],
     *,
@@ -50,11 +57,9 @@ def plan_of(
     sizes = {
         "repeat": repeats, "epoch": epochs, "layer": len(layers), "sample": samples, "unit": units,
     }  # fmt: skip
-    chunking = choose_chunking(sizes, 1)
     shape = tuple(sizes.values())
-    array = FakeArray(
-        shape, chunks or chunking.chunks, None if chunks else chunking.shards, np.dtype("u1")
-    )
+    chunk, shard = (chunks, None) if chunks else cut(sizes)
+    array = FakeArray(shape, chunk, shard, np.dtype("u1"))
     cost = Cost([parse_estimator(estimator)], budget, threads)
     return Plan.of({"code": array}, tuple(layers), cost, n_threads=threads)
 
@@ -96,17 +101,17 @@ def test_plan__a_task_reads_whole_shards_of_syn():
 
 
 def test_plan__less_memory_makes_smaller_blocks():
-    def cut(budget: int, threads: int) -> tuple[int, int, bool]:
+    def chosen(budget: int, threads: int) -> tuple[int, int, bool]:
         plan = plan_of(
             layers_of(*[64] * 4), epochs=1000, samples=1024, budget=budget, threads=threads
         )
         (run,) = plan.runs
         return run.epochs, run.group, run.in_parts
 
-    assert cut(2**28, 2) == (64, 4, False)  # whole shards
-    assert cut(2**28, 8) == (32, 2, False)  # some layers of a shard, as even as it goes
-    assert cut(2**26, 8) == (32, 1, False)
-    assert cut(7 * 2**20, 8) == (10, 1, False)  # some epochs of a chunk, one task at a time
+    assert chosen(2**28, 2) == (64, 4, False)  # whole shards
+    assert chosen(2**28, 8) == (32, 2, False)  # some layers of a shard, as even as it goes
+    assert chosen(2**26, 8) == (32, 1, False)
+    assert chosen(7 * 2**20, 8) == (10, 1, False)  # some epochs of a chunk, one task at a time
 
 
 def test_plan__more_threads_than_shards_leave_none_idle():

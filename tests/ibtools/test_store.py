@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from zarr.codecs import BloscCodec
 
 import ibtools
 from ibtools.decode import dequantise, softmax
@@ -17,7 +18,7 @@ from ibtools.info import format_info, store_info
 from ibtools.layout import Chunking, StoreSpec, choose_chunking
 from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
 from ibtools.snapshots import History, LayerSpec, LayerValues
-from ibtools.store import create_store, open_group, open_store
+from ibtools.store import consolidate, create_store, open_group, open_store
 from ibtools.writer import RepeatWriter
 from tests.conftest import LABEL, example_snapshots
 
@@ -59,6 +60,7 @@ def test_open_zarr__shows_the_labelled_cube_without_ibtools(example_store: Path)
 def test_open_zarr__needs_no_import_of_ibtools(example_store: Path):
     program = (
         f"import sys, xarray; ds = xarray.open_zarr({str(example_store)!r}); "
+        "ds.load(); "
         "assert ds.code.ndim == 5 and not any(m.startswith('ibtools') for m in sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
@@ -242,6 +244,25 @@ def test_choose_chunking__large_layers():
     assert found == Chunking((1, 1, 1, 70_000, 64), (1, 1, 1, 70_000, 5440))
 
 
+@pytest.mark.parametrize(
+    ("samples", "units", "layers", "itemsize", "epochs"),
+    [
+        (4096, 10, 6, 1, 64),  # SYN: what a killed recording may lose
+        (70_000, 16, 5, 1, 23),  # MNIST: the memory of a recording
+        (70_000, 64, 1, 1, 7),  # one wide layer: the memory of an analysis
+        (4096, 10, 6, 4, 64),
+        (70_000, 16, 5, 4, 5),
+    ],
+)
+def test_choose_chunking__blocks_are_long_until_memory_ends(
+    samples: int, units: int, layers: int, itemsize: int, epochs: int
+):
+    sizes = {"repeat": 1, "epoch": 1600, "layer": layers, "sample": samples, "unit": units}
+    found = choose_chunking(sizes, itemsize)
+    assert found.chunks == (1, epochs, 1, samples, units)
+    assert found.shards == (1, epochs, layers, samples, units)
+
+
 def test_choose_chunking__shards_are_multiples_of_chunks():
     for unit in (1, 63, 64, 65, 1000):
         for sample in (1, 4096, 2**20 + 1):
@@ -265,6 +286,80 @@ def test_writer__padding_chunks_are_not_stored(tmp_path: Path):
         shard = tmp_path / name / "code" / "c" / "0" / "0" / "0" / "0" / "0"
         sizes[name] = shard.stat().st_size
     assert sizes["both"] - sizes["wide"] < 64 * 4
+
+
+EARLIER_CODECS = {"compressors": BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")}
+
+
+def store_in_earlier_layout(path: Path) -> zarr.Group:
+    """Create a store as it was cut and encoded before: epochs outermost, bits shuffled."""
+    group = create_store(path, small_spec())
+    cube = group["code"]
+    group.create_array(
+        "code",
+        shape=cube.shape,
+        chunks=(1, 1, 1, 4, 3),
+        shards=(1, 1, 2, 4, 3),
+        dtype="uint8",
+        fill_value=0,
+        dimension_names=cube.metadata.dimension_names,
+        attributes=cube.attrs.asdict(),
+        overwrite=True,
+        **EARLIER_CODECS,
+    )
+    consolidate(path)
+    return open_group(path, "r+")
+
+
+def test_store__of_an_earlier_layout_is_recorded_and_read_as_any_other(tmp_path: Path):
+    groups = {
+        "earlier": store_in_earlier_layout(tmp_path / "earlier"),
+        "now": create_store(tmp_path / "now", small_spec()),
+    }
+    for group in groups.values():
+        for repeat in (0, 1):
+            writer = RepeatWriter(group, repeat)
+            writer.add_snapshot(0, snapshot(repeat))
+            writer.add_snapshot(5, snapshot(7 * repeat))
+            writer.finish("trained")
+    assert groups["earlier"]["code"].metadata != groups["now"]["code"].metadata
+    earlier, now = (open_store(tmp_path / name).load() for name in groups)
+    xr.testing.assert_equal(earlier, now)
+    for name in groups:
+        ibtools.analyze_store(tmp_path / name, quiet=True)
+    earlier, now = (ibtools.open_results(tmp_path / name).load() for name in groups)
+    xr.testing.assert_equal(earlier, now)
+
+
+def test_create_store__codecs_are_those_of_every_zarr_reader(tmp_path: Path):
+    """Codes and values lie epoch by epoch, each beside its own; a partition stays in its order."""
+    layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
+    cubes = create_store(tmp_path / "cubes", small_spec(layers=layers))
+    partition = create_store(tmp_path / "partition", small_spec(keep="partition"))
+    found = {}
+    for array in (cubes["code"], cubes["activation"], partition["partition"]):
+        (sharding,) = array.metadata.to_dict()["codecs"]
+        found[array.name] = [codec["name"] for codec in sharding["configuration"]["codecs"]]
+    assert found == {
+        "/code": ["transpose", "bytes", "zstd"],
+        "/activation": ["transpose", "bytes", "blosc"],
+        "/partition": ["bytes", "blosc"],
+    }
+
+
+def test_writer__codes_that_change_little_are_small_on_disk(tmp_path: Path):
+    layers = (LayerSpec("only", 8, "relu", 8),)
+    spec = small_spec(
+        layers=layers, repeats=(0,), epochs=tuple(range(64)), label=np.zeros(500, int)
+    )
+    writer = RepeatWriter(create_store(tmp_path / "s.zarr", spec), 0)
+    rng = np.random.default_rng(0)
+    start = rng.integers(0, 200, (500, 8))
+    for epoch in range(64):
+        start = start + (rng.random(start.shape) < 0.05)
+        writer.add_snapshot(epoch, {"only": LayerValues(start.astype("uint8"), 1.0)})
+    (shard,) = [path for path in (tmp_path / "s.zarr" / "code").rglob("0") if path.is_file()]
+    assert shard.stat().st_size < 64 * 500 * 8 / 3
 
 
 def test_writer__round_trip_is_identical(tmp_path: Path):
@@ -334,12 +429,14 @@ def test_writer__unknown_epoch_and_repeat(tmp_path: Path):
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
+import ibtools.layout
 from ibtools.errors import StoreError
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec, LayerValues
 from ibtools.store import create_store, open_store
 from ibtools.writer import RepeatWriter
 
+ibtools.layout.MAX_BLOCK_EPOCHS = 8
 layer = LayerSpec("wide", 64, "relu", 8)
 group = create_store(
     sys.argv[1],

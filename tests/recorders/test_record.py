@@ -1,8 +1,11 @@
+import asyncio
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +23,11 @@ from ibtools.errors import (
 )
 from ibtools.recorders import record as record_module
 from ibtools.recorders import workers as workers_module
+from ibtools.recorders.checkpoint import load_checkpoint
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
 from ibtools.recorders.repeat import count_differences, load_engine
 from ibtools.snapshots import LayerValues
-from ibtools.store import open_raw
+from ibtools.store import open_group, open_raw
 from tests.recorders.fake_engine import FakeEngine
 
 SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
@@ -120,6 +124,48 @@ def test_record__killed_at_any_write_resumes_to_the_same_bytes(
         assert files(path) == expected, write
         write += step
     assert write > 100
+
+
+def test_record__a_disk_that_fills_up_ends_the_training(tmp_path: Path, monkeypatch):
+    """The second thread's error reaches the caller; what was complete stays and is gone on from."""
+    record_fake(tmp_path / "whole", repeats=1)
+    path, original = tmp_path / "s.zarr", LocalStore.set
+
+    async def full(self, key, value, *arguments, **options):
+        if key.startswith("code/c/0/1"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await original(self, key, value, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "set", full)
+        with pytest.raises(StoreError, match="writing failed: No space left on device"):
+            record_fake(path, repeats=1)
+    assert xr.open_zarr(path)["complete"].values.tolist() == [[True] * 2 + [False] * 4]
+    checkpoint = load_checkpoint(open_group(path), 0)
+    assert checkpoint is not None
+    assert checkpoint[0] == 2
+    record_fake(path, repeats=1, resume=True)
+    assert files(path) == files(tmp_path / "whole")
+
+
+def test_record__trains_while_a_block_is_written(tmp_path: Path, monkeypatch):
+    trained_on, original, report = threading.Event(), LocalStore.set, FakeEngine._report
+    waited = []
+
+    async def slow(self, key, value, *arguments, **options):
+        if key.startswith("code/c/0/0"):
+            waited.append(await asyncio.to_thread(trained_on.wait, 20))
+        await original(self, key, value, *arguments, **options)
+
+    def reporting(self, training, epoch, value):
+        if epoch == 3:  # the first block ends with epoch 2
+            trained_on.set()
+        return report(self, training, epoch, value)
+
+    monkeypatch.setattr(LocalStore, "set", slow)
+    monkeypatch.setattr(FakeEngine, "_report", reporting)
+    record_fake(tmp_path / "s.zarr", repeats=1)
+    assert waited == [True]
 
 
 def test_record__resume_does_not_train_again_what_is_finished(tmp_path: Path, monkeypatch):
