@@ -8,6 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, Self
 
@@ -205,11 +206,11 @@ class Plan:
             for run in self.runs
         )
 
-    @property
-    def window_epochs(self) -> int:
-        """Epochs whose results are written at once: as many as make a few tasks."""
+    def window_epochs(self, job_bytes: int = 0) -> int:
+        """Return the epochs whose results are written at once: as many as make a few tasks."""
         longest = max(run.epochs for run in self.runs)
-        return longest * max(1, WINDOW_BYTES // (longest * self.snapshot_bytes))
+        n_bytes = max(WINDOW_BYTES, 4 * job_bytes)
+        return longest * max(1, n_bytes // (longest * self.snapshot_bytes))
 
     def blocks(
         self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None
@@ -231,30 +232,40 @@ class Plan:
             In the order of layers, then epochs.
         """
         for run in self.runs:
+            sizes = cache(partial(self._sizes, run))
             for positions in _near(epochs, run.epochs):
                 for start in range(run.layers.start, run.layers.stop, run.group):
                     layers = slice(start, min(start + run.group, run.layers.stop))
                     known = None if rows is None else rows[positions, layers]
-                    for samples, units, n_bytes, need in self._pieces(run, positions, layers):
+                    for samples, units, n_bytes, need in self._pieces(
+                        run, positions, layers, sizes
+                    ):
                         where = (run.cube.name, repeat, positions, layers, samples, units)
                         yield Block(*where, n_bytes, need, run.in_parts, known)
 
     def _pieces(
-        self, run: Run, epochs: NDArray[np.intp], layers: slice
+        self,
+        run: Run,
+        epochs: NDArray[np.intp],
+        layers: slice,
+        sizes: Callable[[int, int], tuple[int, int]],
     ) -> Iterator[tuple[slice, slice, int, int]]:
         """Yield samples, units, bytes and need of all that is read of some epochs and layers."""
-        n_samples = run.cube.n_samples
+        found = sizes(int(epochs[-1] - epochs[0]) + 1, layers.stop - layers.start)
         if not run.in_parts:
-            span, n_layers = int(epochs[-1] - epochs[0]) + 1, layers.stop - layers.start
-            n_bytes = run.cube.values(span, n_layers, n_samples, run.n_units)
-            need = self.cost.need(run, span, n_layers)
-            yield slice(0, n_samples), slice(0, run.n_units), n_bytes, need
+            yield slice(0, run.cube.n_samples), slice(0, run.n_units), *found
             return
-        n_bytes = run.cube.values(1, 1, run.samples, run.units)
-        need = self.cost.need_of_part(run, run.samples, run.units)
-        for samples in _steps(n_samples, run.samples):
+        for samples in _steps(run.cube.n_samples, run.samples):
             for units in _steps(self.layers[layers.start].n_units, run.units):
-                yield samples, units, n_bytes, need
+                yield samples, units, *found
+
+    def _sizes(self, run: Run, epochs: int, layers: int) -> tuple[int, int]:
+        """Return the bytes and the need of a block; of a part if snapshots are cut."""
+        if run.in_parts:
+            n_bytes = run.cube.values(1, 1, run.samples, run.units)
+            return n_bytes, self.cost.need_of_part(run, run.samples, run.units)
+        n_bytes = run.cube.values(epochs, layers, run.cube.n_samples, run.n_units)
+        return n_bytes, self.cost.need(run, epochs, layers)
 
 
 def _near(epochs: NDArray[np.intp], step: int) -> Iterator[NDArray[np.intp]]:

@@ -173,7 +173,7 @@ def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) 
     """
     if "mi_xt" in variables and "mi_xt" not in results and "note_mi_xt" in results.attrs:
         raise StoreError(
-            f"results of {results.attrs['estimator']} have no I(X;T), which this figure draws: "
+            f"results of {results.attrs['estimator']} have no I(X;T), which is needed here: "
             f"{results.attrs['note_mi_xt']}; ibtools compare draws what they have"
         )
     missing = [name for name in (*variables, *DIMS, "outcome") if name not in results.variables]

@@ -21,6 +21,7 @@ from ibtools.analysis.estimators import (
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
+from ibtools.analysis.report import AnalysisReport
 from ibtools.analysis.result_groups import (
     GROUP,
     note_digested,
@@ -43,65 +44,6 @@ from ibtools.store import (
     open_raw,
     read_array,
 )
-
-
-@dataclass(frozen=True)
-class AnalysisReport:
-    """What an analysis did.
-
-    Parameters
-    ----------
-    estimator : str
-        Specification of the estimator, which is also the name of its results.
-    computed : int
-        Snapshots (repeat and epoch) that were analysed now.
-    skipped : int
-        Snapshots whose results were there already.
-    incomplete : int
-        Scheduled snapshots that are not recorded yet; analyse again after recording.
-    n_clipped, n_values : int, optional
-        Of an estimator with given bounds: how many values lay outside, of how many, in all results
-        that are there now.
-    digested : tuple of str, optional
-        Layers too large for memory, whose partition is not verified: see
-        `ibtools.analysis.digests.RowDigests`.
-    added : tuple of str, optional
-        Variables that the earlier results lacked, for which all were computed anew.
-    """
-
-    estimator: str
-    computed: int
-    skipped: int
-    incomplete: int
-    n_clipped: int | None = None
-    n_values: int | None = None
-    digested: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        added = ""
-        if self.added:
-            added = (
-                "; all anew, because the results were those of an earlier version of ibtools, "
-                f"without {', '.join(self.added)}"
-            )
-        incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
-        clipped = digested = ""
-        if self.n_clipped and self.n_values:
-            share = 100 * self.n_clipped / self.n_values
-            clipped = (
-                f"; {self.n_clipped} of {self.n_values} values ({share:.2g} %) lie outside of the "
-                "bounds and are in the end bins"
-            )
-        if self.digested:
-            digested = (
-                f"; from digests of rows, because --memory is too little for a snapshot: "
-                f"{', '.join(self.digested)}"
-            )
-        return (
-            f"information/{self.estimator}: {self.computed} snapshots analysed, "
-            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{added}"
-        )
 
 
 @overload
@@ -241,9 +183,10 @@ class _Analysis:
         return self._reports(groups, pending, skipped, added)
 
     def _windows(self, pending: NDArray[np.bool_], workers: Workers) -> Iterator[Window]:
+        job_bytes = self._job_bytes(pending, workers)
         windows = pending_windows(
             pending,
-            self.plan.window_epochs,
+            self.plan.window_epochs(job_bytes),
             n_layers=len(self.recording.layers),
             estimators=self.estimators,
         )
@@ -261,7 +204,7 @@ class _Analysis:
             recording=self.recording,
             estimators=self.estimators,
             read_rows=self._read_rows(),
-            job_bytes=self._job_bytes(pending, workers),
+            job_bytes=job_bytes,
         )
 
     def _job_bytes(self, pending: NDArray[np.bool_], workers: Workers) -> int:

@@ -204,9 +204,16 @@ def pending_windows(
     for repeat in range(pending.shape[1]):
         for start in range(0, pending.shape[2], n_epochs):
             todo = pending[:, repeat, start : start + n_epochs].T
-            for which in np.unique(todo[todo.any(axis=1)], axis=0)[::-1]:
+            for which in _kinds(todo[todo.any(axis=1)]):
                 epochs = np.flatnonzero((todo == which).all(axis=1)) + start
                 chosen = tuple(int(index) for index in np.flatnonzero(which))
                 n_statistics = count_statistics([estimators[index] for index in chosen])
                 empty = np.full((len(epochs), n_layers, n_statistics), np.nan)
                 yield Window(repeat, epochs, chosen, empty)
+
+
+def _kinds(todo: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the different rows; nearly always all are the same, and sorting them takes time."""
+    if len(todo) and (todo == todo[0]).all():
+        return todo[:1]
+    return np.unique(todo, axis=0)[::-1]

@@ -21,13 +21,14 @@ from ibtools.analysis.result_groups import GROUP
 from ibtools.analysis.results import analyze_store
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.storage import StorePath
 from ibtools.store import create_store
 from ibtools.writer import RepeatWriter
 
 WIDTHS = (10, 7, 5, 4, 3, 2)
 
 
-def write_store(path: Path, epochs: int, repeats: int = 1) -> None:
+def write_store(path: StorePath, epochs: int, repeats: int = 1) -> None:
     """Write the first of some repeats: codes that change slowly, as in training."""
     names = [f"hidden_{i}" for i in range(1, len(WIDTHS))] + ["output"]
     layers = tuple(

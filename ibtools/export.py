@@ -6,7 +6,8 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
-from ibtools.store import StorePath, open_store
+from ibtools.storage import StorePath, local_folder
+from ibtools.store import open_store
 
 _HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -37,9 +38,12 @@ def export_results(
     ------
     StoreError
         If there is no store at `path`, or it has no results.
+    InputError
+        If `folder` is a URL.
     """
     from ibtools.analysis.results import result_names
 
+    place = local_folder(folder)
     dataset = open_store(path)
     names = result_names(path) if estimators is None else estimators
     if not names:
@@ -47,7 +51,6 @@ def export_results(
             f"{path}: no results to export yet; compute them with: ibtools analyze {path}"
         )
     information = [_table(ibtools.open_results(path, estimator=name), name) for name in names]
-    place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     files = place / "information.csv", place / "accuracy.csv"
     _write_rows(information, files[0])

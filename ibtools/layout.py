@@ -161,8 +161,8 @@ def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
 
     A chunk holds one repeat, one layer, a bounded number of units, as many epochs as memory allows,
     because codes that change little from epoch to epoch are what compresses, and all samples or an
-    equal part of them. A shard, which is one file, holds the same block of epochs of all layers where that stays small
-    enough, else of one layer: it is the unit of writing.
+    equal part of them. A shard, which is one file, holds the same block of epochs of all layers
+    where that stays small enough, else of one layer: it is the unit of writing.
 
     Parameters
     ----------

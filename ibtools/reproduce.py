@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import ibtools
 from ibtools.errors import unknown_name
+from ibtools.storage import local_folder
 from ibtools.store import is_taken
 
 Scale = Literal["paper", "quick"]
@@ -178,7 +179,7 @@ def reproduce(
         Whatever recording, analysing and drawing raise.
     """
     reproduction = _find(name, scale)
-    place = Path(folder)
+    place = local_folder(folder)
     common = {"jobs": jobs, "quiet": quiet, "data_folder": data_folder}
     steps: list[Step] = []
     for run in reproduction.runs:

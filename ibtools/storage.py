@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ibtools.errors import StoreError
+from ibtools.errors import InputError, StoreError
 
 StorePath = str | os.PathLike[str]
 """A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
@@ -24,6 +24,22 @@ _HINTS = {
 def is_local(path: StorePath) -> bool:
     """Whether `path` is a plain path rather than an fsspec URL."""
     return "://" not in str(path)
+
+
+def local_folder(path: StorePath) -> Path:
+    """Return the folder that files other than stores go to.
+
+    Raises
+    ------
+    InputError
+        If it is a URL.
+    """
+    if not is_local(path):
+        raise InputError(
+            f"only stores are written to {str(path).partition('://')[0]}://, but {path} is for "
+            "other files; give a local folder, and copy it"
+        )
+    return Path(path)
 
 
 def storage_options(path: StorePath) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ import zarr
 from numpy.typing import NDArray
 from xarray.backends import ZarrStore
 from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
-from zarr.errors import GroupNotFoundError
+from zarr.errors import ContainsArrayError, GroupNotFoundError
 
 from ibtools.decode import decode
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
@@ -360,7 +360,7 @@ def _find_group(
                 use_consolidated=use_consolidated,
                 storage_options=storage_options(path),
             )
-        except GroupNotFoundError:
+        except (GroupNotFoundError, ContainsArrayError):
             return None
 
 

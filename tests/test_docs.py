@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.cli import cli
+from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,12 @@ def test_pages__store_tables_are_those_of_the_schema():
     text = (ROOT / "docs" / "store.md").read_text()
     assert markdown_table(STORE_VARIABLES) in text
     assert markdown_table(RESULT_VARIABLES) in text
+
+
+@pytest.mark.parametrize("kind", DETAIL_VARIABLES)
+def test_pages__detail_tables_are_those_of_the_schema(kind: str):
+    text = (ROOT / "docs" / "details.md").read_text()
+    assert markdown_table(DETAIL_VARIABLES[kind]) in text
 
 
 @pytest.mark.parametrize("command", cli.commands)

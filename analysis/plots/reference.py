@@ -81,5 +81,5 @@ def bounds_handle() -> Line2D:
 def hollow_handle() -> Line2D:
     """Stand for saturated points in a legend, and say what they are."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "marker": "o", "markersize": 5}
-    label = italic_symbols(f"saturated: H(T) ≥ {SATURATED:g} log₂ N")
+    label = italic_symbols(f"saturated: ≥ {SATURATED:g} log₂ N")
     return Line2D([], [], label=label, markerfacecolor=HOLLOW_COLOR, **look)

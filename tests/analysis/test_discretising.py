@@ -122,7 +122,8 @@ def test_binned__by_hand():
     found = statistics(
         Binned(n_bins=2), float_block([[[0], [1], [2], [4]]], np.array([0, 0, 1, 1]))
     )
-    assert found == {"mi_xt": [1.0], "mi_ty": [1.0], "entropy_t": [1.0], "n_states": [2]}
+    expected = {"mi_xt": [1.0], "mi_ty": [1.0], "entropy_t": [1.0], "n_states": [2]}
+    assert expected.items() <= found.items()
 
 
 def test_binned__bounds_of_layer_and_unit_differ():

@@ -43,7 +43,7 @@ def data_for(figure):
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
-EXPLAINED = ("ceiling", "saturated: $H$($T$) ≥ 0.99 log₂ $N$")
+EXPLAINED = ("ceiling", "saturated: ≥ 0.99 log₂ $N$")
 
 
 def points_of(ax):

@@ -127,7 +127,7 @@ def test_record__killed_at_any_write_resumes_to_the_same_bytes(
 
 
 def test_record__a_disk_that_fills_up_ends_the_training(tmp_path: Path, monkeypatch):
-    """The second thread's error reaches the caller; what was complete stays, and is gone on from."""
+    """The second thread's error reaches the caller; what was complete stays."""
     record_fake(tmp_path / "whole", repeats=1)
     path, original = tmp_path / "s.zarr", LocalStore.set
 

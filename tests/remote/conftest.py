@@ -1,11 +1,8 @@
 """A cluster of processes, and a server that speaks S3: both real, both on this machine."""
 
 import os
-import re
 import subprocess
 import sys
-import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from distributed import Client, LocalCluster
 
 from ibtools.recorders import record as record_module
 from tests.remote.engines import FOLDER
+from tests.remote.s3_server import S3Server, run_s3_server
 
 
 @pytest.fixture(scope="session")
@@ -77,70 +75,26 @@ def small_blocks(monkeypatch):
         (Path(os.environ[FOLDER]) / "plan").unlink(missing_ok=True)
 
 
-class S3Server:
-    """A running server, what was asked of it, and a new bucket for every test."""
-
-    def __init__(self, url: str, log: Path) -> None:
-        self.url = url
-        self._log = log
-        self._read = 0
-        self._buckets = 0
-
-    def create_bucket(self) -> str:
-        self._buckets += 1
-        name = f"bucket-{self._buckets}"
-        request = urllib.request.Request(f"{self.url}/{name}", method="PUT")
-        urllib.request.urlopen(request).close()
-        return f"s3://{name}"
-
-    def take_requests(self) -> Counter[str]:
-        """Return the requests since this was last asked: GET, PUT, HEAD, DELETE, POST, LIST."""
-        lines = self._log.read_text().splitlines()
-        new, self._read = lines[self._read :], len(lines)
-        found = [re.search(r'"(?:\x1b\[\d+m)?([A-Z]+) (\S+) HTTP', line) for line in new]
-        return Counter(
-            "LIST" if "list-type=2" in match[2] else match[1] for match in found if match
-        )
-
-
-AWS = {
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-
-
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory) -> Iterator[S3Server]:
-    """moto's server on a free port of the loopback interface, found through AWS_ENDPOINT_URL."""
-    log = tmp_path_factory.mktemp("s3") / "log"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    """A server that every process started from here finds through AWS_ENDPOINT_URL."""
     with (
-        log.open("w") as file,
-        subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process,
+        run_s3_server(tmp_path_factory.mktemp("s3")) as server,
         pytest.MonkeyPatch.context() as patch,
     ):
-        try:
-            url = _wait_for_url(process, log)
-            for name, value in (AWS | {"AWS_ENDPOINT_URL": url}).items():
-                patch.setenv(name, value)
-            yield S3Server(url, log)
-        finally:
-            process.terminate()
-
-
-def _wait_for_url(process: subprocess.Popen, log: Path) -> str:
-    while process.poll() is None:
-        found = re.search(r"Running on (http://127\.0\.0\.1:\d+)", log.read_text())
-        if found:
-            return found[1]
-    raise RuntimeError(f"moto's server did not start: {log.read_text()}")
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
 
 
 @pytest.fixture
 def bucket(s3_server: S3Server) -> str:
     """An empty bucket, as a URL."""
     return s3_server.create_bucket()
+
+
+@pytest.fixture
+def cluster_with_s3(s3_server: S3Server, accidents) -> Iterator[LocalCluster]:
+    """Two worker processes that were started where the server is known."""
+    with start_cluster() as cluster:
+        yield cluster

@@ -30,7 +30,7 @@ def _tell(line: str) -> None:
 
 
 def _meet(repeat: int, epoch: int) -> None:
-    plan = Path(os.environ[FOLDER]) / "plan"
+    plan = Path(os.environ.get(FOLDER, "/nowhere")) / "plan"
     if not plan.exists():
         return
     *where, signal_name, times = plan.read_text().split()
