@@ -10,6 +10,7 @@ from benchmarks import (
     memory,
     recording,
     remote,
+    storage,
     tasks,
 )
 from benchmarks.table import print_table
@@ -28,5 +29,6 @@ if __name__ == "__main__":  # worker processes import this module
             *distances.rows(seconds=0.5),
             *recording.rows(),
             *remote.rows(epochs=400),
+            *storage.rows(epochs=1000),
         ]
     )

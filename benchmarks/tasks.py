@@ -68,14 +68,14 @@ def planning_rows(repeats: int = 1000) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "million.zarr"
         spec = StoreSpec(
-            LAYERS, tuple(range(repeats)), tuple(range(5100)), (1,), np.zeros(4096, int)
+            LAYERS, tuple(range(repeats)), tuple(range(6400)), (1,), np.zeros(4096, int)
         )
         group = create_store(path, spec)
         get_array(group, "complete")[:10] = True
         start = time.perf_counter()
         cost = Cost([Exact()], parse_memory("1GiB") - LIBRARIES, 2)
         plan = Plan.of({"code": get_array(group, "code")}, LAYERS, cost, n_threads=2)
-        pending = np.ones((1, repeats, 5100), bool)
+        pending = np.ones((1, repeats, 6400), bool)
         n_tasks = sum(
             1
             for window in pending_windows(

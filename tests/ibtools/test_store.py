@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import ibtools
 from ibtools.decode import dequantise, softmax
 from ibtools.errors import IbtoolsError, InputError, StoreError, StoreExistsError, StoreVersionError
 from ibtools.info import format_info, store_info
-from ibtools.layout import Chunking, StoreSpec, choose_chunking
+from ibtools.layout import CHUNK_BYTES, Chunking, StoreSpec, choose_chunking
 from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
 from ibtools.snapshots import History, LayerSpec, LayerValues
 from ibtools.store import consolidate, create_store, open_group, open_store
@@ -241,7 +242,7 @@ def test_choose_chunking__large_layers():
     """Bounded units per chunk: a narrow layer beside a wide one stores no padding chunks."""
     sizes = {"repeat": 1, "epoch": 10, "layer": 3, "sample": 70_000, "unit": 5408}
     found = choose_chunking(sizes, itemsize=1)
-    assert found == Chunking((1, 1, 1, 70_000, 64), (1, 1, 1, 70_000, 5440))
+    assert found == Chunking((1, 1, 1, 35_000, 64), (1, 1, 1, 70_000, 5440))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,7 @@ def test_choose_chunking__large_layers():
         (70_000, 64, 1, 1, 7),  # one wide layer: the memory of an analysis
         (4096, 10, 6, 4, 64),
         (70_000, 16, 5, 4, 5),
+        (10**7, 64, 1, 4, 1),  # a single snapshot is larger than all bounds
     ],
 )
 def test_choose_chunking__blocks_are_long_until_memory_ends(
@@ -259,8 +261,10 @@ def test_choose_chunking__blocks_are_long_until_memory_ends(
 ):
     sizes = {"repeat": 1, "epoch": 1600, "layer": layers, "sample": samples, "unit": units}
     found = choose_chunking(sizes, itemsize)
-    assert found.chunks == (1, epochs, 1, samples, units)
-    assert found.shards == (1, epochs, layers, samples, units)
+    assert found.chunks[1] == found.shards[1] == epochs
+    assert found.shards[2] == layers
+    assert math.prod(found.chunks) * itemsize <= CHUNK_BYTES
+    assert found.shards[3] - samples < samples // found.chunks[3] + 1
 
 
 def test_choose_chunking__shards_are_multiples_of_chunks():
