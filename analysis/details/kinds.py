@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.chance import chance_levels
-from ibtools.analysis.class_information import class_entropies
+from ibtools.analysis.class_information import class_entropies, class_information
 from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.details.snapshots import Snapshots, Subject
 from ibtools.analysis.estimators.counting import statistics_of_labels

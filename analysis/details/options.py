@@ -15,6 +15,7 @@ from ibtools.analysis.information import entropy, information_of_spectra
 from ibtools.analysis.permutations import (
     FEWEST,
     PermutationTest,
+    permuted_information,
     snapshot_seed,
 )
 from ibtools.errors import InputError
