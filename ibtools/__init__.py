@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ibtools.other_labels import sample_labels
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.record import forecast_recording, record
-    from ibtools.reproduce import reproduce
+    from ibtools.reproduction import reproduce
 
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
@@ -52,7 +52,7 @@ _LAZY = {
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
     "repeat_intervals": "ibtools.analysis.uncertainty",
-    "reproduce": "ibtools.reproduce",
+    "reproduce": "ibtools.reproduction",
     "summary": "ibtools.analysis.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import ibtools
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -136,3 +138,9 @@ def test_lint__forbids_imports_across_the_layers(package: str, statement: str):
     )
     assert done.returncode == 1
     assert "TID25" in done.stdout
+
+
+def test_public_names__are_not_hidden_by_modules():
+    """A module `ibtools.x`, once imported, would take the place of the function `ibtools.x`."""
+    modules = {path.stem for path in Path(ibtools.__path__[0]).iterdir()}
+    assert not modules & set(ibtools.__all__)
