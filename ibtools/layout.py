@@ -30,7 +30,8 @@ CHUNK_UNITS = 64
 """Units in a chunk at the most: padding of more than this is neither stored nor read."""
 
 MAX_BLOCK_EPOCHS = 64
-"""Snapshots in a block at the most: what a killed recording loses is at most one block."""
+"""Snapshots in a block at the most: what a killed recording loses is at most the block that was
+being written, and the one that gathered meanwhile."""
 
 
 @dataclass(frozen=True)
