@@ -69,7 +69,7 @@ def test_record__a_repeat_that_kills_every_worker_ends_it(cluster, whole, tmp_pa
         record_on(cluster, tmp_path / "s.zarr")
     assert len(met()) == 4
     complete = xr.open_zarr(tmp_path / "s.zarr")["complete"].sel(repeat=0)
-    assert complete.values.tolist() == [True] * 2 + [False] * 4
+    assert not complete[2:].any()  # the block before may still have been on its way to disk
     record_on(cluster, tmp_path / "s.zarr", resume=True)
     assert contents(tmp_path / "s.zarr") == whole
 
