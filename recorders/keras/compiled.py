@@ -101,7 +101,7 @@ class _Run:
         self._x = tf.constant(training.data.x)
         self._taker = SnapshotTaker(tapped)
         self._retaker = create_retaker(tapped, training)
-        self._program = EpochProgram(tapped, training, self._x, _max_epochs(training))
+        self._program = EpochProgram(tapped, training, self._x, _usual_length(training))
 
     def fits(self, training: Training) -> bool:
         """Whether the programs are those of another training too: they are but for its seeds.
@@ -156,22 +156,31 @@ def _not_recorded() -> NoReturn:
 
 
 def _chunks(training: Training, start: int) -> Iterator[range]:
-    """Cut the epochs after `start` at those that are recorded, and where there are too many."""
-    limit, first = _max_epochs(training), start + 1
-    for epoch in range(first, training.epochs + 1):
-        if epoch == training.epochs or training.is_recorded(epoch) or epoch - first + 1 == limit:
-            yield range(first, epoch + 1)
-            first = epoch + 1
+    """Cut the epochs after `start` at those that are recorded.
+
+    Chunks have one of two lengths, because XLA compiles the program for each length anew.
+    """
+    usual, first = _usual_length(training), start + 1
+    for stop in _stops(training):
+        while first <= stop:
+            length = usual if stop - first + 1 >= usual else 1
+            yield range(first, first + length)
+            first += length
 
 
-def _max_epochs(training: Training) -> int:
-    """Return the length of the longest chunk of a whole training."""
+def _stops(training: Training) -> list[int]:
+    """Return the epochs that a chunk may not pass: those that are recorded, and the last."""
+    epochs = range(1 - training.prefit, training.epochs + 1)
+    return [epoch for epoch in epochs if training.is_recorded(epoch) or epoch == training.epochs]
+
+
+def _usual_length(training: Training) -> int:
+    """Return the most frequent distance of recorded epochs, if a program can be that long."""
     x = training.data.x[~training.data.is_test]
     steps = -(-len(x) // training.batch_size)
-    epochs = np.arange(-training.prefit, training.epochs + 1)
-    stops = epochs[[training.is_recorded(epoch) for epoch in epochs.tolist()]]
-    longest = int(np.diff([epochs[0], *stops, epochs[-1]]).max())
-    return max(1, min(longest, MAX_STEPS // steps, MAX_BYTES // x.nbytes))
+    distances = np.diff([-training.prefit, *_stops(training)])
+    usual = int(np.bincount(distances).argmax()) if distances.size else 1
+    return max(1, min(usual, MAX_STEPS // steps, MAX_BYTES // x.nbytes))
 
 
 def _use_one_thread() -> None:
