@@ -5,7 +5,7 @@ The engine goes on while a second thread encodes and writes what it reported.
 
 import importlib
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 import numpy as np
@@ -40,6 +40,15 @@ def load_engine(target: str) -> Engine:
             f"recording trains with TensorFlow, but {err.name} is not installed; "
             "install it with: pip install 'ibtools-nn[record]'"
         ) from err
+
+
+@cache
+def shared_engine(target: str) -> Engine:
+    """Import an engine as `load_engine` does, once per process.
+
+    What it compiled for one repeat serves the next that a worker is given.
+    """
+    return load_engine(target)
 
 
 class RepeatRecorder:

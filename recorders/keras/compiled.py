@@ -111,8 +111,10 @@ class _Run:
         same, data = self._training, self._training.data
         return (
             isinstance(training.network, Network)
-            and training.data is data
-            and replace(training, seeds=same.seeds, recorded=None) == replace(same, recorded=None)
+            and training.data.checksum == data.checksum
+            and np.array_equal(training.data.is_test, data.is_test)
+            and replace(training, seeds=same.seeds, data=data, recorded=None)
+            == replace(same, recorded=None)
         )
 
     def train(self, training: Training, epochs: range) -> Iterator[EpochReport]:
@@ -176,11 +178,11 @@ def _stops(training: Training) -> list[int]:
 
 def _usual_length(training: Training) -> int:
     """Return the most frequent distance of recorded epochs, if a program can be that long."""
-    x = training.data.x[~training.data.is_test]
-    steps = -(-len(x) // training.batch_size)
+    n_train = int((~training.data.is_test).sum())
+    n_bytes, steps = n_train * int(training.data.x[0].nbytes), -(-n_train // training.batch_size)
     distances = np.diff([-training.prefit, *_stops(training)])
     usual = int(np.bincount(distances).argmax()) if distances.size else 1
-    return max(1, min(usual, MAX_STEPS // steps, MAX_BYTES // x.nbytes))
+    return max(1, min(usual, MAX_STEPS // steps, MAX_BYTES // n_bytes))
 
 
 def _use_one_thread() -> None:
