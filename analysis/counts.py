@@ -111,13 +111,20 @@ def label_spectra(
     linear in samples and memory in states, however many classes there are. A spectrum has at most
     sqrt(2 N) entries, because its counts are distinct and sum to at most N.
     """
-    validate_labels(labels, y, y.size, n_classes)
-    contiguous = np.require(labels, np.uint32, ["C", "W"])
-    n_entries = int(np.sqrt(2 * y.size)) + 1
+    prepared, n_entries = _prepare(labels, y, n_classes)
     out_y = np.zeros((2, n_entries), dtype=np.int64)
     out = np.zeros((4, len(labels), n_entries), dtype=np.int64)
-    _count_block(contiguous, y.astype(np.int64), n_classes, out_y, out)
+    _count_block(*prepared, n_classes, out_y, out)
     return Spectrum(out[0], out[1]), Spectrum(out_y[0], out_y[1]), Spectrum(out[2], out[3])
+
+
+def _prepare(
+    labels: NDArray[np.integer], y: NDArray[np.integer], n_classes: int
+) -> tuple[tuple[NDArray[np.uint32], NDArray[np.int64]], int]:
+    """Check labels and classes; return them as the kernels take them, and entries per spectrum."""
+    validate_labels(labels, y, y.size, n_classes)
+    contiguous = np.require(labels, np.uint32, ["C", "W"])
+    return (contiguous, y.astype(np.int64)), int(np.sqrt(2 * y.size)) + 1
 
 
 @kernel
@@ -242,11 +249,9 @@ def class_spectra(labels: NDArray[np.integer], y: NDArray[np.integer], n_classes
     TypeError, ValueError
         As `label_spectra`.
     """
-    validate_labels(labels, y, y.size, n_classes)
-    contiguous = np.require(labels, np.uint32, ["C", "W"])
-    n_entries = int(np.sqrt(2 * y.size)) + 1
+    prepared, n_entries = _prepare(labels, y, n_classes)
     out = np.zeros((2, n_classes, len(labels), n_entries), dtype=np.int64)
-    _class_block(contiguous, y.astype(np.int64), n_classes, out)
+    _class_block(*prepared, n_classes, out)
     return Spectrum(out[0], out[1])
 
 
@@ -302,11 +307,9 @@ def one_against_rest_spectra(
     The table of a class differs from that of the states only where the class has samples, so that
     time is linear in samples, but for reading off the entries of each class.
     """
-    validate_labels(labels, y, y.size, n_classes)
-    contiguous = np.require(labels, np.uint32, ["C", "W"])
-    n_entries = int(np.sqrt(2 * y.size)) + 1
+    prepared, n_entries = _prepare(labels, y, n_classes)
     out = np.zeros((2, n_classes, len(labels), n_entries), dtype=np.int64)
-    _one_against_rest_block(contiguous, y.astype(np.int64), n_classes, out)
+    _one_against_rest_block(*prepared, n_classes, out)
     return Spectrum(out[0], out[1])
 
 

@@ -31,6 +31,9 @@ from ibtools.store import (
 GROUP = "information"
 """The group of a store that holds one group of results per estimator."""
 
+BOUNDS = ("bounds_low", "bounds_high")
+"""Attributes of results whose bins lie between the bounds of all values."""
+
 _DIGESTED = "digested_layers"
 
 
@@ -63,24 +66,63 @@ def open_results_group(
     StoreError
         If results of another store are there, or nothing can be written.
     """
-    root = find_group(target, "r+") or create_results_root(target)
     key = f"{GROUP}/{estimator.specification}"
+    variables = (*RESULT_COORDINATES, *result_variables(estimator))
+    group = find_or_create(target, key, variables, dataset, attributes, what="results")
+    bounds = {name: attributes[name] for name in BOUNDS if name in attributes}
+    with writing(group):
+        added = _add_variables(target, group, estimator)
+        forget_outdated(group, dataset["seed"].values, bounds)
+        group.attrs.update(bounds)
+        for variable in RESULT_COORDINATES:
+            get_array(group, variable.name)[...] = dataset[variable.name].values
+    return group, added
+
+
+def find_or_create(
+    target: StorePath,
+    key: str,
+    variables: Sequence[Variable],
+    dataset: xr.Dataset,
+    attributes: dict[str, Any],
+    *,
+    what: str,
+) -> zarr.Group:
+    """Find a group that results of a store go to, or create it with nothing marked as analysed.
+
+    Parameters
+    ----------
+    target : path or URL
+        The store, or where else results go.
+    key : str
+        Of the group in `target`.
+    variables : sequence of Variable
+        What a new group holds beside the marks.
+    dataset : Dataset
+        With the sizes of all their dims.
+    attributes : dict
+        Of a new group; `store_id` says of which store the results are.
+    what : str
+        "results" or "details", for the error.
+
+    Raises
+    ------
+    StoreError
+        If results of another store are there, or nothing can be written.
+    """
+    root = find_group(target, "r+") or create_results_root(target)
     with writing(root):
         group = root.get(key)
         if not isinstance(group, zarr.Group) or "analysed" not in group:
             group = root.create_group(key, overwrite=True, attributes=attributes)
-            for variable in (*RESULT_COORDINATES, *_variables(estimator)):
+            for variable in (*variables, RESULT_VARIABLES[-1]):
                 create_variable(group, variable, {str(d): n for d, n in dataset.sizes.items()})
             consolidate(target)
         elif group.attrs.get("store_id") != attributes.get("store_id"):
             raise StoreError(
-                f"{target}: holds results of another store; choose another --output, or delete them"
+                f"{target}: holds {what} of another store; choose another --output, or delete them"
             )
-        added = _add_variables(target, group, estimator)
-        _forget_outdated(group, dataset["seed"].values, attributes)
-        for variable in RESULT_COORDINATES:
-            get_array(group, variable.name)[...] = dataset[variable.name].values
-    return group, added
+    return group
 
 
 def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -> tuple[str, ...]:
@@ -95,25 +137,25 @@ def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -
     return tuple(variable.name for variable in lacking)
 
 
-def _variables(estimator: Estimator) -> tuple[Variable, ...]:
-    return (*result_variables(estimator), RESULT_VARIABLES[-1])
+def forget_outdated(group: zarr.Group, seed: NDArray[np.int64], depends: dict[str, Any]) -> None:
+    """Unmark the results of what was recorded anew, and all if what they depend on changed.
 
-
-def _forget_outdated(
-    group: zarr.Group, seed: NDArray[np.int64], attributes: dict[str, Any]
-) -> None:
-    """Unmark the results of what was recorded anew, and all if the bounds of the bins changed."""
+    Parameters
+    ----------
+    group : zarr.Group
+        Results.
+    seed : ndarray, (repeat,), int64
+        Of the store now.
+    depends : dict
+        Attributes that all results depend on, as they are now.
+    """
     analysed = read_array(group, "analysed")
     outdated = read_array(group, "seed") != seed
-    bounds: dict[str, Any] = {
-        name: attributes[name] for name in ("bounds_low", "bounds_high") if name in attributes
-    }
-    if any(group.attrs.get(name) != bound for name, bound in bounds.items()):
+    if any(group.attrs.get(name) != value for name, value in depends.items()):
         outdated[:] = True
     if analysed[outdated].any():
         analysed[outdated] = False
         get_array(group, "analysed")[...] = analysed
-    group.attrs.update(bounds)
 
 
 def note_digested(group: zarr.Group, layers: Sequence[str]) -> None:
@@ -162,14 +204,16 @@ def write_window(
         with writing(group):
             for position, variable in enumerate(variables, start):
                 values = from_statistic(variable, window.statistics[..., position])
-                _write_epochs(get_array(group, variable.name), window, values)
-            _write_epochs(get_array(group, "analysed"), window, True)
+                write_epochs(get_array(group, variable.name), window.repeat, window.epochs, values)
+            write_epochs(get_array(group, "analysed"), window.repeat, window.epochs, True)
         start += len(variables)
 
 
-def _write_epochs(array: "zarr.Array[Any]", window: Window, values: NDArray[Any] | bool) -> None:
-    """Write some epochs of one repeat, and leave what is between them."""
-    start, stop = int(window.epochs[0]), int(window.epochs[-1]) + 1
-    region = np.asarray(array[window.repeat, start:stop])
-    region[window.epochs - start] = values
-    array[window.repeat, start:stop] = region
+def write_epochs(
+    array: "zarr.Array[Any]", repeat: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
+) -> None:
+    """Write some epochs of one repeat (positions), and leave what is between them."""
+    start, stop = int(epochs[0]), int(epochs[-1]) + 1
+    region = np.asarray(array[repeat, start:stop])
+    region[epochs - start] = values
+    array[repeat, start:stop] = region

@@ -30,11 +30,12 @@ from ibtools.analysis.result_groups import (
 )
 from ibtools.analysis.result_variables import stack_estimators
 from ibtools.analysis.scheduling import Workers, open_workers
-from ibtools.analysis.tasks import Source, absolute
+from ibtools.analysis.tasks import Source
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
+from ibtools.storage import absolute
 from ibtools.store import (
     RECORDED,
     StorePath,

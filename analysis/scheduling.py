@@ -5,7 +5,6 @@ it at a time: what a store of any size costs is the time of its tasks, never a g
 """
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -26,6 +25,7 @@ from dask.system import CPU_COUNT
 
 from ibtools.cluster import connect, current_client
 from ibtools.errors import IbtoolsError, InputError, unknown_name
+from ibtools.interrupt import ignore_interrupt
 
 SCHEDULERS = ("threads", "processes", "synchronous")
 """Schedulers of this machine; any other name is the address of a cluster."""
@@ -182,7 +182,7 @@ def _local(name: str) -> Workers:
     if name == "threads":
         return Workers(ThreadPoolExecutor(n_workers, "ibtools"), threads=n_workers)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=ignore_interrupt)
     return Workers(pool, processes=n_workers)
 
 
@@ -193,11 +193,6 @@ class _Here(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the one that started this."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _shut_down(executor: Executor) -> None:

@@ -1,6 +1,5 @@
 """What runs in a worker: read a block of a store, return a few numbers."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,6 @@ from ibtools.analysis.memory import reserve
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.errors import StoreError
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.storage import StorePath, is_local
 from ibtools.store import RECORDED, get_array, open_group, read_array
 
 
@@ -79,11 +77,6 @@ class Block:
     need: int
     in_parts: bool = False
     rows: NDArray[np.float64] | None = None
-
-
-def absolute(path: StorePath) -> str:
-    """Return a path that means the same in another folder."""
-    return os.path.abspath(path) if is_local(path) else os.fspath(path)
 
 
 Piece = tuple[tuple[Estimator, ...], Block]

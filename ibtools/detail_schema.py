@@ -9,21 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
+from ibtools.schema import CUBE, RESULT_VARIABLES, WHOLE_LAYER, Variable
 
 _LAYER = CUBE[:3]
 _MISSING = "NaN: not analysed"
-
-_PER_SUBSET = (
-    "mi_xt",
-    "mi_ty",
-    "entropy_t",
-    "n_states",
-    "n_singletons",
-    "saturation",
-    "mi_ty_null",
-    "mi_ty_above_null",
-)
 
 DETAIL_VARIABLES: Mapping[str, tuple[Variable, ...]] = MappingProxyType({
     "classes": (
@@ -88,7 +77,7 @@ DETAIL_VARIABLES: Mapping[str, tuple[Variable, ...]] = MappingProxyType({
         *(
             replace(variable, dims=(*_LAYER, "split"))
             for variable in RESULT_VARIABLES
-            if variable.name in _PER_SUBSET
+            if variable.name in WHOLE_LAYER
         ),
         Variable(
             "split", ("split",), ("str",), "", "", "never missing",

@@ -199,6 +199,18 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
 )  # fmt: skip
 
+WHOLE_LAYER = (
+    "mi_xt",
+    "mi_ty",
+    "entropy_t",
+    "n_states",
+    "n_singletons",
+    "saturation",
+    "mi_ty_null",
+    "mi_ty_above_null",
+)
+"""What counting the states of a layer gives, of all samples or of some."""
+
 RESULT_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "mi_xt", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",

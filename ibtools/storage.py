@@ -42,6 +42,11 @@ def local_folder(path: StorePath) -> Path:
     return Path(path)
 
 
+def absolute(path: StorePath) -> str:
+    """Return a path that means the same in another folder."""
+    return os.path.abspath(path) if is_local(path) else os.fspath(path)
+
+
 def storage_options(path: StorePath) -> dict[str, Any] | None:
     """Return what fsspec is told about a file system; None for a plain path.
 

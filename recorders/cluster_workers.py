@@ -6,7 +6,6 @@ worker is gone is given to another at once, whatever became of the process that 
 `ibtools.recorders.claim`).
 """
 
-import os
 import queue
 import threading
 import time
@@ -23,8 +22,9 @@ from ibtools.errors import RecordingError, StoreError
 from ibtools.progress import Progress
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
-from ibtools.recorders.repeat import RepeatRecorder, load_engine
-from ibtools.storage import StorePath, is_local
+from ibtools.recorders.repeat import RepeatRecorder, shared_engine
+from ibtools.recorders.workers import StoppedError
+from ibtools.storage import StorePath, absolute
 from ibtools.store import open_group
 
 MAX_LOSSES = 3
@@ -74,8 +74,8 @@ def record_on_cluster(
     IbtoolsError
         Whatever recording raises, on whichever worker.
     """
-    place = os.path.abspath(output) if is_local(output) else os.fspath(output)
-    placing = _Placing(client, recording, (place, engine), jobs or 2**31, progress, deque(repeats))
+    where = (absolute(output), engine)
+    placing = _Placing(client, recording, where, jobs or 2**31, progress, deque(repeats))
     if not placing.workers():
         raise RecordingError("the cluster must have workers, found none; start one: dask worker")
     placing.run()
@@ -231,10 +231,6 @@ _training = threading.Lock()
 """On a worker: held by the training that runs in this process."""
 
 
-class _StoppedError(Exception):
-    """Ends a repeat whose recording was interrupted or has failed elsewhere."""
-
-
 def _stop_recording(topic: str) -> None:
     _stopped.add(topic)
 
@@ -242,8 +238,8 @@ def _stop_recording(topic: str) -> None:
 def _record_repeat(recording: Recording, output: str, engine: str, repeat: int, topic: str) -> None:
     """Record one repeat on this worker."""
     link = _Link(topic, repeat)
-    with suppress(_StoppedError), link.alone():
-        loaded = load_engine(engine)
+    with suppress(StoppedError), link.alone():
+        loaded = shared_engine(engine)
         try:
             group = open_group(output, "r+")
         except StoreError as err:
@@ -283,7 +279,7 @@ class _Link:
             self._worker.log_event(self._topic, (self._repeat, self._epochs))
             self._epochs, self._reported = 0, now
         if self._topic in _stopped:
-            raise _StoppedError
+            raise StoppedError
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""

@@ -6,7 +6,6 @@ The workers are processes of this machine, or those of a Dask cluster
 
 import multiprocessing
 import queue
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ibtools.cluster import connect, current_client
 from ibtools.errors import InputError
+from ibtools.interrupt import ignore_interrupt
 from ibtools.progress import Progress
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
-from ibtools.recorders.repeat import RepeatRecorder, load_engine
+from ibtools.recorders.repeat import RepeatRecorder, load_engine, shared_engine
 from ibtools.store import StorePath, open_group
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ def record_repeats(
         return
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
-    manager.start(_ignore_interrupt)
+    manager.start(ignore_interrupt)
     with manager:
         link = _Link(manager.Queue(), manager.Event())
         with ProcessPoolExecutor(
             min(jobs, len(repeats)),
             mp_context=context,
-            initializer=_ignore_interrupt,
+            initializer=ignore_interrupt,
             max_tasks_per_child=REPEATS_PER_PROCESS,
         ) as pool:
             futures = [
@@ -122,7 +122,7 @@ def record_repeats(
             _follow(futures, link, progress, pool)
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """Ends a repeat whose recording was interrupted or has failed elsewhere."""
 
 
@@ -140,21 +140,17 @@ class _Link:
         """Count epochs; end the repeat if it is to stop. What is complete is on disk."""
         self.epochs.put(n)
         if self.stop.is_set():
-            raise _StoppedError
+            raise StoppedError
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _record_repeat(
     recording: Recording, output: StorePath, repeat: int, engine: str, link: _Link
 ) -> None:
     group = claim_repeat(open_group(output, "r+"), repeat)
-    RepeatRecorder(recording, group, repeat, link).run(load_engine(engine))
+    RepeatRecorder(recording, group, repeat, link).run(shared_engine(engine))
 
 
 def _follow(

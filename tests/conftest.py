@@ -46,7 +46,16 @@ def example_snapshots(repeats: int = 2, epochs: tuple[int, ...] = (0, 1, 5, 10))
 @pytest.fixture
 def example_store(tmp_path: Path) -> Path:
     """A small complete store: 2 repeats, 4 epochs, 3 layers, 64 samples."""
-    path = tmp_path / "example.zarr"
+    return record_example(tmp_path / "example.zarr")
+
+
+@pytest.fixture
+def partition_store(tmp_path: Path) -> Path:
+    """The example store, of which only the partition is kept."""
+    return record_example(tmp_path / "partition.zarr", keep="partition")
+
+
+def record_example(path: Path, **options) -> Path:
     ibtools.record_arrays(
         path,
         example_snapshots(),
@@ -54,6 +63,7 @@ def example_store(tmp_path: Path) -> Path:
         repeats=range(2),
         epochs=(0, 1, 5, 10),
         activation_functions={"hidden_1": "tanh", "output": "softmax"},
+        **options,
     )
     return path
 

@@ -6,6 +6,7 @@ are asked for, so that each chunk is read and each layer partitioned once for al
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -35,6 +36,7 @@ from ibtools.analysis.estimators import (
 from ibtools.analysis.estimators.block import ROWS
 from ibtools.analysis.graph import analyze
 from ibtools.analysis.ranges import global_range, read_rows
+from ibtools.analysis.result_variables import from_statistic
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import InputError
 from ibtools.schema import Variable
@@ -201,8 +203,7 @@ def _shape(variable: Variable, kind: Detail, subject: Subject) -> tuple[int, ...
 
 def _result(variable: Variable, values: Any, shape: tuple[int, ...]) -> xr.Variable:
     values = values.reshape(*values.shape[:2], *shape)
-    if variable.dtypes[0] == "int64":
-        values = da.where(da.isnan(values), variable.fill, values).astype("int64")
+    values = values.map_blocks(partial(from_statistic, variable), dtype=variable.dtypes[0])
     return xr.Variable(variable.dims, values, variable.attributes())
 
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import dask
 import numpy as np
@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.estimators import EstimatorLike, get_estimator
+from ibtools.analysis.result_groups import (
+    BOUNDS,
+    find_or_create,
+    forget_outdated,
+    write_epochs,
+)
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
-from ibtools.schema import RESULT_VARIABLES, Variable
 from ibtools.store import (
     RECORDED,
     StorePath,
-    consolidate,
-    create_results_root,
-    create_variable,
     find_group,
     get_array,
     open_group,
@@ -39,8 +41,7 @@ GROUP = "details"
 CHUNKS_PER_WRITE = 8
 """Chunks that are analysed before their details are written."""
 
-_ANALYSED = RESULT_VARIABLES[-1]
-_DEPENDS_ON = ("bounds_low", "bounds_high", "label_checksum")
+_DEPENDS_ON = (*BOUNDS, "label_checksum")
 """Attributes that results are out of date without."""
 
 
@@ -184,45 +185,19 @@ def open_details(
 
 def _open_details_group(target: StorePath, key: str, kind: Detail, lazy: xr.Dataset) -> zarr.Group:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
-    root = find_group(target, "r+") or create_results_root(target)
-    own = tuple(variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
-    with writing(root):
-        group = root.get(key)
-        if not isinstance(group, zarr.Group) or "analysed" not in group:
-            names = " ".join(one.name for one in (*RESULT_COORDINATES, *own))
-            group = root.create_group(
-                key, overwrite=True, attributes={**lazy.attrs, "coordinates": names}
-            )
-            _create_variables(group, (*RESULT_COORDINATES, *own, *data_variables(kind)), lazy)
-            consolidate(target)
-        elif group.attrs.get("store_id") != lazy.attrs.get("store_id"):
-            raise StoreError(
-                f"{target}: holds details of another store; choose another --output, or delete them"
-            )
-        _forget_outdated(group, lazy)
-        for variable in (*RESULT_COORDINATES, *own):
+    own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
+    coordinates = (*RESULT_COORDINATES, *own)
+    attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
+    variables = (*coordinates, *data_variables(kind))
+    group = find_or_create(target, key, variables, lazy, attributes, what="details")
+    depends = {name: lazy.attrs[name] for name in _DEPENDS_ON if name in lazy.attrs}
+    kept = ("created", "coordinates")
+    with writing(group):
+        forget_outdated(group, lazy["seed"].values, depends)
+        group.attrs.update({name: value for name, value in lazy.attrs.items() if name not in kept})
+        for variable in coordinates:
             get_array(group, variable.name)[...] = lazy[variable.name].values
     return group
-
-
-def _create_variables(group: zarr.Group, variables: tuple[Variable, ...], lazy: xr.Dataset) -> None:
-    sizes = {str(dim): size for dim, size in lazy.sizes.items()}
-    for variable in (*variables, _ANALYSED):
-        create_variable(group, variable, sizes)
-
-
-def _forget_outdated(group: zarr.Group, lazy: xr.Dataset) -> None:
-    """Unmark what was recorded anew since, and all if what it depends on changed."""
-    analysed = read_array(group, "analysed")
-    outdated = read_array(group, "seed") != lazy["seed"].values
-    depends = {name: lazy.attrs[name] for name in _DEPENDS_ON if name in lazy.attrs}
-    if any(group.attrs.get(name) != value for name, value in depends.items()):
-        outdated[:] = True
-    if analysed[outdated].any():
-        analysed[outdated] = False
-        get_array(group, "analysed")[...] = analysed
-    kept = ("created", "coordinates")
-    group.attrs.update({name: value for name, value in lazy.attrs.items() if name not in kept})
 
 
 def _write_block(
@@ -233,18 +208,8 @@ def _write_block(
     for group, found in zip(groups, computed, strict=True):
         with writing(group):
             for name, variable in found.data_vars.items():
-                _write_epochs(get_array(group, str(name)), row, epochs, variable.values[0])
-            _write_epochs(get_array(group, "analysed"), row, epochs, True)
-
-
-def _write_epochs(
-    array: "zarr.Array[Any]", row: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
-) -> None:
-    """Write some epochs of one repeat, and leave what is between them."""
-    start, stop = int(epochs[0]), int(epochs[-1]) + 1
-    region = np.asarray(array[row, start:stop])
-    region[epochs - start] = values
-    array[row, start:stop] = region
+                write_epochs(get_array(group, str(name)), row, epochs, variable.values[0])
+            write_epochs(get_array(group, "analysed"), row, epochs, True)
 
 
 def _pending_blocks(pending: NDArray[np.bool_], block: int) -> list[tuple[int, NDArray[np.intp]]]:

@@ -13,19 +13,10 @@ from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.information import information_of_labels, information_of_spectra
 from ibtools.analysis.partition import partition_block
+from ibtools.schema import WHOLE_LAYER
 
 Symbols = NDArray[np.unsignedinteger]
 
-WHOLE_LAYER = (
-    "mi_xt",
-    "mi_ty",
-    "entropy_t",
-    "n_states",
-    "n_singletons",
-    "saturation",
-    "mi_ty_null",
-    "mi_ty_above_null",
-)
 PER_UNIT = ("mi_xt_per_unit", "mi_ty_per_unit")
 
 PER_UNIT_SUFFIX = "-per-unit"

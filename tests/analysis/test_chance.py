@@ -19,8 +19,9 @@ from ibtools.analysis.chance import (
 )
 from ibtools.analysis.contingency import Contingency
 from ibtools.analysis.counts import Spectrum, label_spectra
-from ibtools.analysis.estimators.counting import WHOLE_LAYER, statistics_of_labels
+from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.information import entropy, largest_entropy, mutual_information
+from ibtools.schema import WHOLE_LAYER
 from tests.analysis.oracle import permuted_information, slow_chance_level
 from tests.analysis.strategies import labelled_samples
 

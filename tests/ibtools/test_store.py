@@ -506,22 +506,6 @@ def test_store__leaves_no_partial_files(example_store: Path):
     assert not [name for name in names if "partial" in name]
 
 
-@pytest.fixture
-def partition_store(tmp_path: Path) -> Path:
-    """The example store, of which only the partition is kept."""
-    path = tmp_path / "partition.zarr"
-    ibtools.record_arrays(
-        path,
-        example_snapshots(),
-        label=LABEL,
-        repeats=range(2),
-        epochs=(0, 1, 5, 10),
-        activation_functions={"hidden_1": "tanh", "output": "softmax"},
-        keep="partition",
-    )
-    return path
-
-
 def test_partition_store__has_labels_and_ranges_but_no_values(
     partition_store: Path, example_store: Path
 ):

@@ -16,7 +16,7 @@ from ibtools.snapshots import LayerSpec, LayerValues
 from ibtools.store import create_store
 from ibtools.writer import RepeatWriter
 from tests.analysis.oracle import slow_information, slow_partition
-from tests.conftest import LABEL, example_snapshots
+from tests.conftest import LABEL
 
 PARITY = np.arange(64) % 2
 EVERY = [
@@ -188,24 +188,14 @@ def test_details__incomplete_snapshots_are_missing(tmp_path):
     assert splits["n_singletons"].sel(split="all").values.tolist() == [[[2, 2], [-1, -1]]]
 
 
-def test_details__of_a_store_that_keeps_the_partition(example_store, tmp_path):
-    path = tmp_path / "partition.zarr"
-    ibtools.record_arrays(
-        path,
-        example_snapshots(),
-        label=LABEL,
-        repeats=range(2),
-        epochs=(0, 1, 5, 10),
-        activation_functions={"hidden_1": "tanh", "output": "softmax"},
-        keep="partition",
-    )
+def test_details__of_a_store_that_keeps_the_partition(example_store, partition_store):
     possible = ["classes", "layers", "splits", About("parity", PARITY), Permutations(20)]
     expected = ibtools.details(ibtools.open_store(example_store), possible)
-    for name, found in ibtools.details(ibtools.open_store(path), possible).items():
+    for name, found in ibtools.details(ibtools.open_store(partition_store), possible).items():
         xr.testing.assert_equal(found.compute(), expected[name].compute())
     for name in ("units", "prediction"):
         with pytest.raises(InputError, match=f"{name} needs the values of units"):
-            ibtools.details(ibtools.open_store(path), name)
+            ibtools.details(ibtools.open_store(partition_store), name)
 
 
 def test_details__refuse(dataset):
