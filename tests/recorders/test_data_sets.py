@@ -57,6 +57,8 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.delenv("IBTOOLS_DATA", raising=False)
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    # urllib keeps what it made of the proxies when it is first asked: not beyond this test.
+    monkeypatch.setattr("urllib.request._opener", None)
     return home / ".keras" / "datasets"
 
 

@@ -18,8 +18,11 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "no_proxy": "127.0.0.1",
 }
-"""What a user sets to reach a server of S3, but for AWS_ENDPOINT_URL."""
+"""What a user sets to reach a server of S3 here, but for AWS_ENDPOINT_URL."""
+
+WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class S3Server:
@@ -41,7 +44,7 @@ class S3Server:
         self._buckets += 1
         name = f"bucket-{self._buckets}"
         request = urllib.request.Request(f"{self.url}/{name}", method="PUT")
-        urllib.request.urlopen(request).close()
+        WITHOUT_PROXY.open(request).close()
         return f"s3://{name}"
 
     def take_requests(self) -> Counter[str]:

@@ -152,7 +152,7 @@ def test_record__an_error_on_a_worker_is_raised_here(cluster, tmp_path: Path):
 
 
 def test_record__a_path_that_workers_do_not_see(cluster, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(cluster_workers.os.path, "abspath", lambda path: "/nowhere/s.zarr")
+    monkeypatch.setattr(cluster_workers, "absolute", lambda path: "/nowhere/s.zarr")
     with pytest.raises(StoreError, match=r"nothing is there.*where every worker can reach it"):
         record_on(cluster, tmp_path / "s.zarr")
 
