@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,29 +47,49 @@ def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: 
     return (end - stopwatch.times[first]) / (epochs - first - 1) * 1e3
 
 
-def in_processes(n: int, *arguments: object) -> float:
+def training_alone(experiment: str, epochs: int, gap: int) -> float:
+    """Train and evaluate as engine `compiled` does between snapshots, and take none."""
+    import tensorflow as tf
+
+    from ibtools.recorders.keras.epochs import EpochProgram
+    from ibtools.recorders.keras.fit import create_trainable
+
+    load_engine(ENGINES["compiled"])  # asks TensorFlow for one thread
+    training = plan(experiment, epochs=epochs, repeats=1).training(0, 0)
+    tapped, x = create_trainable(training), tf.constant(training.data.x)
+    program = EpochProgram(tapped, training, x, gap)
+    program.run(training, range(1, gap + 1))
+    start = time.perf_counter()
+    for first in range(gap + 1, epochs - gap + 2, gap):
+        program.run(training, range(first, first + gap))
+    return (time.perf_counter() - start) / (epochs // gap - 1) / gap * 1e3
+
+
+def in_processes(n: int, measure: Callable[..., float], *arguments: object) -> float:
     """Return the milliseconds per epoch and repeat of n processes side by side."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n, mp_context=context) as pool:
-        futures = [pool.submit(milliseconds_per_epoch, *arguments) for _ in range(n)]
+        futures = [pool.submit(measure, *arguments) for _ in range(n)]
         return float(np.mean([future.result() for future in futures])) / n
 
 
 def rows(*, scale: int = 1) -> list[Row]:
     """Measure every case on so many times the epochs of the short version."""
-    found = []
+    found, record = [], milliseconds_per_epoch
     for experiment in ("SYN-Tanh", "SYN-ReLU"):
-        fit = in_processes(1, experiment, "fit", 50 * scale, "every:5")
-        ours = {n: in_processes(n, experiment, "compiled", 500 * scale, "every:5") for n in (1, 2)}
+        fit = in_processes(1, record, experiment, "fit", 50 * scale, "every:5")
+        ours = {
+            n: in_processes(n, record, experiment, "compiled", 500 * scale, "every:5")
+            for n in (1, 2)
+        }
         for n, milliseconds in ours.items():
             found.append(Row(f"record {experiment}, {n} process(es)", milliseconds, fit, "ms"))
-    trained = in_processes(1, "SYN-Tanh", "compiled", 500 * scale, f"{500 * scale}")
-    recorded = in_processes(1, "SYN-Tanh", "compiled", 500 * scale, "every:5")
-    found.append(Row("record SYN-Tanh (baseline: train it only)", recorded, trained, "ms"))
+        trained = in_processes(1, training_alone, experiment, 500 * scale, 5)
+        found.append(Row(f"record {experiment} (baseline: train it only)", ours[1], trained, "ms"))
     if os.environ.get("IBTOOLS_DATA"):
         name = "MNIST-Bottleneck-2"
-        fit = in_processes(1, name, "fit", 5 + scale, "every:2")
-        ours_mnist = in_processes(1, name, "compiled", 20 * scale, "every:2")
+        fit = in_processes(1, record, name, "fit", 5 + scale, "every:2")
+        ours_mnist = in_processes(1, record, name, "compiled", 20 * scale, "every:2")
         found.append(Row(f"record {name}, every 2nd epoch", ours_mnist, fit, "ms"))
     return found
 

@@ -73,7 +73,7 @@ class CompiledEngine:
         if resume is None:
             start = -training.prefit
             calibrate(run.model, training.data.x[~training.data.is_test])
-            if not on_epoch(run.report(training, start, None)):
+            if not on_epoch(run.report_untrained(training)):
                 return
         else:
             start, state = resume
@@ -119,19 +119,24 @@ class _Run:
 
     def train(self, training: Training, epochs: range) -> Iterator[EpochReport]:
         """Train a chunk of epochs, and report each."""
-        *between, last = zip(epochs, self._program.run(training, epochs), strict=True)
-        for epoch, history in between:
+        between = [epoch for epoch in epochs if not training.is_recorded(epoch)]
+        histories = self._program.run(training, epochs, n_evaluated=len(between))
+        for epoch, history in zip(between, histories, strict=True):
             yield _report_between(epoch, history)
-        yield self.report(training, *last)
+        if training.is_recorded(epochs[-1]):
+            yield self.report(training, epochs[-1])
 
-    def report(self, training: Training, epoch: int, history: History | None) -> EpochReport:
-        """Report the network as it is now, after an epoch."""
-        if not training.is_recorded(epoch):
-            return _report_between(epoch, history)
+    def report_untrained(self, training: Training) -> EpochReport:
+        """Report the network as it is before the first epoch."""
+        epoch = -training.prefit
+        if training.is_recorded(epoch):
+            return replace(self.report(training, epoch), history=None)
+        return _report_between(epoch, None)
+
+    def report(self, training: Training, epoch: int) -> EpochReport:
+        """Report the network as it is now, after an epoch that is recorded."""
         layers, output = self._look(training)
-        if history is not None:
-            label, is_test = training.trained_label(epoch), training.data.is_test
-            history = evaluate(*output, label, is_test)
+        history = evaluate(*output, training.trained_label(epoch), training.data.is_test)
         return EpochReport(
             epoch,
             history,

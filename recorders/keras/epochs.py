@@ -73,7 +73,9 @@ class EpochProgram:
             self._run = self._trace(with_xla=False)
         self._has_run = False
 
-    def run(self, training: Training, epochs: Sequence[int]) -> list[History]:
+    def run(
+        self, training: Training, epochs: Sequence[int], *, n_evaluated: int | None = None
+    ) -> list[History]:
         """Train some epochs.
 
         Parameters
@@ -82,12 +84,15 @@ class EpochProgram:
             The one of the program, but for its seeds.
         epochs : sequence of int
             Which epochs, at most `max_epochs`.
+        n_evaluated : int, optional
+            After how many of them, from the first on, the model is evaluated; by default after all.
 
         Returns
         -------
         list of History
-            Of each epoch, evaluated after it on the labels that it trained on.
+            Of each evaluated epoch, on the labels that it trained on.
         """
+        n_evaluated = len(epochs) if n_evaluated is None else n_evaluated
         train = np.flatnonzero(~training.data.is_test)
         positions = np.zeros((self.max_epochs, train.size), np.int64)
         labels = np.zeros((self.max_epochs, len(training.data.y)), np.int64)
@@ -96,8 +101,8 @@ class EpochProgram:
             labels[row] = training.trained_label(epoch)
         # Rows are gathered here, because XLA would do it value by value.
         ordered = tf.gather(self._x, positions), tf.gather(labels, positions, batch_dims=1)
-        found = self._call(tf.constant(len(epochs)), *ordered, tf.constant(labels))
-        return [History(*(float(number) for number in row)) for row in found[: len(epochs)].numpy()]
+        found = self._call(tf.constant([len(epochs), n_evaluated]), *ordered, tf.constant(labels))
+        return [History(*map(float, row)) for row in found.numpy()[:n_evaluated]]
 
     def _call(self, *arguments: Any) -> Any:
         try:
@@ -127,11 +132,11 @@ class EpochProgram:
 
 
 def _signature(training: Training, max_epochs: int) -> list[Any]:
-    """Describe what the function takes: epochs, their inputs and labels in order, all labels."""
+    """Describe what the function takes: numbers of epochs, inputs and labels in order, labels."""
     x, y = training.data.x, training.data.y
     n_train = int((~training.data.is_test).sum())
     return [
-        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([2], tf.int32),
         tf.TensorSpec([max_epochs, n_train, x[0].size], tf.float32),
         tf.TensorSpec([max_epochs, n_train], tf.int64),
         tf.TensorSpec([max_epochs, len(y)], tf.int64),
@@ -141,20 +146,24 @@ def _signature(training: Training, max_epochs: int) -> list[Any]:
 def _build_function(
     tapped: TappedModel, training: Training, all_x: Any, max_epochs: int
 ) -> Callable[..., Any]:
-    """Build what is compiled: train n epochs, return (epoch, 4) float64, a `History` each."""
+    """Build what is compiled: train epochs, return (epoch, 4) float64, a `History` each.
+
+    The first argument says how many are trained, and how many of these are evaluated.
+    """
     step = _build_step(tapped.model, training.data.n_classes)
     evaluate = _build_evaluate(tapped, all_x, training.data.is_test)
     n_train, size = int((~training.data.is_test).sum()), training.batch_size
     whole, rest = n_train - n_train % size, n_train % size
 
-    def run(n_epochs: Any, x: Any, y: Any, labels: Any) -> Any:
+    def run(numbers: Any, x: Any, y: Any, labels: Any) -> Any:
         found = tf.zeros([max_epochs, 4], tf.float64)
-        for epoch in tf.range(n_epochs):
+        for epoch in tf.range(numbers[0]):
             for first in tf.range(0, whole, size):
                 step(_batch(x, epoch, first, size), _batch(y, epoch, first, size))
             if rest:
                 step(_batch(x, epoch, whole, rest), _batch(y, epoch, whole, rest))
-            found = tf.tensor_scatter_nd_update(found, [[epoch]], [evaluate(labels[epoch])])
+            if epoch < numbers[1]:
+                found = tf.tensor_scatter_nd_update(found, [[epoch]], [evaluate(labels[epoch])])
         return found
 
     return run

@@ -56,7 +56,9 @@ class SnapshotTaker:
         self._taps = tapped.taps
         self._batch_size = batch_size or choose_batch_size(tapped)
         self._n_ranged = len(ranged_layers(tapped.model))
-        self._levels = np.array([2**tap.spec.bits - 1 for tap in tapped.taps], np.float32)
+        self._none_final, self._all_final = tf.constant(0), tf.constant(self._n_ranged)
+        levels = np.array([2**tap.spec.bits - 1 for tap in tapped.taps], np.float32)
+        self._levels = tf.constant(levels)
         self._record = _compile_record(tapped)
         self._output = _compile_output(tapped)
 
@@ -119,18 +121,19 @@ class SnapshotTaker:
     def _passes(self, forward: Any, x: NDArray[np.float32]) -> Iterator[tuple[int, Any]]:
         """Yield each batch's first sample and outputs, while the ranges are final."""
         firsts = range(0, len(x), self._batch_size)
-        batches = [x[first : first + firsts.step] for first in firsts]
-        n_final = 0
-        if len(batches) > 1:
-            self._settle_ranges(batches)
-            n_final = self._n_ranged
+        if len(firsts) == 1:  # without slicing, which copies
+            yield 0, forward(tf.convert_to_tensor(x), self._none_final, self._levels)
+            return
+        batches = [tf.convert_to_tensor(x[first : first + firsts.step]) for first in firsts]
+        self._settle_ranges(batches)
         for first, batch in zip(firsts, batches, strict=True):
-            yield first, forward(batch, n_final, self._levels)
+            yield first, forward(batch, self._all_final, self._levels)
 
-    def _settle_ranges(self, batches: list[NDArray[np.float32]]) -> None:
+    def _settle_ranges(self, batches: list[Any]) -> None:
         for round_ in range(self._n_ranged):
             for index, batch in enumerate(batches):
-                self._output(batch, self._n_ranged if index else round_, self._levels)
+                n_final = self._all_final if index else tf.constant(round_)
+                self._output(batch, n_final, self._levels)
 
 
 def choose_batch_size(tapped: TappedModel, n_values: int = BATCH_VALUES) -> int:
@@ -167,7 +170,8 @@ def _compile_output(tapped: TappedModel) -> Any:
         reset_ranges(ranged, n_final)
         return model(x, training=False)
 
-    return tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
+    function = tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
+    return function.get_concrete_function()
 
 
 def _compile_record(tapped: TappedModel) -> Any:
@@ -188,7 +192,8 @@ def _compile_record(tapped: TappedModel) -> Any:
         ]
         return encoded, recorded, probabilities
 
-    return tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
+    function = tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
+    return function.get_concrete_function()
 
 
 def _encode(tap: Tap, values: Any, level: Any) -> tuple[Any, Any]:
