@@ -10,7 +10,7 @@ from ibtools.errors import StoreError, unknown_name
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 
-_DECODED_FROM = ("code", "scale", "zero_point", "activation", "complete")
+_GRID = ("code", "scale", "zero_point")
 _STORED_ACTIVATION = next(one for one in STORE_VARIABLES if one.name == "activation")
 
 
@@ -94,15 +94,17 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     StoreError
-        If units of a layer were dropped.
+        If something that is needed is missing, or units of a layer were dropped.
     """
     if "partition" in dataset:
         return dataset
-    columns = {name: np.atleast_1d(dataset[name].values) for name in LAYER_COLUMNS}
-    specs = layer_specs(columns)
-    _validate_units(dataset, specs)
+    _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
+    specs = layer_specs({name: np.atleast_1d(dataset[name].values) for name in LAYER_COLUMNS})
+    for spec in specs:
+        _validate_names(dataset, _GRID if spec.quantised else ("activation",))
+        _validate_units(dataset, spec)
     lost = [dim for dim in CUBE if dim not in dataset.dims]
-    recorded = [name for name in _DECODED_FROM if name in dataset]
+    recorded = [name for name in (*_GRID, "activation", "complete") if name in dataset]
     bare = dataset.drop_vars(dataset.coords)[recorded].expand_dims(lost)
     layers = [
         _decode_layer(bare.isel(layer=slice(index, index + 1)), spec)
@@ -168,17 +170,25 @@ def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:
     layer = dataset.isel(layer=names.index(name))
     if "unit" in layer.dims and "n_units" in layer.coords:
         layer = layer.isel(unit=slice(int(layer["n_units"])))
-    return decoded(layer) if "complete" in layer else layer
+    return decoded(layer) if "code" in layer or "activation" in layer else layer
 
 
-def _validate_units(dataset: xr.Dataset, specs: Sequence[LayerSpec]) -> None:
+def _validate_names(dataset: xr.Dataset, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in dataset.variables]
+    if missing:
+        raise StoreError(
+            f"values are decoded from the Dataset of a store, but {', '.join(missing)} is missing; "
+            "open it with ibtools.open_store(path)"
+        )
+
+
+def _validate_units(dataset: xr.Dataset, spec: LayerSpec) -> None:
     n_units = dataset.sizes.get("unit", 0)
-    for spec in specs:
-        if spec.n_units > n_units:
-            raise StoreError(
-                f"values are decoded from all units of a layer, but of {spec.name}, which has "
-                f"{spec.n_units}, a selection left {n_units}; decode first, then select units"
-            )
+    if spec.n_units > n_units:
+        raise StoreError(
+            f"values are decoded from all units of a layer, but of {spec.name}, which has "
+            f"{spec.n_units}, a selection left {n_units}; decode first, then select units"
+        )
 
 
 def _decode_layer(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:

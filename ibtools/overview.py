@@ -201,13 +201,22 @@ def _label(dataset: xr.Dataset, name: str) -> str:
     return str(dataset.attrs.get(name, ""))
 
 
+def _measured(dataset: xr.Dataset) -> list[str]:
+    """Return which of both kinds of information there are; a selected estimator may lack one."""
+
+    def is_lacking(name: str) -> bool:
+        meaning = dataset.coords.get(f"{name}_meaning")
+        return meaning is not None and meaning.item() == ""
+
+    return [name for name in _FINAL if name in dataset and not is_lacking(name)]
+
+
 def _meanings(dataset: xr.Dataset) -> str:
     said = []
-    for name in _FINAL:
-        if name in dataset:
-            attributes = dataset[name].attrs
-            meaning = _label(dataset, f"{name}_meaning") or attributes.get("long_name", "")
-            said.append(f"{name} is {meaning} ({attributes.get('units', 'no unit')})")
+    for name in _measured(dataset):
+        attributes = dataset[name].attrs
+        meaning = _label(dataset, f"{name}_meaning") or attributes.get("long_name", "")
+        said.append(f"{name} is {meaning} ({attributes.get('units', 'no unit')})")
     return "; ".join(said) or ", ".join(str(name) for name in dataset.data_vars)
 
 
@@ -244,13 +253,14 @@ def _final_means(dataset: xr.Dataset) -> xr.Dataset | None:
     """Return means (layer) over the repeats that count; None if they had to be computed first."""
     from ibtools.analysis.repeats import summarise_repeats
 
-    if not all(_in_memory(dataset, str(name)) for name in dataset.data_vars):
+    names = _measured(dataset)
+    if not names or not all(_in_memory(dataset, str(name)) for name in dataset.data_vars):
         return None
     try:
-        mean = summarise_repeats(dataset, variables=[n for n in _FINAL if n in dataset]).mean
+        mean = summarise_repeats(dataset, variables=names).mean
     except StoreError:  # details, or reduced, or nothing is analysed: there are no such means
         return None
-    return mean[[name for name in _FINAL if name in mean]].isel(epoch=-1)
+    return mean[names].isel(epoch=-1)
 
 
 def _estimator_table(dataset: xr.Dataset) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

@@ -54,7 +54,7 @@ def _html_table(overview: Overview) -> str:
 
 
 def _table(rows: str, style: str = "") -> str:
-    look = f"border-collapse:collapse;border:none;margin:0;{style}"
+    look = f"border-collapse:collapse;border:none;margin:0;font:inherit;color:inherit;{style}"
     return f'<table style="{look}"><tbody>{rows}</tbody></table>'
 
 
