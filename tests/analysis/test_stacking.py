@@ -128,6 +128,14 @@ def test_split_estimators__is_the_inverse_of_stacking():
         assert found.attrs == expected.attrs
 
 
+def test_stack_estimators__of_one():
+    results = create_results(estimator="binned-uniform-30-layer").assign_attrs(n_bins=30)
+    stacked = stack_estimators([results])
+    assert dict(stacked.sizes) == {"estimator": 1, **results.sizes}
+    (found,) = split_estimators(stacked)
+    xr.testing.assert_identical(found, results)
+
+
 def test_stack_estimators__whole_numbers_below_0_are_no_missing_values():
     results = [create_results().assign_attrs(level=level) for level in (-1, 2)]
     found = split_estimators(stack_estimators(results))
