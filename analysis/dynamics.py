@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.repeats import DIMS, VARIABLES, has_not_failed, validate_results
+from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import InputError, StoreError
 
 WINDOW = 5
@@ -145,6 +146,7 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
     """
     if window < 1 or window % 2 == 0:
         raise InputError(f"window must be a positive odd number of epochs, found {window}")
+    results = select_estimator(results)
     validate_results(results)
     trained = results[list(VARIABLES)].isel(epoch=results["epoch"].values >= 0).compute()
     rows, columns = _complete(trained, has_not_failed(results))

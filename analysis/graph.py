@@ -29,9 +29,9 @@ from ibtools.analysis.result_variables import (
     count_statistics,
     from_statistic,
     result_variables,
-    stack_estimators,
     stack_statistics,
 )
+from ibtools.analysis.stacking import stack_estimators
 from ibtools.schema import CUBE, Variable
 from ibtools.snapshots import LayerSpec
 
@@ -58,7 +58,8 @@ def analyze(
         `mi_xt`, `mi_ty`, `entropy_t` (float64, bits; NaN where a snapshot is not complete) and
         `n_states` (int64; 0 there), and what else the estimator computes, all (repeat, epoch,
         layer), backed by dask; `sample` and `unit` are consumed. For a sequence of estimators,
-        even of one, the first dimension is `estimator`. Attributes name the estimator and its
+        even of one, the first dimension is `estimator`, and the attributes in which they differ are
+        coordinates along it; see `ibtools.analysis.stacking`. Attributes name the estimator and its
         options, the number of samples, and the entropies of input and label. Only `complete`,
         coordinates and ranges are read before something is computed.
 

@@ -5,6 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.repeats import DIMS, VARIABLES, has_not_failed, validate_results
+from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import StoreError
 
 FEWEST_FOR_MIDDLE = 3
@@ -65,7 +66,7 @@ def rank_repeats(results: xr.Dataset) -> xr.DataArray:
     Lorenzen, Igel and Nielsen, Information Bottleneck: Exact Analysis of (Quantized) Neural
     Networks, ICLR 2022.
     """
-    numbers, distances = _rank(results)
+    numbers, distances = _rank(select_estimator(results))
     if not numbers.size:
         raise StoreError(
             "repeats are ranked by whole trajectories, but there is no complete snapshot in any "
@@ -99,6 +100,7 @@ def middle_repeat(results: xr.Dataset) -> xr.Dataset | None:
     StoreError
         If something that is needed is missing from the results.
     """
+    results = select_estimator(results)
     numbers, _ = _rank(results)
     if numbers.size < FEWEST_FOR_MIDDLE:
         return None

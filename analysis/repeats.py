@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.chance import SATURATED
+from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
 
 VARIABLES = ("mi_xt", "mi_ty")
@@ -112,6 +113,7 @@ def summarise_repeats(
         If something that is needed is missing from the results, or no repeat that counts has a
         value.
     """
+    results = select_estimator(results)
     validate_results(results, variables)
     further = [name for name in (CHANCE, *BOUNDS) if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])

@@ -1,11 +1,10 @@
-"""What the results of an estimator consist of, and how those of several make one Dataset."""
+"""What the results of an estimator consist of."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator, LayerBlock, Population
@@ -118,46 +117,3 @@ def _relabelled(variable: Variable, estimator: Estimator) -> Variable:
     if "X" in variable.label and not estimator.noisy:
         description = f"entropy {label.removeprefix('mean ')}; not the information of T about X"
     return replace(variable, label=label, description=description)
-
-
-def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Put the results of several estimators into one Dataset.
-
-    Parameters
-    ----------
-    results : sequence of Dataset
-        Results of one store, as of a single estimator each, over equal coordinates.
-
-    Returns
-    -------
-    Dataset
-        With the first dimension `estimator`, labelled with specifications. Every variable that any
-        of them has, with its missing value where an estimator does not have it. A `long_name` that
-        is not the same for all names each. Lazy where they are.
-    """
-    names = list(dict.fromkeys(str(name) for one in results for name in one.data_vars))
-    stacked: xr.Dataset = xr.concat(
-        [_completed(one, names, results) for one in results],
-        xr.Variable("estimator", np.array([one.attrs["estimator"] for one in results])),
-        data_vars=names,
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="drop_conflicts",
-    )
-    for name in names:
-        labels = [str(one[name].attrs["long_name"]) for one in results if name in one]
-        stacked[name].attrs["long_name"] = " or ".join(dict.fromkeys(labels))
-    return stacked.assign_attrs(estimator=", ".join(one.attrs["estimator"] for one in results))
-
-
-def _completed(one: xr.Dataset, names: Sequence[str], results: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Add the variables that other estimators have, as missing."""
-    lacking: dict[str, Any] = {
-        name: xr.full_like(
-            next(other[name] for other in results if name in other), _DECLARED[name].fill
-        )
-        for name in names
-        if name not in one
-    }
-    return one.assign(lacking)[list(names)]

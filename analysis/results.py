@@ -28,8 +28,8 @@ from ibtools.analysis.result_groups import (
     open_results_group,
     write_window,
 )
-from ibtools.analysis.result_variables import stack_estimators
 from ibtools.analysis.scheduling import Workers, open_workers
+from ibtools.analysis.stacking import stack_estimators
 from ibtools.analysis.tasks import Source
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
@@ -250,7 +250,7 @@ def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
 
 
 def open_results(
-    path: StorePath, *, estimator: EstimatorLike | Sequence[EstimatorLike] = "exact"
+    path: StorePath, *, estimator: EstimatorLike | Sequence[EstimatorLike] | None = "exact"
 ) -> xr.Dataset:
     """Open the results of a store as a Dataset.
 
@@ -258,23 +258,32 @@ def open_results(
     ----------
     path : path or URL
         A store that was analysed, or the separate output of an analysis.
-    estimator : str or Estimator, or sequence of them, optional
+    estimator : str or Estimator, or sequence of them, or None, optional
         Which results: the name that `ibtools analyze` printed, or an abbreviation such as "binned"
-        that stands for it.
+        that stands for it. None for all that there are.
 
     Returns
     -------
     Dataset
         As `ibtools.analyze` describes it; lazy. What is not analysed yet is NaN (0 in `n_states`).
+        For a sequence of estimators, even of one, and for None, the first dimension is `estimator`.
 
     Raises
     ------
     StoreError
-        If there are no such results.
+        If there are no such results, or none at all.
     """
-    if isinstance(estimator, Sequence) and not isinstance(estimator, str):
-        return stack_estimators([_open_one(path, one) for one in estimator])
-    return _open_one(path, estimator)
+    if estimator is None:
+        names: Sequence[EstimatorLike] = result_names(path)
+        if not names:
+            raise StoreError(
+                f"{path}: no results to open yet; compute them with: ibtools analyze {path}"
+            )
+    elif isinstance(estimator, Sequence) and not isinstance(estimator, str):
+        names = estimator
+    else:
+        return _open_one(path, estimator)
+    return stack_estimators([_open_one(path, one) for one in names])
 
 
 def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:

@@ -7,6 +7,7 @@ of core over the store (`open_store`, `analyze`, `open_results`, `plot`). The tw
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ibtools.accessor import IbAccessor
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_store
@@ -59,6 +60,7 @@ _LAZY = {
 before."""
 
 __all__ = [
+    "IbAccessor",
     "IbtoolsError",
     "LayerValues",
     "StoreError",

@@ -1,11 +1,17 @@
 """From what a store holds to what the network computed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.schema import CUBE
+from ibtools.errors import StoreError, unknown_name
+from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+
+_GRID = ("code", "scale", "zero_point")
+_STORED_ACTIVATION = next(one for one in STORE_VARIABLES if one.name == "activation")
 
 
 def dequantise(
@@ -75,26 +81,114 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     dataset : Dataset
-        As plain `xarray.open_zarr` shows it, or a selection of it that keeps all five dimensions.
+        As plain `xarray.open_zarr` shows it, or any selection of repeats, epochs, layers and
+        samples of it.
 
     Returns
     -------
     Dataset
-        With `activation` (repeat, epoch, layer, sample, unit), float32, NaN where a layer has no
-        such unit and where a snapshot is not complete. A store that keeps the partition only has
-        no values, and its Dataset is returned as it is.
+        With `activation` (repeat, epoch, layer, sample, unit; what of these was not dropped),
+        float32, NaN where a layer has no such unit and where a snapshot is not complete. A store
+        that keeps the partition only has no values, and its Dataset is returned as it is.
+
+    Raises
+    ------
+    StoreError
+        If something that is needed is missing, or units of a layer were dropped.
     """
     if "partition" in dataset:
         return dataset
-    bare = dataset.drop_vars(dataset.coords)
-    specs = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
+    _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
+    specs = layer_specs({name: np.atleast_1d(dataset[name].values) for name in LAYER_COLUMNS})
+    for spec in specs:
+        _validate_names(dataset, _GRID if spec.quantised else ("activation",))
+        _validate_units(dataset, spec)
+    lost = [dim for dim in CUBE if dim not in dataset.dims]
+    recorded = [name for name in (*_GRID, "activation", "complete") if name in dataset]
+    bare = dataset.drop_vars(dataset.coords)[recorded].expand_dims(lost)
     layers = [
         _decode_layer(bare.isel(layer=slice(index, index + 1)), spec)
         for index, spec in enumerate(specs)
     ]
-    activation = xr.concat(layers, "layer").transpose(*CUBE)
+    activation = xr.concat(layers, "layer").transpose(*CUBE).squeeze(lost)
     activation.attrs = {"long_name": "value of each unit", "units": "1"}
     return dataset.assign(activation=activation)
+
+
+def decoded(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a Dataset of a store with decoded `activation`, whoever opened it; lazy.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As `ibtools.open_store` or plain `xarray.open_zarr` open a store, or a selection.
+
+    Returns
+    -------
+    Dataset
+        As of `decode`; as it is if it is decoded already.
+    """
+    stored = "activation" not in dataset or (
+        dataset["activation"].attrs.get("long_name") == _STORED_ACTIVATION.description
+    )
+    return decode(dataset) if stored else dataset
+
+
+def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Select one layer, with decoded `activation` and without the padding of its units; lazy.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With the dimension `layer`: of a store, as `ibtools.open_store` or plain `xarray.open_zarr`
+        open it, or results; or a selection of these.
+    name : str
+        Of the layer.
+
+    Returns
+    -------
+    Dataset
+        Without the dimension `layer`, which is a scalar coordinate, and with as many `unit` as the
+        layer has. No `activation` where a store keeps the partition only, and none in results.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such layer.
+    StoreError
+        If the Dataset has no dimension `layer`, or units of the layer were dropped.
+    """
+    if "layer" not in dataset.dims:
+        raise StoreError(
+            "a layer is selected from a Dataset with the dimension layer, found "
+            f"{', '.join(str(dim) for dim in dataset.dims) or 'none'}; use the Dataset that "
+            "ibtools.open_store, ibtools.open_results or ibtools.analyze returns"
+        )
+    names = [str(known) for known in dataset["layer"].values]
+    if name not in names:
+        raise unknown_name("layer", name, names)
+    layer = dataset.isel(layer=names.index(name))
+    if "unit" in layer.dims and "n_units" in layer.coords:
+        layer = layer.isel(unit=slice(int(layer["n_units"])))
+    return decoded(layer) if "code" in layer or "activation" in layer else layer
+
+
+def _validate_names(dataset: xr.Dataset, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in dataset.variables]
+    if missing:
+        raise StoreError(
+            f"values are decoded from the Dataset of a store, but {', '.join(missing)} is missing; "
+            "open it with ibtools.open_store(path)"
+        )
+
+
+def _validate_units(dataset: xr.Dataset, spec: LayerSpec) -> None:
+    n_units = dataset.sizes.get("unit", 0)
+    if spec.n_units > n_units:
+        raise StoreError(
+            f"values are decoded from all units of a layer, but of {spec.name}, which has "
+            f"{spec.n_units}, a selection left {n_units}; decode first, then select units"
+        )
 
 
 def _decode_layer(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:

@@ -94,7 +94,8 @@ def plot(
     ----------
     dataset : Dataset
         Results, from `ibtools.analyze` or `ibtools.open_results`, or a store, from
-        `ibtools.open_store`: what the figure is drawn from. Lazy or not.
+        `ibtools.open_store`: what the figure is drawn from. Lazy or not. Of results of several
+        estimators, select one, as in ``results.sel(estimator="exact")``.
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
@@ -113,7 +114,8 @@ def plot(
     UnknownNameError
         If there is no such figure, no such layer, or `output` has another suffix.
     InputError
-        If the figure has no such option, or an option is out of its range.
+        If the figure has no such option, an option is out of its range, or there are results of
+        several estimators to choose from.
     StoreError
         If something that is needed is missing from the Dataset, or there is no complete snapshot.
     OSError

@@ -27,6 +27,7 @@ from ibtools.analysis.plots.style import (
     layer_styles,
 )
 from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
+from ibtools.analysis.stacking import select_estimator, split_estimators
 from ibtools.errors import InputError
 
 COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
@@ -38,7 +39,7 @@ NOTE_CHARACTERS = 34
 
 
 def estimator_comparison(
-    results: Sequence[xr.Dataset], *, layers: Iterable[str] | None = None
+    results: xr.Dataset | Sequence[xr.Dataset], *, layers: Iterable[str] | None = None
 ) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
     """Draw results of one store under several estimators, a column for each.
 
@@ -49,9 +50,9 @@ def estimator_comparison(
 
     Parameters
     ----------
-    results : sequence of Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not, each of one estimator, in
-        bits. Repeats that failed are left out and counted in the titles.
+    results : Dataset, (estimator, repeat, epoch, layer), or sequence of Dataset
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not, in bits; those of a sequence
+        each of one estimator. Repeats that failed are left out and counted in the titles.
     layers : iterable of str, optional
         The layers to draw. All by default.
 
@@ -71,12 +72,21 @@ def estimator_comparison(
         If there are no results, or none of an estimator that has I(X;T).
     """
     chosen = None if layers is None else list(layers)
-    summaries = [_summarise(one, chosen) for one in results]
+    several = _by_estimator(results)
+    summaries = [_summarise(one, chosen) for one in several]
     _validate(summaries)
-    styles = layer_styles(results[0]["layer"].values)
+    styles = layer_styles(several[0]["layer"].values)
     styles = {name: styles[name] for name in summaries[0].layers}
     with drawing_style(None):
         return _draw_figure(summaries, styles)
+
+
+def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    if not isinstance(results, xr.Dataset):
+        return [select_estimator(one) for one in results]
+    if "estimator" in results.dims:
+        return split_estimators(results)
+    return [select_estimator(results)]
 
 
 def _summarise(results: xr.Dataset, layers: list[str] | None) -> RepeatSummary:

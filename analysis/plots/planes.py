@@ -33,6 +33,7 @@ from ibtools.analysis.repeats import (
     describe_source,
     summarise_repeats,
 )
+from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import InputError
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.7, 3.2
@@ -154,6 +155,7 @@ def ranked_repeats(
     ibtools.analysis.ranks.rank_repeats : The order and its definition.
     """
     chosen = None if layers is None else list(layers)
+    results = select_estimator(results)
     summarise_repeats(results, chosen)  # says what is wrong with results
     ranking = rank_repeats(results)
     by_title = _notable_repeats(results, ranking)

@@ -1,0 +1,131 @@
+"""The accessor `.ib` of Datasets: the functions of ibtools that take one, as its methods."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+import ibtools
+from ibtools.decode import decoded, select_layer
+from ibtools.errors import StoreError
+from ibtools.overview import describe
+from ibtools.overview_format import format_html, format_text
+from ibtools.store import RECORDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure  # noqa: TID251  # its name only
+
+    from ibtools.analysis.details.kinds import DetailLike
+    from ibtools.analysis.estimators import EstimatorLike
+    from ibtools.analysis.uncertainty import IntervalMethod
+
+
+@xr.register_dataset_accessor("ib")  # type: ignore[no-untyped-call]
+class IbAccessor:
+    """What ibtools does with a Dataset of a store or of results, as ``dataset.ib``.
+
+    Every method is the function of that name in `ibtools`, with the Dataset as its first argument:
+    it has the same options, returns the same, and raises the same errors. All but `plot`,
+    `dynamics` and `repeat_intervals` are lazy. Displayed, it describes the Dataset, and computes
+    nothing for that.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From `ibtools.open_store`, `ibtools.open_results` or `ibtools.analyze`, or a store opened
+        with plain `xarray.open_zarr`.
+
+    Examples
+    --------
+    Values of a layer, and its information, at the end of every training::
+
+        ds = ibtools.open_store("syn.zarr")
+        ds.ib.layer("output").activation.isel(epoch=-1)
+        ds.isel(epoch=[-1]).ib.analyze().compute().mi_xt
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def activation(self) -> xr.DataArray:
+        """The decoded values, float32, NaN where a layer has no such unit; lazy.
+
+        Raises
+        ------
+        StoreError
+            If the Dataset is not that of a store, the store keeps the partition only, or units were
+            dropped before decoding.
+        """
+        if not any(name in self._dataset for name in RECORDED):
+            raise StoreError(
+                "activations are in the Dataset of a store, but none of "
+                f"{', '.join(RECORDED)} is in this one; open it with ibtools.open_store(path)"
+            )
+        found = decoded(self._dataset)
+        if "activation" not in found:
+            raise StoreError(
+                "the store keeps only the partition of whole layers, not the values of units; "
+                "record again with --keep codes"
+            )
+        return found["activation"]
+
+    def layer(self, name: str) -> xr.Dataset:
+        """Select one layer, decoded and without padding: `ibtools.decode.select_layer`."""
+        return select_layer(self._dataset, name)
+
+    def analyze(
+        self, *, estimator: "EstimatorLike | Sequence[EstimatorLike]" = "exact"
+    ) -> xr.Dataset:
+        """Compute the information of every layer: `ibtools.analyze`."""
+        return ibtools.analyze(self._dataset, estimator=estimator)
+
+    def details(
+        self,
+        what: "DetailLike | Sequence[DetailLike]",
+        *,
+        estimator: "EstimatorLike" = "exact",
+    ) -> xr.Dataset | dict[str, xr.Dataset]:
+        """Compute more from the states of the layers: `ibtools.details`."""
+        return ibtools.details(self._dataset, what, estimator=estimator)
+
+    def permutation_test(
+        self,
+        *,
+        n_permutations: int = 1000,
+        seed: int = 0,
+        estimator: "EstimatorLike" = "exact",
+    ) -> xr.Dataset:
+        """Compare I(T;Y) with that of permuted labels: `ibtools.permutation_test`."""
+        return ibtools.permutation_test(
+            self._dataset, n_permutations=n_permutations, seed=seed, estimator=estimator
+        )
+
+    def plot(self, figure: str, *, output: str | Path | None = None, **options: Any) -> "Figure":
+        """Draw a figure by its name: `ibtools.plot`."""
+        return ibtools.plot(self._dataset, figure, output=output, **options)
+
+    def dynamics(self, *, window: int = 5) -> xr.Dataset:
+        """Measure peak, compression, turn and fitting of results: `ibtools.dynamics`."""
+        return ibtools.dynamics(self._dataset, window=window)
+
+    def repeat_intervals(
+        self,
+        *,
+        method: "IntervalMethod" = "bca",
+        level: float = 0.95,
+        n_resamples: int = 9999,
+        seed: int = 0,
+    ) -> xr.Dataset:
+        """Compute means over repeats and intervals: `ibtools.repeat_intervals`."""
+        return ibtools.repeat_intervals(
+            self._dataset, method=method, level=level, n_resamples=n_resamples, seed=seed
+        )
+
+    def __repr__(self) -> str:
+        return format_text(describe(self._dataset))
+
+    def _repr_html_(self) -> str:
+        return format_html(describe(self._dataset))
