@@ -266,7 +266,7 @@ def records_population(attributes: Mapping[str, Any]) -> bool:
     ----------
     attributes : mapping
         Root attributes of a store. `inputs` says "population" or "sample"; where it is missing, the
-        configuration says whether all patterns of SYN were recorded.
+        configuration of an older store says whether all patterns of SYN were recorded.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError, unknown_name
-from ibtools.schema import Keep, Variable, store_variables
+from ibtools.schema import Inputs, Keep, Variable, store_variables
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
 BLOCK_BYTES = 2**27
@@ -63,6 +63,10 @@ class StoreSpec:
         Whether the training begins with random labels, which the store then keeps.
     recomputed : bool, optional
         Whether the store says of how many snapshots computed twice how many values differed.
+    inputs : {"population", "sample"}, optional
+        Whether the recorded inputs are all that there are, or a sample of them.
+    is_chain : bool, optional
+        Whether each layer is computed from the one before it and nothing else.
 
     Raises
     ------
@@ -81,10 +85,14 @@ class StoreSpec:
     keep: Keep = "codes"
     prefit: bool = False
     recomputed: bool = False
+    inputs: Inputs | None = None
+    is_chain: bool | None = None
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
             raise unknown_name("keep", self.keep, get_args(Keep))
+        if self.inputs is not None and self.inputs not in get_args(Inputs):
+            raise unknown_name("inputs", self.inputs, get_args(Inputs))
         _validate_layers(self.layers)
         _validate_ascending("repeats", self.repeats)
         _validate_ascending("epochs", self.epochs)

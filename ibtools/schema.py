@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 CUBE = ("repeat", "epoch", "layer", "sample", "unit")
 
 Keep = Literal["codes", "partition"]
+Inputs = Literal["population", "sample"]
 """What a store keeps of a snapshot: the cube of codes and float values, or only which samples share
 a state of each layer."""
 

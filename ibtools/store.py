@@ -306,11 +306,20 @@ def _attributes(spec: StoreSpec) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         **provenance(),
         **spec.attributes,
+        **_meaning(spec),
         "store_id": uuid.uuid4().hex,
         "configuration": spec.configuration_json(),
         # xarray makes these variables coordinates
         "coordinates": " ".join(STORE_COORDINATES),
     }
+
+
+def _meaning(spec: StoreSpec) -> dict[str, str]:
+    """Return what is known of inputs and layers, and no array tells."""
+    known: dict[str, str] = {} if spec.inputs is None else {"inputs": spec.inputs}
+    if spec.is_chain is not None:
+        known["layers"] = "chain" if spec.is_chain else "graph"
+    return known
 
 
 def _validate_free(path: StorePath, *, overwrite: bool) -> None:

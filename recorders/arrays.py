@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
 from ibtools.layout import StoreSpec
-from ibtools.schema import Keep
+from ibtools.schema import Inputs, Keep
 from ibtools.snapshots import FLOAT_BITS, LayerSpec, LayerValues
 from ibtools.store import StorePath, create_store
 from ibtools.writer import RepeatWriter
@@ -43,6 +43,8 @@ def record_arrays(
     scale: PerLayer | None = None,
     zero_point: PerLayer | None = None,
     keep: Keep = "codes",
+    inputs: Inputs | None = None,
+    is_chain: bool | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write activations that were computed elsewhere to a store.
@@ -73,6 +75,12 @@ def record_arrays(
     keep : {"codes", "partition"}, optional
         "partition" keeps only which samples share a state of each layer: far smaller where layers
         are wide, lossless for the exact information of whole layers, useless for all else.
+    inputs : {"population", "sample"}, optional
+        Whether these inputs are all that there are, or a sample of them; estimates for a population
+        are refused where there is no other.
+    is_chain : bool, optional
+        Whether each layer is computed from the one before it and nothing else; `ibtools.check` then
+        takes broken data processing for a violation.
     overwrite : bool, optional
         Replace the ibtools store that is at `path`.
 
@@ -120,6 +128,8 @@ def record_arrays(
         split=None if split is None else np.asarray(split),
         attributes={"experiment": "arrays"},
         keep=keep,
+        inputs=inputs,
+        is_chain=is_chain,
     )
     _write(create_store(path, spec, overwrite=overwrite), spec, first, snapshots)
 

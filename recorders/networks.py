@@ -140,6 +140,11 @@ class Network:
         return (*names, "output")
 
     @property
+    def is_chain(self) -> bool:
+        """Whether each layer is computed from the one before it and nothing else: it is."""
+        return True
+
+    @property
     def n_classes(self) -> int:
         """Units of the output layer."""
         return math.prod(self.layers[-1].output_shape(()))

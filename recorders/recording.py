@@ -207,6 +207,7 @@ class Recording:
         """Return what a store of this recording holds."""
         settings, chosen = self.settings, self.recorded_samples()
         first = settings.first_repeat
+        population = self.data.is_population and chosen.size == self.data.y.size
         return StoreSpec(
             layers=self.network.layer_specs(settings.activation, settings.bits, settings.scheme),
             repeats=tuple(range(first, first + settings.repeats)),
@@ -219,6 +220,8 @@ class Recording:
             keep=settings.keep,
             prefit=settings.prefit > 0,
             recomputed=True,
+            inputs="population" if population else "sample",
+            is_chain=self.network.is_chain,
         )
 
     def required_accuracy(self) -> float:

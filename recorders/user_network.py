@@ -26,12 +26,15 @@ class UserNetwork:
         Units of the output.
     layers : tuple of LayerSpec
         The recorded layers of the model as it is built, with 32 bits.
+    is_chain : bool
+        Whether each layer is computed from the one before it and nothing else.
     """
 
     name: str
     input_shape: tuple[int, ...]
     n_classes: int
     layers: tuple[LayerSpec, ...]
+    is_chain: bool
 
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
@@ -119,7 +122,7 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     """
     try:
         user_model = importlib.import_module("ibtools.recorders.keras.user_model")
-        describe = importlib.import_module("ibtools.recorders.keras.describe").describe
+        describe = importlib.import_module("ibtools.recorders.keras.describe")
     except ModuleNotFoundError as err:
         raise RecordingError(
             f"a model of one's own needs TensorFlow, but {err.name} is not installed; "
@@ -127,7 +130,8 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
         ) from err
     function = import_function(name)
     model = user_model.create_checked(function, name, input_shape, n_classes)
-    return UserNetwork(name, input_shape, n_classes, describe(model))
+    layers, is_chain = describe.describe(model), describe.is_chain(model)
+    return UserNetwork(name, input_shape, n_classes, layers, is_chain)
 
 
 def import_function(name: str) -> Callable[[], Any]:

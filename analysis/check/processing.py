@@ -27,21 +27,24 @@ def is_chain(attributes: Mapping[str, Any]) -> bool:
     Parameters
     ----------
     attributes : mapping
-        Root attributes of a store.
+        Root attributes of a store. `layers` says "chain" or "graph"; where it is missing, as in
+        older stores, the configuration says whether the network is of the table or a dense one.
 
     Returns
     -------
     bool
-        True for networks of the table and dense networks of any size; False for a network that a
-        function of the user's builds, and for arrays.
 
     Examples
     --------
+    >>> is_chain({"layers": "chain"}), is_chain({"layers": "graph"})
+    (True, False)
     >>> is_chain({"configuration": '{"network": "dense:784-64-10"}'})
     True
     >>> is_chain({"configuration": '{"network": "package.module:build"}'}), is_chain({})
     (False, False)
     """
+    if "layers" in attributes:
+        return bool(attributes["layers"] == "chain")
     network = json.loads(attributes.get("configuration", "{}")).get("network")
     return network is not None and (":" not in network or network.startswith("dense:"))
 

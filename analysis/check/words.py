@@ -85,8 +85,8 @@ RANGE = (
 ONE_LAYER = "There is one layer only."
 
 NO_CHAIN = (
-    "It is not known whether each layer is computed from the one before it alone, because the "
-    "network is the user's own; so this is no violation. With a connection that skips a layer it "
+    "The store does not say that each layer is computed from the one before it alone (by its "
+    "attribute `layers`, chain), so this is no violation: with a connection that skips a layer it "
     "is as it should be. If there is none, check again with --chain (chain=True)."
 )
 

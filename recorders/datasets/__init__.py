@@ -58,7 +58,8 @@ def load_data_set(name: str, *, folder: str | Path | None = None) -> DataSet:
 def _load_syn() -> DataSet:
     x = syn.create_patterns()
     y = syn.label_patterns(x)
-    return DataSet("SYN", x, y, stratified_split(y, "SYN"), checksum(x, y), n_classes=2)
+    is_test = stratified_split(y, "SYN")
+    return DataSet("SYN", x, y, is_test, checksum(x, y), n_classes=2, is_population=True)
 
 
 DATA_SETS: dict[str, Callable[[Path | None], DataSet]] = {

@@ -28,6 +28,8 @@ class DataSet:
         Of inputs and labels, as `checksum` computes it.
     n_classes : int
         How many classes there are.
+    is_population : bool, optional
+        Whether these are all the inputs that there are, not a sample of them.
 
     Raises
     ------
@@ -41,6 +43,7 @@ class DataSet:
     is_test: NDArray[np.bool_]
     checksum: str
     n_classes: int
+    is_population: bool = False
 
     def __post_init__(self) -> None:
         dtypes = tuple(str(array.dtype) for array in (self.x, self.y, self.is_test))

@@ -50,6 +50,14 @@ def describe(model: Any) -> tuple[LayerSpec, ...]:
     )
 
 
+def is_chain(model: Any) -> bool:
+    """Tell whether every layer takes the output of one layer, and no two take the same."""
+    return all(
+        len(layer.outbound_nodes) <= 1 and not isinstance(layer.input, list)
+        for layer in model.layers
+    )
+
+
 def output_layer(model: Any) -> Any:
     """Return the layer that computes the output of a model which has one."""
     return model.get_layer(model.output_names[0])

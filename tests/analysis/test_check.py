@@ -368,6 +368,7 @@ def test_is_chain__other_networks():
         assert is_chain({"configuration": json.dumps({"network": network})})
     assert not is_chain({"configuration": json.dumps({"network": "mine:build"})})
     assert not is_chain({"configuration": "{}"})
+    assert not is_chain({"configuration": json.dumps({"network": "syn"}), "layers": "graph"})
 
 
 @pytest.mark.parametrize("function", ["relu", "softmax"])

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.errors import StoreError
+from ibtools.errors import StoreError, UnknownNameError
 from ibtools.snapshots import LayerValues
 from tests.conftest import LABEL, example_snapshots
 
@@ -44,6 +44,26 @@ def test_record_arrays__round_trip(tmp_path: Path):
     assert dataset["outcome"].values.tolist() == ["trained", "trained"]
     assert dataset["split"].values.tolist() == ["train"] * 6 + ["test"] * 2
     assert dataset["bits"].values.tolist() == [32, 8]
+
+
+def test_record_arrays__says_what_inputs_and_layers_are(tmp_path: Path):
+    options = {"label": np.arange(8) % 2, "overwrite": True}
+    for inputs, is_chain, expected in (
+        ("population", True, ("population", "chain")),
+        ("sample", False, ("sample", "graph")),
+        (None, None, (None, None)),
+    ):
+        meaning = {"inputs": inputs, "is_chain": is_chain}
+        ibtools.record_arrays(tmp_path / "s.zarr", example_arrays(), **options, **meaning)
+        attributes = ibtools.open_store(tmp_path / "s.zarr").attrs
+        assert (attributes.get("inputs"), attributes.get("layers")) == expected
+
+
+def test_record_arrays__unknown_inputs(tmp_path: Path):
+    with pytest.raises(UnknownNameError, match="inputs 'all'"):
+        ibtools.record_arrays(
+            tmp_path / "s.zarr", example_arrays(), label=np.arange(8) % 2, inputs="all"
+        )
 
 
 def test_record_arrays__dask_arrays_give_the_same_store(tmp_path: Path):

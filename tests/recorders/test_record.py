@@ -70,6 +70,7 @@ def test_record__store_holds_what_was_reported(tmp_path: Path):
     assert configuration["experiment"] == "SYN-Tanh"
     assert configuration["recorded_epochs"] == [0, 2, 4, 6, 8, 9]
     assert dataset.attrs["data_checksum"].startswith("sha256:")
+    assert (dataset.attrs["inputs"], dataset.attrs["layers"]) == ("population", "chain")
     assert "checkpoint" not in os.listdir(path)
 
 

@@ -74,6 +74,14 @@ def test_resolve_network__user_model():
     assert pickle.loads(pickle.dumps(network)) == network
 
 
+@pytest.mark.parametrize(
+    ("model", "is_chain"), [("small", True), ("mixed", True), ("branched", False)]
+)
+def test_resolve_network__user_model_is_a_chain_or_not(model: str, is_chain: bool):
+    shape = (8, 8, 1) if model == "mixed" else (12,)
+    assert resolve(f"{MODELS}:{model}", shape, 10 if model == "mixed" else 2).is_chain == is_chain
+
+
 def test_resolve_network__user_model_says_what_is_recorded():
     network = resolve(f"{MODELS}:mixed", (8, 8, 1), 10)
     assert network.layer_specs("tanh", 8, "full") == (
