@@ -1,0 +1,173 @@
+"use strict";
+(() => {
+  const planes = JSON.parse(document.getElementById("plane-data").textContent);
+  const find = (name) => document.getElementById(`plane-${name}`);
+  const [figure, chooser, slider, shown, play, zoom] =
+    ["figure", "estimator", "epoch", "shown", "play", "zoom"].map(find);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const THEMES = {
+    light: { text: "#1a1a1a", grid: "#e4e4e4", axis: "#888888", ceiling: "#666666", hover: "#ffffff" },
+    dark: { text: "#e8e8e8", grid: "#2e323a", axis: "#8a8f98", ceiling: "#a8adb5", hover: "#23262c" },
+  };
+  const MILLISECONDS = 120; // of an epoch that is played
+  const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
+  let plane, timer = null, printing = false;
+
+  const isDark = () => dark.matches && !printing;
+  // the first layer is black, which a dark ground swallows
+  const visible = (color) => (isDark() && color === "#000000" ? "#ffffff" : color);
+
+  function themedTrace(trace) {
+    const themed = structuredClone(trace);
+    for (const part of [themed.line, themed.marker]) {
+      if (part && part.color) part.color = visible(part.color);
+    }
+    if (themed.marker) {
+      themed.marker.color = visible((trace.line || trace.marker).color);
+      themed.marker.line.color = trace.meta.role === "point" && !isHollow(trace)
+        ? (isDark() ? "#16181c" : "#ffffff") : themed.marker.color;
+    }
+    return themed;
+  }
+
+  function isHollow(trace) {
+    return String(trace.marker.symbol[0]).endsWith("-open");
+  }
+
+  function themedLayout(layout) {
+    const theme = THEMES[isDark() ? "dark" : "light"];
+    const themed = structuredClone(layout);
+    const axis = { gridcolor: theme.grid, linecolor: theme.axis, tickcolor: theme.axis };
+    return {
+      ...themed,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: FONT, size: 13, color: theme.text },
+      xaxis: { ...themed.xaxis, ...axis, showline: true, ticks: "outside" },
+      yaxis: { ...themed.yaxis, ...axis, showline: true, ticks: "outside" },
+      hoverlabel: { bgcolor: theme.hover, font: { family: FONT, color: theme.text } },
+      shapes: themed.shapes.map((shape) => (
+        { ...shape, line: { ...shape.line, color: theme.ceiling } })),
+      annotations: themed.annotations.map((label) => (
+        { ...label, font: { size: 11, color: theme.ceiling } })),
+    };
+  }
+
+  const traces = (role) => plane.figure.data.filter((trace) => trace.meta.role === role);
+
+  // a point is that of the mean trajectory at the chosen epoch
+  function movePoints() {
+    const index = Number(slider.value);
+    const means = traces("mean");
+    traces("point").forEach((point, position) => {
+      const mean = means[position];
+      point.x = [mean.x[index]];
+      point.y = [mean.y[index]];
+      point.customdata = [mean.customdata[index]];
+      point.marker.symbol = [mean.marker.symbol[index]];
+      point.marker.line.width = isHollow(point) ? 2 : 1;
+    });
+    const epoch = `epoch ${plane.epochs[index]}`;
+    shown.textContent = epoch;
+    slider.setAttribute("aria-valuetext", epoch);
+    writeValues(epoch);
+  }
+
+  function writeValues(epoch) {
+    const table = find("values");
+    const { xaxis, yaxis } = plane.figure.layout;
+    const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...plane.columns.slice(1)];
+    table.caption.textContent = `Values of ${chooser.value} at ${epoch}, mean over repeats`;
+    table.tHead.replaceChildren(row(titles, "th"));
+    table.tBodies[0].replaceChildren(...traces("point").map((point) => row([
+      point.meta.layer, fixed(point.x[0]), fixed(point.y[0]), ...point.customdata[0].slice(1),
+    ], "td")));
+  }
+
+  function row(cells, kind) {
+    const line = document.createElement("tr");
+    cells.forEach((content, position) => {
+      const cell = document.createElement(position === 0 ? "th" : kind);
+      cell.textContent = content === null ? "–" : content;
+      if (position === 0 || kind === "th") cell.scope = kind === "th" ? "col" : "row";
+      if (position > 0) cell.className = "number";
+      line.append(cell);
+    });
+    return line;
+  }
+
+  const fixed = (number) => (number === null ? null : number.toFixed(4));
+
+  // texts of the figure are escaped for Plotly, those of the page are not
+  function plain(text) {
+    const parsed = new DOMParser().parseFromString(text, "text/html");
+    return parsed.documentElement.textContent;
+  }
+
+  function draw() {
+    movePoints();
+    const layout = themedLayout(plane.figure.layout);
+    if (zoom.getAttribute("aria-pressed") === "true") {
+      [layout.xaxis.range, layout.yaxis.range] = structuredClone(plane.zoom);
+    }
+    layout.uirevision = `${chooser.value} ${zoom.getAttribute("aria-pressed")}`;
+    const config = {
+      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"],
+    };
+    return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, config);
+  }
+
+  function chooseEstimator() {
+    stop();
+    const epoch = plane ? plane.epochs[slider.value] : Infinity;
+    plane = planes[chooser.value];
+    slider.max = plane.epochs.length - 1;
+    const later = plane.epochs.findIndex((one) => one >= epoch);
+    slider.value = later < 0 ? slider.max : later;
+    zoom.hidden = plane.zoom === null;
+    zoom.setAttribute("aria-pressed", "false");
+    find("thinning").textContent = plane.thinning;
+    return draw();
+  }
+
+  function stop() {
+    window.clearTimeout(timer);
+    timer = null;
+    play.textContent = "Play";
+  }
+
+  async function step() {
+    slider.value = Number(slider.value) + 1;
+    await draw();
+    if (timer === null) return;
+    if (slider.value === slider.max) stop();
+    else timer = window.setTimeout(step, MILLISECONDS);
+  }
+
+  play.addEventListener("click", () => {
+    if (timer !== null) {
+      stop();
+      return;
+    }
+    if (slider.value === slider.max) slider.value = -1;
+    play.textContent = "Pause";
+    timer = window.setTimeout(step, 0);
+  });
+  slider.addEventListener("input", () => {
+    stop();
+    draw();
+  });
+  chooser.addEventListener("change", chooseEstimator);
+  zoom.addEventListener("click", () => {
+    zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true"));
+    draw();
+  });
+  dark.addEventListener("change", draw);
+  for (const [event, state] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(event, () => {
+      printing = state;
+      draw();
+    });
+  }
+  chooseEstimator();
+})();
