@@ -111,7 +111,7 @@ def collect(
     path : path or URL
         An ibtools store.
     estimator : str or Estimator, sequence of them, or None
-        Which results; None for all.
+        Which results; None for all, what is exact first.
     quiet : bool
         Show no progress of the audit.
 
@@ -148,7 +148,7 @@ def _open_all(
 ) -> list[xr.Dataset]:
     """Open the results that are asked for, each once, after checking that there are any."""
     if estimator is None:
-        estimator = list(info.results)
+        estimator = sorted(info.results, key=lambda name: (not name.startswith("exact"), name))
     elif isinstance(estimator, str) or not isinstance(estimator, Sequence):
         estimator = [estimator]
     elif not estimator:
@@ -211,7 +211,7 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
     try:
         figures = information_figures(results)
         plane = plane_figure(results)
-        dynamics = dynamics_table(summary(path, estimator=name))
+        dynamics = dynamics_table(summary(path, estimator=name), results)
     except StoreError as err:  # each needs more than the one before
         missing.append(f"{_first_missing(figures, plane)}: {err}.")
     return EstimatorContents(

@@ -52,13 +52,14 @@ SYMBOLS = {
 }
 """What Plotly calls the markers of matplotlib."""
 
-BESIDE = ("n_states", "saturation")
-"""Shown of a point beside its coordinates, where the results have them."""
+BESIDE = (("states", "n_states", 1), ("H(T) / log2 N", "saturation", 4))
+"""Shown of a point beside its coordinates, where the results have them: label, variable, decimals.
+"""
 
 DECIMALS = 4
 """Of bits in the page."""
 
-FIRST_SIZE, LAST_SIZE = 16.0, 9.0
+FIRST_SIZE, LAST_SIZE = 18.0, 11.0
 """Markers of the first and the last layer (pixels): layers that coincide show."""
 
 
@@ -110,8 +111,8 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         What the page needs, as JSON can hold it: `figure`, of Plotly; `epochs`, the steps of the
-        slider; `columns`, what the numbers of a point are called; `zoom`, the limits of what is
-        crowded, or None; `thinning`, what was left out, in words.
+        slider; `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what
+        is crowded, or None; `thinning`, what was left out, in words.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     return {
         "figure": json.loads(go.Figure(traces, _layout(summary, repeats)).to_json()),
         "epochs": mean["epoch"].values.tolist(),
-        "columns": [label for label, _, _ in _columns(mean)],
+        "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
         "zoom": zoom_limits(summary, "auto"),
         "thinning": describe_thinning(
             (mean.sizes["epoch"], summary.epochs.size),
@@ -151,7 +152,7 @@ def _summarise(results: xr.Dataset) -> RepeatSummary:
     """Average the coordinates over repeats, and what is shown beside them."""
     beside = {
         name: results[name].where(results["mi_xt"].notnull()).assign_attrs(results[name].attrs)
-        for name in BESIDE
+        for _, name, _ in BESIDE
         if name in results
     }
     return summarise_variables(results.assign(beside), [*VARIABLES, *beside])
@@ -181,8 +182,8 @@ def _repeats_trace(layer: _Layer) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        line={"width": 0.7, "color": layer.style.color},
-        opacity=0.3,
+        line={"width": 1, "color": layer.style.color},
+        opacity=0.35,
         hoverinfo="skip",
         showlegend=False,
         **layer.look("repeats"),
@@ -229,8 +230,7 @@ def _symbols(layer: _Layer) -> list[str]:
 
 def _columns(mean: xr.Dataset) -> list[tuple[str, str, int]]:
     """List what is shown of a point beside its coordinates: label, variable and decimals."""
-    known = [("epoch", "epoch", 0), ("states", "n_states", 1), ("H(T) / log2 N", "saturation", 4)]
-    return [column for column in known if column[1] in mean.variables]
+    return [("epoch", "epoch", 0), *(column for column in BESIDE if column[1] in mean)]
 
 
 def _custom_data(mean: xr.Dataset) -> list[list[float | None]]:

@@ -17,18 +17,34 @@ class StaticFigure:
 
     Parameters
     ----------
-    source : str
-        A data URI.
+    png : bytes
+        The image.
     alternative : str
         What it shows, for those who do not see it.
     caption : str
         How to read it.
     """
 
-    source: str
+    png: bytes
     alternative: str
     caption: str
 
+    @property
+    def source(self) -> str:
+        """The image as a data URI."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+    @property
+    def width(self) -> int:
+        """How wide the page shows it, in its pixels; the image has more, for print."""
+        return int(int.from_bytes(self.png[WIDTH_IN_PNG]) * SHOWN)
+
+
+SHOWN = 0.6
+"""Pixels of the page per pixel of an image."""
+
+WIDTH_IN_PNG = slice(16, 20)
+"""The bytes of a PNG that hold its width, the highest first."""
 
 PLANE_CAPTION = (
     "Information plane. A point is a layer at an epoch, the mean over repeats; its colour is the "
@@ -61,7 +77,7 @@ def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
     drawn = accuracy(dataset)
     caption = drawn.get_title().replace("\n", ", ")
     return StaticFigure(
-        _data_uri(figure_png(drawn)),
+        figure_png(drawn),
         f"Lines of training, test and all-sample accuracy against epoch: {caption}.",
         ACCURACY_CAPTION,
     )
@@ -84,7 +100,7 @@ def information_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
         return (_epochs_figure(results, ("mi_ty",)),)
     words = summarise_repeats(results).caption.replace("\n", ", ")
     plane = StaticFigure(
-        _data_uri(figure_png(information_plane(results))),
+        figure_png(information_plane(results)),
         f"Scatter of {_labels(results, ('mi_xt', 'mi_ty'))} of every layer and epoch: {words}.",
         PLANE_CAPTION,
     )
@@ -96,7 +112,7 @@ def _epochs_figure(results: xr.Dataset, variables: tuple[str, ...]) -> StaticFig
     drawn = information_epochs(results)[0] if whole else label_information_epochs(results)
     words = summarise_repeats(results, variables=variables).caption.replace("\n", ", ")
     return StaticFigure(
-        _data_uri(figure_png(drawn)),
+        figure_png(drawn),
         f"Lines of {_labels(results, variables)} of every layer against epoch: {words}.",
         EPOCHS_CAPTION,
     )
@@ -104,7 +120,3 @@ def _epochs_figure(results: xr.Dataset, variables: tuple[str, ...]) -> StaticFig
 
 def _labels(results: xr.Dataset, variables: tuple[str, ...]) -> str:
     return " and ".join(str(results[name].attrs["long_name"]) for name in variables)
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

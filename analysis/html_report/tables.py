@@ -89,7 +89,9 @@ def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, A
         f"created {made['created']} with ibtools {made['ibtools_version']}, "
         f"{made['library_versions']}"
     )
-    return Table("The recording and where it comes from", ("what", ""), tuple(rows.items()))
+    return Table(
+        "The recording and where it comes from", ("property", "value"), tuple(rows.items())
+    )
 
 
 def layers_table(info: StoreInfo) -> Table:
@@ -140,18 +142,20 @@ def _last_values(history: NDArray[np.float32]) -> list[float]:
     return [float(row[-1]) if row.size else math.nan for row in rows]
 
 
-def dynamics_table(summarised: xr.Dataset) -> Table:
+def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
     """List mean and interval over repeats of every quantity of the dynamics, by layer.
 
     Parameters
     ----------
     summarised : Dataset, (statistic, layer)
-        From `ibtools.summary`.
+        From `ibtools.summary`, with the default intervals.
+    results : Dataset
+        What was summarised: its labels say what I(X;T) and I(T;Y) stand for.
     """
     attributes = summarised.attrs
     caption = (
-        f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean and "
-        f"{100 * attributes['interval_level']:g} % interval ({attributes['interval_method']})"
+        f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats and "
+        f"{100 * attributes['interval_level']:g} % interval (Student)"
     )
     head = [
         f"{summarised[name].attrs['long_name']} [{summarised[name].attrs['units']}]"
@@ -161,18 +165,32 @@ def dynamics_table(summarised: xr.Dataset) -> Table:
         (str(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in PRINTED))
         for layer in summarised["layer"].values
     )
-    return Table(caption, ("layer", *head), rows)
+    return Table(caption + _describe_symbols(results), ("layer", *head), rows)
+
+
+def _describe_symbols(results: xr.Dataset) -> str:
+    """Say what is called I(X;T) and I(T;Y) in the table, where it is something else."""
+    labels = {"I(X;T)": results["mi_xt"], "I(T;Y)": results["mi_ty"]}
+    others = [
+        f"{symbol} is {values.attrs['long_name']}"
+        for symbol, values in labels.items()
+        if values.attrs["long_name"] != symbol
+    ]
+    return f". Here {' and '.join(others)}" if others else ""
 
 
 def _format_interval(statistics: xr.DataArray) -> str:
+    """Write a mean, and the interval on a line of its own."""
+    decimals = 3 if statistics.attrs["units"] == "bit" else 0
     mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
     if math.isnan(low):
-        return _format(mean, 4)
-    return f"{_format(mean, 4)} ({_format(low, 4)} to {_format(high, 4)})"
+        return _format(mean, decimals)
+    return f"{_format(mean, decimals)}\n{_format(low, decimals)} to {_format(high, decimals)}"
 
 
-def _format(number: float, digits: int) -> str:
-    return "–" if math.isnan(number) else f"{number:.{digits}g}"
+def _format(number: float, decimals: int) -> str:
+    """Write a number, a dash for NaN; what rounds to 0 has no sign."""
+    return "–" if math.isnan(number) else f"{number:z.{decimals}f}"
 
 
 def audit_table(audit: CheckReport) -> Table:

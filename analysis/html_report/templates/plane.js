@@ -75,12 +75,14 @@
 
   function writeValues(epoch) {
     const table = find("values");
+    const columns = plane.columns.slice(1); // without the epoch
     const { xaxis, yaxis } = plane.figure.layout;
-    const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...plane.columns.slice(1)];
+    const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...columns.map(([name]) => name)];
     table.caption.textContent = `Values of ${chooser.value} at ${epoch}, mean over repeats`;
     table.tHead.replaceChildren(row(titles, "th"));
     table.tBodies[0].replaceChildren(...traces("point").map((point) => row([
-      point.meta.layer, fixed(point.x[0]), fixed(point.y[0]), ...point.customdata[0].slice(1),
+      point.meta.layer, fixed(point.x[0], 4), fixed(point.y[0], 4),
+      ...columns.map(([, decimals], column) => fixed(point.customdata[0][column + 1], decimals)),
     ], "td")));
   }
 
@@ -88,7 +90,7 @@
     const line = document.createElement("tr");
     cells.forEach((content, position) => {
       const cell = document.createElement(position === 0 ? "th" : kind);
-      cell.textContent = content === null ? "–" : content;
+      cell.textContent = content;
       if (position === 0 || kind === "th") cell.scope = kind === "th" ? "col" : "row";
       if (position > 0) cell.className = "number";
       line.append(cell);
@@ -96,7 +98,7 @@
     return line;
   }
 
-  const fixed = (number) => (number === null ? null : number.toFixed(4));
+  const fixed = (number, decimals) => (number === null ? "–" : number.toFixed(decimals));
 
   // texts of the figure are escaped for Plotly, those of the page are not
   function plain(text) {
