@@ -23,6 +23,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 
+SHOWS = "(epoch) => document.getElementById('plane-shown').value === epoch"
+
 
 @pytest.fixture(scope="module")
 def report_file(tmp_path_factory) -> Path:
@@ -139,7 +141,7 @@ def test_report__slider_obeys_the_keyboard(visit: Visit):
 def test_report__plays_to_the_end_and_pauses(visit: Visit):
     play = visit.page.locator("#plane-play")
     play.click()
-    visit.page.wait_for_function("() => document.getElementById('plane-shown').value === 'epoch 1'")
+    visit.page.wait_for_function(SHOWS, arg="epoch 1")
     play.click()
     assert play.inner_text() == "Play"
     paused = visit.shown()
@@ -186,6 +188,23 @@ def test_report__follows_the_colours_of_the_reader(visit: Visit):
         "() => document.getElementById('plane-figure').data[0].line.color === '#ffffff'"
     )
     assert visit.page.evaluate(ground) != light
+
+
+def test_report__no_button_shares_the_figure(visit: Visit):
+    titles = visit.page.locator(".modebar-btn").evaluate_all(
+        "(buttons) => buttons.map((button) => button.dataset.title)"
+    )
+    assert [title.lower() for title in titles] == [
+        "download plot as a png",
+        "zoom",
+        "pan",
+        "zoom in",
+        "zoom out",
+        "reset axes",
+    ]
+    context = "() => document.getElementById('plane-figure')._context"
+    assert visit.page.evaluate(f"{context}.plotlyServerURL") == ""
+    assert visit.page.evaluate(f"{context}.showSendToCloud") is False
 
 
 def test_report__no_script_can_reach_the_network(browser, report_file: Path):

@@ -9,13 +9,22 @@
     light: { text: "#1a1a1a", grid: "#e4e4e4", axis: "#888888", ceiling: "#666666", hover: "#ffffff" },
     dark: { text: "#e8e8e8", grid: "#2e323a", axis: "#8a8f98", ceiling: "#a8adb5", hover: "#23262c" },
   };
+  // Plotly offers to upload a figure to its makers: the buttons are listed, so that none of them does
+  const CONFIG = {
+    responsive: true,
+    displaylogo: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  };
+  // on a dark ground the first layer would vanish, and the fifth nearly so
+  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#3d9bd6" };
   const MILLISECONDS = 120; // of an epoch that is played
   const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
   let plane, timer = null, printing = false;
 
   const isDark = () => dark.matches && !printing;
-  // the first layer is black, which a dark ground swallows
-  const visible = (color) => (isDark() && color === "#000000" ? "#ffffff" : color);
+  const visible = (color) => (isDark() && ON_DARK[color] ? ON_DARK[color] : color);
 
   function themedTrace(trace) {
     const themed = structuredClone(trace);
@@ -113,10 +122,7 @@
       [layout.xaxis.range, layout.yaxis.range] = structuredClone(plane.zoom);
     }
     layout.uirevision = `${chooser.value} ${zoom.getAttribute("aria-pressed")}`;
-    const config = {
-      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"],
-    };
-    return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, config);
+    return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, CONFIG);
   }
 
   function chooseEstimator() {
