@@ -127,6 +127,8 @@ def test_record_arrays__loads_no_tensorflow():
         ("analysis", "import matplotlib.pyplot"),
         ("analysis", "from ibtools.recorders import seeds"),
         ("analysis/plots", "import ibtools.recorders"),
+        ("analysis", "import plotly.graph_objects"),
+        ("analysis/html_report", "import matplotlib"),
     ],
 )
 def test_lint__forbids_imports_across_the_layers(package: str, statement: str):

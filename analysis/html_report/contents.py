@@ -147,15 +147,18 @@ def _open_all(
     estimator: EstimatorLike | Sequence[EstimatorLike] | None,
 ) -> list[xr.Dataset]:
     """Open the results that are asked for, each once, after checking that there are any."""
+    chosen: Sequence[EstimatorLike]
     if estimator is None:
-        estimator = sorted(info.results, key=lambda name: (not name.startswith("exact"), name))
+        chosen = sorted(info.results, key=lambda name: (not name.startswith("exact"), name))
     elif isinstance(estimator, str) or not isinstance(estimator, Sequence):
-        estimator = [estimator]
-    elif not estimator:
+        chosen = [estimator]
+    elif estimator:
+        chosen = estimator
+    else:
         raise InputError("a report needs at least one estimator, none was named; name one")
-    opened = [open_results(path, estimator=one) for one in estimator]
+    opened = [open_results(path, estimator=one) for one in chosen]
     by_name = {str(one.attrs["estimator"]): one for one in opened}
-    if not any(info.results[name] for name in by_name):
+    if not any(info.results.get(name) for name in by_name):
         raise StoreError(
             f"{path}: no results to report yet; compute them with: ibtools analyze {path}"
             + "".join(f" --estimator {name}" for name in by_name)

@@ -125,8 +125,9 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     the epoch of the slider.
     """
     validate_results(results)
+    counted = _select_counted(results)
     summary = _summarise(results)
-    repeats = _choose_repeats(results, summary)
+    repeats = _choose_repeats(counted, summary)
     mean = summary.mean.assign(hollow=summary.saturated)
     mean = mean.isel(epoch=choose_epochs(summary.epochs, MOST_EPOCHS))
     layers = _split_layers(mean, repeats)
@@ -142,7 +143,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
         "zoom": zoom_limits(summary, "auto"),
         "thinning": describe_thinning(
             (mean.sizes["epoch"], summary.epochs.size),
-            (repeats.sizes["repeat"], int(has_not_failed(results).sum())),
+            (repeats.sizes["repeat"], counted.sizes["repeat"]),
             repeats.sizes["epoch"],
         ),
     }
@@ -158,12 +159,18 @@ def _summarise(results: xr.Dataset) -> RepeatSummary:
     return summarise_variables(results.assign(beside), [*VARIABLES, *beside])
 
 
-def _choose_repeats(results: xr.Dataset, summary: RepeatSummary) -> xr.Dataset:
+def _select_counted(results: xr.Dataset) -> xr.Dataset:
+    """Select the coordinates of the repeats that count: those with a value that did not fail."""
+    counted = results[list(VARIABLES)].isel(repeat=has_not_failed(results)).transpose(*DIMS)
+    there = counted["mi_xt"].notnull().any(["epoch", "layer"]).values
+    return counted.isel(repeat=there).compute()
+
+
+def _choose_repeats(counted: xr.Dataset, summary: RepeatSummary) -> xr.Dataset:
     """Select the trajectories of single repeats that are drawn, (repeat, epoch, layer)."""
-    counted = results[list(VARIABLES)].isel(repeat=has_not_failed(results))
     chosen = summary.epochs[choose_epochs(summary.epochs, MOST_REPEAT_EPOCHS)]
     rows = choose_repeats(counted.sizes["repeat"], MOST_REPEATS)
-    return counted.isel(repeat=rows).sel(epoch=chosen).transpose(*DIMS).compute()
+    return counted.isel(repeat=rows).sel(epoch=chosen)
 
 
 def _split_layers(mean: xr.Dataset, repeats: xr.Dataset) -> list[_Layer]:

@@ -82,6 +82,8 @@ def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, A
     """
     settings = json.loads(str(attributes.get("configuration", "{}")))
     rows = {"store": os.fspath(path), **describe_info(info, path)}
+    if not settings:
+        rows["settings"] = "not in the store, which was written from arrays"
     rows |= {name: str(settings[key]) for key, name in SETTINGS.items() if key in settings}
     rows |= {name: str(attributes[key]) for key, name in ATTRIBUTES.items() if key in attributes}
     made = provenance()

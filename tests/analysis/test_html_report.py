@@ -79,6 +79,7 @@ def test_report__says_what_the_store_holds(analysed_store: Path):
         "hidden_1 5, free 2, output 3",
         "Repeats and their outcomes",
         "There is no figure of accuracy:",
+        "not in the store, which was written from arrays",
         "nothing was binned",
         "H(binned T) is the entropy of the binned layer, not I(X;T)",
         "Dynamics by exact, 2 of 2 repeats: mean over repeats and 95 % interval (Student)",
@@ -330,6 +331,13 @@ def test_plane_figure__thins_what_is_large_and_says_so():
     assert f"{n_epochs} of 1600 epochs" in plane["thinning"]
     assert "20 of 50 repeats as faint lines" in plane["thinning"]
     assert len(json.dumps(plane)) < 1_000_000
+
+
+def test_plane_figure__repeats_without_a_value_are_not_chosen():
+    results = create_results(outcomes=["trained"] * 50)
+    plane = plane_figure(results.where(results["repeat"] == 3).assign_coords(results.coords))
+    assert traces_of(plane, "repeats")[0]["x"][:-1] == traces_of(plane, "mean")[0]["x"]
+    assert plane["thinning"] == "All 8 epochs and 1 repeat are shown."
 
 
 def test_plane_figure__gaps_where_a_repeat_has_no_value():

@@ -190,6 +190,28 @@ def test_report__follows_the_colours_of_the_reader(visit: Visit):
     assert visit.page.evaluate(ground) != light
 
 
+def test_report__downloads_the_figure(visit: Visit):
+    """The page may make an image of itself, though it may load none."""
+    visit.page.locator("#plane-figure").hover()
+    with visit.page.expect_download() as download:
+        visit.page.locator(".modebar-btn").first.click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_report__zooms_to_the_crowd_and_back(visit: Visit):
+    span = "() => document.getElementById('plane-figure')._fullLayout.xaxis.range"
+    whole = visit.page.evaluate(span)
+    zoom = visit.page.locator("#plane-zoom")
+    zoom.click()
+    assert zoom.get_attribute("aria-pressed") == "true"
+    low, high = visit.page.evaluate(span)
+    assert high - low < 0.5 * (whole[1] - whole[0])
+    visit.move_slider(1)
+    assert visit.page.evaluate(span) == [low, high]
+    zoom.click()
+    assert visit.page.evaluate(span) == whole
+
+
 def test_report__no_button_shares_the_figure(visit: Visit):
     titles = visit.page.locator(".modebar-btn").evaluate_all(
         "(buttons) => buttons.map((button) => button.dataset.title)"
