@@ -1,7 +1,7 @@
 """What a report says: everything is collected here before a page is made of it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +149,7 @@ def _open_all(
     """Open the results that are asked for, each once, after checking that there are any."""
     chosen: Sequence[EstimatorLike]
     if estimator is None:
-        chosen = sorted(info.results, key=lambda name: (not name.startswith("exact"), name))
+        chosen = _exact_first(info.results)
     elif isinstance(estimator, str) or not isinstance(estimator, Sequence):
         chosen = [estimator]
     elif estimator:
@@ -164,6 +164,10 @@ def _open_all(
             + "".join(f" --estimator {name}" for name in by_name)
         )
     return [one.load() for one in by_name.values()]
+
+
+def _exact_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (not name.startswith("exact"), name))
 
 
 def _describe(info: StoreInfo, names: Sequence[str]) -> str:
