@@ -188,6 +188,9 @@ def test_report__follows_the_colours_of_the_reader(visit: Visit):
         "() => document.getElementById('plane-figure').data[0].line.color === '#ffffff'"
     )
     assert visit.page.evaluate(ground) != light
+    drawn_on = "() => document.getElementById('plane-figure').layout.paper_bgcolor"
+    assert visit.page.evaluate(drawn_on) == "#16181c"
+    assert visit.page.evaluate(ground) == "rgb(22, 24, 28)"
 
 
 def test_report__downloads_the_figure(visit: Visit):

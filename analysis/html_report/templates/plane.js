@@ -6,8 +6,12 @@
     ["figure", "estimator", "epoch", "shown", "play", "zoom"].map(find);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const THEMES = {
-    light: { text: "#1a1a1a", grid: "#e4e4e4", axis: "#888888", ceiling: "#666666", hover: "#ffffff" },
-    dark: { text: "#e8e8e8", grid: "#2e323a", axis: "#8a8f98", ceiling: "#a8adb5", hover: "#23262c" },
+    light: {
+      ground: "#ffffff", text: "#1a1a1a", grid: "#e4e4e4", axis: "#888888", ceiling: "#666666",
+    },
+    dark: {
+      ground: "#16181c", text: "#e8e8e8", grid: "#2e323a", axis: "#8a8f98", ceiling: "#a8adb5",
+    },
   };
   // Plotly offers to upload a figure to its makers: the buttons are listed, so that none of them does
   const CONFIG = {
@@ -18,12 +22,13 @@
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
   // on a dark ground the first layer would vanish, and the fifth nearly so
-  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#3d9bd6" };
+  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#4a7dff" };
   const MILLISECONDS = 120; // of an epoch that is played
   const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
   let plane, timer = null, printing = false;
 
   const isDark = () => dark.matches && !printing;
+  const theme = () => THEMES[isDark() ? "dark" : "light"];
   const visible = (color) => (isDark() && ON_DARK[color] ? ON_DARK[color] : color);
 
   function themedTrace(trace) {
@@ -34,7 +39,7 @@
     if (themed.marker) {
       themed.marker.color = visible((trace.line || trace.marker).color);
       themed.marker.line.color = trace.meta.role === "point" && !isHollow(trace)
-        ? (isDark() ? "#16181c" : "#ffffff") : themed.marker.color;
+        ? theme().ground : themed.marker.color;
     }
     return themed;
   }
@@ -44,21 +49,23 @@
   }
 
   function themedLayout(layout) {
-    const theme = THEMES[isDark() ? "dark" : "light"];
+    const { ground, text, grid, axis: lines, ceiling } = theme();
     const themed = structuredClone(layout);
-    const axis = { gridcolor: theme.grid, linecolor: theme.axis, tickcolor: theme.axis };
+    const axis = {
+      gridcolor: grid, linecolor: lines, tickcolor: lines, showline: true, ticks: "outside",
+    };
     return {
       ...themed,
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: FONT, size: 13, color: theme.text },
-      xaxis: { ...themed.xaxis, ...axis, showline: true, ticks: "outside" },
-      yaxis: { ...themed.yaxis, ...axis, showline: true, ticks: "outside" },
-      hoverlabel: { bgcolor: theme.hover, font: { family: FONT, color: theme.text } },
+      paper_bgcolor: ground,
+      plot_bgcolor: ground,
+      font: { family: FONT, size: 13, color: text },
+      xaxis: { ...themed.xaxis, ...axis },
+      yaxis: { ...themed.yaxis, ...axis },
+      hoverlabel: { bgcolor: ground, font: { family: FONT, color: text } },
       shapes: themed.shapes.map((shape) => (
-        { ...shape, line: { ...shape.line, color: theme.ceiling } })),
+        { ...shape, line: { ...shape.line, color: ceiling } })),
       annotations: themed.annotations.map((label) => (
-        { ...label, font: { size: 11, color: theme.ceiling } })),
+        { ...label, font: { size: 11, color: ceiling } })),
     };
   }
 
