@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
+    from ibtools.analysis.html_report import report
     from ibtools.analysis.plots import plot, plot_store
     from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
@@ -53,6 +54,7 @@ _LAZY = {
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
     "repeat_intervals": "ibtools.analysis.uncertainty",
+    "report": "ibtools.analysis.html_report",
     "reproduce": "ibtools.reproduction",
     "summary": "ibtools.analysis.summary",
 }
@@ -82,6 +84,7 @@ __all__ = [
     "record",
     "record_arrays",
     "repeat_intervals",
+    "report",
     "reproduce",
     "sample_labels",
     "summary",

@@ -12,6 +12,7 @@ from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
+from ibtools.commands.report import report
 from ibtools.commands.reproduce import reproduce
 from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
@@ -66,7 +67,19 @@ def cli() -> None:
     """
 
 
-for command in (record, analyze, details, check, summary, plot, compare, info, export, reproduce):
+for command in (
+    record,
+    analyze,
+    details,
+    check,
+    summary,
+    plot,
+    compare,
+    report,
+    info,
+    export,
+    reproduce,
+):
     cli.add_command(command)
 
 

@@ -114,12 +114,17 @@ def store_info(path: StorePath) -> StoreInfo:
 
 def format_info(info: StoreInfo, path: StorePath) -> str:
     """Return the lines that `ibtools info` prints of the store at `path`."""
+    return "\n".join(f"{name:<11} {text}" for name, text in describe_info(info, path).items())
+
+
+def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
+    """Say in words what there is in the store at `path`, each line by its name."""
     layers = ", ".join(f"{layer.name} {layer.n_units}" for layer in info.layers)
     functions = " ".join(dict.fromkeys(layer.activation_function for layer in info.layers))
     bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
     outcomes = ", ".join(f"{count} {name}" for name, count in info.outcomes.items() if count)
     total = info.n_repeats * info.n_epochs
-    rows = {
+    return {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
         "layers": f"{layers} ({functions}; {bits} bits)",
         "samples": f"{info.n_samples} in {info.n_classes} classes",
@@ -133,7 +138,6 @@ def format_info(info: StoreInfo, path: StorePath) -> str:
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
         or f"none yet; compute them with: ibtools analyze {path}",
     }
-    return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
 
 
 def _format_accuracy(info: StoreInfo) -> str:

@@ -48,6 +48,9 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
     program = (
         "import ibtools, ibtools.recorders, ibtools.analysis, importlib.util as u; "
         "import ibtools.recorders.arrays, ibtools.recorders.record; "
+        "import ibtools.analysis.html_report, importlib.resources as r; "
+        "page = r.files('ibtools.analysis.html_report') / 'templates' / 'page.html'; "
+        "assert page.is_file(); "
         "assert 'site-packages' in ibtools.analysis.__file__; "
         "assert u.find_spec('tensorflow') is None; "
         "assert u.find_spec('analysis') is None and u.find_spec('recorders') is None"
@@ -91,7 +94,7 @@ def imported_by(program: str) -> set[str]:
 
 def test_import__loads_neither_tensorflow_nor_matplotlib_nor_numba():
     loaded = imported_by("import ibtools; ibtools.__dir__()")
-    assert not loaded & {"tensorflow", "tf_keras", "keras", "matplotlib", "numba"}
+    assert not loaded & {"tensorflow", "tf_keras", "keras", "matplotlib", "numba", "plotly"}
 
 
 def test_analyze_command__loads_no_tensorflow(example_store: Path):
@@ -124,6 +127,8 @@ def test_record_arrays__loads_no_tensorflow():
         ("analysis", "import matplotlib.pyplot"),
         ("analysis", "from ibtools.recorders import seeds"),
         ("analysis/plots", "import ibtools.recorders"),
+        ("analysis", "import plotly.graph_objects"),
+        ("analysis/html_report", "import matplotlib"),
     ],
 )
 def test_lint__forbids_imports_across_the_layers(package: str, statement: str):

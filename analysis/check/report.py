@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -76,6 +77,10 @@ class Check:
     worst: Worst | None = None
     words: str = ""
 
+    def count(self) -> str:
+        """Say how many cases break the check, of how many; nothing if there was none."""
+        return f"{self.found} of {self.checked} {self.cases}" if self.checked else ""
+
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -108,9 +113,11 @@ class CheckReport:
 
     def format(self) -> str:
         """Return the table and the words that ``ibtools check`` prints."""
-        return "\n".join([self._summary(), "", *_table(self.checks), *_paragraphs(self.checks)])
+        head = f"{self.store}: {self.count()}"
+        return "\n".join([head, "", *_table(self.checks), *_paragraphs(self.checks)])
 
-    def _summary(self) -> str:
+    def count(self) -> str:
+        """Say how many checks there are, and how many of them found something."""
         counted = ("violation", "violations"), ("note", "notes"), ("not checked", "not checked")
         numbers = [sum(one.status == status for one in self.checks) for status, _ in counted]
         parts = [
@@ -118,7 +125,7 @@ class CheckReport:
             for number, (name, plural) in zip(numbers, counted, strict=True)
             if number or name == "violation"
         ]
-        return f"{self.store}: {len(self.checks)} checks, {', '.join(parts)}"
+        return f"{len(self.checks)} checks, {', '.join(parts)}"
 
 
 def judge(
@@ -179,6 +186,15 @@ def not_checked(name: str, why: str, *, subject: str = "recording") -> Check:
     return Check(name, subject, "not checked", words=why)
 
 
+def group_by_words(checks: Iterable[Check]) -> dict[str, list[Check]]:
+    """Collect the checks whose outcome means the same, by the words that say what."""
+    alike: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.words:
+            alike.setdefault(check.words, []).append(check)
+    return alike
+
+
 def _locate(candidates: xr.DataArray, amount: xr.DataArray | None, unit: str) -> Worst:
     """Find the candidate with the largest amount; the first of equal ones."""
     rated = xr.ones_like(candidates, float) if amount is None else amount
@@ -211,15 +227,13 @@ def _table(checks: tuple[Check, ...]) -> list[str]:
 
 def _row(check: Check) -> tuple[str, str, str, str, str]:
     status = check.status.upper() if check.status == "violation" else check.status
-    found = f"{check.found} of {check.checked} {check.cases}" if check.checked else "-"
-    return status, check.name, check.subject, found, str(check.worst or "")
+    return status, check.name, check.subject, check.count() or "-", str(check.worst or "")
 
 
 def _paragraphs(checks: tuple[Check, ...]) -> list[str]:
     """Say what is behind the lines of the table; once where several mean the same."""
     lines = []
-    for meaning in dict.fromkeys(check.words for check in checks if check.words):
-        alike = [check for check in checks if check.words == meaning]
+    for meaning, alike in group_by_words(checks).items():
         status = alike[0].status.upper() if alike[0].status == "violation" else alike[0].status
         names = ", ".join(dict.fromkeys(check.name for check in alike))
         subjects = ", ".join(dict.fromkeys(check.subject for check in alike))

@@ -35,6 +35,8 @@ from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_re
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
+HALF_SIZE = (5.4, 3.8)
+"""Of one variable."""
 MARKER_SPACING = 0.12
 """Distance between the markers of a line, as a fraction of the diagonal of the axes."""
 MIDDLE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.8, "linestyle": (0, (3, 2))})
@@ -107,6 +109,34 @@ def information_epochs(
         if axes is None:
             upper.label_outer()
     return upper, lower
+
+
+def label_information_epochs(results: xr.Dataset) -> Axes:
+    """Draw I(T;Y) of every layer against epoch, of results that have no I(X;T).
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        As of `information_epochs`; `mi_ty` in bits.
+
+    Returns
+    -------
+    Axes
+        Of a new figure in the style of ibtools, unknown to pyplot.
+
+    Raises
+    ------
+    StoreError
+        If something that is needed is missing from the results, or they have no complete snapshot.
+    """
+    summary = summarise_repeats(results, variables=("mi_ty",))
+    styles = layer_styles(summary.layers)
+    with drawing_style(None):
+        (ax,) = create_axes(size=HALF_SIZE)
+        draw_variable(ax, summary, "mi_ty", styles)
+        ax.set_title(summary.caption)
+        draw_legend_below(ax, _legend_handles(ax, summary, styles, None))
+    return ax
 
 
 def _draw_pair(

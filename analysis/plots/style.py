@@ -5,6 +5,7 @@ a figure of ours is drawn or saved. So nothing global changes, no display is nee
 a user brings keep the user's own style.
 """
 
+import io
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -302,3 +303,21 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     suffix = path.suffix.lower()
     with style.context(dict(STYLE)):
         figure.savefig(path, format=suffix[1:], metadata=dict(SUFFIX_METADATA[suffix]))
+
+
+def figure_png(ax: Axes) -> bytes:
+    """Return a figure as the bytes of a PNG; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Any of the figure.
+
+    Returns
+    -------
+    bytes
+    """
+    file = io.BytesIO()
+    with style.context(dict(STYLE)):
+        cast(Figure, ax.figure).savefig(file, format="png")
+    return file.getvalue()

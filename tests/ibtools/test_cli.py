@@ -42,6 +42,10 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
         assert place.stat().st_size > 5000
     run_well(f"plot {store} scatter --layer output --epoch 5 --repeat 1 --output {tmp_path}/s.png")
     run_well(f"plot {store} information-plane --layers hidden_5,output --output {tmp_path}/x.png")
+    report = tmp_path / "report.html"
+    out = run_well(f"report {store} --estimator exact --output {report} --quiet")
+    assert out == f"{report}: report of {store}\n"
+    assert report.read_text(encoding="utf-8").endswith("</html>")
     out = run_well(f"info {store}")
     for text in (
         "SYN-Tanh",
@@ -77,6 +81,9 @@ def test_cli__float_store(tmp_path: Path, example_store: Path):
         ("analyze {store} --estimator exakt", "unknown estimator 'exakt'; did you mean 'exact'"),
         ("plot {store} information-plane --output x.png", "ibtools analyze"),
         ("plot {new} information-plane --output x.png", "nothing is there; check the path"),
+        ("report {store} --output x.html", "ibtools analyze"),
+        ("report {new} --output x.html", "nothing is there; check the path"),
+        ("report {store} --output x.png", "try 'x.html'"),
         ("info nosuchprotocol://bucket/x.zarr", "can't be opened"),
         ("info {folder}", "something else is there"),
     ],

@@ -1,0 +1,232 @@
+"""What a report says: everything is collected here before a page is made of it."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from ibtools.analysis.check import check
+from ibtools.analysis.estimators import EstimatorLike
+from ibtools.analysis.html_report.meaning import describe_meaning
+from ibtools.analysis.html_report.plane_figure import plane_figure
+from ibtools.analysis.html_report.static_figures import (
+    StaticFigure,
+    accuracy_figure,
+    information_figures,
+)
+from ibtools.analysis.html_report.tables import (
+    Table,
+    audit_table,
+    audit_words,
+    dynamics_table,
+    layers_table,
+    recording_table,
+    repeats_table,
+)
+from ibtools.analysis.results import open_results
+from ibtools.analysis.summary import summary
+from ibtools.errors import InputError, StoreError
+from ibtools.info import StoreInfo, store_info
+from ibtools.storage import StorePath
+from ibtools.store import open_store
+
+
+@dataclass(frozen=True)
+class EstimatorContents:
+    """What a report says of the results of one estimator.
+
+    Parameters
+    ----------
+    name : str
+        Its specification.
+    meaning : str
+        What its numbers are.
+    figures : tuple of StaticFigure
+        Plane and information against epoch; none where nothing can be drawn.
+    plane : dict or None
+        The interactive plane, if there is one.
+    dynamics : Table or None
+        Of `ibtools.summary`, if there are any.
+    missing : tuple of str
+        What is not there and why.
+    """
+
+    name: str
+    meaning: str
+    figures: tuple[StaticFigure, ...]
+    plane: dict[str, Any] | None
+    dynamics: Table | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a report says.
+
+    Parameters
+    ----------
+    title, lead : str
+        The experiment, and what the store holds in a sentence.
+    notes : tuple of str
+        What is incomplete.
+    recording, layers, repeats : Table
+        Of the recording.
+    accuracy : StaticFigure or str
+        The figure, or why there is none.
+    estimators : tuple of EstimatorContents
+        In the order asked for.
+    audit : Table
+        One row per check.
+    audit_words : tuple of tuple of str and str
+        Checks, and what their outcome means.
+    sound : bool
+        Whether the audit found no violation.
+    """
+
+    title: str
+    lead: str
+    notes: tuple[str, ...]
+    recording: Table
+    layers: Table
+    repeats: Table
+    accuracy: StaticFigure | str
+    estimators: tuple[EstimatorContents, ...]
+    audit: Table
+    audit_words: tuple[tuple[str, str], ...]
+    sound: bool
+
+
+def collect(
+    path: StorePath,
+    estimator: EstimatorLike | Sequence[EstimatorLike] | None,
+    *,
+    quiet: bool,
+) -> Contents:
+    """Read a store, draw its figures and audit it.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+    estimator : str or Estimator, sequence of them, or None
+        Which results; None for all, what is exact first.
+    quiet : bool
+        Show no progress of the audit.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, or it has no such results.
+    InputError
+        If no estimator is named.
+    """
+    info = store_info(path)
+    results = _open_all(path, info, estimator)
+    store = open_store(path)
+    audit = check(path, quiet=quiet)
+    return Contents(
+        title=info.experiment,
+        lead=_describe(info, [one.attrs["estimator"] for one in results]),
+        notes=_describe_incomplete(info, path),
+        recording=recording_table(path, info, store.attrs),
+        layers=layers_table(info),
+        repeats=repeats_table(store),
+        accuracy=_draw_accuracy(store),
+        estimators=tuple(_collect_estimator(path, info, one) for one in results),
+        audit=audit_table(audit),
+        audit_words=audit_words(audit),
+        sound=audit.ok,
+    )
+
+
+def _open_all(
+    path: StorePath,
+    info: StoreInfo,
+    estimator: EstimatorLike | Sequence[EstimatorLike] | None,
+) -> list[xr.Dataset]:
+    """Open the results that are asked for, each once, after checking that there are any."""
+    chosen: Sequence[EstimatorLike]
+    if estimator is None:
+        chosen = _exact_first(info.results)
+    elif isinstance(estimator, str) or not isinstance(estimator, Sequence):
+        chosen = [estimator]
+    elif estimator:
+        chosen = estimator
+    else:
+        raise InputError("a report needs at least one estimator, none was named; name one")
+    opened = [open_results(path, estimator=one) for one in chosen]
+    by_name = {str(one.attrs["estimator"]): one for one in opened}
+    if not any(info.results.get(name) for name in by_name):
+        raise StoreError(
+            f"{path}: no results to report yet; compute them with: ibtools analyze {path}"
+            + "".join(f" --estimator {name}" for name in by_name)
+        )
+    return [one.load() for one in by_name.values()]
+
+
+def _exact_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (not name.startswith("exact"), name))
+
+
+def _describe(info: StoreInfo, names: Sequence[str]) -> str:
+    """Say in a sentence what the store holds."""
+    repeats = f"{info.n_repeats} repeat{'s' * (info.n_repeats != 1)}"
+    first, last = info.epochs
+    return (
+        f"{repeats} of {info.experiment}: {info.n_complete} snapshots of {len(info.layers)} "
+        f"layers, at {info.n_epochs} epochs from {first} to {last}, on {info.n_samples} samples in "
+        f"{info.n_classes} classes. Information by {', '.join(names)}."
+    )
+
+
+def _describe_incomplete(info: StoreInfo, path: StorePath) -> tuple[str, ...]:
+    total = info.n_repeats * info.n_epochs
+    notes = []
+    if info.n_complete < total:
+        notes.append(
+            f"Only {info.n_complete} of {total} scheduled snapshots are on disk: the recording is "
+            "not finished, or trainings failed. Means are over what is there."
+        )
+    if info.outcomes["failed"]:
+        notes.append(
+            f"{info.outcomes['failed']} of {info.n_repeats} repeats failed in training and count "
+            "in no mean."
+        )
+    return tuple(notes)
+
+
+def _draw_accuracy(store: xr.Dataset) -> StaticFigure | str:
+    try:
+        return accuracy_figure(store)
+    except StoreError as err:
+        return f"There is no figure of accuracy: {err}."
+
+
+def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) -> EstimatorContents:
+    name = str(results.attrs["estimator"])
+    missing = []
+    n_analysed = info.results[name]
+    if n_analysed < info.n_complete:
+        missing.append(
+            f"Analysed are {n_analysed} of {info.n_complete} complete snapshots; go on with: "
+            f"ibtools analyze {os.fspath(path)} --estimator {name}"
+        )
+    figures: tuple[StaticFigure, ...] = ()
+    plane = dynamics = None
+    try:
+        figures = information_figures(results)
+        plane = plane_figure(results)
+        dynamics = dynamics_table(summary(path, estimator=name), results)
+    except StoreError as err:  # each needs more than the one before
+        missing.append(f"{_first_missing(figures, plane)}: {err}.")
+    return EstimatorContents(
+        name, describe_meaning(results), figures, plane, dynamics, tuple(missing)
+    )
+
+
+def _first_missing(figures: tuple[StaticFigure, ...], plane: dict[str, Any] | None) -> str:
+    if not figures:
+        return "No figures and no dynamics"
+    return "No interactive plane and no dynamics" if plane is None else "No dynamics"

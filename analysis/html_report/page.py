@@ -1,0 +1,42 @@
+"""From what a report says to the text of one HTML file."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ibtools.analysis.html_report.contents import Contents
+
+
+def render(contents: Contents) -> str:
+    """Write the page, with styles, scripts, figures and data inside.
+
+    Parameters
+    ----------
+    contents : Contents
+        All texts in it are escaped.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    planes = {one.name: one.plane for one in contents.estimators if one.plane is not None}
+    page = _environment().get_template("page.html")
+    # the library is the only text that is not escaped
+    return page.render(contents=contents, planes=planes, plotly=Markup(get_plotlyjs()))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ibtools.analysis.html_report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # NaN is no JSON: it must not reach the page
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return environment

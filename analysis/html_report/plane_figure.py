@@ -1,0 +1,331 @@
+"""The interactive plane: a Plotly figure of one estimator, whose points the page moves.
+
+The figure holds every trajectory once. The page has no frames, which would hold the data again: it
+takes the point of an epoch from the mean trajectory.
+"""
+
+import html
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from numpy.typing import NDArray
+
+from ibtools.analysis.html_report.thinning import (
+    MOST_EPOCHS,
+    MOST_REPEAT_EPOCHS,
+    MOST_REPEATS,
+    choose_epochs,
+    choose_repeats,
+    describe_thinning,
+)
+from ibtools.analysis.plots.limits import Span, plane_limits, zoom_limits
+from ibtools.analysis.plots.reference import CEILINGS
+from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.repeats import (
+    DIMS,
+    VARIABLES,
+    RepeatSummary,
+    has_not_failed,
+    summarise_variables,
+    validate_results,
+)
+
+SYMBOLS = {
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "D": "diamond",
+    "v": "triangle-down",
+    "P": "cross",
+    "X": "x",
+    "p": "pentagon",
+    "h": "hexagon",
+    "*": "star",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "8": "octagon",
+    "d": "diamond-tall",
+}
+"""What Plotly calls the markers of matplotlib."""
+
+BESIDE = (("states", "n_states", 1), ("H(T) / log2 N", "saturation", 4))
+"""Shown of a point beside its coordinates, where the results have them: label, variable, decimals.
+"""
+
+DECIMALS = 4
+"""Of bits in the page."""
+
+FIRST_SIZE, LAST_SIZE = 18.0, 11.0
+"""Markers of the first and the last layer (pixels): layers that coincide show."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What is drawn of one layer.
+
+    Parameters
+    ----------
+    style : LayerStyle
+        Colour and marker.
+    size : float
+        Of its point, in pixels.
+    mean : Dataset, (epoch,)
+        Mean trajectory, what is shown beside it, and `hollow`.
+    repeats : Dataset, (repeat, epoch)
+        Trajectories of single repeats.
+    """
+
+    style: LayerStyle
+    size: float
+    mean: xr.Dataset
+    repeats: xr.Dataset
+
+    @property
+    def name(self) -> str:
+        """Its name, without what Plotly would take for markup."""
+        return html.escape(str(self.mean["layer"].values))
+
+    def look(self, role: str) -> dict[str, Any]:
+        """Return what all traces of the layer share."""
+        return {
+            "name": self.name,
+            "legendgroup": self.name,
+            "meta": {"role": role, "layer": str(self.mean["layer"].values)},
+        }
+
+
+def plane_figure(results: xr.Dataset) -> dict[str, Any]:
+    """Make the interactive plane of one estimator.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        From `ibtools.open_results`, in memory or not; `mi_xt` and `mi_ty` in bits. Repeats that
+        failed do not count.
+
+    Returns
+    -------
+    dict
+        What the page needs, as JSON can hold it: `figure`, of Plotly; `epochs`, the steps of the
+        slider; `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what
+        is crowded, or None; `thinning`, what was left out, in words.
+
+    Raises
+    ------
+    StoreError
+        If the results have no I(X;T), or no value that counts.
+
+    Notes
+    -----
+    The traces of a layer are, by their `meta.role`, its "repeats", their "mean", and its "point" at
+    the epoch of the slider.
+    """
+    validate_results(results)
+    counted = _select_counted(results)
+    summary = _summarise(results)
+    repeats = _choose_repeats(counted, summary)
+    mean = summary.mean.assign(hollow=summary.saturated)
+    mean = mean.isel(epoch=choose_epochs(summary.epochs, MOST_EPOCHS))
+    layers = _split_layers(mean, repeats)
+    traces = [
+        *(_repeats_trace(layer) for layer in layers),
+        *(_mean_trace(layer) for layer in layers),
+        *(_point_trace(layer) for layer in layers),
+    ]
+    return {
+        "figure": json.loads(go.Figure(traces, _layout(summary, repeats)).to_json()),
+        "epochs": mean["epoch"].values.tolist(),
+        "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
+        "zoom": zoom_limits(summary, "auto"),
+        "thinning": describe_thinning(
+            (mean.sizes["epoch"], summary.epochs.size),
+            (repeats.sizes["repeat"], counted.sizes["repeat"]),
+            repeats.sizes["epoch"],
+        ),
+    }
+
+
+def _summarise(results: xr.Dataset) -> RepeatSummary:
+    """Average the coordinates over repeats, and what is shown beside them."""
+    beside = {
+        name: results[name].where(results["mi_xt"].notnull()).assign_attrs(results[name].attrs)
+        for _, name, _ in BESIDE
+        if name in results
+    }
+    return summarise_variables(results.assign(beside), [*VARIABLES, *beside])
+
+
+def _select_counted(results: xr.Dataset) -> xr.Dataset:
+    """Select the coordinates of the repeats that count: those with a value that did not fail."""
+    counted = results[list(VARIABLES)].isel(repeat=has_not_failed(results)).transpose(*DIMS)
+    there = counted["mi_xt"].notnull().any(["epoch", "layer"]).values
+    return counted.isel(repeat=there).compute()
+
+
+def _choose_repeats(counted: xr.Dataset, summary: RepeatSummary) -> xr.Dataset:
+    """Select the trajectories of single repeats that are drawn, (repeat, epoch, layer)."""
+    chosen = summary.epochs[choose_epochs(summary.epochs, MOST_REPEAT_EPOCHS)]
+    rows = choose_repeats(counted.sizes["repeat"], MOST_REPEATS)
+    return counted.isel(repeat=rows).sel(epoch=chosen)
+
+
+def _split_layers(mean: xr.Dataset, repeats: xr.Dataset) -> list[_Layer]:
+    styles = layer_styles(mean["layer"].values)
+    sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
+    return [
+        _Layer(style, float(size), mean.sel(layer=name), repeats.sel(layer=name))
+        for (name, style), size in zip(styles.items(), sizes, strict=True)
+    ]
+
+
+def _repeats_trace(layer: _Layer) -> go.Scatter:
+    """Draw all repeats of a layer as one line with gaps."""
+    x, y = (_with_gaps(layer.repeats[name].values) for name in VARIABLES)
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"width": 1, "color": layer.style.color},
+        opacity=0.35,
+        hoverinfo="skip",
+        showlegend=False,
+        **layer.look("repeats"),
+    )
+
+
+def _mean_trace(layer: _Layer) -> go.Scatter:
+    return go.Scatter(
+        x=_rounded(layer.mean["mi_xt"].values),
+        y=_rounded(layer.mean["mi_ty"].values),
+        customdata=_custom_data(layer.mean),
+        hovertemplate=_hover_template(layer),
+        mode="lines+markers",
+        line={"width": 1.5, "color": layer.style.color},
+        marker={"size": 4, "symbol": _symbols(layer), "line": {"width": 1}},
+        showlegend=False,
+        **layer.look("mean"),
+    )
+
+
+def _point_trace(layer: _Layer) -> go.Scatter:
+    """Draw the point of the last epoch, which the page moves to others."""
+    last = layer.mean.isel(epoch=slice(-1, None))
+    return go.Scatter(
+        x=_rounded(last["mi_xt"].values),
+        y=_rounded(last["mi_ty"].values),
+        customdata=_custom_data(last),
+        hovertemplate=_hover_template(layer),
+        mode="markers",
+        marker={
+            "size": layer.size,
+            "color": layer.style.color,
+            "symbol": _symbols(layer)[-1:],
+            "line": {"width": 2 if bool(last["hollow"].any()) else 1},
+        },
+        **layer.look("point"),
+    )
+
+
+def _symbols(layer: _Layer) -> list[str]:
+    symbol = SYMBOLS[layer.style.marker]
+    return [symbol + "-open" * bool(hollow) for hollow in layer.mean["hollow"].values]
+
+
+def _columns(mean: xr.Dataset) -> list[tuple[str, str, int]]:
+    """List what is shown of a point beside its coordinates: label, variable and decimals."""
+    return [("epoch", "epoch", 0), *(column for column in BESIDE if column[1] in mean)]
+
+
+def _custom_data(mean: xr.Dataset) -> list[list[float | None]]:
+    """Return the columns beside the coordinates, (epoch, column)."""
+    columns = [_rounded(mean[name].values, decimals) for _, name, decimals in _columns(mean)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _hover_template(layer: _Layer) -> str:
+    x, y = (html.escape(_label(layer.mean, name)) for name in VARIABLES)
+    lines = [f"<b>{layer.name}</b>"]
+    lines += [
+        f"{html.escape(label)} %{{customdata[{index}]}}"
+        for index, (label, _, _) in enumerate(_columns(layer.mean))
+    ]
+    lines[2:2] = [f"{x} = %{{x:.{DECIMALS}f}} bit", f"{y} = %{{y:.{DECIMALS}f}} bit"]
+    return "<br>".join(lines) + "<extra></extra>"
+
+
+def _label(mean: xr.Dataset, name: str) -> str:
+    return str(mean[name].attrs["long_name"])
+
+
+def _layout(summary: RepeatSummary, repeats: xr.Dataset) -> go.Layout:
+    spans = [
+        _widen(span, repeats[name].values)
+        for span, name in zip(plane_limits([summary], "paper"), VARIABLES, strict=True)
+    ]
+    titles = [f"{html.escape(_label(summary.mean, name))} [bit]" for name in VARIABLES]
+    x, y = (
+        {"title": {"text": title}, "range": list(span), "zeroline": False}
+        for title, span in zip(titles, spans, strict=True)
+    )
+    return go.Layout(
+        template="none",
+        xaxis=x,
+        yaxis=y,
+        height=540,
+        margin={"l": 64, "r": 24, "t": 28, "b": 110},
+        legend={"orientation": "h", "y": -0.19, "yanchor": "top", "x": 0},
+        hovermode="closest",
+        shapes=[_ceiling(summary, direction) for direction in CEILINGS],
+        annotations=[_ceiling_label(summary, direction) for direction in CEILINGS],
+    )
+
+
+def _widen(span: Span, values: NDArray[np.float64]) -> Span:
+    """Move the ends of a span out to what single repeats reach."""
+    room = 0.02 * (span[1] - span[0])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return (
+        low - room if low < span[0] else span[0],
+        high + room if high > span[1] else span[1],
+    )
+
+
+def _ceiling(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
+    """Draw what an axis cannot exceed as a line across the plane."""
+    other = "y" if direction == "x" else "x"
+    value = float(summary.mean.attrs[f"entropy_{direction}"])
+    ends = {f"{direction}0": value, f"{direction}1": value, f"{other}0": 0, f"{other}1": 1}
+    return {
+        "type": "line",
+        **ends,
+        f"{other}ref": f"{other} domain",
+        "layer": "below",
+        "line": {"dash": "dash", "width": 1},
+    }
+
+
+def _ceiling_label(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
+    value = float(summary.mean.attrs[f"entropy_{direction}"])
+    text = f"{CEILINGS[direction]} = {value:.4g}"
+    if direction == "x":
+        place = {"x": value, "y": 0, "yref": "y domain", "textangle": -90, "xanchor": "right"}
+        return {"text": text, "showarrow": False, "yanchor": "bottom", **place}
+    place = {"x": 0, "xref": "x domain", "y": value, "xanchor": "left", "yanchor": "bottom"}
+    return {"text": text, "showarrow": False, **place}
+
+
+def _with_gaps(values: NDArray[np.float64]) -> list[float | None]:
+    """Join the lines of all repeats, (repeat, epoch), with a gap after each."""
+    gap = np.full((len(values), 1), np.nan)
+    return _rounded(np.concatenate([values, gap], axis=1).ravel())
+
+
+def _rounded(values: NDArray[Any], decimals: int = DECIMALS) -> list[float | None]:
+    """Return numbers as JSON can hold them, None for NaN, whole ones as integers."""
+    if decimals == 0:
+        return [int(value) for value in values]
+    return [None if np.isnan(value) else round(float(value), decimals) for value in values]

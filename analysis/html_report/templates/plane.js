@@ -1,0 +1,188 @@
+"use strict";
+(() => {
+  const planes = JSON.parse(document.getElementById("plane-data").textContent);
+  const find = (name) => document.getElementById(`plane-${name}`);
+  const [figure, chooser, slider, shown, play, zoom] =
+    ["figure", "estimator", "epoch", "shown", "play", "zoom"].map(find);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const THEMES = {
+    light: {
+      ground: "#ffffff", text: "#1a1a1a", grid: "#e4e4e4", axis: "#888888", ceiling: "#666666",
+    },
+    dark: {
+      ground: "#16181c", text: "#e8e8e8", grid: "#2e323a", axis: "#8a8f98", ceiling: "#a8adb5",
+    },
+  };
+  // Plotly offers to upload a figure to its makers: the buttons are listed, so that none of them does
+  const CONFIG = {
+    responsive: true,
+    displaylogo: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  };
+  // on a dark ground the first layer would vanish, and the fifth nearly so
+  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#4a7dff" };
+  const MILLISECONDS = 120; // of an epoch that is played
+  const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
+  let plane, timer = null, printing = false;
+
+  const isDark = () => dark.matches && !printing;
+  const theme = () => THEMES[isDark() ? "dark" : "light"];
+  const visible = (color) => (isDark() && ON_DARK[color] ? ON_DARK[color] : color);
+
+  function themedTrace(trace) {
+    const themed = structuredClone(trace);
+    for (const part of [themed.line, themed.marker]) {
+      if (part && part.color) part.color = visible(part.color);
+    }
+    if (themed.marker) {
+      themed.marker.color = visible((trace.line || trace.marker).color);
+      themed.marker.line.color = trace.meta.role === "point" && !isHollow(trace)
+        ? theme().ground : themed.marker.color;
+    }
+    return themed;
+  }
+
+  function isHollow(trace) {
+    return String(trace.marker.symbol[0]).endsWith("-open");
+  }
+
+  function themedLayout(layout) {
+    const { ground, text, grid, axis: lines, ceiling } = theme();
+    const themed = structuredClone(layout);
+    const axis = {
+      gridcolor: grid, linecolor: lines, tickcolor: lines, showline: true, ticks: "outside",
+    };
+    return {
+      ...themed,
+      paper_bgcolor: ground,
+      plot_bgcolor: ground,
+      font: { family: FONT, size: 13, color: text },
+      xaxis: { ...themed.xaxis, ...axis },
+      yaxis: { ...themed.yaxis, ...axis },
+      hoverlabel: { bgcolor: ground, font: { family: FONT, color: text } },
+      shapes: themed.shapes.map((shape) => (
+        { ...shape, line: { ...shape.line, color: ceiling } })),
+      annotations: themed.annotations.map((label) => (
+        { ...label, font: { size: 11, color: ceiling } })),
+    };
+  }
+
+  const traces = (role) => plane.figure.data.filter((trace) => trace.meta.role === role);
+
+  // a point is that of the mean trajectory at the chosen epoch
+  function movePoints() {
+    const index = Number(slider.value);
+    const means = traces("mean");
+    traces("point").forEach((point, position) => {
+      const mean = means[position];
+      point.x = [mean.x[index]];
+      point.y = [mean.y[index]];
+      point.customdata = [mean.customdata[index]];
+      point.marker.symbol = [mean.marker.symbol[index]];
+      point.marker.line.width = isHollow(point) ? 2 : 1;
+    });
+    const epoch = `epoch ${plane.epochs[index]}`;
+    shown.textContent = epoch;
+    slider.setAttribute("aria-valuetext", epoch);
+    writeValues(epoch);
+  }
+
+  function writeValues(epoch) {
+    const table = find("values");
+    const columns = plane.columns.slice(1); // without the epoch
+    const { xaxis, yaxis } = plane.figure.layout;
+    const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...columns.map(([name]) => name)];
+    table.caption.textContent = `Values of ${chooser.value} at ${epoch}, mean over repeats`;
+    table.tHead.replaceChildren(row(titles, "th"));
+    table.tBodies[0].replaceChildren(...traces("point").map((point) => row([
+      point.meta.layer, fixed(point.x[0], 4), fixed(point.y[0], 4),
+      ...columns.map(([, decimals], column) => fixed(point.customdata[0][column + 1], decimals)),
+    ], "td")));
+  }
+
+  function row(cells, kind) {
+    const line = document.createElement("tr");
+    cells.forEach((content, position) => {
+      const cell = document.createElement(position === 0 ? "th" : kind);
+      cell.textContent = content;
+      if (position === 0 || kind === "th") cell.scope = kind === "th" ? "col" : "row";
+      if (position > 0) cell.className = "number";
+      line.append(cell);
+    });
+    return line;
+  }
+
+  const fixed = (number, decimals) => (number === null ? "–" : number.toFixed(decimals));
+
+  // texts of the figure are escaped for Plotly, those of the page are not
+  function plain(text) {
+    const parsed = new DOMParser().parseFromString(text, "text/html");
+    return parsed.documentElement.textContent;
+  }
+
+  function draw() {
+    movePoints();
+    const layout = themedLayout(plane.figure.layout);
+    if (zoom.getAttribute("aria-pressed") === "true") {
+      [layout.xaxis.range, layout.yaxis.range] = structuredClone(plane.zoom);
+    }
+    layout.uirevision = `${chooser.value} ${zoom.getAttribute("aria-pressed")}`;
+    return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, CONFIG);
+  }
+
+  function chooseEstimator() {
+    stop();
+    const epoch = plane ? plane.epochs[slider.value] : Infinity;
+    plane = planes[chooser.value];
+    slider.max = plane.epochs.length - 1;
+    const later = plane.epochs.findIndex((one) => one >= epoch);
+    slider.value = later < 0 ? slider.max : later;
+    zoom.hidden = plane.zoom === null;
+    zoom.setAttribute("aria-pressed", "false");
+    find("thinning").textContent = plane.thinning;
+    return draw();
+  }
+
+  function stop() {
+    window.clearTimeout(timer);
+    timer = null;
+    play.textContent = "Play";
+  }
+
+  async function step() {
+    slider.value = Number(slider.value) + 1;
+    await draw();
+    if (timer === null) return;
+    if (slider.value === slider.max) stop();
+    else timer = window.setTimeout(step, MILLISECONDS);
+  }
+
+  play.addEventListener("click", () => {
+    if (timer !== null) {
+      stop();
+      return;
+    }
+    if (slider.value === slider.max) slider.value = -1;
+    play.textContent = "Pause";
+    timer = window.setTimeout(step, 0);
+  });
+  slider.addEventListener("input", () => {
+    stop();
+    draw();
+  });
+  chooser.addEventListener("change", chooseEstimator);
+  zoom.addEventListener("click", () => {
+    zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true"));
+    draw();
+  });
+  dark.addEventListener("change", draw);
+  for (const [event, state] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(event, () => {
+      printing = state;
+      draw();
+    });
+  }
+  chooseEstimator();
+})();

@@ -1,0 +1,93 @@
+"""What of many epochs and repeats is drawn, so that the page stays small."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.plots.epoch_scale import EpochScale
+
+MOST_EPOCHS = 100
+"""Steps of the slider."""
+
+MOST_REPEATS = 20
+"""Faint lines of each layer."""
+
+MOST_REPEAT_EPOCHS = 200
+"""Points of a faint line."""
+
+
+def choose_epochs(epochs: NDArray[np.int64], most: int) -> NDArray[np.intp]:
+    """Choose epochs that are spread evenly on the scale that figures space epochs by.
+
+    Parameters
+    ----------
+    epochs : ndarray, (epoch,), int64
+        Ascending; at least one.
+    most : int
+        How many to choose at the most, 2 or more.
+
+    Returns
+    -------
+    ndarray, (chosen,), intp
+        Positions in `epochs`, ascending, the first and the last among them. All where there are no
+        more than `most`. Fewer than `most` where epochs are sparse on the scale.
+
+    Examples
+    --------
+    >>> epochs = np.arange(1, 8000, 5)
+    >>> epochs[choose_epochs(epochs, 6)].tolist()
+    [1, 6, 36, 221, 1326, 7996]
+    """
+    if epochs.size <= most:
+        return np.arange(epochs.size)
+    places = np.asarray(EpochScale.of(epochs).norm(epochs), np.float64)
+    wanted = np.linspace(places[0], places[-1], most)
+    after = np.searchsorted(places, wanted).clip(1, epochs.size - 1)
+    nearer_before = wanted - places[after - 1] <= places[after] - wanted
+    return np.unique(after - nearer_before)
+
+
+def choose_repeats(n_repeats: int, most: int) -> NDArray[np.intp]:
+    """Choose repeats evenly by their order, which says nothing about them.
+
+    Examples
+    --------
+    >>> choose_repeats(7, 3).tolist()
+    [0, 3, 6]
+    """
+    if n_repeats <= most:
+        return np.arange(n_repeats)
+    return np.linspace(0, n_repeats - 1, most).round().astype(np.intp)
+
+
+def describe_thinning(
+    n_epochs: tuple[int, int], n_repeats: tuple[int, int], n_repeat_epochs: int
+) -> str:
+    """Say in words what was left out.
+
+    Parameters
+    ----------
+    n_epochs, n_repeats : tuple of int and int
+        How many are shown, of how many.
+    n_repeat_epochs : int
+        Points of a faint line.
+
+    Returns
+    -------
+    str
+        Sentences.
+
+    Examples
+    --------
+    >>> describe_thinning((18, 18), (2, 2), 18)
+    'All 18 epochs and 2 repeats are shown.'
+    >>> describe_thinning((72, 1600), (2, 2), 150)[:71]
+    'Shown are 72 of 1600 epochs, spread evenly on the epoch scale of the fi'
+    """
+    if n_epochs[0] == n_epochs[1] and n_repeats[0] == n_repeats[1]:
+        repeat = f"{n_repeats[1]} repeat{'s' * (n_repeats[1] != 1)}"
+        return f"All {n_epochs[1]} epochs and {repeat} are shown."
+    return (
+        f"Shown are {n_epochs[0]} of {n_epochs[1]} epochs, spread evenly on the epoch scale of the "
+        f"figures above, and {n_repeats[0]} of {n_repeats[1]} repeats as faint lines through "
+        f"{n_repeat_epochs} epochs. Means are over all repeats that count."
+    )

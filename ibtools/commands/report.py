@@ -1,0 +1,31 @@
+"""`ibtools report`."""
+
+import click
+
+import ibtools
+
+
+@click.command()
+@click.argument("store")
+@click.option("--output", required=True, help="File to write: .html.")
+@click.option(
+    "--estimator",
+    "estimators",
+    multiple=True,
+    help="Which results; may be given several times.  [default: all]",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def report(store: str, output: str, estimators: tuple[str, ...], quiet: bool) -> None:
+    """Write a report of STORE: one HTML file that needs no network and no other file.
+
+    It holds where the recording comes from, its repeats, accuracy, information planes and
+    information against epoch, a plane to play over the epochs, the dynamics as numbers, and the
+    audit, for which the whole recording is read once.
+
+    \b
+    Examples:
+      ibtools report syn.zarr --output report.html
+      ibtools report syn.zarr --estimator exact --output exact.html
+    """
+    ibtools.report(store, output=output, estimator=estimators or None, quiet=quiet)
+    click.echo(f"{output}: report of {store}")

@@ -1,0 +1,251 @@
+"""The report in a real browser: it is silent, needs no network, and moves."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ibtools
+from tests.conftest import record_example
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+SHOWS = "(epoch) => document.getElementById('plane-shown').value === epoch"
+
+
+@pytest.fixture(scope="module")
+def report_file(tmp_path_factory) -> Path:
+    store = record_example(tmp_path_factory.mktemp("report") / "example.zarr")
+    ibtools.analyze_store(store, estimator=["exact", "binned"], quiet=True)
+    return ibtools.report(store, output=store.parent / "report.html", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that was opened, and all that it did."""
+
+    def __init__(self, browser, report_file: Path, **options):
+        self.page = browser.new_page(viewport={"width": 1100, "height": 900}, **options)
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(report_file.as_uri())
+        if options.get("java_script_enabled", True):
+            self.page.wait_for_selector("#plane-figure .scatterlayer .trace")
+
+    def positions(self) -> list[list[float]]:
+        """Return where the points of the layers are on the screen."""
+        return self.page.evaluate(
+            """() => {
+              const figure = document.getElementById("plane-figure");
+              const drawn = [...figure.querySelectorAll(".scatterlayer .trace")];
+              const points = figure.data.flatMap(
+                (trace, index) => (trace.meta.role === "point" ? [drawn[index]] : []));
+              return points.map((trace) => {
+                const box = trace.querySelector(".points path").getBoundingClientRect();
+                return [box.x + box.width / 2, box.y + box.height / 2];
+              });
+            }"""
+        )
+
+    def move_slider(self, position: int) -> None:
+        self.page.locator("#plane-epoch").fill(str(position))
+
+    def shown(self) -> str:
+        return self.page.locator("#plane-shown").inner_text()
+
+    def leave(self) -> None:
+        """Close the page, after checking that it was silent and asked for nothing."""
+        assert not self.messages
+        asked = {url.partition(":")[0] for url in self.requests}
+        assert asked <= {"file", "data", "blob"}
+        assert sum(url.startswith("file:") for url in self.requests) == 1
+        self.page.close()
+
+
+def store_of(visit: Visit) -> Path:
+    return Path(visit.page.url.removeprefix("file://")).with_name("example.zarr")
+
+
+@pytest.fixture
+def visit(browser, report_file: Path) -> Iterator[Visit]:
+    visited = Visit(browser, report_file)
+    yield visited
+    visited.leave()
+
+
+def test_report__text_says_what_the_store_holds(visit: Visit):
+    text = visit.page.locator("body").inner_text()
+    for words in (
+        "arrays",
+        "2 repeats",
+        "exact",
+        "binned-uniform-30-layer",
+        "hidden_1",
+        "Audit",
+        "All 4 epochs",
+    ):
+        assert words in text
+    assert visit.page.title() == "arrays: ibtools report"
+    loaded = "() => [...document.images].every((image) => image.naturalWidth > 0)"
+    assert visit.page.evaluate(loaded)
+
+
+def test_report__slider_moves_the_points(visit: Visit):
+    results = ibtools.open_results(store_of(visit)).mean("repeat")
+    assert visit.shown() == "epoch 10"
+    before = visit.positions()
+    visit.move_slider(0)
+    assert visit.shown() == "epoch 0"
+    visit.page.wait_for_function(
+        "(x) => document.getElementById('plane-figure').data.at(-1).x[0] === x",
+        arg=round(float(results["mi_xt"].sel(layer="output", epoch=0)), 4),
+    )
+    after = visit.positions()
+    assert before[1] != after[1]
+    row = visit.page.locator("#plane-values tbody tr").nth(1).inner_text().split()
+    assert row[0] == "free"
+    expected = [float(results[name].sel(layer="free", epoch=0)) for name in ("mi_xt", "mi_ty")]
+    np.testing.assert_allclose([float(cell) for cell in row[1:3]], expected, atol=5e-5)
+
+
+def test_report__slider_obeys_the_keyboard(visit: Visit):
+    visit.page.locator("#plane-epoch").focus()
+    visit.page.keyboard.press("ArrowLeft")
+    assert visit.shown() == "epoch 5"
+    assert visit.page.locator("#plane-epoch").get_attribute("aria-valuetext") == "epoch 5"
+
+
+def test_report__plays_to_the_end_and_pauses(visit: Visit):
+    play = visit.page.locator("#plane-play")
+    play.click()
+    visit.page.wait_for_function(SHOWS, arg="epoch 1")
+    play.click()
+    assert play.inner_text() == "Play"
+    paused = visit.shown()
+    visit.page.wait_for_timeout(400)
+    assert visit.shown() == paused
+    play.click()
+    visit.page.wait_for_function(
+        "() => document.getElementById('plane-shown').value === 'epoch 10'"
+    )
+    visit.page.wait_for_function(
+        "() => document.getElementById('plane-play').textContent === 'Play'"
+    )
+
+
+def test_report__hover_names_layer_and_epoch(visit: Visit):
+    visit.move_slider(2)
+    visit.page.locator("#plane-figure").scroll_into_view_if_needed()
+    x, y = visit.positions()[1]
+    visit.page.mouse.move(x - 3, y - 3)
+    visit.page.mouse.move(x, y)
+    label = visit.page.locator("#plane-figure .hoverlayer .hovertext")
+    label.first.wait_for()
+    text = label.first.text_content()
+    for words in ("free", "epoch 5", "I(X;T) = ", "I(T;Y) = ", "states 9", "H(T) / log2 N"):
+        assert words in text
+
+
+def test_report__estimator_is_chosen(visit: Visit):
+    visit.move_slider(1)
+    visit.page.locator("#plane-estimator").select_option("binned-uniform-30-layer")
+    title = visit.page.locator("#plane-figure .xtitle")
+    assert title.text_content() == "H(binned T) [bit]"
+    assert visit.shown() == "epoch 1"
+    assert "binned" in visit.page.locator("#plane-values caption").inner_text()
+
+
+def test_report__follows_the_colours_of_the_reader(visit: Visit):
+    color = "() => document.getElementById('plane-figure').data[0].line.color"
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    assert visit.page.evaluate(color) == "#000000"
+    light = visit.page.evaluate(ground)
+    visit.page.emulate_media(color_scheme="dark")
+    visit.page.wait_for_function(
+        "() => document.getElementById('plane-figure').data[0].line.color === '#ffffff'"
+    )
+    assert visit.page.evaluate(ground) != light
+    drawn_on = "() => document.getElementById('plane-figure').layout.paper_bgcolor"
+    assert visit.page.evaluate(drawn_on) == "#16181c"
+    assert visit.page.evaluate(ground) == "rgb(22, 24, 28)"
+
+
+def test_report__downloads_the_figure(visit: Visit):
+    """The page may make an image of itself, though it may load none."""
+    visit.page.locator("#plane-figure").hover()
+    with visit.page.expect_download() as download:
+        visit.page.locator(".modebar-btn").first.click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_report__zooms_to_the_crowd_and_back(visit: Visit):
+    span = "() => document.getElementById('plane-figure')._fullLayout.xaxis.range"
+    whole = visit.page.evaluate(span)
+    zoom = visit.page.locator("#plane-zoom")
+    zoom.click()
+    assert zoom.get_attribute("aria-pressed") == "true"
+    low, high = visit.page.evaluate(span)
+    assert high - low < 0.5 * (whole[1] - whole[0])
+    visit.move_slider(1)
+    assert visit.page.evaluate(span) == [low, high]
+    zoom.click()
+    assert visit.page.evaluate(span) == whole
+
+
+def test_report__no_button_shares_the_figure(visit: Visit):
+    titles = visit.page.locator(".modebar-btn").evaluate_all(
+        "(buttons) => buttons.map((button) => button.dataset.title)"
+    )
+    assert [title.lower() for title in titles] == [
+        "download plot as a png",
+        "zoom",
+        "pan",
+        "zoom in",
+        "zoom out",
+        "reset axes",
+    ]
+    context = "() => document.getElementById('plane-figure')._context"
+    assert visit.page.evaluate(f"{context}.plotlyServerURL") == ""
+    assert visit.page.evaluate(f"{context}.showSendToCloud") is False
+
+
+def test_report__no_script_can_reach_the_network(browser, report_file: Path):
+    visited = Visit(browser, report_file)
+    refused = visited.page.evaluate(
+        "() => fetch('http://127.0.0.1:9/').then(() => false, () => true)"
+    )
+    assert refused
+    assert any("Content Security Policy" in message for message in visited.messages)
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in visited.requests)
+    visited.page.close()
+
+
+def test_report__reads_without_scripts(browser, report_file: Path):
+    visited = Visit(browser, report_file, java_script_enabled=False)
+    text = visited.page.locator("body").inner_text()
+    assert "This figure needs JavaScript; the figures above do not." in text
+    assert "Dynamics by exact" in text
+    visited.leave()
