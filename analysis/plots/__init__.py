@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from ibtools.analysis.plots.accuracy import accuracy
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
+from ibtools.analysis.plots.files import save_figure, validate_output
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_planes, ranked_repeats
 from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scatter import scatter
-from ibtools.analysis.plots.style import save_figure, validate_suffix
 from ibtools.analysis.results import open_results
 from ibtools.errors import InputError, unknown_name
 from ibtools.store import StorePath, open_store
@@ -98,7 +98,7 @@ def plot(
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     **options
         Of the figure, such as ``layers=["output"]`` or ``epoch=10``: the keyword arguments of its
         function.
@@ -133,7 +133,7 @@ def plot_planes(
     results_by_title : mapping of str to Dataset
         Title of each panel, and what it shows.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix.
     **options
         Of `information_planes`.
 
@@ -143,7 +143,7 @@ def plot_planes(
         New, and unknown to pyplot.
     """
     if output is not None:
-        validate_suffix(output)
+        validate_output(output)
     return _finish(information_planes(results_by_title, **options), output)
 
 
@@ -173,7 +173,7 @@ def plot_store(
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     estimator : str, optional
         Which results to draw, "exact" by default. Only for figures of results.
     **options
@@ -218,5 +218,5 @@ def _get_figure(figure: str, output: str | Path | None, options: Mapping[str, An
             f"{', '.join(kind.options)}"
         )
     if output is not None:
-        validate_suffix(output)
+        validate_output(output)
     return kind

@@ -9,11 +9,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ibtools.analysis.accuracy import SUBSETS, accuracies
+from ibtools.analysis.accuracy import SUBSETS, accuracies, majority_share
 from ibtools.analysis.intervals import confidence_half_width
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.limits import Span, paper_limits
-from ibtools.analysis.plots.style import create_axes, draw_legend_below, drawing_style, set_y_label
+from ibtools.analysis.plots.reference import CHANCE_LINE
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import create_axes, draw_legend_below
 from ibtools.analysis.repeats import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
 
@@ -24,6 +27,9 @@ LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
         "test": {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "label": "test"},
         "all": {"color": "#000000", "linestyle": (0, (1, 1.5)), "label": "all samples"},
     }
+)
+CHANCE_LOOK: Mapping[str, Any] = MappingProxyType(
+    {**CHANCE_LINE, "color": "0.25", "label": "chance: the most frequent label", "zorder": 1}
 )
 ROOM_ABOVE = 1.01
 """Where the axis ends when accuracies reach 1."""
@@ -36,6 +42,8 @@ def accuracy(
     limits: Span | Literal["paper"] | None = None,
 ) -> Axes:
     """Draw training, test and all-sample accuracy against epoch: mean and 95 % confidence.
+
+    The dotted line is the chance level: the accuracy of always answering the most frequent label.
 
     Parameters
     ----------
@@ -66,19 +74,21 @@ def accuracy(
     one repeat has no band. During a random-label prefit, accuracies refer to the random labels, so
     that the lines break where the true labels come in.
     """
+    chance = majority_share(dataset)
     summary = summarise_variables(accuracies(dataset), SUBSETS, epoch_dim="trained_epoch")
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
         ax = create_axes(size=SIZE)[0] if ax is None else ax
-        _draw_accuracy(ax, summary, span)
+        _draw_accuracy(ax, summary, span, chance)
     return ax
 
 
-def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None) -> None:
+def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: float) -> None:
     for subset in SUBSETS:
         _draw_subset(ax, summary, subset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02)
+    ax.axhline(chance, **CHANCE_LOOK)
     if span is None:
         ax.set_ylim(top=min(ax.get_ylim()[1], ROOM_ABOVE))
     else:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
 from ibtools.analysis.plots.comparison import estimator_comparison
-from ibtools.analysis.plots.style import save_figure, validate_suffix
+from ibtools.analysis.plots.files import save_figure, validate_output
 from ibtools.analysis.results import analyze_store, open_results
 from ibtools.store import StorePath
 
@@ -41,7 +41,7 @@ def compare(
     estimators : sequence of str or Estimator, optional
         The columns. By default one of each kind.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     layers : iterable of str, optional
         The layers to draw. All by default.
     quiet : bool, optional
@@ -68,7 +68,7 @@ def compare(
     ibtools.analysis.plots.comparison.estimator_comparison : The figure, from results.
     """
     if output is not None:
-        validate_suffix(output)
+        validate_output(output)
     chosen = get_estimators(estimators)
     analyze_store(path, estimator=chosen, quiet=quiet)
     results = [open_results(path, estimator=one) for one in chosen]

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epochs import draw_variable
+from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
 from ibtools.analysis.plots.reference import (
@@ -19,13 +20,8 @@ from ibtools.analysis.plots.reference import (
     chance_handle,
     hollow_handle,
 )
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_figure_legend,
-    drawing_style,
-    layer_styles,
-)
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_figure_legend, layer_styles
 from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
@@ -157,7 +153,7 @@ def _draw_row(
 def _meaning(summary: RepeatSummary, variable: str) -> str:
     """Say what the lines are where they are bounds, and what a band is."""
     words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
-    words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
+    words += [mathematical("shaded: ± standard deviation")] * bool(summary.n_repeats.max() > 1)
     return "\n".join(words)
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.reference import (
     BOUND_LINE,
     CEILING_ROOM,
@@ -21,15 +22,8 @@ from ibtools.analysis.plots.reference import (
     draw_ceiling,
     hollow_handle,
 )
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_legend_below,
-    drawing_style,
-    layer_styles,
-    set_y_label,
-    variable_label,
-)
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
 from ibtools.analysis.ranks import middle_repeat
 from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError

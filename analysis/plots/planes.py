@@ -18,12 +18,12 @@ from ibtools.analysis.plots.panels import (
     panels_layers,
     panels_scale,
 )
+from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
     draw_figure_legend,
     draw_legend_below,
-    drawing_style,
     layer_styles,
 )
 from ibtools.analysis.ranks import notable_ranks, rank_repeats
@@ -224,7 +224,7 @@ def _ceilings(summary: RepeatSummary) -> tuple[float, float]:
 def _draw_figure(
     panels: list[Panel], styles: dict[str, LayerStyle], ncols: int
 ) -> tuple[Axes, ...]:
-    ncols = min(ncols, len(panels))
+    ncols = current_format().columns(min(ncols, len(panels)), PANEL_WIDTH)
     cells = _arrange(panels, ncols)
     n_rows = -(-len(cells) // ncols)
     size = (ncols * PANEL_WIDTH + FURNITURE[0], n_rows * PANEL_HEIGHT + FURNITURE[1])
