@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.accuracy import SUBSETS, accuracies, majority_share
@@ -25,7 +26,7 @@ LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
         "train": {"color": "#0072B2", "linestyle": "-", "label": "training"},
         "test": {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "label": "test"},
-        "all": {"color": "#000000", "linestyle": (0, (1, 1.5)), "label": "all samples"},
+        "all": {"color": "#000000", "linestyle": (0, (3, 1, 1, 1)), "label": "all samples"},
     }
 )
 CHANCE_LOOK: Mapping[str, Any] = MappingProxyType(
@@ -75,15 +76,29 @@ def accuracy(
     that the lines break where the true labels come in.
     """
     chance = majority_share(dataset)
-    summary = summarise_variables(accuracies(dataset), SUBSETS, epoch_dim="trained_epoch")
+    summary = summarise_accuracy(accuracies(dataset))
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
         ax = create_axes(size=SIZE)[0] if ax is None else ax
-        _draw_accuracy(ax, summary, span, chance)
+        draw_accuracy(ax, summary, span, chance)
+        band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
+        ax.set_title(summary.caption + band)
+        draw_legend_below(ax, accuracy_handles(ax))
     return ax
 
 
-def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: float) -> None:
+def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
+    """Average the accuracies of a store over the repeats that count."""
+    return summarise_variables(accuracies, SUBSETS, epoch_dim="trained_epoch")
+
+
+def accuracy_handles(ax: Axes) -> list[Line2D]:
+    """Return the lines of `draw_accuracy` that a legend lists."""
+    return [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+
+
+def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: float) -> None:
+    """Draw accuracies and their chance level, without title and legend."""
     for subset in SUBSETS:
         _draw_subset(ax, summary, subset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
@@ -94,9 +109,6 @@ def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: 
     else:
         ax.set_ylim(span[0], ROOM_ABOVE if span[1] == 1 else span[1])
     set_y_label(ax, "accuracy")
-    band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
-    ax.set_title(summary.caption + band)
-    draw_legend_below(ax, [line for line in ax.lines if not str(line.get_label()).startswith("_")])
 
 
 def _draw_subset(ax: Axes, summary: RepeatSummary, subset: str) -> None:

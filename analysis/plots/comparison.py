@@ -8,21 +8,14 @@ import xarray as xr
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from ibtools.analysis.plots.epochs import draw_variable
+from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
-from ibtools.analysis.plots.reference import (
-    bounds_handle,
-    ceiling_handle,
-    chance_handle,
-    hollow_handle,
-)
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_figure_legend, layer_styles
-from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
@@ -105,7 +98,7 @@ def _draw_figure(
     figure = cast(Figure, axes[0].figure)
     experiment = str(summaries[0].mean.attrs.get("experiment", ""))
     figure.suptitle(experiment, fontsize=rcParams["axes.titlesize"])
-    draw_figure_legend(figure, _legend_handles(summaries, styles))
+    draw_figure_legend(figure, epoch_handles(summaries, styles))
     return tuple(planes), tuple(upper), tuple(lower)
 
 
@@ -161,17 +154,3 @@ def _write_note(ax: Axes, note: str) -> None:
     ax.set_axis_off()
     text = textwrap.fill(note, NOTE_CHARACTERS)
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize="small")
-
-
-def _legend_handles(
-    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
-) -> list[Line2D]:
-    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
-    handles = [
-        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
-        for name, style in styles.items()
-    ]
-    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
-    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
-    hollow = any(bool(summary.saturated.any()) for summary in summaries)
-    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]

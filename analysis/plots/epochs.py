@@ -133,6 +133,20 @@ def _legend_handles(
     return handles
 
 
+def epoch_handles(
+    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> list[Line2D]:
+    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
+    handles = [
+        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
+        for name, style in styles.items()
+    ]
+    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
+    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
+    hollow = any(bool(summary.saturated.any()) for summary in summaries)
+    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]
+
+
 def _height(ax: Axes) -> float:
     low, high = ax.get_ylim()
     return high - low

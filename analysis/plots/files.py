@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -25,6 +26,9 @@ ABSENT: Mapping[str, str] = MappingProxyType(
     {"_": r"\_", "<": "<", ">": ">", "|": "|", "{": r"\{", "}": r"\}"}
 )
 """What stands in another place in Computer Modern's text font, and how it is written instead."""
+
+CROWD = 300
+"""Points that PGF holds one by one, at most."""
 
 TEX_SYSTEM = "pdflatex"
 TEX_PACKAGES = ("pgf.sty", "hyperref.sty", "underscore.sty")
@@ -87,10 +91,25 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     options: dict[str, Any] = {"metadata": dict(SUFFIX_METADATA[suffix])}
     with sheets_applied(), rc_context({"pgf.texsystem": TEX_SYSTEM}):
         if suffix == ".pgf":
-            figure.savefig(path, format="pgf")
+            with _light(figure):
+                figure.savefig(path, format="pgf")
         else:
             with _legible(figure), _quiet_fonts():
                 figure.savefig(path, format=suffix[1:], **options)
+
+
+@contextmanager
+def _light(figure: Figure) -> Iterator[None]:
+    """Hold crowds of points as images, while a figure is saved: TeX runs out of memory on them."""
+    crowds = [one for one in figure.findobj(PathCollection) if len(one.get_offsets()) > CROWD]
+    before = [one.get_rasterized() for one in crowds]
+    for one in crowds:
+        one.set_rasterized(True)
+    try:
+        yield
+    finally:
+        for one, rasterized in zip(crowds, before, strict=True):
+            one.set_rasterized(rasterized)
 
 
 @contextmanager
