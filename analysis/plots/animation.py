@@ -27,7 +27,13 @@ from ibtools.analysis.plots.reference import (
     draw_ceiling,
     hollow_handle,
 )
-from ibtools.analysis.plots.sheets import current_format, drawing_style, sheets_applied
+from ibtools.analysis.plots.sheets import (
+    Format,
+    current_format,
+    drawing_style,
+    figure_format,
+    sheets_applied,
+)
 from ibtools.analysis.plots.style import LayerStyle, draw_legend_below, layer_styles
 from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.analysis.results import open_results
@@ -55,6 +61,7 @@ LEVEL_EPOCHS = 150
 """Likewise of chance levels, whose dots would run together."""
 
 SUFFIXES = (".gif", ".mp4")
+OPTIONS = ("layers", "limits", "n_frames")
 
 
 def animate_information_plane(
@@ -276,6 +283,8 @@ def animate_store(
     estimator: str | None = None,
     fps: int = FRAMES_PER_SECOND,
     quiet: bool = False,
+    format: Format | None = None,
+    width: float | None = None,
     **options: Any,
 ) -> FuncAnimation:
     """Animate the information plane of a store, and write it to a file.
@@ -292,6 +301,8 @@ def animate_store(
         Frames per second.
     quiet : bool, optional
         Show no progress.
+    format, width : optional
+        As of `plot`.
     **options
         Of `animate_information_plane`.
 
@@ -305,6 +316,23 @@ def animate_store(
         As of `animate_information_plane` and `save_animation`.
     """
     validate_animation(output)
+    unknown = [name for name in options if name not in OPTIONS]
+    if unknown:
+        raise InputError(
+            f"an animation has no option {', '.join(unknown)}; it takes: {', '.join(OPTIONS)}"
+        )
+    with figure_format(format, width=width):
+        return _animate(path, output, estimator, fps, quiet, options)
+
+
+def _animate(
+    path: StorePath,
+    output: str | Path,
+    estimator: str | None,
+    fps: int,
+    quiet: bool,
+    options: Mapping[str, Any],
+) -> FuncAnimation:
     results = open_results(path, estimator=estimator or "exact")
     film = animate_information_plane(results, open_store(path), fps=fps, **options)
     save_animation(film, output, fps=fps, quiet=quiet)

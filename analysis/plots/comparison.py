@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
-from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
 from ibtools.analysis.plots.sheets import drawing_style
@@ -146,7 +145,7 @@ def _draw_row(
 def _meaning(summary: RepeatSummary, variable: str) -> str:
     """Say what the lines are where they are bounds, and what a band is."""
     words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
-    words += [mathematical("shaded: ± standard deviation")] * bool(summary.n_repeats.max() > 1)
+    words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
     return "\n".join(words)
 
 

@@ -121,7 +121,10 @@ class EpochScale:
             return epochs.astype(np.float64)
         size = np.abs(epochs).astype(np.float64)
         beyond = LINEAR_PART + np.log10(np.maximum(size, 1))
-        return np.sign(epochs) * np.where(size < 1, LINEAR_PART * size, beyond)
+        places: NDArray[np.float64] = np.sign(epochs) * np.where(
+            size < 1, LINEAR_PART * size, beyond
+        )
+        return places
 
     def apply_to_x_axis(self, ax: Axes) -> None:
         """Space, tick and label the x axis of axes; a prefit's part gets a grey ground."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.collections import PathCollection
+import numpy as np
+from matplotlib import style
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -31,6 +32,9 @@ CROWD = 300
 """Points that PGF holds one by one, at most."""
 
 TEX_SYSTEM = "pdflatex"
+TEX_SETTINGS: dict[str, Any] = {"pgf.texsystem": TEX_SYSTEM, "path.simplify_threshold": 0.3}
+"""A line may be off by 0.3 points: TeX is slow with the thousands of points of a long training."""
+
 TEX_PACKAGES = ("pgf.sty", "hyperref.sty", "underscore.sty")
 """What PGF needs: matplotlib lets LaTeX measure every text."""
 
@@ -89,7 +93,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     path = validate_output(path)
     suffix = path.suffix.lower()
     options: dict[str, Any] = {"metadata": dict(SUFFIX_METADATA[suffix])}
-    with sheets_applied(), rc_context({"pgf.texsystem": TEX_SYSTEM}):
+    with sheets_applied(), style.context(TEX_SETTINGS if suffix == ".pgf" else {}):
         if suffix == ".pgf":
             with _light(figure):
                 figure.savefig(path, format="pgf")
@@ -101,7 +105,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 @contextmanager
 def _light(figure: Figure) -> Iterator[None]:
     """Hold crowds of points as images, while a figure is saved: TeX runs out of memory on them."""
-    crowds = [one for one in figure.findobj(PathCollection) if len(one.get_offsets()) > CROWD]
+    crowds = [one for one in figure.findobj(Collection) if _n_points(one) > CROWD]
     before = [one.get_rasterized() for one in crowds]
     for one in crowds:
         one.set_rasterized(True)
@@ -110,6 +114,10 @@ def _light(figure: Figure) -> Iterator[None]:
     finally:
         for one, rasterized in zip(crowds, before, strict=True):
             one.set_rasterized(rasterized)
+
+
+def _n_points(collection: Collection) -> int:
+    return np.shape(collection.get_offsets())[0] + sum(len(path) for path in collection.get_paths())
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 CHARACTER_WIDTH = 0.62
 """Mean width of a character, in font sizes, with some to spare."""
 
-INFORMATION = re.compile(r"\b[HI]\([^()]*\)|\blog[2₂] N\b|\b[A-Z]\b|[≥±]")
+INFORMATION = re.compile(r"\b[HI]\([^()]*\)|\blog[2₂] N\b|\b[A-Z]\b|≥")
 """What of a plain text is mathematics in this field."""
 
-COMMANDS = {"log2 N": r"\log_2 N", "log₂ N": r"\log_2 N", "≥": r"\geq", "±": r"\pm"}
+COMMANDS = {"log2 N": r"\log_2 N", "log₂ N": r"\log_2 N", "≥": r"\geq"}
 
 
 def variable_label(variable: xr.DataArray) -> str:

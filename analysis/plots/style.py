@@ -26,9 +26,9 @@ LAYER_COLORS = (
     "#0072B2",
     "#D55E00",
     "#CC79A7",
-    "#999999",
+    "#666666",
 )
-"""Okabe and Ito's colours for colour-blind readers, grey instead of the yellow that fades."""
+"""Okabe and Ito's colours for colour-blind readers, dark grey instead of the yellow that fades."""
 
 LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*", "<", ">", "8", "d")
 

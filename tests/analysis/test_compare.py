@@ -34,9 +34,9 @@ def test_estimator_comparison__a_column_for_each(results):
     planes[0].figure.draw_without_rendering()
     assert [ax.get_title().split("\n")[0] for ax in planes] == ESTIMATORS
     assert [ax.get_xlabel() for ax in planes[:3]] == [
-        "$I$($X$;$T$) [bit]",
-        "$H$(binned $T$) [bit]",
-        "$I$($X$;$T$ + noise) [bit]",
+        "$I(X;T)$ [bit]",
+        r"$H(\mathrm{binned}\ T)$ [bit]",
+        r"$I(X;T\ +\ \mathrm{noise})$ [bit]",
     ]
     assert len(planes[0].figure.axes) == 12 + 1
     for ax, one in zip(lower, results, strict=True):
