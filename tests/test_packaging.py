@@ -49,6 +49,8 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
         "import ibtools, ibtools.recorders, ibtools.analysis, importlib.util as u; "
         "import ibtools.recorders.arrays, ibtools.recorders.record; "
         "assert 'site-packages' in ibtools.analysis.__file__; "
+        "import matplotlib.style as s; s.use('ibtools.analysis.plots.publication'); "
+        "s.use('ibtools.analysis.plots.latex'); "
         "assert u.find_spec('tensorflow') is None; "
         "assert u.find_spec('analysis') is None and u.find_spec('recorders') is None"
     )
