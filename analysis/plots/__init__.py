@@ -24,7 +24,7 @@ from ibtools.analysis.plots.animation import (
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.facets import accuracy_facets, epochs_facets, information_facets
-from ibtools.analysis.plots.files import save_figure, validate_output
+from ibtools.analysis.plots.files import format_of, save_figure, validate_output
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_planes, ranked_repeats
 from ibtools.analysis.plots.ranges import activation_ranges
@@ -157,7 +157,7 @@ def plot(
         If the file cannot be written.
     """
     kind = _get_figure(figure, output, options)
-    with figure_format(format or _format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width):
         return _finish(kind.draw(dataset, **options), output)
 
 
@@ -192,12 +192,8 @@ def plot_planes(
     """
     if output is not None:
         validate_output(output)
-    with figure_format(format or _format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width):
         return _finish(information_planes(results_by_title, **options), output)
-
-
-def _format_of(output: str | Path | None) -> Format | None:
-    return "latex" if output is not None and Path(output).suffix.lower() == ".pgf" else None
 
 
 def _finish(drawn: Axes | tuple[Axes, ...], output: str | Path | None) -> Figure:
@@ -306,7 +302,7 @@ def plot_stores(
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
-    with figure_format(format or _format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width):
         by_title = dict(zip(titles, datasets, strict=True))
         return _finish(kind.draw(by_title, **options), output)
 

@@ -15,7 +15,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ibtools.analysis.plots.sheets import sheets_applied
+from ibtools.analysis.plots.sheets import Format, sheets_applied
 from ibtools.errors import InputError, UnknownNameError
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
@@ -71,6 +71,11 @@ def validate_output(path: str | Path) -> Path:
     return path
 
 
+def format_of(output: str | Path | None) -> Format | None:
+    """Return the format that a file asks for by itself: PGF is for LaTeX."""
+    return "latex" if output is not None and Path(output).suffix.lower() == ".pgf" else None
+
+
 def save_figure(figure: Figure, path: str | Path) -> None:
     r"""Write a figure as PNG, SVG, PDF or PGF, by suffix; the same figure gives the same bytes.
 
@@ -117,7 +122,8 @@ def _light(figure: Figure) -> Iterator[None]:
 
 
 def _n_points(collection: Collection) -> int:
-    return np.shape(collection.get_offsets())[0] + sum(len(path) for path in collection.get_paths())
+    n_offsets = int(np.shape(collection.get_offsets())[0])
+    return n_offsets + sum(len(path) for path in collection.get_paths())
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Axis labels as mathematics, from the attributes of variables."""
 
 import re
-import textwrap
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -80,16 +79,37 @@ def set_y_label(ax: Axes, label: str) -> None:
     text = ax.set_ylabel(label)
     height = ax.get_window_extent().height * 72 / ax.figure.dpi
     characters = int(height / (CHARACTER_WIDTH * float(text.get_fontsize())))
-    lines = textwrap.wrap(label, max(characters, 1), break_long_words=False, break_on_hyphens=False)
-    text.set_text("\n".join(_keep_mathematics_whole(lines)))
+    text.set_text("\n".join(wrap_label(label, characters)))
 
 
-def _keep_mathematics_whole(lines: list[str]) -> list[str]:
-    r"""Join lines that were broken within mathematics, where a space is written "\ "."""
-    whole: list[str] = []
-    for line in lines:
-        if whole and whole[-1].count("$") % 2:
-            whole[-1] = f"{whole[-1]} {line}"
+def wrap_label(label: str, n_characters: int) -> list[str]:
+    r"""Break a label between words, but not within mathematics, into lines of some length.
+
+    Parameters
+    ----------
+    label : str
+    n_characters : int
+        How long a line may be as it is seen; a word that is longer has a line of its own.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> wrap_label(r"entropy $H(\mathrm{binned}\ T)$ [bit]", 12)
+    ['entropy', '$H(\\mathrm{binned}\\ T)$', '[bit]']
+    """
+    words = re.findall(r"(?:\$[^$]*\$|[^\s$])+", label)
+    lines = words[:1]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        if _seen_length(longer) <= n_characters:
+            lines[-1] = longer
         else:
-            whole.append(line)
-    return whole
+            lines.append(word)
+    return lines
+
+
+def _seen_length(label: str) -> int:
+    return len(re.sub(r"\\[a-z]+|[\\${}]", "", label))

@@ -10,10 +10,11 @@ from ibtools.analysis.plots import (
     accuracy_facets,
     epochs_facets,
     information_facets,
+    information_plane,
     plot_stores,
 )
 from ibtools.analysis.plots.titles import facet_titles
-from ibtools.errors import InputError, UnknownNameError
+from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.results_example import LAYERS, create_recording, create_results
 
 SEVERAL = {"tanh": create_results(), "relu": create_results(outcomes=["trained"] * 3)}
@@ -106,6 +107,11 @@ def test_information_facets__errors():
         information_facets(SEVERAL, axes=[Figure().subplots()])
     with pytest.raises(UnknownNameError, match="did you mean 'output'"):
         information_facets(SEVERAL, layers=["ouput"])
+
+
+def test_information_plane__of_several_stores_says_what_draws_them():
+    with pytest.raises(StoreError, match="facets along activation, n_bits with information_facets"):
+        information_plane(concatenated())
 
 
 def test_epochs_facets__two_rows_each_on_one_axis():

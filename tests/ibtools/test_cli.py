@@ -103,6 +103,10 @@ def test_cli__plot_errors(tmp_path: Path, example_store: Path):
         (f"plot {example_store} repeats --epoch 1 --output x.png", "it takes: layers, limits"),
         (f"plot {example_store} scatter --layer output --output x.png", "that have: free"),
         (f"plot {example_store} accuracy --estimator exact --output x.png", "no estimator"),
+        (f"plot {example_store} accuracy --format tex --output x.png", "did you mean 'latex'?"),
+        (f"plot {example_store} {example_store} scatter --output x.png", "is of one store"),
+        (f"plot {example_store} animation --epoch 1 --output x.gif", "has no option epoch"),
+        (f"plot {example_store} animation --output x.pdf", "end in one of .gif, .mp4"),
     ]:
         result = run(command)
         assert result.exit_code == 1
