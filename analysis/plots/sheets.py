@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from matplotlib import style
@@ -85,11 +85,11 @@ def figure_format(format: Format | None = None, *, width: float | None = None) -
     ----------
     format : "latex" or None, optional
         "latex" sets text in Computer Modern, at 8 points, and figures at most 6.5 inches wide.
-        None is the usual look.
+        None leaves the look as it is: the usual one, or that of an enclosing block.
     width : float, optional
         The width of figures in inches, such as that of the column; about 3.4 for a single and 7 for
         a double one. Fonts keep their size, so save at this width and include unscaled. Panels that
-        would be too narrow are stacked.
+        would be too narrow are stacked. None leaves it as it is.
 
     Raises
     ------
@@ -112,14 +112,12 @@ def figure_format(format: Format | None = None, *, width: float | None = None) -
         raise InputError(
             f"the width of a figure must be {LEAST_WIDTH:g} to {MOST_WIDTH:g} inches, got {width:g}"
         )
-    latex = format == "latex"
-    token = _current.set(
-        FigureFormat(
-            sheets=(PUBLICATION, LATEX) if latex else (PUBLICATION,),
-            width=width,
-            widest=TEXT_WIDTH if latex else math.inf,
-        )
-    )
+    chosen = current_format()
+    if format is not None:
+        chosen = replace(chosen, sheets=(PUBLICATION, LATEX), widest=TEXT_WIDTH)
+    if width is not None:
+        chosen = replace(chosen, width=width)
+    token = _current.set(chosen)
     try:
         yield
     finally:

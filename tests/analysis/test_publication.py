@@ -138,6 +138,8 @@ def test_figure_format__holds_for_functions_within():
     with figure_format("latex", width=3.0):
         assert information_plane(create_results()).figure.get_figwidth() == 3.0
     assert information_plane(create_results()).figure.get_figwidth() > 5
+    with figure_format("latex", width=3.0), figure_format():
+        assert plot(create_results(), "information-plane").get_figwidth() == 3.0
     with pytest.raises(UnknownNameError, match="unknown format 'tex'"), figure_format("tex"):
         pass
     with pytest.raises(InputError, match=r"must be 1.5 to 60 inches, got 340"):
