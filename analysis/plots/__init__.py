@@ -16,11 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.accuracy import accuracy
-from ibtools.analysis.plots.animation import (
-    animate_information_plane,
-    animate_store,
-    save_animation,
-)
+from ibtools.analysis.plots.animation import animate_information_plane
+from ibtools.analysis.plots.animation_files import animate_store, save_animation
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.facets import accuracy_facets, epochs_facets, information_facets

@@ -98,7 +98,7 @@ def test_animate_information_plane__errors():
 def test_animate_store__settings_are_checked_before_opening(tmp_path):
     with pytest.raises(UnknownNameError, match=r"end in one of \.gif, \.mp4.*try 'film.gif'"):
         animate_store("nowhere.zarr", output=tmp_path / "film.png")
-    message = re.escape("has no option epoch; it takes: layers, limits, n_frames")
+    message = re.escape("has no option epoch; it takes: layers, limits, n_frames, width, fps")
     with pytest.raises(InputError, match=message):
         animate_store("nowhere.zarr", output=tmp_path / "film.gif", epoch=1)
 
