@@ -40,7 +40,7 @@ FRAMES_PER_SECOND = 15
 LAST_FRAME_SECONDS = 2
 """How long the last epoch stands before the film starts anew."""
 
-FIRST_SIZE, LAST_SIZE = 10.0, 6.0
+FIRST_SIZE, LAST_SIZE = 13.0, 6.0
 """Markers of the first and the last layer, in points: layers that coincide show."""
 
 ACCURACY_EPOCHS = 600
