@@ -55,3 +55,26 @@ def accuracies(dataset: xr.Dataset) -> xr.Dataset:
             for name, variable in variables.items()
         }
     )
+
+
+def majority_share(dataset: xr.Dataset) -> float:
+    """Compute the accuracy of always answering the most frequent label.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From `ibtools.open_store`: the coordinate `label` (sample). Consumes `sample`.
+
+    Returns
+    -------
+    float
+        The fraction of all samples that have the most frequent label.
+
+    Raises
+    ------
+    StoreError
+        If there are no labels.
+    """
+    validate_recording(dataset, ("label",))
+    _, n_samples = np.unique(dataset["label"].values, return_counts=True)
+    return float(n_samples.max() / n_samples.sum())

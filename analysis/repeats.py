@@ -187,9 +187,14 @@ def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) 
         )
     for name in variables:
         if set(results[name].dims) != set(DIMS):
+            further = [str(dim) for dim in results[name].dims if dim not in DIMS]
+            advice = (
+                f"draw the facets along {', '.join(further)} with information_facets"
+                if further
+                else "pass the results unreduced, since figures average over repeats themselves"
+            )
             raise StoreError(
-                f"{name} must have the dimensions {DIMS}, has {results[name].dims}; "
-                "pass the results unreduced, since figures average over repeats themselves"
+                f"{name} must have the dimensions {DIMS}, has {results[name].dims}; {advice}"
             )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.dynamics import dynamics
     from ibtools.analysis.graph import analyze
     from ibtools.analysis.html_report import report
-    from ibtools.analysis.plots import plot, plot_store
+    from ibtools.analysis.plots import animate_store, plot, plot_store, plot_stores
     from ibtools.analysis.plots.compare import compare
     from ibtools.analysis.results import analyze_store, open_results
     from ibtools.analysis.summary import summary
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "analyze": "ibtools.analysis.graph",
     "analyze_store": "ibtools.analysis.results",
+    "animate_store": "ibtools.analysis.plots",
     "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
     "dynamics": "ibtools.analysis.dynamics",
@@ -51,6 +52,7 @@ _LAZY = {
     "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",
     "plot_store": "ibtools.analysis.plots",
+    "plot_stores": "ibtools.analysis.plots",
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
     "repeat_intervals": "ibtools.analysis.uncertainty",
@@ -68,6 +70,7 @@ __all__ = [
     "StoreError",
     "analyze",
     "analyze_store",
+    "animate_store",
     "check",
     "compare",
     "details",
@@ -81,6 +84,7 @@ __all__ = [
     "permutation_test",
     "plot",
     "plot_store",
+    "plot_stores",
     "record",
     "record_arrays",
     "repeat_intervals",

@@ -52,6 +52,8 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
         "page = r.files('ibtools.analysis.html_report') / 'templates' / 'page.html'; "
         "assert page.is_file(); "
         "assert 'site-packages' in ibtools.analysis.__file__; "
+        "import matplotlib.style as s; s.use('ibtools.analysis.plots.publication'); "
+        "s.use('ibtools.analysis.plots.latex'); "
         "assert u.find_spec('tensorflow') is None; "
         "assert u.find_spec('analysis') is None and u.find_spec('recorders') is None"
     )

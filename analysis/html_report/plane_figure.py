@@ -310,7 +310,7 @@ def _ceiling(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, 
 
 def _ceiling_label(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
     value = float(summary.mean.attrs[f"entropy_{direction}"])
-    text = f"{CEILINGS[direction]} = {value:.4g}"
+    text = f"{CEILINGS[direction]} = {value:.4g}".replace("log2", "log₂")
     if direction == "x":
         place = {"x": value, "y": 0, "yref": "y domain", "textangle": -90, "xanchor": "right"}
         return {"text": text, "showarrow": False, "yanchor": "bottom", **place}

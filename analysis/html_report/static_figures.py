@@ -7,7 +7,7 @@ import xarray as xr
 
 from ibtools.analysis.plots import accuracy, information_epochs, information_plane
 from ibtools.analysis.plots.epochs import label_information_epochs
-from ibtools.analysis.plots.style import figure_png
+from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats import summarise_repeats
 
 

@@ -5,7 +5,7 @@ figures.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,30 +16,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.accuracy import accuracy
+from ibtools.analysis.plots.animation import animate_information_plane
+from ibtools.analysis.plots.animation_files import animate_store, save_animation
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
+from ibtools.analysis.plots.facets import accuracy_facets, epochs_facets, information_facets
+from ibtools.analysis.plots.files import format_of, save_figure, validate_output
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_planes, ranked_repeats
 from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scatter import scatter
-from ibtools.analysis.plots.style import save_figure, validate_suffix
+from ibtools.analysis.plots.sheets import Format, figure_format
+from ibtools.analysis.plots.titles import facet_titles
 from ibtools.analysis.results import open_results
 from ibtools.errors import InputError, unknown_name
 from ibtools.store import StorePath, open_store
 
 __all__ = [
+    "FACETS",
     "FIGURES",
     "FigureKind",
     "accuracy",
+    "accuracy_facets",
     "activation_ranges",
+    "animate_information_plane",
+    "animate_store",
+    "epochs_facets",
     "estimator_comparison",
+    "figure_format",
     "information_epochs",
+    "information_facets",
     "information_plane",
     "information_planes",
     "plot",
     "plot_planes",
     "plot_store",
+    "plot_stores",
     "ranked_repeats",
+    "save_animation",
     "save_figure",
     "scatter",
 ]
@@ -84,9 +98,24 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
 )
 """The figures by their names on the command line."""
 
+FACETS: Mapping[str, FigureKind] = MappingProxyType(
+    {
+        "information-plane": FigureKind(information_facets, "results"),
+        "information-epochs": FigureKind(epochs_facets, "results"),
+        "accuracy": FigureKind(accuracy_facets, "store"),
+    }
+)
+"""The figures of several stores by their names on the command line."""
+
 
 def plot(
-    dataset: xr.Dataset, figure: str, *, output: str | Path | None = None, **options: Any
+    dataset: xr.Dataset,
+    figure: str,
+    *,
+    output: str | Path | None = None,
+    format: Format | None = None,
+    width: float | None = None,
+    **options: Any,
 ) -> Figure:
     """Draw a figure by its name, and write it to a file if one is given.
 
@@ -99,7 +128,12 @@ def plot(
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
+    format : "latex" or None, optional
+        "latex" is for LaTeX documents: Computer Modern at 8 points, at most 6.5 inches wide. Its
+        default is "latex" if `output` ends in .pgf, which needs LaTeX installed.
+    width : float, optional
+        The width of the figure in inches, such as that of the column; fonts keep their size.
     **options
         Of the figure, such as ``layers=["output"]`` or ``epoch=10``: the keyword arguments of its
         function.
@@ -122,11 +156,17 @@ def plot(
         If the file cannot be written.
     """
     kind = _get_figure(figure, output, options)
-    return _finish(kind.draw(dataset, **options), output)
+    with figure_format(format or format_of(output), width=width):
+        return _finish(kind.draw(dataset, **options), output)
 
 
 def plot_planes(
-    results_by_title: Mapping[str, xr.Dataset], *, output: str | Path | None = None, **options: Any
+    results_by_title: Mapping[str, xr.Dataset],
+    *,
+    output: str | Path | None = None,
+    format: Format | None = None,
+    width: float | None = None,
+    **options: Any,
 ) -> Figure:
     """Draw the planes of several results side by side, and write them to a file if one is given.
 
@@ -135,7 +175,12 @@ def plot_planes(
     results_by_title : mapping of str to Dataset
         Title of each panel, and what it shows.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix.
+    format : "latex" or None, optional
+        "latex" is for LaTeX documents: Computer Modern at 8 points, at most 6.5 inches wide. Its
+        default is "latex" if `output` ends in .pgf, which needs LaTeX installed.
+    width : float, optional
+        The width of the figure in inches, such as that of the column; fonts keep their size.
     **options
         Of `information_planes`.
 
@@ -145,8 +190,9 @@ def plot_planes(
         New, and unknown to pyplot.
     """
     if output is not None:
-        validate_suffix(output)
-    return _finish(information_planes(results_by_title, **options), output)
+        validate_output(output)
+    with figure_format(format or format_of(output), width=width):
+        return _finish(information_planes(results_by_title, **options), output)
 
 
 def _finish(drawn: Axes | tuple[Axes, ...], output: str | Path | None) -> Figure:
@@ -164,6 +210,8 @@ def plot_store(
     *,
     output: str | Path | None = None,
     estimator: str | None = None,
+    format: Format | None = None,
+    width: float | None = None,
     **options: Any,
 ) -> Figure:
     """Draw a figure of a store by its name, from its results or from the recording.
@@ -175,9 +223,14 @@ def plot_store(
     figure : str
         A name in `FIGURES`.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     estimator : str, optional
         Which results to draw, "exact" by default. Only for figures of results.
+    format : "latex" or None, optional
+        "latex" is for LaTeX documents: Computer Modern at 8 points, at most 6.5 inches wide. Its
+        default is "latex" if `output` ends in .pgf, which needs LaTeX installed.
+    width : float, optional
+        The width of the figure in inches, such as that of the column; fonts keep their size.
     **options
         As of `plot`.
 
@@ -198,21 +251,98 @@ def plot_store(
         If the file cannot be written.
     """
     kind = _get_figure(figure, output, options)
+    _validate_estimator(figure, kind, estimator)
+    dataset = _open(path, kind, estimator)
+    return plot(dataset, figure, output=output, format=format, width=width, **options)
+
+
+def plot_stores(
+    paths: Sequence[StorePath],
+    figure: str,
+    *,
+    output: str | Path | None = None,
+    estimator: str | None = None,
+    format: Format | None = None,
+    width: float | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw a figure of several stores in facets with shared axes, titled by what differs.
+
+    Parameters
+    ----------
+    paths : sequence of path or URL
+        Stores; for figures of results, such that were analysed.
+    figure : {"information-plane", "information-epochs", "accuracy"}
+        What each facet shows.
+    output : str or Path, optional
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
+    estimator : str, optional
+        Which results to draw, "exact" by default. Only for figures of results.
+    format, width : optional
+        As of `plot`.
+    **options
+        Of `information_facets`, `epochs_facets` or `accuracy_facets`.
+
+    Returns
+    -------
+    Figure
+        New, and unknown to pyplot.
+
+    Raises
+    ------
+    UnknownNameError, InputError, StoreError, OSError
+        As of `plot_store`.
+    """
+    if not paths:
+        raise InputError("at least one store must be drawn, none was given")
+    kind = _get_facets(figure, output, options)
+    _validate_estimator(figure, kind, estimator)
+    datasets = [_open(path, kind, estimator) for path in paths]
+    titles = facet_titles(datasets, [str(path) for path in paths])
+    if len(set(titles)) < len(titles):
+        raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
+    with figure_format(format or format_of(output), width=width):
+        by_title = dict(zip(titles, datasets, strict=True))
+        return _finish(kind.draw(by_title, **options), output)
+
+
+def _validate_estimator(figure: str, kind: FigureKind, estimator: str | None) -> None:
     if kind.source == "store" and estimator is not None:
         raise InputError(
             f"figure {figure!r} is drawn from the recording, not from results, so it has no "
             f"estimator; leave out {estimator!r}"
         )
-    results = kind.source == "results"
-    dataset = open_results(path, estimator=estimator or "exact") if results else open_store(path)
-    return plot(dataset, figure, output=output, **options)
+
+
+def _open(path: StorePath, kind: FigureKind, estimator: str | None) -> xr.Dataset:
+    if kind.source == "results":
+        return open_results(path, estimator=estimator or "exact")
+    return open_store(path)
 
 
 def _get_figure(figure: str, output: str | Path | None, options: Mapping[str, Any]) -> FigureKind:
     """Check what is asked for, before anything is opened or drawn."""
     if figure not in FIGURES:
         raise unknown_name("figure", figure, FIGURES)
-    kind = FIGURES[figure]
+    _validate(figure, FIGURES[figure], output, options)
+    return FIGURES[figure]
+
+
+def _get_facets(figure: str, output: str | Path | None, options: Mapping[str, Any]) -> FigureKind:
+    """Likewise for several stores."""
+    if figure in FIGURES and figure not in FACETS:
+        raise InputError(
+            f"figure {figure!r} is of one store; of several there are: {', '.join(FACETS)}"
+        )
+    if figure not in FACETS:
+        raise unknown_name("figure", figure, FACETS)
+    _validate(figure, FACETS[figure], output, options)
+    return FACETS[figure]
+
+
+def _validate(
+    figure: str, kind: FigureKind, output: str | Path | None, options: Mapping[str, Any]
+) -> None:
     unknown = [name for name in options if name not in kind.options]
     if unknown:
         raise InputError(
@@ -220,5 +350,4 @@ def _get_figure(figure: str, output: str | Path | None, options: Mapping[str, An
             f"{', '.join(kind.options)}"
         )
     if output is not None:
-        validate_suffix(output)
-    return kind
+        validate_output(output)

@@ -7,13 +7,17 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ibtools.analysis.accuracy import SUBSETS, accuracies
+from ibtools.analysis.accuracy import SUBSETS, accuracies, majority_share
 from ibtools.analysis.intervals import confidence_half_width
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.limits import Span, paper_limits
-from ibtools.analysis.plots.style import create_axes, draw_legend_below, drawing_style, set_y_label
+from ibtools.analysis.plots.reference import CHANCE_LINE
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import create_axes, draw_legend_below
 from ibtools.analysis.repeats import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
 
@@ -22,8 +26,11 @@ LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
         "train": {"color": "#0072B2", "linestyle": "-", "label": "training"},
         "test": {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "label": "test"},
-        "all": {"color": "#000000", "linestyle": (0, (1, 1.5)), "label": "all samples"},
+        "all": {"color": "#000000", "linestyle": (0, (3, 1, 1, 1)), "label": "all samples"},
     }
+)
+CHANCE_LOOK: Mapping[str, Any] = MappingProxyType(
+    {**CHANCE_LINE, "color": "0.25", "label": "chance: the most frequent label", "zorder": 1}
 )
 ROOM_ABOVE = 1.01
 """Where the axis ends when accuracies reach 1."""
@@ -36,6 +43,8 @@ def accuracy(
     limits: Span | Literal["paper"] | None = None,
 ) -> Axes:
     """Draw training, test and all-sample accuracy against epoch: mean and 95 % confidence.
+
+    The dotted line is the chance level: the accuracy of always answering the most frequent label.
 
     Parameters
     ----------
@@ -66,27 +75,40 @@ def accuracy(
     one repeat has no band. During a random-label prefit, accuracies refer to the random labels, so
     that the lines break where the true labels come in.
     """
-    summary = summarise_variables(accuracies(dataset), SUBSETS, epoch_dim="trained_epoch")
+    chance = majority_share(dataset)
+    summary = summarise_accuracy(accuracies(dataset))
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
         ax = create_axes(size=SIZE)[0] if ax is None else ax
-        _draw_accuracy(ax, summary, span)
+        draw_accuracy(ax, summary, span, chance)
+        band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
+        ax.set_title(summary.caption + band)
+        draw_legend_below(ax, accuracy_handles(ax))
     return ax
 
 
-def _draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None) -> None:
+def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
+    """Average the accuracies of a store over the repeats that count."""
+    return summarise_variables(accuracies, SUBSETS, epoch_dim="trained_epoch")
+
+
+def accuracy_handles(ax: Axes) -> list[Line2D]:
+    """Return the lines of `draw_accuracy` that a legend lists."""
+    return [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+
+
+def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: float) -> None:
+    """Draw accuracies and their chance level, without title and legend."""
     for subset in SUBSETS:
         _draw_subset(ax, summary, subset)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02)
+    ax.axhline(chance, **CHANCE_LOOK)
     if span is None:
         ax.set_ylim(top=min(ax.get_ylim()[1], ROOM_ABOVE))
     else:
         ax.set_ylim(span[0], ROOM_ABOVE if span[1] == 1 else span[1])
     set_y_label(ax, "accuracy")
-    band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
-    ax.set_title(summary.caption + band)
-    draw_legend_below(ax, [line for line in ax.lines if not str(line.get_label()).startswith("_")])
 
 
 def _draw_subset(ax: Axes, summary: RepeatSummary, subset: str) -> None:

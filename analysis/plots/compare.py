@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
 from ibtools.analysis.plots.comparison import estimator_comparison
-from ibtools.analysis.plots.style import save_figure, validate_suffix
+from ibtools.analysis.plots.files import format_of, save_figure, validate_output
+from ibtools.analysis.plots.sheets import Format, figure_format
 from ibtools.analysis.results import analyze_store, open_results
 from ibtools.store import StorePath
 
@@ -29,6 +30,8 @@ def compare(
     estimators: Sequence[EstimatorLike] = DEFAULT_ESTIMATORS,
     output: str | Path | None = None,
     layers: Iterable[str] | None = None,
+    format: Format | None = None,
+    width: float | None = None,
     quiet: bool = False,
 ) -> Figure:
     """Draw the network of a store under several estimators side by side.
@@ -41,9 +44,13 @@ def compare(
     estimators : sequence of str or Estimator, optional
         The columns. By default one of each kind.
     output : str or Path, optional
-        The file to write, as PNG, SVG or PDF by its suffix. A file that is there is replaced.
+        The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     layers : iterable of str, optional
         The layers to draw. All by default.
+    format : "latex" or None, optional
+        As of `ibtools.plot`.
+    width : float, optional
+        The width of the figure in inches; fonts keep their size.
     quiet : bool, optional
         Show no progress of the analysis.
 
@@ -68,12 +75,13 @@ def compare(
     ibtools.analysis.plots.comparison.estimator_comparison : The figure, from results.
     """
     if output is not None:
-        validate_suffix(output)
+        validate_output(output)
     chosen = get_estimators(estimators)
-    analyze_store(path, estimator=chosen, quiet=quiet)
-    results = [open_results(path, estimator=one) for one in chosen]
-    planes, _, _ = estimator_comparison(results, layers=layers)
-    figure = cast(Figure, planes[0].figure)
-    if output is not None:
-        save_figure(figure, output)
+    with figure_format(format or format_of(output), width=width):
+        analyze_store(path, estimator=chosen, quiet=quiet)
+        results = [open_results(path, estimator=one) for one in chosen]
+        planes, _, _ = estimator_comparison(results, layers=layers)
+        figure = cast(Figure, planes[0].figure)
+        if output is not None:
+            save_figure(figure, output)
     return figure

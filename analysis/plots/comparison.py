@@ -4,29 +4,24 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
+import numpy as np
 import xarray as xr
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from ibtools.analysis.plots.epochs import draw_variable
+from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
-from ibtools.analysis.plots.reference import (
-    bounds_handle,
-    ceiling_handle,
-    chance_handle,
-    hollow_handle,
-)
+from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
     draw_figure_legend,
-    drawing_style,
+    draw_legend_below,
     layer_styles,
 )
-from ibtools.analysis.repeats import CHANCE, VARIABLES, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.analysis.stacking import select_estimator, split_estimators
 from ibtools.errors import InputError
 
@@ -39,7 +34,10 @@ NOTE_CHARACTERS = 34
 
 
 def estimator_comparison(
-    results: xr.Dataset | Sequence[xr.Dataset], *, layers: Iterable[str] | None = None
+    results: xr.Dataset | Sequence[xr.Dataset],
+    *,
+    axes: Sequence[Axes] | None = None,
+    layers: Iterable[str] | None = None,
 ) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
     """Draw results of one store under several estimators, a column for each.
 
@@ -53,14 +51,16 @@ def estimator_comparison(
     results : Dataset, (estimator, repeat, epoch, layer), or sequence of Dataset
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not, in bits; those of a sequence
         each of one estimator. Repeats that failed are left out and counted in the titles.
+    axes : sequence of Axes, optional
+        Where to draw, three rows of one for each estimator, row by row, of one figure and in the
+        caller's style. By default a new figure in the style of ibtools, unknown to pyplot.
     layers : iterable of str, optional
         The layers to draw. All by default.
 
     Returns
     -------
     tuple of three tuples of Axes
-        Planes, I(X;T) against epoch, I(T;Y) against epoch; of a new figure in the style of ibtools,
-        unknown to pyplot.
+        Planes, I(X;T) against epoch, I(T;Y) against epoch.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def estimator_comparison(
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
     InputError
-        If there are no results, or none of an estimator that has I(X;T).
+        If there are no results, none of an estimator that has I(X;T), or not as many `axes`.
     """
     chosen = None if layers is None else list(layers)
     several = _by_estimator(results)
@@ -77,8 +77,9 @@ def estimator_comparison(
     _validate(summaries)
     styles = layer_styles(several[0]["layer"].values)
     styles = {name: styles[name] for name in summaries[0].layers}
-    with drawing_style(None):
-        return _draw_figure(summaries, styles)
+    given = None if axes is None else _validate_axes(axes, len(summaries))
+    with drawing_style(given):
+        return _draw_figure(summaries, styles, given)
 
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -104,22 +105,38 @@ def _validate(summaries: Sequence[RepeatSummary]) -> None:
         )
 
 
+def _validate_axes(axes: Sequence[Axes], n: int) -> list[Axes]:
+    grid = list(np.ravel(np.asarray(axes, dtype=object)))
+    if len(grid) != 3 * n:
+        raise InputError(
+            f"axes must be {3 * n}, three rows of {n} estimators, got {len(grid)}; make them with "
+            f"figure.subplots(3, {n})"
+        )
+    return grid
+
+
 def _draw_figure(
-    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+    summaries: Sequence[RepeatSummary],
+    styles: Mapping[str, LayerStyle],
+    given: list[Axes] | None,
 ) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
     n = len(summaries)
     size = (n * COLUMN_WIDTH + FURNITURE[0], 3 * ROW_HEIGHT + FURNITURE[1])
-    axes = create_axes(3 * n, size=size, ncols=n)
+    axes = create_axes(3 * n, size=size, ncols=n) if given is None else given
     planes, upper, lower = axes[:n], axes[n : 2 * n], axes[2 * n :]
     _draw_planes(planes, summaries, styles)
     _draw_row(upper, summaries, "mi_xt", styles)
     _draw_row(lower, summaries, "mi_ty", styles)
     for ax in upper:
         ax.set_xlabel("")
+    handles = epoch_handles(summaries, styles)
+    if given is not None:
+        draw_legend_below(lower[-1], handles)
+        return tuple(planes), tuple(upper), tuple(lower)
     figure = cast(Figure, axes[0].figure)
     experiment = str(summaries[0].mean.attrs.get("experiment", ""))
     figure.suptitle(experiment, fontsize=rcParams["axes.titlesize"])
-    draw_figure_legend(figure, _legend_handles(summaries, styles))
+    draw_figure_legend(figure, handles)
     return tuple(planes), tuple(upper), tuple(lower)
 
 
@@ -175,17 +192,3 @@ def _write_note(ax: Axes, note: str) -> None:
     ax.set_axis_off()
     text = textwrap.fill(note, NOTE_CHARACTERS)
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize="small")
-
-
-def _legend_handles(
-    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
-) -> list[Line2D]:
-    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
-    handles = [
-        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
-        for name, style in styles.items()
-    ]
-    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
-    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
-    hollow = any(bool(summary.saturated.any()) for summary in summaries)
-    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]

@@ -87,6 +87,45 @@ class EpochScale:
         positive = [tick for tick in _log_ticks(self.last) if tick >= self.first]
         return negative + zero + positive
 
+    def thin(self, epochs: NDArray[np.integer], n_epochs: int) -> NDArray[np.int64]:
+        """Choose epochs that are spread evenly over the scale, with the first and the last.
+
+        Parameters
+        ----------
+        epochs : ndarray, (epoch,), int
+            Rising, and not empty.
+        n_epochs : int
+            How many at most, at least 2.
+
+        Returns
+        -------
+        ndarray, (chosen,), int64
+            Positions in `epochs`, rising; all of them, if they are few.
+
+        Examples
+        --------
+        >>> EpochScale(0, 1000).thin(np.arange(1001), 6).tolist()
+        [0, 2, 9, 44, 209, 1000]
+        """
+        places = self._places(epochs)
+        if epochs.size <= n_epochs:
+            return np.arange(epochs.size)
+        even = np.linspace(places[0], places[-1], n_epochs)
+        after = np.searchsorted(places, even).clip(1, epochs.size - 1)
+        nearer_before = even - places[after - 1] < places[after] - even
+        return np.unique(after - nearer_before)
+
+    def _places(self, epochs: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return where epochs lie on an axis, (epoch,)."""
+        if not self.logarithmic:
+            return epochs.astype(np.float64)
+        size = np.abs(epochs).astype(np.float64)
+        beyond = LINEAR_PART + np.log10(np.maximum(size, 1))
+        places: NDArray[np.float64] = np.sign(epochs) * np.where(
+            size < 1, LINEAR_PART * size, beyond
+        )
+        return places
+
     def apply_to_x_axis(self, ax: Axes) -> None:
         """Space, tick and label the x axis of axes; a prefit's part gets a grey ground."""
         if self.logarithmic:

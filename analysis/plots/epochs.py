@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.reference import (
     BOUND_LINE,
     CEILING_ROOM,
@@ -21,15 +22,8 @@ from ibtools.analysis.plots.reference import (
     draw_ceiling,
     hollow_handle,
 )
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_legend_below,
-    drawing_style,
-    layer_styles,
-    set_y_label,
-    variable_label,
-)
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
 from ibtools.analysis.ranks import middle_repeat
 from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
@@ -167,6 +161,20 @@ def _legend_handles(
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
     return handles
+
+
+def epoch_handles(
+    summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+) -> list[Line2D]:
+    """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
+    handles = [
+        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
+        for name, style in styles.items()
+    ]
+    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
+    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
+    hollow = any(bool(summary.saturated.any()) for summary in summaries)
+    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]
 
 
 def _height(ax: Axes) -> float:

@@ -14,25 +14,25 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.limits import Limits
 from ibtools.analysis.plots.reference import (
     CEILINGS,
+    CHANCE_LINE,
     HOLLOW_COLOR,
     ceiling_handle,
+    chance_handle,
     draw_ceiling,
     hollow_handle,
 )
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_epoch_colormap,
-    set_y_label,
-    variable_label,
-)
-from ibtools.analysis.repeats import RepeatSummary
+from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
+from ibtools.analysis.repeats import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
 TITLE_PAD = 9
 """Points above the axes: the label of H(Y) may reach over them."""
+JOINED_EPOCHS = 150
+"""Epochs whose layers are joined, at most: more would cover the plane."""
 FIRST_AREA, LAST_AREA = 34.0, 14.0
 """Marker areas of the first and the last layer (square points): layers that coincide show."""
 
@@ -100,6 +100,7 @@ def draw_panel(
     attributes = panel.summary.mean.attrs
     _draw_epoch_lines(ax, panel.summary, scale)
     points = _draw_points(ax, panel.summary, styles, scale)
+    _draw_chance_levels(ax, panel.summary, scale)
     ax.set_xlim(panel.limits[0])
     ax.set_ylim(panel.limits[1])
     for direction, symbol in CEILINGS.items():
@@ -118,12 +119,13 @@ def draw_colorbar(points: PathCollection, axes: Sequence[Axes], scale: EpochScal
     extend = "min" if scale.has_prefit else "neither"
     figure = cast(Figure, axes[0].figure)
     ax = axes[0] if len(axes) == 1 else list(axes)
-    aspect = 20 if len(axes) <= 2 else 35
+    above = len({round(one.get_position().y0, 3) for one in axes}) > 1
+    aspect = 35 if above or len(axes) > 2 else 20
     scale.apply_to_colorbar(figure.colorbar(points, ax=ax, extend=extend, aspect=aspect))
 
 
 def legend_handles(
-    names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Iterable[Panel]
+    names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Sequence[Panel]
 ) -> list[Line2D]:
     """Stand for the layers by their markers, in a colour that is no epoch's, and for what is read.
 
@@ -133,29 +135,32 @@ def legend_handles(
         The layers.
     styles : mapping of str to LayerStyle
         Their markers.
-    panels : iterable of Panel
-        What is drawn: hollow points are explained if any has them.
+    panels : sequence of Panel
+        What is drawn: hollow points and chance levels are explained if any has them.
     """
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     handles = [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
     any_hollow = any(bool(panel.summary.saturated.any()) for panel in panels)
-    return [*handles, ceiling_handle(), *([hollow_handle()] if any_hollow else [])]
+    any_chance = any(CHANCE in panel.summary.mean for panel in panels)
+    handles += [chance_handle()] * any_chance
+    return [*handles, ceiling_handle(), *[hollow_handle()] * any_hollow]
 
 
 def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:
-    """Join the layers of each epoch, all epochs in one collection."""
+    """Join the layers of each epoch, or of some spread over the scale, in one collection."""
     coordinates = [
         summary.mean[name].transpose("epoch", "layer").values for name in ("mi_xt", "mi_ty")
     ]
+    joined = scale.thin(summary.epochs, JOINED_EPOCHS)
     lines = LineCollection(
-        list(np.stack(coordinates, axis=-1)),
+        list(np.stack(coordinates, axis=-1)[joined]),
         norm=scale.norm,
         cmap=create_epoch_colormap(),
         linewidths=0.4,
         alpha=0.35,
         zorder=2,
     )
-    lines.set_array(summary.epochs)
+    lines.set_array(summary.epochs[joined])
     ax.add_collection(lines)
 
 
@@ -195,6 +200,17 @@ def _face_and_edge_colors(
     edges[~hollow, 3] = 0.0
     edges[-1] = to_rgba(LAST_EPOCH_COLOR)
     return faces, edges
+
+
+def _draw_chance_levels(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:
+    """Draw I(T;Y) of labels without any relation to the layer, over its course in I(X;T)."""
+    if CHANCE not in summary.mean:
+        return
+    chosen = scale.thin(summary.epochs, JOINED_EPOCHS)
+    for name in summary.layers:
+        layer = summary.mean.sel(layer=name).isel(epoch=chosen)
+        label = f"_{CHANCE} {name}"
+        ax.plot(layer["mi_xt"], layer[CHANCE], color="0.25", label=label, **CHANCE_LINE)
 
 
 def _mark(ax: Axes, limits: Limits) -> None:

@@ -15,12 +15,12 @@ from ibtools.analysis.plots.panels import (
     legend_handles,
     panels_scale,
 )
+from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
     draw_figure_legend,
     draw_legend_below,
-    drawing_style,
     layer_styles,
 )
 from ibtools.analysis.repeats import summarise_repeats
@@ -28,6 +28,7 @@ from ibtools.errors import InputError
 
 SIZE = (5.4, 4.6)
 ZOOMED_SIZE = (9.0, 4.3)
+STACKED_SIZE = (5.4, 8.0)
 
 
 def information_plane(
@@ -42,11 +43,13 @@ def information_plane(
 ) -> Axes:
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
-    The points of one epoch are joined by a thin line, those of the last epoch are outlined. The
-    colour is the epoch, on the same norm as the colour bar; a random-label prefit is grey. Hollow
-    points are saturated: nearly every input has a state of its own, so that I(T;Y) is near H(Y)
-    whatever was learned (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings
-    H(X) = log2 N and H(Y). A second panel shows what is crowded, which is framed in the first.
+    The points of one epoch are joined by a thin line, in long trainings those of some epochs only;
+    those of the last epoch are outlined. The colour is the epoch, on the same norm as the colour
+    bar; a random-label prefit is grey. Hollow points are saturated: nearly every input has a state
+    of its own, so that I(T;Y) is near H(Y) whatever was learned
+    (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings H(X) = log2 N and H(Y);
+    dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
+    panel shows what is crowded, which is framed in the first.
 
     Parameters
     ----------
@@ -121,7 +124,8 @@ def _draw_figure(panel: Panel, styles: dict[str, LayerStyle], *, colorbar: bool)
         (ax,) = create_axes(size=SIZE)
         _draw_on(ax, None, panel, styles, colorbar=colorbar)
         return ax
-    ax, zoom_ax = create_axes(2, size=ZOOMED_SIZE, ncols=2)
+    ncols = current_format().columns(2, ZOOMED_SIZE[0] / 2)
+    ax, zoom_ax = create_axes(2, size=ZOOMED_SIZE if ncols == 2 else STACKED_SIZE, ncols=ncols)
     _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar, legend=False)
     draw_figure_legend(
         cast(Figure, ax.figure), legend_handles(panel.summary.layers, styles, [panel])

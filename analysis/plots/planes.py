@@ -18,12 +18,12 @@ from ibtools.analysis.plots.panels import (
     panels_layers,
     panels_scale,
 )
+from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
     draw_figure_legend,
     draw_legend_below,
-    drawing_style,
     layer_styles,
 )
 from ibtools.analysis.ranks import notable_ranks, rank_repeats
@@ -101,12 +101,12 @@ def information_planes(
         [str(name) for name in results["layer"].values] for results in results_by_title.values()
     ]
     styles = layer_styles(panels_layers(every_layer))
-    panels = _create_panels(summaries, limits, zoom)
+    panels = create_panels(summaries, limits, zoom)
     with drawing_style(axes):
         if axes is None:
             return _draw_figure(panels, styles, ncols)
         _draw_panels(panels, list(axes), styles)
-        draw_legend_below(axes[-1], legend_handles(_drawn_layers(panels, styles), styles, panels))
+        draw_legend_below(axes[-1], legend_handles(drawn_layers(panels, styles), styles, panels))
     return tuple(axes)
 
 
@@ -199,11 +199,12 @@ def _validate_grid(
         raise InputError("zooms need axes of their own; draw them with information_plane(zoom_ax=)")
 
 
-def _create_panels(
+def create_panels(
     summaries: Mapping[str, RepeatSummary],
     limits: Limits | Literal["paper"] | None,
-    zoom: Limits | Literal["auto"] | None,
+    zoom: Limits | Literal["auto"] | None = None,
 ) -> list[Panel]:
+    """Decide what each of several planes shows: those with the same ceilings the same part."""
     groups: dict[tuple[float, float], list[RepeatSummary]] = {}
     for summary in summaries.values():
         groups.setdefault(_ceilings(summary), []).append(summary)
@@ -226,7 +227,7 @@ def _ceilings(summary: RepeatSummary) -> tuple[float, float]:
 def _draw_figure(
     panels: list[Panel], styles: dict[str, LayerStyle], ncols: int
 ) -> tuple[Axes, ...]:
-    ncols = min(ncols, len(panels))
+    ncols = current_format().columns(min(ncols, len(panels)), PANEL_WIDTH)
     cells = _arrange(panels, ncols)
     n_rows = -(-len(cells) // ncols)
     size = (ncols * PANEL_WIDTH + FURNITURE[0], n_rows * PANEL_HEIGHT + FURNITURE[1])
@@ -236,7 +237,7 @@ def _draw_figure(
     there = [(ax, cell) for ax, cell in zip(grid, cells, strict=True) if cell is not None]
     _draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
     figure = cast(Figure, grid[0].figure)
-    draw_figure_legend(figure, legend_handles(_drawn_layers(panels, styles), styles, panels))
+    draw_figure_legend(figure, legend_handles(drawn_layers(panels, styles), styles, panels))
     return tuple(ax for ax, cell in there if any(cell is panel for panel in panels))
 
 
@@ -259,6 +260,7 @@ def _draw_panels(panels: list[Panel], axes: list[Axes], styles: Mapping[str, Lay
     draw_colorbar(points[last], axes, scale)
 
 
-def _drawn_layers(panels: Iterable[Panel], styles: Mapping[str, LayerStyle]) -> list[str]:
+def drawn_layers(panels: Iterable[Panel], styles: Mapping[str, LayerStyle]) -> list[str]:
+    """List the layers that are in any of the panels."""
     drawn = {name for panel in panels for name in panel.summary.layers}
     return [name for name in styles if name in drawn]

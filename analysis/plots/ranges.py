@@ -10,13 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.style import (
-    create_axes,
-    draw_figure_legend,
-    draw_legend_below,
-    drawing_style,
-    set_y_label,
-)
+from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.sheets import current_format, drawing_style
+from ibtools.analysis.plots.style import create_axes, draw_figure_legend, draw_legend_below
 from ibtools.analysis.repeats import (
     RepeatSummary,
     select_layers,
@@ -103,7 +99,8 @@ def _layer_titles(dataset: xr.Dataset) -> list[str]:
 
 
 def _draw_figure(summary: RepeatSummary, titles: list[str]) -> tuple[Axes, ...]:
-    n, ncols = len(titles), min(NCOLS, len(titles))
+    n = len(titles)
+    ncols = current_format().columns(min(NCOLS, n), PANEL_WIDTH)
     n_rows = -(-n // ncols)
     size = (max(ncols * PANEL_WIDTH, 4.0), n_rows * PANEL_HEIGHT + 0.9)
     axes = create_axes(n, size=size, ncols=ncols)

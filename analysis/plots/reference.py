@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.chance import SATURATED
-from ibtools.analysis.plots.style import italic_symbols
+from ibtools.analysis.plots.labels import mathematical
 
 CEILING_COLOR = "0.45"
 CEILING_LINE: Mapping[str, Any] = MappingProxyType(
@@ -17,7 +17,7 @@ CEILING_LINE: Mapping[str, Any] = MappingProxyType(
 CEILING_ROOM = 0.045
 """Room beyond a ceiling for its label, as a fraction of the axis."""
 
-CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X) = log₂ N", "y": "H(Y)"})
+CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X) = log2 N", "y": "H(Y)"})
 """What I(X;T) and I(T;Y) cannot exceed, by the axis of the plane."""
 
 CHANCE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.9, "linestyle": (0, (1, 1.5))})
@@ -58,7 +58,7 @@ def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: s
     else:
         place = {"xy": (0, value), "xycoords": ax.get_yaxis_transform()}
         place |= {"xytext": (4, 3), "ha": "left"}
-    text = f"{italic_symbols(symbol)} = {value:.4g}"
+    text = f"{mathematical(symbol)} = {value:.4g}"
     place |= {"va": "bottom", "textcoords": "offset points"}
     ax.annotate(text, color=CEILING_COLOR, fontsize="x-small", **place)
 
@@ -81,5 +81,5 @@ def bounds_handle() -> Line2D:
 def hollow_handle() -> Line2D:
     """Stand for saturated points in a legend, and say what they are."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "marker": "o", "markersize": 5}
-    label = italic_symbols(f"saturated: ≥ {SATURATED:g} log₂ N")
+    label = rf"saturated: $\geq {SATURATED:g}\,\log_2 N$"
     return Line2D([], [], label=label, markerfacecolor=HOLLOW_COLOR, **look)

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ibtools.analysis.plots.style import create_axes, draw_legend_below, drawing_style, set_y_label
+from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import create_axes, draw_legend_below
 from ibtools.analysis.repeats import (
     FAILED,
     describe_failures,

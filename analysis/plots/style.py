@@ -1,47 +1,22 @@
-"""One look for every figure: fonts, colours, markers, labels, legends and files.
+"""What figures have in common: colours, markers, grids of axes and legends.
 
-Figures are `matplotlib.figure.Figure` objects, never pyplot's, and settings are changed only while
-a figure of ours is drawn or saved. So nothing global changes, no display is needed, and axes that
-a user brings keep the user's own style.
+Figures are `matplotlib.figure.Figure` objects, never pyplot's: no display is needed.
 """
 
-import io
-import re
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import xarray as xr
-from matplotlib import colormaps, style
+from matplotlib import colormaps, rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
-from ibtools.errors import UnknownNameError
-
-STYLE: Mapping[str, Any] = MappingProxyType(
-    {
-        "font.size": 9,
-        "axes.titlesize": "medium",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.8,
-        "xtick.labelsize": "small",
-        "ytick.labelsize": "small",
-        "legend.fontsize": "small",
-        "figure.dpi": 150,
-        "savefig.dpi": 200,
-        "pdf.fonttype": 42,  # text stays text, which journals ask for
-        "svg.hashsalt": "ibtools",  # the same figure gives the same bytes
-    }
-)
-"""The settings of matplotlib that figures of ibtools are drawn with."""
+from ibtools.analysis.plots.sheets import current_format
 
 LAYER_COLORS = (
     "#000000",
@@ -51,27 +26,16 @@ LAYER_COLORS = (
     "#0072B2",
     "#D55E00",
     "#CC79A7",
-    "#999999",
+    "#666666",
 )
-"""Okabe and Ito's colours for colour-blind readers, grey instead of the yellow that fades."""
+"""Okabe and Ito's colours for colour-blind readers, dark grey instead of the yellow that fades."""
 
 LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*", "<", ">", "8", "d")
 
-SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
-    {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-)
-"""The suffixes of figures, each with the metadata that would differ from run to run."""
-
 PREFIT_COLOR = "0.7"
 
-LEGEND_CHARACTERS = 13.0
-"""How long the rows of a legend may be, per inch of width."""
-
-HANDLE_CHARACTERS = 4
-"""Room for the marker before a label."""
-
-CHARACTER_WIDTH = 0.62
-"""Mean width of a character, in font sizes, with some to spare."""
+HANDLE_LENGTH, HANDLE_PAD, COLUMN_SPACING = 2.0, 0.4, 1.2
+"""Of legends, in font sizes."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +81,6 @@ def create_epoch_colormap() -> Colormap:
     return colormap.with_extremes(under=PREFIT_COLOR)
 
 
-def drawing_style(user_axes: object | None) -> AbstractContextManager[None]:
-    """Return the style to draw in: ibtools' for its own figures, the user's for the user's axes.
-
-    Parameters
-    ----------
-    user_axes : object or None
-        The axes that the user brought, if any.
-    """
-    return style.context(dict(STYLE)) if user_axes is None else nullcontext()
-
-
 def create_axes(
     n_panels: int = 1, *, size: tuple[float, float], ncols: int = 1, share_x: bool = False
 ) -> list[Axes]:
@@ -138,7 +91,8 @@ def create_axes(
     n_panels : int
         How many axes.
     size : (float, float)
-        Width and height of the figure in inches.
+        Width and height in inches that the figure is designed for; its width is that of
+        `figure_format`, if one is given.
     ncols : int, optional
         How many side by side; what is too much in the last row is left out.
     share_x : bool, optional
@@ -149,57 +103,12 @@ def create_axes(
     list of Axes
         Row by row; their `figure` is new and unknown to pyplot.
     """
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=current_format().size(size), layout="constrained")
     n_rows = -(-n_panels // ncols)
     grid = figure.subplots(n_rows, ncols, sharex=share_x, squeeze=False).ravel()
     for surplus in grid[n_panels:]:
         surplus.remove()
     return list(grid[:n_panels])
-
-
-def variable_label(variable: xr.DataArray) -> str:
-    """Write an axis label from the `long_name` and `units` of a variable.
-
-    Parameters
-    ----------
-    variable : DataArray, any dims
-        Without a `long_name`, its name is used.
-
-    Returns
-    -------
-    str
-        Single capital letters, the symbols of the field, are set in italics.
-
-    Examples
-    --------
-    >>> variable_label(xr.DataArray(0.0, attrs={"long_name": "H(binned T)", "units": "bit"}))
-    '$H$(binned $T$) [bit]'
-    """
-    name = str(variable.attrs.get("long_name", variable.name))
-    units = variable.attrs.get("units")
-    return italic_symbols(name) + (f" [{units}]" if units else "")
-
-
-def italic_symbols(text: str) -> str:
-    """Set the single capital letters of a text in italics, unless it has mathematics of its own."""
-    return text if "$" in text else re.sub(r"\b([A-Z])\b", r"$\1$", text)
-
-
-def set_y_label(ax: Axes, label: str) -> None:
-    """Label the y axis on as many lines as its height needs, so that labels never meet.
-
-    Parameters
-    ----------
-    ax : Axes
-        In the place in the figure that it will have, give or take.
-    label : str
-        Broken between words only.
-    """
-    text = ax.set_ylabel(label)
-    height = ax.get_window_extent().height * 72 / ax.figure.dpi
-    characters = int(height / (CHARACTER_WIDTH * float(text.get_fontsize())))
-    lines = textwrap.wrap(label, max(characters, 1), break_long_words=False, break_on_hyphens=False)
-    text.set_text("\n".join(lines))
 
 
 def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
@@ -235,89 +144,29 @@ def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
     """Choose as many columns as fit a width in inches."""
-    labels = [str(handle.get_label()).replace("$", "") for handle in handles]
-    lengths = [len(label) + HANDLE_CHARACTERS for label in labels]
+    font = FontProperties(size=rcParams["legend.fontsize"])
+    size = font.get_size_in_points()
+    widths = [_text_width(str(handle.get_label()), font) / size for handle in handles]
     fitting = (
-        n
-        for n in range(len(handles), 1, -1)
-        if _legend_width(lengths, n) <= LEGEND_CHARACTERS * width
+        n for n in range(len(handles), 1, -1) if _legend_width(widths, n) * size <= 72 * width
     )
     return {
         "ncols": next(fitting, 1),
         "frameon": False,
-        "handletextpad": 0.4,
-        "columnspacing": 1.2,
+        "handlelength": HANDLE_LENGTH,
+        "handletextpad": HANDLE_PAD,
+        "columnspacing": COLUMN_SPACING,
     }
 
 
-def _legend_width(lengths: list[int], ncols: int) -> int:
-    """Add up the widths of columns that are filled one after the other, as matplotlib does."""
-    return sum(int(column.max()) for column in np.array_split(lengths, ncols))
+def _text_width(text: str, font: FontProperties) -> float:
+    """Return the width of a text in points."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath="$" in text)
+    return float(width)
 
 
-def validate_suffix(path: str | Path) -> Path:
-    """Check that a figure can be saved under a name.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file to be written.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    UnknownNameError
-        If the suffix is not .png, .svg or .pdf, in small or capital letters.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIX_METADATA:
-        known = ", ".join(SUFFIX_METADATA)
-        raise UnknownNameError(
-            f"the name of a figure must end in one of {known}, which sets its format; "
-            f"got {path.name!r}; try {path.with_suffix('.png').name!r}"
-        )
-    return path
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, SVG or PDF, by suffix; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    figure : Figure
-    path : str or Path
-        Ends in .png, .svg or .pdf. A file that is there is replaced.
-
-    Raises
-    ------
-    UnknownNameError
-        If the suffix is another one.
-    OSError
-        If the file cannot be written.
-    """
-    path = validate_suffix(path)
-    suffix = path.suffix.lower()
-    with style.context(dict(STYLE)):
-        figure.savefig(path, format=suffix[1:], metadata=dict(SUFFIX_METADATA[suffix]))
-
-
-def figure_png(ax: Axes) -> bytes:
-    """Return a figure as the bytes of a PNG; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    ax : Axes
-        Any of the figure.
-
-    Returns
-    -------
-    bytes
-    """
-    file = io.BytesIO()
-    with style.context(dict(STYLE)):
-        cast(Figure, ax.figure).savefig(file, format="png")
-    return file.getvalue()
+def _legend_width(widths: Sequence[float], ncols: int) -> float:
+    """Add up columns, in font sizes, that are filled one after the other, as matplotlib does."""
+    columns = np.array_split(widths, ncols)
+    furniture = HANDLE_LENGTH + HANDLE_PAD + COLUMN_SPACING
+    return sum(float(column.max()) + furniture for column in columns)

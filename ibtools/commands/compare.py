@@ -1,5 +1,7 @@
 """`ibtools compare`."""
 
+from typing import Any, Literal
+
 import click
 
 import ibtools
@@ -13,11 +15,19 @@ from ibtools.commands.interrupted import exit_interrupted
     help="Names or full names, such as exact,binned-uniform-30-layer,kde-0.001,knn-3.  "
     "[default: one of each kind]",
 )
-@click.option("--output", required=True, help="File to write: .png, .svg or .pdf.")
+@click.option("--output", required=True, help="File to write: .png, .svg, .pdf or .pgf.")
 @click.option("--layers", help="Layers to draw, such as hidden_5,output.  [default: all]")
+@click.option("--format", help="latex: Computer Modern at 8 points, for a LaTeX document.")
+@click.option("--width", type=float, help="Width in inches; fonts keep their size.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def compare(
-    store: str, estimators: str | None, output: str, layers: str | None, quiet: bool
+    store: str,
+    estimators: str | None,
+    output: str,
+    layers: str | None,
+    format: Literal["latex"] | None,
+    width: float | None,
+    quiet: bool,
 ) -> None:
     """Draw the network in STORE under several estimators side by side.
 
@@ -30,7 +40,9 @@ def compare(
       ibtools compare syn.zarr --output compare.png
       ibtools compare syn.zarr --estimators exact,kde-0.001,kde-0.1 --output noise.png
     """
-    chosen = {} if estimators is None else {"estimators": estimators.split(",")}
+    chosen: dict[str, Any] = {"format": format, "width": width}
+    if estimators is not None:
+        chosen["estimators"] = estimators.split(",")
     drawn = layers.split(",") if layers else None
     try:
         ibtools.compare(store, output=output, layers=drawn, quiet=quiet, **chosen)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 
 import ibtools
 from ibtools.analysis.estimators import Exact, Kde
@@ -34,9 +35,9 @@ def test_estimator_comparison__a_column_for_each(results):
     planes[0].figure.draw_without_rendering()
     assert [ax.get_title().split("\n")[0] for ax in planes] == ESTIMATORS
     assert [ax.get_xlabel() for ax in planes[:3]] == [
-        "$I$($X$;$T$) [bit]",
-        "$H$(binned $T$) [bit]",
-        "$I$($X$;$T$ + noise) [bit]",
+        "$I(X;T)$ [bit]",
+        r"$H(\mathrm{binned}\ T)$ [bit]",
+        r"$I(X;T\ +\ \mathrm{noise})$ [bit]",
     ]
     assert len(planes[0].figure.axes) == 12 + 1
     for ax, one in zip(lower, results, strict=True):
@@ -124,3 +125,19 @@ def test_cli__compare(example_store: Path, tmp_path: Path):
     result = CliRunner().invoke(cli, shlex.split(f"{command} --estimators exakt"))
     assert result.exit_code == 1
     assert "did you mean 'exact'" in result.output
+
+
+def test_estimator_comparison__composes_into_a_users_figure(results):
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    axes = figure.subplots(3, len(results))
+    planes, upper, lower = estimator_comparison(results, axes=axes)
+    assert [*planes, *upper, *lower] == list(axes.ravel())
+    assert not figure.legends
+    assert lower[-1].get_legend()
+    with pytest.raises(InputError, match=r"axes must be 12, three rows of 4 estimators, got 4"):
+        estimator_comparison(results, axes=axes[0])
+
+
+def test_compare__format_is_checked_before_analysing(tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown format 'tex'"):
+        ibtools.compare(tmp_path / "nowhere.zarr", format="tex")

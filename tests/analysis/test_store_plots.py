@@ -79,7 +79,7 @@ def test_accuracy__lines_break_between_random_and_true_labels():
     (ground,) = ax.patches
     assert ground.get_facecolor()[:3] == to_rgba(PREFIT_COLOR)[:3]
     assert ax.get_xlabel().endswith("grey: random labels")
-    assert len(ax.get_legend().get_texts()) == 3
+    assert len(ax.get_legend().get_texts()) == 4
 
 
 def test_activation_ranges__means_and_deviations():

@@ -1,4 +1,5 @@
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
         run_well(f"plot {store} {figure} --output {place}")
         assert place.stat().st_size > 5000
     run_well(f"plot {store} scatter --layer output --epoch 5 --repeat 1 --output {tmp_path}/s.png")
+    run_well(f"plot {store} animation --frames 2 --fps 1 --quiet --output {tmp_path}/film.gif")
+    other = shutil.copytree(store, tmp_path / "copy.zarr")
+    run_well(
+        f"plot {store} {other} accuracy --format latex --width 3.4 --output {tmp_path}/two.pdf"
+    )
     run_well(f"plot {store} information-plane --layers hidden_5,output --output {tmp_path}/x.png")
     report = tmp_path / "report.html"
     out = run_well(f"report {store} --estimator exact --output {report} --quiet")
@@ -110,6 +116,11 @@ def test_cli__plot_errors(tmp_path: Path, example_store: Path):
         (f"plot {example_store} repeats --epoch 1 --output x.png", "it takes: layers, limits"),
         (f"plot {example_store} scatter --layer output --output x.png", "that have: free"),
         (f"plot {example_store} accuracy --estimator exact --output x.png", "no estimator"),
+        (f"plot {example_store} accuracy --format tex --output x.png", "did you mean 'latex'?"),
+        (f"plot {example_store} {example_store} scatter --output x.png", "is of one store"),
+        (f"plot {example_store} {example_store} information-plane --output x.png", "different"),
+        (f"plot {example_store} animation --epoch 1 --output x.gif", "has no option epoch"),
+        (f"plot {example_store} animation --output x.pdf", "end in one of .gif, .mp4"),
     ]:
         result = run(command)
         assert result.exit_code == 1

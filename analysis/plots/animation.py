@@ -1,0 +1,250 @@
+"""The information plane as a film over epochs, with the accuracy beneath."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+import xarray as xr
+from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from ibtools.analysis.accuracy import accuracies, majority_share
+from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
+from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.labels import set_y_label, variable_label
+from ibtools.analysis.plots.limits import Limits, plane_limits
+from ibtools.analysis.plots.panels import TITLE_PAD
+from ibtools.analysis.plots.reference import (
+    CEILINGS,
+    CHANCE_LINE,
+    HOLLOW_COLOR,
+    ceiling_handle,
+    chance_handle,
+    draw_ceiling,
+    hollow_handle,
+)
+from ibtools.analysis.plots.sheets import current_format, drawing_style
+from ibtools.analysis.plots.style import LayerStyle, draw_legend_below, layer_styles
+from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
+from ibtools.errors import InputError
+
+SIZE = (5.4, 7.0)
+HEIGHTS = (2.3, 1.0)
+"""Of the plane and of the accuracy, relative to each other."""
+
+N_FRAMES = 120
+FRAMES_PER_SECOND = 15
+LAST_FRAME_SECONDS = 2
+"""How long the last epoch stands before the film starts anew."""
+
+FIRST_SIZE, LAST_SIZE = 13.0, 6.0
+"""Markers of the first and the last layer, in points: layers that coincide show."""
+
+ACCURACY_EPOCHS = 600
+"""Epochs of the accuracy that are drawn, at most: more would not be seen at its size."""
+
+LEVEL_EPOCHS = 150
+"""Likewise of chance levels, whose dots would run together."""
+
+
+def animate_information_plane(
+    results: xr.Dataset,
+    dataset: xr.Dataset,
+    *,
+    axes: Sequence[Axes] | None = None,
+    layers: Iterable[str] | None = None,
+    limits: Limits | Literal["paper"] | None = "paper",
+    n_frames: int = N_FRAMES,
+    fps: int = FRAMES_PER_SECOND,
+) -> FuncAnimation:
+    """Animate the information plane over epochs, with the accuracy and a cursor beneath.
+
+    Every layer is a marker in its colour that draws its course behind it; the layers of the current
+    epoch are joined. Markers are hollow where a layer is saturated. Dashed lines are the ceilings,
+    dotted ones the course of the chance level of I(T;Y), where the results have it. The course is
+    of all epochs also where the frames are of some.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer)
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
+        Repeats that failed are left out and counted in the title.
+    dataset : Dataset
+        From `ibtools.open_store`: the recording that the results are of.
+    axes : sequence of two Axes, optional
+        Where to draw the plane and the accuracy, of one figure and in the caller's style. By
+        default one above the other in a new figure in the style of ibtools, unknown to pyplot.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+    limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
+        As of `information_plane`.
+    n_frames : int, optional
+        How many epochs are shown at most, spread evenly over the scale of the accuracy's axis.
+    fps : int, optional
+        Frames per second.
+
+    Returns
+    -------
+    FuncAnimation
+        Keep a reference to it while it is shown; `save_animation` writes it, and its
+        ``to_jshtml()`` shows it in a notebook.
+
+    Raises
+    ------
+    UnknownNameError
+        If the results have no such layer.
+    StoreError
+        If something that is needed is missing, or there is no complete snapshot or no accuracy.
+    InputError
+        If `axes` are not two, or `n_frames` or `fps` are out of range.
+
+    Examples
+    --------
+    From a store that was analysed::
+
+        film = animate_information_plane(open_results("syn.zarr"), open_store("syn.zarr"))
+        save_animation(film, "plane.gif")
+    """
+    _validate_settings(axes, n_frames, fps)
+    summary = summarise_repeats(results, layers)
+    accuracy = summarise_accuracy(_thin_accuracies(dataset))
+    chance = majority_share(dataset)
+    every = layer_styles(results["layer"].values)
+    styles = {name: every[name] for name in summary.layers}
+    shown = plane_limits([summary], limits)
+    with drawing_style(axes):
+        plane, below = _create_pair() if axes is None else axes
+        film = _Film(plane, below, summary, styles, shown)
+        draw_accuracy(below, accuracy, None, chance)
+        low, high = below.get_xlim()
+        below.set_xlim(min(low, summary.epochs[0]), max(high, summary.epochs[-1]))
+        draw_legend_below(below, accuracy_handles(below))
+        if axes is None:
+            _fix_layout(cast(Figure, plane.figure))
+    frames = EpochScale.of(summary.epochs).thin(summary.epochs, n_frames).tolist()
+    return FuncAnimation(
+        cast(Figure, plane.figure),
+        film.show,
+        frames=[*frames, *frames[-1:] * (LAST_FRAME_SECONDS * fps)],
+        init_func=lambda: film.show(frames[0]),
+        interval=1000 / fps,
+        cache_frame_data=False,
+    )
+
+
+class _Film:
+    """What moves: it is created once and moved from epoch to epoch."""
+
+    def __init__(
+        self,
+        plane: Axes,
+        below: Axes,
+        summary: RepeatSummary,
+        styles: Mapping[str, LayerStyle],
+        limits: Limits,
+    ) -> None:
+        self.summary = summary
+        self.courses = {name: _course(summary, name, "mi_ty") for name in styles}
+        self.level_places = EpochScale.of(summary.epochs).thin(summary.epochs, LEVEL_EPOCHS)
+        self.levels = {
+            name: _course(summary, name, CHANCE)[self.level_places]
+            for name in styles
+            if CHANCE in summary.mean
+        }
+        self.hollow = summary.saturated.transpose("epoch", "layer").values
+        _draw_still(plane, summary, styles, limits)
+        self.trails = {name: _line(plane, color=styles[name].color) for name in styles}
+        dotted: dict[str, Any] = {**CHANCE_LINE, "color": "0.25"}
+        self.chance = {name: _line(plane, **dotted) for name in self.levels}
+        self.joint = _line(plane, color="0.6", linewidth=0.8)
+        sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
+        self.markers = {
+            name: _line(plane, color=one.color, marker=one.marker, markersize=size, zorder=4)
+            for (name, one), size in zip(styles.items(), sizes, strict=True)
+        }
+        self.title = plane.set_title("", loc="right", pad=TITLE_PAD)
+        self.cursor = below.axvline(summary.epochs[0], color="0.25", linewidth=1, label="_cursor")
+
+    def show(self, position: int) -> list[Line2D]:
+        """Show the epoch at a position."""
+        for name, trail in self.trails.items():
+            trail.set_data(*self.courses[name][: position + 1].T)
+        for name, line in self.chance.items():
+            line.set_data(*self.levels[name][self.level_places <= position].T)
+        now = np.array([course[position] for course in self.courses.values()])
+        self.joint.set_data(*now.T)
+        for place, (name, marker) in enumerate(self.markers.items()):
+            marker.set_data(*self.courses[name][position : position + 1].T)
+            hollow = self.hollow[position, place]
+            marker.set_markerfacecolor(HOLLOW_COLOR if hollow else marker.get_color())
+        epoch = self.summary.epochs[position]
+        self.title.set_text(f"epoch {epoch}")
+        self.cursor.set_xdata([epoch, epoch])
+        moved = [*self.trails.values(), *self.chance.values(), *self.markers.values()]
+        return [*moved, self.joint, self.cursor]
+
+
+def _validate_settings(axes: Sequence[Axes] | None, n_frames: int, fps: int) -> None:
+    if axes is not None and len(axes) != 2:
+        raise InputError(
+            f"axes must be two, for the plane and for the accuracy, got {len(axes)}; "
+            "make them with figure.subplots(2, 1)"
+        )
+    if n_frames < 2:
+        raise InputError(f"n_frames must be at least 2, got {n_frames}")
+    if not 1 <= fps <= 100:
+        raise InputError(f"fps must be 1 to 100 frames per second, got {fps}")
+
+
+def _create_pair() -> tuple[Axes, Axes]:
+    figure = Figure(figsize=current_format().size(SIZE), layout="constrained")
+    plane, below = figure.subplots(2, 1, height_ratios=HEIGHTS)
+    return plane, below
+
+
+def _thin_accuracies(dataset: xr.Dataset) -> xr.Dataset:
+    curves = accuracies(dataset)
+    epochs = curves["trained_epoch"].values
+    chosen = EpochScale.of(epochs).thin(epochs, ACCURACY_EPOCHS)
+    return curves.isel(trained_epoch=chosen)
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Lay a figure out once: it must not move between frames, and would take longest to draw."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def _course(summary: RepeatSummary, layer: str, variable: str) -> NDArray[np.float64]:
+    """Return I(X;T) and another variable of a layer, (epoch, 2)."""
+    values = summary.mean.sel(layer=layer)
+    return np.column_stack([values["mi_xt"].values, values[variable].values])
+
+
+def _line(ax: Axes, **look: Any) -> Line2D:
+    (line,) = ax.plot([], [], label="_moving", **look)
+    return line
+
+
+def _draw_still(
+    ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerStyle], limits: Limits
+) -> None:
+    """Draw what does not move: axes, ceilings, legend."""
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+    for direction, symbol in CEILINGS.items():
+        draw_ceiling(ax, direction, summary.mean.attrs[f"entropy_{direction}"], symbol)
+    ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
+    set_y_label(ax, variable_label(summary.mean["mi_ty"]))
+    ax.set_title(summary.caption, loc="left", pad=TITLE_PAD)
+    look: dict[str, Any] = {"markersize": 5, "linewidth": 1.2}
+    handles = [
+        Line2D([], [], color=one.color, marker=one.marker, label=name, **look)
+        for name, one in styles.items()
+    ]
+    handles += [chance_handle()] * (CHANCE in summary.mean)
+    hollow = [hollow_handle()] * bool(summary.saturated.any())
+    draw_legend_below(ax, [*handles, ceiling_handle(), *hollow])

@@ -1,0 +1,164 @@
+"""Animations as GIF or MP4 files, by suffix."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, FuncAnimation, PillowWriter
+
+from ibtools.analysis.plots.animation import FRAMES_PER_SECOND, animate_information_plane
+from ibtools.analysis.plots.sheets import figure_format, sheets_applied
+from ibtools.analysis.results import open_results
+from ibtools.errors import InputError, UnknownNameError
+from ibtools.progress import progress_bar
+from ibtools.store import StorePath, open_store
+
+DPI = 120
+
+SUFFIXES = (".gif", ".mp4")
+OPTIONS = ("layers", "limits", "n_frames", "width", "fps")
+
+
+def save_animation(
+    animation: FuncAnimation,
+    path: str | Path,
+    *,
+    fps: int = FRAMES_PER_SECOND,
+    quiet: bool = False,
+) -> None:
+    """Write an animation as GIF or MP4, by suffix; the same animation gives the same bytes.
+
+    Parameters
+    ----------
+    animation : FuncAnimation
+        From `animate_information_plane`.
+    path : str or Path
+        Ends in .gif or .mp4. A file that is there is replaced. A GIF repeats for ever.
+    fps : int, optional
+        Frames per second.
+    quiet : bool, optional
+        Show no progress.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is another one.
+    InputError
+        If the suffix is .mp4 and there is no ffmpeg.
+    OSError
+        If the file cannot be written.
+    """
+    path = validate_animation(path)
+    total = len(list(animation.new_saved_frame_seq()))
+    with sheets_applied(), progress_bar(total, str(path), unit="frame", quiet=quiet) as progress:
+        animation.save(
+            path,
+            writer=_create_writer(path, fps),
+            dpi=DPI,
+            progress_callback=lambda _frame, _total: progress.update(),
+        )
+
+
+def validate_animation(path: str | Path) -> Path:
+    """Check that an animation can be saved under a name, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to be written.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is not .gif or .mp4, in small or capital letters.
+    InputError
+        If the suffix is .mp4 and there is no ffmpeg.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UnknownNameError(
+            f"the name of an animation must end in one of {', '.join(SUFFIXES)}, which sets its "
+            f"format; got {path.name!r}; try {path.with_suffix('.gif').name!r}"
+        )
+    if suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise InputError(
+            "MP4 needs the program ffmpeg, which is not found; install it, or write "
+            f"{path.with_suffix('.gif').name!r}, which needs nothing"
+        )
+    return path
+
+
+def animate_store(
+    path: StorePath,
+    *,
+    output: str | Path,
+    estimator: str | None = None,
+    fps: int = FRAMES_PER_SECOND,
+    quiet: bool = False,
+    width: float | None = None,
+    **options: Any,
+) -> FuncAnimation:
+    """Animate the information plane of a store, and write it to a file.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that was analysed.
+    output : str or Path
+        The file to write, as GIF or MP4 by its suffix. A file that is there is replaced.
+    estimator : str, optional
+        Which results to draw, "exact" by default.
+    fps : int, optional
+        Frames per second.
+    quiet : bool, optional
+        Show no progress.
+    width : float, optional
+        The width in inches, of 120 pixels each; fonts keep their size.
+    **options
+        Of `animate_information_plane`.
+
+    Returns
+    -------
+    FuncAnimation
+
+    Raises
+    ------
+    UnknownNameError, StoreError, InputError, OSError
+        As of `animate_information_plane` and `save_animation`.
+    """
+    validate_animation(output)
+    unknown = [name for name in options if name not in OPTIONS]
+    if unknown:
+        raise InputError(
+            f"an animation has no option {', '.join(unknown)}; it takes: {', '.join(OPTIONS)}"
+        )
+    with figure_format(width=width):
+        return _animate(path, output, estimator, fps, quiet, options)
+
+
+def _animate(
+    path: StorePath,
+    output: str | Path,
+    estimator: str | None,
+    fps: int,
+    quiet: bool,
+    options: Mapping[str, Any],
+) -> FuncAnimation:
+    results = open_results(path, estimator=estimator or "exact")
+    film = animate_information_plane(results, open_store(path), fps=fps, **options)
+    save_animation(film, output, fps=fps, quiet=quiet)
+    return film
+
+
+def _create_writer(path: Path, fps: int) -> AbstractMovieWriter:
+    if path.suffix.lower() == ".gif":
+        return PillowWriter(fps=fps)
+    # without this ffmpeg writes its version
+    exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-pix_fmt", "yuv420p"]
+    return FFMpegWriter(fps=fps, codec="libx264", extra_args=exact)

@@ -1,0 +1,215 @@
+"""Figures as files, whose suffix is their format; the same figure gives the same bytes."""
+
+import io
+import logging
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from ibtools.analysis.plots.sheets import Format, sheets_applied
+from ibtools.errors import InputError, UnknownNameError
+
+SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
+    {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".pgf": {}}
+)
+"""The suffixes of figures, each with the metadata that would differ from run to run."""
+
+ABSENT: Mapping[str, str] = MappingProxyType(
+    {"_": r"\_", "<": "<", ">": ">", "|": "|", "{": r"\{", "}": r"\}"}
+)
+"""What stands in another place in Computer Modern's text font, and how it is written instead."""
+
+CROWD = 300
+"""Points that PGF holds one by one, at most."""
+
+TEX_SYSTEM = "pdflatex"
+TEX_SETTINGS: dict[str, Any] = {"pgf.texsystem": TEX_SYSTEM, "path.simplify_threshold": 0.3}
+"""A line may be off by 0.3 points: TeX is slow with the thousands of points of a long training."""
+
+TEX_PACKAGES = ("pgf.sty", "hyperref.sty", "underscore.sty")
+"""What PGF needs: matplotlib lets LaTeX measure every text."""
+
+
+def validate_output(path: str | Path) -> Path:
+    """Check that a figure can be saved under a name, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to be written.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is not .png, .svg, .pdf or .pgf, in small or capital letters.
+    InputError
+        If the suffix is .pgf and there is no LaTeX.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIX_METADATA:
+        known = ", ".join(SUFFIX_METADATA)
+        raise UnknownNameError(
+            f"the name of a figure must end in one of {known}, which sets its format; "
+            f"got {path.name!r}; try {path.with_suffix('.png').name!r}"
+        )
+    if path.suffix.lower() == ".pgf":
+        _validate_latex(path)
+    return path
+
+
+def format_of(output: str | Path | None) -> Format | None:
+    """Return the format that a file asks for by itself: PGF is for LaTeX."""
+    return "latex" if output is not None and Path(output).suffix.lower() == ".pgf" else None
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    r"""Write a figure as PNG, SVG, PDF or PGF, by suffix; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        Ends in .png, .svg, .pdf or .pgf. A file that is there is replaced. PGF is for ``\input`` in
+        a LaTeX document, needs LaTeX, and may put images beside the file.
+
+    Raises
+    ------
+    UnknownNameError
+        If the suffix is another one.
+    InputError
+        If the suffix is .pgf and there is no LaTeX.
+    OSError
+        If the file cannot be written.
+    """
+    path = validate_output(path)
+    suffix = path.suffix.lower()
+    options: dict[str, Any] = {"metadata": dict(SUFFIX_METADATA[suffix])}
+    with sheets_applied(), style.context(TEX_SETTINGS if suffix == ".pgf" else {}):
+        if suffix == ".pgf":
+            with _light(figure):
+                figure.savefig(path, format="pgf")
+        else:
+            with _legible(figure), _quiet_fonts():
+                figure.savefig(path, format=suffix[1:], **options)
+
+
+def figure_png(ax: Axes) -> bytes:
+    """Return a figure as the bytes of a PNG; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Any of the figure.
+
+    Returns
+    -------
+    bytes
+    """
+    file = io.BytesIO()
+    with sheets_applied():
+        cast(Figure, ax.figure).savefig(file, format="png")
+    return file.getvalue()
+
+
+@contextmanager
+def _light(figure: Figure) -> Iterator[None]:
+    """Hold crowds of points as images, while a figure is saved: TeX runs out of memory on them."""
+    crowds = [one for one in figure.findobj(Collection) if _n_points(one) > CROWD]
+    before = [one.get_rasterized() for one in crowds]
+    for one in crowds:
+        one.set_rasterized(True)
+    try:
+        yield
+    finally:
+        for one, rasterized in zip(crowds, before, strict=True):
+            one.set_rasterized(rasterized)
+
+
+def _n_points(collection: Collection) -> int:
+    n_offsets = int(np.shape(collection.get_offsets())[0])
+    return n_offsets + sum(len(path) for path in collection.get_paths())
+
+
+@contextmanager
+def _legible(figure: Figure) -> Iterator[None]:
+    """Write as mathematics, while a figure is saved, what Computer Modern has other signs for."""
+    texts = [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+    before = [text.get_text() for text in texts]
+    for text in texts:
+        text.set_text(escape_computer_modern(text.get_text()))
+    try:
+        yield
+    finally:
+        for text, plain in zip(texts, before, strict=True):
+            text.set_text(plain)
+
+
+def escape_computer_modern(text: str) -> str:
+    r"""Write as mathematics the ASCII characters that the font has other signs for.
+
+    Parameters
+    ----------
+    text : str
+        Plain, or with mathematics, which is left alone.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(escape_computer_modern("hidden_1 of $T_1$"))
+    hidden$\_$1 of $T_1$
+    """
+    if "$" in text and text.count("$") % 2:
+        return text
+    parts = text.split("$")
+    parts[::2] = [
+        "".join(f"${ABSENT[one]}$" if one in ABSENT else one for one in part) for part in parts[::2]
+    ]
+    return "".join(f"${part}$" if position % 2 else part for position, part in enumerate(parts))
+
+
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Keep fontTools from telling that Computer Modern's file has an impossible date."""
+    logger = logging.getLogger("fontTools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _validate_latex(path: Path) -> None:
+    """Look for what matplotlib would need, which fails late and says little."""
+    found = shutil.which(TEX_SYSTEM) is not None and shutil.which("kpsewhich") is not None
+    missing = [name for name in TEX_PACKAGES if not _is_installed(name)] if found else [TEX_SYSTEM]
+    if missing:
+        raise InputError(
+            "PGF needs a LaTeX installation, since LaTeX measures the text; missing: "
+            f"{', '.join(missing)}; install TeX Live with the package pgf, or write "
+            f"{path.with_suffix('.pdf').name!r} with format latex, which needs none"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    done = subprocess.run(["kpsewhich", package], capture_output=True, check=False)
+    return done.returncode == 0

@@ -1,0 +1,191 @@
+"""Figures in documents: composition, style sheets, LaTeX, widths."""
+
+import shutil
+import subprocess
+
+import matplotlib
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ibtools.analysis.plots import (
+    FACETS,
+    FIGURES,
+    figure_format,
+    information_plane,
+    plot,
+    save_figure,
+)
+from ibtools.analysis.plots.files import escape_computer_modern
+from ibtools.analysis.plots.labels import mathematical
+from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
+from ibtools.errors import InputError, UnknownNameError
+from tests.analysis.results_example import create_recording, create_results
+
+N_AXES = {
+    "information-plane": 1,
+    "information-epochs": 2,
+    "repeats": 2,
+    "accuracy": 1,
+    "activation-ranges": 3,
+    "scatter": 1,
+}
+LATEX_THERE = pytest.mark.skipif(
+    not all(map(shutil.which, ("pdflatex", "kpsewhich"))), reason="needs LaTeX"
+)
+
+
+def data_of(kind):
+    return create_results() if kind.source == "results" else create_recording()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure__composes_into_a_users_figure(name):
+    kind, n = FIGURES[name], N_AXES[name]
+    with matplotlib.rc_context({"axes.titlesize": 17, "font.family": "serif"}):
+        figure = Figure(figsize=(4 * n + 4, 5), layout="constrained")
+        mine, *given = figure.subplots(1, n + 1)
+        mine.plot([0, 1], [2, 3], label="mine")
+        before = (mine.get_xlim(), mine.get_ylim(), mine.get_title(), len(mine.lines))
+        settings = dict(matplotlib.rcParams)
+        option = {"ax": given[0]} if n == 1 else {"axes": given}
+        drawn = kind.draw(data_of(kind), **option)
+        assert dict(matplotlib.rcParams) == settings
+        figure.draw_without_rendering()
+    assert (drawn if n > 1 else (drawn,)) == tuple(given)
+    assert all(isinstance(ax, Axes) and ax.figure is figure for ax in given)
+    assert (mine.get_xlim(), mine.get_ylim(), mine.get_title(), len(mine.lines)) == before
+    assert given[0].title.get_fontsize() == 17
+    assert given[0].title.get_fontfamily() == ["serif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("information-plane", {"_ceiling", "_mi_ty_null output"}),
+        ("information-epochs", {"_ceiling", "_mi_ty_null output"}),
+        ("repeats", {"_ceiling", "_mi_ty_null output"}),
+        ("accuracy", {"chance: the most frequent label"}),
+    ],
+)
+def test_every_figure__has_what_its_values_are_read_against(name, levels):
+    figure = plot(data_of(FIGURES[name]), name)
+    labels = {line.get_label() for ax in figure.axes for line in ax.lines}
+    assert levels <= labels
+
+
+def test_accuracy__chance_level_is_the_share_of_the_most_frequent_label():
+    figure = plot(create_recording(), "accuracy")
+    (line,) = [line for line in figure.axes[0].lines if line.get_label().startswith("chance")]
+    assert set(line.get_ydata()) == {22 / 64}  # labels 0, 1, 2, 0, ... of 64 samples
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I(X;T)", "$I(X;T)$"),
+        ("I(X;T + noise), lower bound", r"$I(X;T\ +\ \mathrm{noise})$, lower bound"),
+        ("mean I(T_i;Y)", "mean $I(T_i;Y)$"),
+        ("H(T) / log2 N", r"$H(T)$ / $\log_2 N$"),
+        ("my $x$ of T", "my $x$ of T"),
+        ("accuracy", "accuracy"),
+    ],
+)
+def test_mathematical(text, expected):
+    assert mathematical(text) == expected
+
+
+@pytest.mark.parametrize("sheets", [[PUBLICATION], [PUBLICATION, LATEX]])
+def test_sheets__are_for_figures_of_ones_own(sheets):
+    with matplotlib.style.context(sheets):
+        assert matplotlib.rcParams["pdf.fonttype"] == 42
+        assert (matplotlib.rcParams["mathtext.fontset"] == "cm") == (LATEX in sheets)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_latex__fonts_are_embedded_truetype_and_text_stays_text(name, tmp_path):
+    path = tmp_path / "figure.pdf"
+    plot(data_of(FIGURES[name]), name, output=path, format="latex", width=3.4)
+    content = path.read_bytes()
+    assert b"Cmr10" in content
+    assert b"DejaVu" not in content
+    assert b"/CIDFontType2" in content or b"/TrueType" in content
+    assert b"/Type3" not in content
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("width", [3.4, 7.0])
+def test_width__is_that_of_the_figure_and_holds_all_texts(name, width):
+    figure = plot(data_of(FIGURES[name]), name, format="latex", width=width)
+    assert figure.get_figwidth() == width
+    figure.draw_without_rendering()
+    for text in figure.findobj(matplotlib.text.Text):
+        if text.get_text() and text.get_visible() and text.axes not in (None, text):
+            box = text.get_window_extent()
+            assert box.height == 0 or box.x1 > 0
+
+
+def test_latex__has_a_pages_width_at_most_and_smaller_type():
+    usual, latex = (
+        plot(create_results(), "repeats"),
+        plot(create_results(), "repeats", format="latex"),
+    )
+    assert usual.get_figwidth() > 6.5 == latex.get_figwidth()
+    assert (usual.axes[0].title.get_fontsize(), latex.axes[0].title.get_fontsize()) == (9, 8)
+
+
+def test_figure_format__holds_for_functions_within():
+    with figure_format("latex", width=3.0):
+        assert information_plane(create_results()).figure.get_figwidth() == 3.0
+    assert information_plane(create_results()).figure.get_figwidth() > 5
+    with figure_format("latex", width=3.0), figure_format():
+        assert plot(create_results(), "information-plane").get_figwidth() == 3.0
+    with pytest.raises(UnknownNameError, match="unknown format 'tex'"), figure_format("tex"):
+        pass
+    with pytest.raises(InputError, match=r"must be 1.5 to 60 inches, got 340"):
+        plot(create_results(), "repeats", width=340)
+
+
+def test_figure_format__stacks_panels_that_would_be_too_narrow():
+    assert FigureFormat(width=3.4).columns(3, 3.0) == 1
+    assert FigureFormat(width=7.0).columns(3, 3.0) == 3
+    assert FigureFormat().columns(3, 3.0) == 3
+
+
+def test_escape_computer_modern():
+    assert escape_computer_modern("a_b < $x_1$") == r"a$\_$b $<$ $x_1$"
+    assert escape_computer_modern("5 $ and _") == "5 $ and _"
+
+
+def test_save_figure__leaves_the_texts_of_a_figure_alone(tmp_path):
+    with figure_format("latex"):
+        ax = information_plane(create_results(), zoom=None)
+        before = [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)]
+        save_figure(ax.figure, tmp_path / "plane.pdf")
+    assert [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)] == before
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *FACETS])
+def test_pgf__without_latex_is_refused_before_drawing(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = r"PGF needs a LaTeX .*missing: pdflatex; install TeX Live .*'figure.pdf'"
+    with pytest.raises(InputError, match=message):
+        plot(create_results().isel(repeat=[]), name, output=tmp_path / "figure.pgf")
+
+
+@LATEX_THERE
+def test_pgf__compiles_in_a_document(tmp_path):
+    results = create_results(epochs=range(0, 500))
+    plot(results, "information-plane", output=tmp_path / "plane.pgf", width=4.0)
+    document = (
+        r"\documentclass{article}\usepackage{pgf}\usepackage[T1]{fontenc}"
+        r"\usepackage[strings]{underscore}\def\mathdefault#1{#1}\begin{document}\input{plane.pgf}\end{document}"
+    )
+    (tmp_path / "document.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    again = tmp_path / "again"
+    again.mkdir()
+    plot(results, "information-plane", output=again / "plane.pgf", width=4.0)
+    assert (again / "plane.pgf").read_bytes() == (tmp_path / "plane.pgf").read_bytes()
