@@ -9,6 +9,8 @@ INSTALLED := $(VENV)/installed
 # Real MNIST for the tests that want it; they skip without.
 IBTOOLS_DATA ?= $(wildcard $(abspath ../shared/data))
 export IBTOOLS_DATA
+# How many processes run tests; each may need 2 GB.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test lint bench docs clean
 
@@ -20,7 +22,7 @@ demo: $(INSTALLED)
 	$(BIN)/ibtools info demo/syn.zarr
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ibtools.analysis.details.kinds import DetailLike
     from ibtools.analysis.estimators import EstimatorLike
+    from ibtools.analysis.plots.sheets import Format
     from ibtools.analysis.uncertainty import IntervalMethod
 
 
@@ -103,9 +104,19 @@ class IbAccessor:
             self._dataset, n_permutations=n_permutations, seed=seed, estimator=estimator
         )
 
-    def plot(self, figure: str, *, output: str | Path | None = None, **options: Any) -> "Figure":
+    def plot(
+        self,
+        figure: str,
+        *,
+        output: str | Path | None = None,
+        format: "Format | None" = None,
+        width: float | None = None,
+        **options: Any,
+    ) -> "Figure":
         """Draw a figure by its name: `ibtools.plot`."""
-        return ibtools.plot(self._dataset, figure, output=output, **options)
+        return ibtools.plot(
+            self._dataset, figure, output=output, format=format, width=width, **options
+        )
 
     def dynamics(self, *, window: int = 5) -> xr.Dataset:
         """Measure peak, compression, turn and fitting of results: `ibtools.dynamics`."""
