@@ -189,9 +189,9 @@ def bootstrap_interval(
 
     Examples
     --------
-    >>> values = np.array([[1.0], [2.0], [3.0], [6.0]])
-    >>> [float(end[0].round(2)) for end in bootstrap_interval(values)]
-    [1.5, 5.25]
+    >>> values = np.array([[1.0], [2.1], [3.3], [6.4]])
+    >>> [float(end[0].round(3)) for end in bootstrap_interval(values)]
+    [1.575, 5.625]
     """
     n_repeats = len(values)
     mean = values.mean(axis=0)
