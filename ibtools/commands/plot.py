@@ -5,14 +5,19 @@ from typing import Any
 import click
 
 import ibtools
+from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths
 
 
 @click.command()
-@click.argument("store")
-@click.argument("figure")
-@click.option("--output", required=True, help="File to write: .png, .svg or .pdf.")
+@click.argument("store", shell_complete=paths)
+@click.argument("figure", shell_complete=names(FIGURES))
 @click.option(
-    "--estimator", help="Which results to draw: the name that analyze printed.  [default: exact]"
+    "--output", required=True, shell_complete=files, help="File to write: .png, .svg or .pdf."
+)
+@click.option(
+    "--estimator",
+    shell_complete=names(ESTIMATORS),
+    help="Which results to draw: the name that analyze printed.  [default: exact]",
 )
 @click.option("--layers", help="Layers to draw, such as hidden_1,output.  [default: all]")
 @click.option("--layer", help="scatter: a layer of two units.  [default: the last]")
