@@ -110,8 +110,8 @@ from ibtools.commands.json_output import json_option, print_json, to_json
     help="What trains: compiled, or fit (slower).",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at --output.")
-@click.option("--resume", is_flag=True, help="Finish the interrupted recording at --output.")
+@click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at `--output`.")
+@click.option("--resume", is_flag=True, help="Finish the interrupted recording at `--output`.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def record(
