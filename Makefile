@@ -1,5 +1,6 @@
 # make demo   record a small SYN run, analyse it exactly, draw its information plane
-# make test   lint, types, tests
+# make test   lint, types, documentation, tests
+# make docs   build the documentation into site/
 # Both create .venv and install into it first.
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ demo: $(INSTALLED)
 	$(BIN)/ibtools plot demo/syn.zarr information-epochs --output demo/information-epochs.png
 	$(BIN)/ibtools info demo/syn.zarr
 
-test: lint
+test: lint docs
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: $(INSTALLED)

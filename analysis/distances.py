@@ -211,13 +211,14 @@ def noisy_information(
 
     with k = exp(-d_ij^2 / (8 s^2)), from the Bhattacharyya distance between components, for the
     lower bound, and exp(-d_ij^2 / (2 s^2)), from the Kullback-Leibler divergence, for the upper. As
-    H(T'|X) = d/2 log2(2 pi e s^2), the second term is the bound on I(X;T').
+    ``H(T'|X) = d/2 log2(2 pi e s^2)``, the second term is the bound on I(X;T').
 
-    Of I(T';Y) = H(T') - H(T'|Y), with the mixture of each class for H(T'|Y), the upper bound is the
-    upper bound of the first less the lower of the second, the lower bound the other way; what is
-    outside of 0 to min(H(Y), I(X;T')) is cut off. `mi_ty` takes upper bounds for both, as Saxe et
-    al. do, and so is between the two bounds, without being one itself. It would be cut off at 0,
-    too; but that Gaussian kernels never give less is a conjecture (Gallego-Posada et al.).
+    Of ``I(T';Y) = H(T') - H(T'|Y)``, with the mixture of each class for ``H(T'|Y)``, the upper
+    bound is the upper bound of the first less the lower of the second, the lower bound the other
+    way; what is outside of 0 to min(H(Y), I(X;T')) is cut off. `mi_ty` takes upper bounds for both,
+    as Saxe et al. do, and so is between the two bounds, without being one itself. It would be cut
+    off at 0, too; but that Gaussian kernels never give less is a conjecture (Gallego-Posada et
+    al.).
 
     References
     ----------

@@ -1,5 +1,9 @@
 """The documentation site: `make docs` builds it into site/."""
 
+from typing import Any
+
+from sphinx.application import Sphinx
+
 from ibtools import provenance
 
 project = "ibtools"
@@ -12,6 +16,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_click",
 ]
 html_theme = "furo"
 html_title = "ibtools"
@@ -19,4 +24,25 @@ myst_heading_anchors = 3
 napoleon_google_docstring = False
 autodoc_typehints = "none"  # the numpydoc sections say it
 autodoc_mock_imports: list[str] = []
+default_role = "literal"  # docstrings and help mark code with single backticks
 nitpicky = False
+
+
+def show_examples_as_code(_: Sphinx, __: Any, lines: list[str]) -> None:
+    """Turn indented lines of a command's help, which sphinx-click takes for verse, into code."""
+    shown: list[str] = []
+    in_code = False
+    for line in lines:
+        indented = line.startswith("|   ")
+        if indented and not in_code:
+            shown += ["", "::", ""]
+        elif in_code and not indented:
+            shown.append("")
+        in_code = indented
+        shown.append(f"    {line[4:]}" if indented else line.removeprefix("| "))
+    lines[:] = shown
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what this configuration does itself."""
+    app.connect("sphinx-click-process-description", show_examples_as_code)

@@ -7,27 +7,34 @@ import click
 from ibtools.commands.analyze import analyze
 from ibtools.commands.check import check
 from ibtools.commands.compare import compare
+from ibtools.commands.completion import completion
 from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
+from ibtools.commands.interrupted import exit_interrupted
 from ibtools.commands.plot import plot
 from ibtools.commands.record import record
 from ibtools.commands.report import report
 from ibtools.commands.reproduce import reproduce
 from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
-from ibtools.provenance import library_versions, version
+from ibtools.provenance import version_report
 from ibtools.storage import storage_errors
 
 
 class _Group(click.Group):
-    """Prints known errors as one line and exits with 1; an unknown one keeps its traceback."""
+    """Prints known errors as one line and exits with 1; an unknown one keeps its traceback.
+
+    Ctrl-C exits with 130 and says how to go on: commands that write by steps do it themselves.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except _foreseen() as err:
             raise click.ClickException(str(err)) from err
+        except KeyboardInterrupt:
+            exit_interrupted(None)
 
 
 def _foreseen() -> tuple[type[Exception], ...]:
@@ -37,8 +44,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"ibtools {version()}")
-        for name, number in library_versions().items():
+        for name, number in version_report().items():
             click.echo(f"{name} {number}")
         ctx.exit()
 
@@ -53,7 +59,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the versions of ibtools and of the libraries that decide about numbers.",
+    help="Print the versions of ibtools, Python, platform and libraries: for reports of bugs.",
 )
 def cli() -> None:
     """Measure how much the layers of a neural network know about input and label.
@@ -79,6 +85,7 @@ for command in (
     info,
     export,
     reproduce,
+    completion,
 ):
     cli.add_command(command)
 

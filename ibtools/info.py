@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import zarr
@@ -10,7 +10,10 @@ import zarr
 from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.storage import StorePath, is_local
-from ibtools.store import open_group, read_array
+from ibtools.store import find_group, open_group, read_array
+
+StoreResults = Literal["information", "details"]
+"""The groups of a store that its analysis writes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class StoreInfo:
         Mean over repeats after the last epoch that each was trained; NaN if there is none.
     results : dict of str to int
         Analysed snapshots per estimator.
+    details : dict of str to int
+        Analysed snapshots per estimator and detail, such as "exact/classes".
     disk_bytes, cube_bytes : int or None, int
         Bytes on disk (None for a remote store), and bytes of what was recorded, without
         padding.
@@ -63,6 +68,7 @@ class StoreInfo:
     train_accuracy: float
     test_accuracy: float
     results: dict[str, int]
+    details: dict[str, int]
     disk_bytes: int | None
     cube_bytes: int
 
@@ -106,7 +112,8 @@ def store_info(path: StorePath) -> StoreInfo:
         n_complete=int(complete.sum()),
         train_accuracy=_last_accuracy(group, "train_accuracy"),
         test_accuracy=_last_accuracy(group, "test_accuracy"),
-        results=_results(group),
+        results=_analysed(group, "information"),
+        details=_analysed(group, "details"),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
@@ -124,7 +131,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
     outcomes = ", ".join(f"{count} {name}" for name, count in info.outcomes.items() if count)
     total = info.n_repeats * info.n_epochs
-    return {
+    lines = {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
         "layers": f"{layers} ({functions}; {bits} bits)",
         "samples": f"{info.n_samples} in {info.n_classes} classes",
@@ -137,7 +144,9 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
         or f"none yet; compute them with: ibtools analyze {path}",
+        "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
     }
+    return {name: text for name, text in lines.items() if text}
 
 
 def _format_accuracy(info: StoreInfo) -> str:
@@ -177,15 +186,46 @@ def _format_keep(info: StoreInfo) -> str:
     return f"{' and '.join(kinds)} of every unit"
 
 
-def _results(group: zarr.Group) -> dict[str, int]:
-    if "information" not in group:
+def count_snapshots(path: StorePath) -> tuple[int, int] | None:
+    """Return how many snapshots at `path` are complete, of how many; None if there is no store."""
+    group = find_group(path, "r")
+    if group is None or "complete" not in group:
+        return None
+    complete = read_array(group, "complete")
+    return int(complete.sum()), complete.size
+
+
+def count_results(path: StorePath, kind: StoreResults) -> dict[str, int]:
+    """Return the analysed snapshots of all results of a kind at `path`, by their names.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store, or the separate output of an analysis; nothing need be there.
+    kind : {"information", "details"}
+        Which.
+
+    Returns
+    -------
+    dict of str to int
+        As in `StoreInfo`.
+    """
+    group = find_group(path, "r")
+    return {} if group is None else _analysed(group, kind)
+
+
+def _analysed(group: zarr.Group, key: str) -> dict[str, int]:
+    """Return the analysed snapshots of the results below `key`, by their names from there on."""
+    if key not in group:
         return {}
-    information = cast("zarr.Group", group["information"])
-    return {
-        name: int(read_array(results, "analysed").sum())
-        for name, results in sorted(information.groups())
-        if "analysed" in results
-    }
+    counts: dict[str, int] = {}
+    for name, results in sorted(cast("zarr.Group", group[key]).groups()):
+        if "analysed" in results:
+            counts[name] = int(read_array(results, "analysed").sum())
+        else:
+            below = _analysed(group, f"{key}/{name}")
+            counts |= {f"{name}/{one}": n for one, n in below.items()}
+    return counts
 
 
 def _disk_bytes(path: StorePath) -> int:

@@ -1,5 +1,6 @@
 """Progress of long work, with the time left."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -22,6 +23,9 @@ def progress_bar(
     total: int, description: str, *, unit: str, done: int = 0, quiet: bool = False
 ) -> Iterator[Progress]:
     """Show a bar with rate and time left on standard error.
+
+    Bars may be nested: an inner one is below the outer and goes when it is done, so that what stays
+    is the last state of the outermost.
 
     Parameters
     ----------
@@ -46,7 +50,13 @@ def progress_bar(
         desc=description,
         unit=unit,
         initial=done,
+        leave=None,
         disable=True if quiet else None,
         dynamic_ncols=True,
     ) as bar:
         yield bar
+
+
+def write_line(line: str) -> None:
+    """Write a line to standard error, above the bars that are shown."""
+    tqdm.write(line, file=sys.stderr)

@@ -1,6 +1,8 @@
 """Where a Dataset comes from: the attributes that every store and every result carries."""
 
 import datetime
+import platform
+from collections.abc import Iterable
 from importlib import metadata
 
 LIBRARIES = (
@@ -13,6 +15,10 @@ LIBRARIES = (
     "tf_keras",
     "tensorflow-model-optimization",
 )
+"""What decides about numbers."""
+
+FURTHER_LIBRARIES = ("scipy", "matplotlib", "click", "tqdm", "distributed", "fsspec", "s3fs")
+"""What a report of a bug needs besides."""
 
 
 def version() -> str:
@@ -20,15 +26,25 @@ def version() -> str:
     return metadata.version("ibtools-nn")
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the installed libraries that decide about numbers."""
+def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of those libraries that are installed."""
     versions = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def version_report() -> dict[str, str]:
+    """Return the versions of ibtools, Python, platform and libraries: what a bug report needs."""
+    return {
+        "ibtools": version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **library_versions((*LIBRARIES, *FURTHER_LIBRARIES)),
+    }
 
 
 def provenance() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import ibtools
 from ibtools.errors import unknown_name
+from ibtools.progress import progress_bar
 from ibtools.storage import local_folder
 from ibtools.store import is_taken
 
@@ -189,10 +190,12 @@ def reproduce(
             steps.append(_analyze_step(run, place, reproduction.estimators, quiet))
     figures = _figure_steps(reproduction, place)
     steps += [step for step, _ in figures]
-    for step in steps:
-        tell(step.says)
-        if not dry_run:
-            step.does()
+    with progress_bar(len(steps), name, unit="step", quiet=quiet or dry_run) as progress:
+        for step in steps:
+            tell(step.says)
+            if not dry_run:
+                step.does()
+            progress.update()
     return [path for _, path in figures]
 
 

@@ -76,6 +76,52 @@ def test_pages__detail_tables_are_those_of_the_schema(kind: str):
     assert markdown_table(DETAIL_VARIABLES[kind]) in text
 
 
+def test_pages__every_page_is_in_the_index():
+    listed = set(re.findall(r"^\w+$", (ROOT / "docs" / "index.md").read_text(), re.M))
+    assert listed == {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+
+
+def documented_names() -> set[str]:
+    """The objects of the API page, with the members that it asks for."""
+    text = (ROOT / "docs" / "api.md").read_text()
+    names = set(re.findall(r"auto(?:function|class):: (\S+)", text))
+    for module, members in re.findall(r"automodule:: (\S+)\n +:members: (.+)", text):
+        names |= {f"{module}.{name.strip()}" for name in members.split(",")}
+    return names
+
+
+@pytest.mark.parametrize("name", ibtools.__all__)
+def test_api__every_public_name_is_there(name: str):
+    documented = [resolve(one) for one in documented_names()]
+    errors = vars(importlib.import_module("ibtools.errors")).values()  # the page has all of them
+    assert any(getattr(ibtools, name) is one for one in [*documented, *errors])
+
+
+@pytest.mark.parametrize("name", [n for n in vars(ibtools.IbAccessor) if not n.startswith("_")])
+def test_api__every_method_of_the_accessor_says_what_it_does(name: str):
+    """The page shows the members of the class; one without a docstring would be left out."""
+    assert getattr(ibtools.IbAccessor, name).__doc__
+
+
+def resolve(dotted: str) -> object:
+    """Import what a dotted name stands for."""
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError:
+        module, _, attribute = dotted.rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        set(re.findall(r"`(ibtools(?:\.\w+)+)`", (ROOT / "docs" / "architecture.md").read_text()))
+    ),
+)
+def test_architecture__every_name_exists(name: str):
+    assert resolve(name) is not None
+
+
 @pytest.mark.parametrize("command", cli.commands)
 def test_pages__every_command_is_in_the_readme(command: str):
     assert f"ibtools {command}" in (ROOT / "README.md").read_text()

@@ -8,21 +8,28 @@ import zarr
 from dask.system import CPU_COUNT
 
 import ibtools
-from ibtools.commands.interrupted import exit_interrupted
+from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.interrupted import computed, exit_interrupted
+from ibtools.commands.json_output import json_option, print_json
 
 
 @click.command()
-@click.argument("store")
+@click.argument("store", shell_complete=paths)
 @click.option(
     "--estimator",
     "estimators",
     multiple=True,
     default=("exact",),
     show_default=True,
+    shell_complete=names(ESTIMATORS),
     help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global or "
     "kde-0.001; may be given several times, for one pass over the store.",
 )
-@click.option("--strategy", help="Bins: uniform, quantile, unique or width.  [default: uniform]")
+@click.option(
+    "--strategy",
+    shell_complete=names(("uniform", "quantile", "unique", "width")),
+    help="Bins: uniform, quantile, unique or width.  [default: uniform]",
+)
 @click.option("--bins", type=int, help="Bins: how many, for all but width.  [default: 30]")
 @click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
 @click.option(
@@ -33,11 +40,18 @@ from ibtools.commands.interrupted import exit_interrupted
 @click.option("--per-unit", is_flag=True, help="Means over single units too.")
 @click.option(
     "--target",
+    shell_complete=names(("recorded", "population")),
     help="What the information is about: the recorded inputs, or the population they are a sample "
     "of.  [default: recorded]",
 )
-@click.option("--correction", help="For a population: miller-madow, grassberger or chao-shen.")
-@click.option("--output", help="Write the results here.  [default: into the store]")
+@click.option(
+    "--correction",
+    shell_complete=names(("miller-madow", "grassberger", "chao-shen")),
+    help="For a population: miller-madow, grassberger or chao-shen.",
+)
+@click.option(
+    "--output", shell_complete=paths, help="Write the results here.  [default: into the store]"
+)
 @click.option(
     "--memory",
     default="1GiB",
@@ -46,9 +60,11 @@ from ibtools.commands.interrupted import exit_interrupted
 )
 @click.option(
     "--scheduler",
+    shell_complete=names(("threads", "processes", "synchronous", "tcp://")),
     help="threads, processes or synchronous on this machine, or tcp://HOST:PORT of a dask "
     "cluster.  [default: threads]",
 )
+@json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def analyze(
     store: str,
@@ -56,6 +72,7 @@ def analyze(
     output: str | None,
     memory: str,
     scheduler: str | None,
+    as_json: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -86,7 +103,10 @@ def analyze(
                 quiet=quiet,
             )
     except KeyboardInterrupt:
-        exit_interrupted(True)
+        exit_interrupted(computed(output or store, "information"))
+    if as_json:
+        print_json({"store": output or store, "results": reports})
+        return
     for report in reports:
         click.echo(f"{output or store}: {report}")
 

@@ -1,15 +1,15 @@
 """`ibtools check`."""
 
-import json
-
 import click
 
 import ibtools
+from ibtools.commands.completing import paths
+from ibtools.commands.json_output import json_option, print_json
 
 
 @click.command()
-@click.argument("store")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.argument("store", shell_complete=paths)
+@json_option
 @click.option(
     "--chain/--no-chain",
     default=None,
@@ -34,5 +34,8 @@ def check(
       ibtools check mine.zarr --chain
     """
     report = ibtools.check(store, chain=chain, quiet=quiet)
-    click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report.format())
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        click.echo(report.format())
     context.exit(0 if report.ok else 1)

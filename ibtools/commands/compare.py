@@ -5,17 +5,24 @@ from typing import Any, Literal
 import click
 
 import ibtools
-from ibtools.commands.interrupted import exit_interrupted
+from ibtools.commands.completing import ESTIMATORS, files, names, paths
+from ibtools.commands.interrupted import computed, exit_interrupted
 
 
 @click.command()
-@click.argument("store")
+@click.argument("store", shell_complete=paths)
 @click.option(
     "--estimators",
+    shell_complete=names(ESTIMATORS),
     help="Names or full names, such as exact,binned-uniform-30-layer,kde-0.001,knn-3.  "
     "[default: one of each kind]",
 )
-@click.option("--output", required=True, help="File to write: .png, .svg, .pdf or .pgf.")
+@click.option(
+    "--output",
+    required=True,
+    shell_complete=files,
+    help="File to write: .png, .svg, .pdf or .pgf.",
+)
 @click.option("--layers", help="Layers to draw, such as hidden_5,output.  [default: all]")
 @click.option("--format", help="latex: Computer Modern at 8 points, for a LaTeX document.")
 @click.option("--width", type=float, help="Width in inches; fonts keep their size.")
@@ -47,5 +54,5 @@ def compare(
     try:
         ibtools.compare(store, output=output, layers=drawn, quiet=quiet, **chosen)
     except KeyboardInterrupt:
-        exit_interrupted(True)
+        exit_interrupted(computed(store, "information"))
     click.echo(f"{output}: comparison of estimators of {store}")

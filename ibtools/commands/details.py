@@ -5,15 +5,18 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.interrupted import exit_interrupted
+from ibtools.commands.completing import DETAILS, ESTIMATORS, names, paths
+from ibtools.commands.interrupted import computed, exit_interrupted
+from ibtools.commands.json_output import json_option, print_json
 
 
 @click.command()
-@click.argument("store")
-@click.argument("what", nargs=-1)
+@click.argument("store", shell_complete=paths)
+@click.argument("what", nargs=-1, shell_complete=names(DETAILS))
 @click.option(
     "--by",
     multiple=True,
+    shell_complete=names(("popcount", "orbit")),
     help="I(T;S) with another label S of the samples: popcount or orbit for SYN, or a .npy or .csv "
     "file with one value per sample; may be given several times.",
 )
@@ -22,13 +25,22 @@ from ibtools.commands.interrupted import exit_interrupted
 @click.option(
     "--estimator",
     default="exact",
+    shell_complete=names(ESTIMATORS),
     show_default=True,
     help="What a state is: exact, binned, requantised, or a full name as of analyze.",
 )
-@click.option("--output", help="Write the details here.  [default: into the store]")
+@click.option(
+    "--output", shell_complete=paths, help="Write the details here.  [default: into the store]"
+)
+@json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def details(
-    store: str, what: tuple[str, ...], by: tuple[str, ...], output: str | None, **options: Any
+    store: str,
+    what: tuple[str, ...],
+    by: tuple[str, ...],
+    output: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Compute more than analyze does from the states of STORE, and write it.
 
@@ -53,7 +65,10 @@ def details(
     try:
         reports = ibtools.details_store(store, chosen, output=output, **options)
     except KeyboardInterrupt:
-        exit_interrupted(True)
+        exit_interrupted(computed(output or store, "details"))
+    if as_json:
+        print_json({"store": output or store, "details": reports})
+        return
     for report in reports:
         click.echo(f"{output or store}: {report}")
 

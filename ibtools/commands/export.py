@@ -3,18 +3,36 @@
 import click
 
 import ibtools
+from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.json_output import json_option, print_json
 
 
 @click.command()
-@click.argument("store")
-@click.option("--output", required=True, help="Folder for information.csv and accuracy.csv.")
-@click.option("--estimator", "estimators", multiple=True, help="Results to write.  [default: all]")
-def export(store: str, output: str, estimators: tuple[str, ...]) -> None:
+@click.argument("store", shell_complete=paths)
+@click.option(
+    "--output",
+    required=True,
+    shell_complete=paths,
+    help="Folder for information.csv and accuracy.csv.",
+)
+@click.option(
+    "--estimator",
+    "estimators",
+    multiple=True,
+    shell_complete=names(ESTIMATORS),
+    help="Results to write.  [default: all]",
+)
+@json_option
+def export(store: str, output: str, estimators: tuple[str, ...], as_json: bool) -> None:
     """Write the results and accuracies of STORE as tidy CSV.
 
     \b
     Example:
       ibtools export syn.zarr --output tables/
     """
-    for file in ibtools.export_results(store, output, estimators=estimators or None):
+    files = ibtools.export_results(store, output, estimators=estimators or None)
+    if as_json:
+        print_json({"store": store, "files": files})
+        return
+    for file in files:
         click.echo(file)

@@ -2,16 +2,24 @@
 
 import click
 
+from ibtools.commands.completing import paths
+from ibtools.commands.json_output import json_option, print_json, to_json
 from ibtools.info import format_info, store_info
 
 
 @click.command()
-@click.argument("store")
-def info(store: str) -> None:
+@click.argument("store", shell_complete=paths)
+@json_option
+def info(store: str, as_json: bool) -> None:
     """Print what STORE holds: experiment, sizes, completeness, accuracy, results.
 
     \b
-    Example:
+    Examples:
       ibtools info syn.zarr
+      ibtools info syn.zarr --json
     """
-    click.echo(format_info(store_info(store), store))
+    found = store_info(store)
+    if as_json:
+        print_json({"store": store, **to_json(found)})
+    else:
+        click.echo(format_info(found, store))

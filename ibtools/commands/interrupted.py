@@ -1,4 +1,4 @@
-"""What Ctrl-C leaves: the command that goes on."""
+"""What Ctrl-C leaves: what is on disk, and the command that goes on."""
 
 import shlex
 import sys
@@ -6,16 +6,40 @@ from typing import NoReturn
 
 import click
 
+from ibtools.info import StoreResults, count_results, count_snapshots
+from ibtools.storage import StorePath
+
 _INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended, by convention."""
 
 
-def exit_interrupted(begun: bool, *further: str) -> NoReturn:
-    """Say how to go on after Ctrl-C, and exit."""
+def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
+    """Say on one line how to go on after Ctrl-C, and exit with 130.
+
+    Parameters
+    ----------
+    on_disk : str or None
+        What is on disk and stays; None if nothing was written.
+    *further : str
+        Options that the command needs to go on.
+    """
     given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
-    if not begun:
-        click.echo("\nInterrupted before anything was written.", err=True)
+    if on_disk is None:
+        command = shlex.join(["ibtools", *sys.argv[1:]])
+        click.echo(f"\nInterrupted; nothing was written. Begin again with: {command}", err=True)
     else:
         command = shlex.join(["ibtools", *given, *further])
-        click.echo(f"\nInterrupted. What is complete is on disk; go on with: {command}", err=True)
+        click.echo(f"\nInterrupted; {on_disk}. Go on with: {command}", err=True)
     sys.exit(_INTERRUPTED)
+
+
+def recorded(store: StorePath) -> str | None:
+    """Say what a recording left in `store`; None if there is none."""
+    found = count_snapshots(store)
+    return None if found is None else f"{found[0]} of {found[1]} snapshots are in {store}"
+
+
+def computed(store: StorePath, kind: StoreResults) -> str | None:
+    """Say which results of a kind are in `store`; None if there are none."""
+    counts = [f"{name} ({n} snapshots)" for name, n in count_results(store, kind).items() if n]
+    return f"in {store} are {', '.join(counts)}" if counts else None

@@ -5,20 +5,24 @@ from typing import Any
 import click
 
 import ibtools
+from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths
 
 ANIMATION = "animation"
 
 
 @click.command()
-@click.argument("stores", nargs=-1, required=True, metavar="STORE...")
-@click.argument("figure")
+@click.argument("stores", nargs=-1, required=True, metavar="STORE...", shell_complete=paths)
+@click.argument("figure", shell_complete=names((*FIGURES, ANIMATION)))
 @click.option(
     "--output",
     required=True,
+    shell_complete=files,
     help="File to write: .png, .svg, .pdf or .pgf; .gif or .mp4 of an animation.",
 )
 @click.option(
-    "--estimator", help="Which results to draw: the name that analyze printed.  [default: exact]"
+    "--estimator",
+    shell_complete=names(ESTIMATORS),
+    help="Which results to draw: the name that analyze printed.  [default: exact]",
 )
 @click.option(
     "--format",

@@ -5,22 +5,54 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.interrupted import exit_interrupted
-from ibtools.store import find_group
+from ibtools.commands import completing
+from ibtools.commands.completing import names
+from ibtools.commands.interrupted import exit_interrupted, recorded
+from ibtools.commands.json_output import json_option, print_json, to_json
 
 
 @click.command()
-@click.argument("experiment")
-@click.option("--output", help="The store to write: a path, or a URL such as s3://...")
-@click.option("--network", help="Table name, dense:784-64-10, or package.module:function.")
-@click.option("--data", help="MNIST, digits, ... or an .npz file with x and y.  [the paper's]")
-@click.option("--data-folder", help="Where the data set's files are.  [default: $IBTOOLS_DATA]")
-@click.option("--activation", help="tanh, relu or relu6, of the hidden layers.  [the paper's]")
+@click.argument("experiment", shell_complete=names(completing.experiments))
+@click.option(
+    "--output",
+    shell_complete=completing.paths,
+    help="The store to write: a path, or a URL such as s3://...",
+)
+@click.option(
+    "--network",
+    shell_complete=names(completing.networks),
+    help="Table name, dense:784-64-10, or package.module:function.",
+)
+@click.option(
+    "--data",
+    shell_complete=names(completing.data_sets),
+    help="MNIST, digits, ... or an .npz file with x and y.  [the paper's]",
+)
+@click.option(
+    "--data-folder",
+    shell_complete=completing.paths,
+    help="Where the data set's files are.  [default: $IBTOOLS_DATA]",
+)
+@click.option(
+    "--activation",
+    shell_complete=names(("tanh", "relu", "relu6")),
+    help="tanh, relu or relu6, of the hidden layers.  [the paper's]",
+)
 @click.option("--bits", type=int, help="2 to 8 or 16, or 32 for a float network.  [the paper's: 8]")
 @click.option(
-    "--scheme", default="paper", show_default=True, help="What is quantised: paper, full."
+    "--scheme",
+    default="paper",
+    show_default=True,
+    shell_complete=names(("paper", "full")),
+    help="What is quantised: paper, full.",
 )
-@click.option("--initializer", default="paper", show_default=True, help="Or a Keras initialiser.")
+@click.option(
+    "--initializer",
+    default="paper",
+    show_default=True,
+    shell_complete=names(completing.initializers),
+    help="Or a Keras initialiser.",
+)
 @click.option("--epochs", type=int, help="Epochs of training.  [the paper's]")
 @click.option(
     "--prefit", type=int, default=0, show_default=True, help="Epochs on random labels first."
@@ -31,9 +63,16 @@ from ibtools.store import find_group
     "--schedule",
     default="every:5",
     show_default=True,
+    shell_complete=names(("every:", "log:", "paper")),
     help="Epochs to record: every:N, log:N, a list such as 0,1,10, or paper; 0 is untrained.",
 )
-@click.option("--keep", default="codes", show_default=True, help="codes, or only the partition.")
+@click.option(
+    "--keep",
+    default="codes",
+    show_default=True,
+    shell_complete=names(("codes", "partition")),
+    help="codes, or only the partition.",
+)
 @click.option("--samples", type=int, help="Record a fixed subset of so many samples.  [all]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Base of all random streams.")
 @click.option("--learning-rate", type=float, default=1e-4, show_default=True, help="Of Adam.")
@@ -67,11 +106,13 @@ from ibtools.store import find_group
     "--engine",
     default="compiled",
     show_default=True,
+    shell_complete=names(("compiled", "fit")),
     help="What trains: compiled, or fit (slower).",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at --output.")
-@click.option("--resume", is_flag=True, help="Finish the interrupted recording at --output.")
+@click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at `--output`.")
+@click.option("--resume", is_flag=True, help="Finish the interrupted recording at `--output`.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def record(
     experiment: str,
@@ -81,6 +122,7 @@ def record(
     scheduler: str | None,
     overwrite: bool,
     resume: bool,
+    as_json: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -99,7 +141,11 @@ def record(
       ibtools record custom --data digits --network dense:64-32-10 --output digits.zarr
     """
     if dry_run:
-        click.echo(ibtools.forecast_recording(experiment, **settings).format())
+        forecast = ibtools.forecast_recording(experiment, **settings)
+        if as_json:
+            print_json(forecast)
+        else:
+            click.echo(forecast.format())
         return
     if output is None:
         raise click.UsageError("Missing option '--output'.")
@@ -115,7 +161,10 @@ def record(
             **settings,
         )
     except KeyboardInterrupt:
-        exit_interrupted(find_group(output, "r") is not None, "--resume")
+        exit_interrupted(recorded(output), "--resume")
+    if as_json:
+        print_json({"store": output, **to_json(report)})
+        return
     failed = f", {report.failed} failed" if report.failed else ""
     retried = f" ({report.failed_attempts} attempts given up)" if report.failed_attempts else ""
     click.echo(

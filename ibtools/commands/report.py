@@ -3,15 +3,17 @@
 import click
 
 import ibtools
+from ibtools.commands.completing import ESTIMATORS, files, names, paths
 
 
 @click.command()
-@click.argument("store")
-@click.option("--output", required=True, help="File to write: .html.")
+@click.argument("store", shell_complete=paths)
+@click.option("--output", required=True, shell_complete=files, help="File to write: .html.")
 @click.option(
     "--estimator",
     "estimators",
     multiple=True,
+    shell_complete=names(ESTIMATORS),
     help="Which results; may be given several times.  [default: all]",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")

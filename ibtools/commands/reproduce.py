@@ -5,20 +5,32 @@ from typing import Any
 import click
 
 import ibtools
+from ibtools.commands.completing import names, paths, reproductions
 from ibtools.commands.interrupted import exit_interrupted
+from ibtools.commands.json_output import json_option, print_json
+from ibtools.progress import write_line
 
 
 @click.command()
-@click.argument("experiment")
-@click.option("--output", required=True, help="Folder for stores and figures.")
+@click.argument("experiment", shell_complete=names(reproductions))
+@click.option("--output", required=True, shell_complete=paths, help="Folder of stores and figures.")
 @click.option(
-    "--scale", default="quick", show_default=True, help="quick, or paper for its numbers."
+    "--scale",
+    default="quick",
+    show_default=True,
+    shell_complete=names(("quick", "paper")),
+    help="quick, or paper for its numbers.",
 )
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes that record.")
-@click.option("--data-folder", help="Where MNIST is.  [default: $IBTOOLS_DATA]")
+@click.option(
+    "--data-folder", shell_complete=paths, help="Where MNIST is.  [default: $IBTOOLS_DATA]"
+)
 @click.option("--dry-run", is_flag=True, help="Print the steps; do nothing.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-def reproduce(experiment: str, output: str, **options: Any) -> None:
+@json_option
+@click.option("--quiet", is_flag=True, help="Show no progress and no steps.")
+def reproduce(
+    experiment: str, output: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Record, analyse and draw EXPERIMENT of the paper into a folder.
 
     EXPERIMENT is quantize, binning, bit-width, prefit, archs or accuracy. The same command goes on
@@ -29,8 +41,23 @@ def reproduce(experiment: str, output: str, **options: Any) -> None:
       ibtools reproduce quantize --output results/
       ibtools reproduce archs --scale paper --output results/ --dry-run
     """
+    steps: list[str] = []
+
+    def tell(step: str) -> None:
+        steps.append(step)
+        if not (dry_run or quiet):
+            write_line(step)
+
     try:
-        figures = ibtools.reproduce(experiment, output, tell=click.echo, **options)
+        figures = ibtools.reproduce(
+            experiment, output, dry_run=dry_run, quiet=quiet, tell=tell, **options
+        )
     except KeyboardInterrupt:
-        exit_interrupted(True)
+        done = len(steps) - 1
+        exit_interrupted(f"{done} steps are done, their files in {output}" if steps else None)
+    if as_json:
+        print_json({"steps": steps, "figures": figures})
+        return
+    if dry_run:
+        click.echo("\n".join(steps))
     click.echo(f"figures: {', '.join(str(figure) for figure in figures)}")

@@ -1,26 +1,34 @@
 """`ibtools summary`."""
 
-import json
 from typing import Any
 
 import click
 
 import ibtools
+from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.json_output import json_option, print_json
 
 
 @click.command()
-@click.argument("store")
-@click.option("--estimator", default="exact", show_default=True, help="Which results.")
+@click.argument("store", shell_complete=paths)
+@click.option(
+    "--estimator",
+    default="exact",
+    show_default=True,
+    shell_complete=names(ESTIMATORS),
+    help="Which results.",
+)
 @click.option(
     "--interval",
     "method",
     default="t",
     show_default=True,
+    shell_complete=names(("t", "bca", "percentile")),
     help="Over repeats: t (Student), bca or percentile (bootstrap).",
 )
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and p values.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def summary(store: str, as_json: bool, **options: Any) -> None:
     """Print the dynamics of every layer of STORE as numbers, over its repeats.
 
@@ -35,6 +43,7 @@ def summary(store: str, as_json: bool, **options: Any) -> None:
     from ibtools.analysis.summary import format_summary, summary_dict
 
     found = ibtools.summary(store, **options)
-    click.echo(
-        json.dumps(summary_dict(found), indent=1) if as_json else format_summary(found, store)
-    )
+    if as_json:
+        print_json(summary_dict(found))
+    else:
+        click.echo(format_summary(found, store))

@@ -161,6 +161,6 @@ def test_analyze_command__ctrl_c_in_the_middle(example_store: Path, tmp_path: Pa
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "go on with: ibtools analyze" in errors
+    assert "Go on with: ibtools analyze" in errors
     assert "Traceback" not in errors
     assert analyze_store(example_store, quiet=True).skipped >= 4

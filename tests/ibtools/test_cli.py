@@ -146,7 +146,7 @@ def test_cli__ctrl_c_says_how_to_go_on(tmp_path: Path, fake_engine, monkeypatch)
     monkeypatch.setattr("sys.argv", ["ibtools", *command])
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 130
-    assert f"go on with: ibtools {shlex.join(command)} --resume" in result.output
+    assert f"Go on with: ibtools {shlex.join(command)} --resume" in result.output
 
 
 def test_cli__ctrl_c_before_anything_is_written(tmp_path: Path, monkeypatch):
@@ -156,7 +156,7 @@ def test_cli__ctrl_c_before_anything_is_written(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("ibtools.recorders.record.load_data_set", interrupt)
     result = run(f"record SYN-Tanh --output {tmp_path}/s.zarr")
     assert result.exit_code == 130
-    assert "Interrupted before anything was written" in result.output
+    assert "Interrupted; nothing was written. Begin again with: " in result.output
 
 
 def test_cli__plot_help_lists_the_figures_by_source():

@@ -1,0 +1,84 @@
+"""What a shell completes: names from tables; files it knows itself.
+
+Completion must answer while the user waits: it may import neither TensorFlow nor numba nor
+matplotlib. Names whose tables need these are repeated here; a test compares them.
+"""
+
+from collections.abc import Callable, Iterable
+
+import click
+from click.shell_completion import CompletionItem
+
+ESTIMATORS = ("exact", "binned", "requantised", "kde", "knn")
+FIGURES = (
+    "information-plane",
+    "information-epochs",
+    "repeats",
+    "accuracy",
+    "activation-ranges",
+    "scatter",
+)
+DETAILS = ("classes", "layers", "prediction", "splits", "units")
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def names(known: Callable[[], Iterable[str]] | Iterable[str]) -> Complete:
+    """Return a completion with the names that are known.
+
+    Parameters
+    ----------
+    known : iterable of str, or callable that returns one
+        A callable is asked when something is completed, so that a table loads only then.
+    """
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+        there = known() if callable(known) else known
+        return [CompletionItem(name) for name in there if name.startswith(begun)]
+
+    return complete
+
+
+def paths(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Leave it to the shell: a store is a folder, or a URL that no shell knows."""
+    return [CompletionItem(begun, type="dir")]
+
+
+def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Leave it to the shell, which knows files."""
+    return [CompletionItem(begun, type="file")]
+
+
+def experiments() -> Iterable[str]:
+    """Return the named experiments."""
+    from ibtools.recorders.experiments import EXPERIMENTS
+
+    return EXPERIMENTS
+
+
+def networks() -> Iterable[str]:
+    """Return the named networks."""
+    from ibtools.recorders.networks import NETWORKS
+
+    return NETWORKS
+
+
+def data_sets() -> Iterable[str]:
+    """Return the named data sets."""
+    from ibtools.recorders.datasets import DATA_SETS
+
+    return DATA_SETS
+
+
+def initializers() -> Iterable[str]:
+    """Return the named initialisers."""
+    from ibtools.recorders.settings import INITIALIZERS
+
+    return INITIALIZERS
+
+
+def reproductions() -> Iterable[str]:
+    """Return the experiments of the paper."""
+    from ibtools.reproduction import REPRODUCTIONS
+
+    return REPRODUCTIONS
