@@ -1,17 +1,100 @@
-"""Every script in examples/ runs, in a folder of its own."""
+"""Every notebook in examples/ runs, in a folder of its own, and is committed clean."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import pytest
 
-SCRIPTS = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+ALL = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_examples__run(script: Path, tmp_path: Path):
-    subprocess.run(
-        [sys.executable, "-W", "error", str(script), str(tmp_path)], check=True, cwd=tmp_path
+def read(notebook: Path) -> nbformat.NotebookNode:
+    return nbformat.read(notebook, as_version=4)
+
+
+def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
+    """Run in a process of its own, because nbclient leaves event loops and sockets behind."""
+    folder.mkdir()
+    program = (
+        "import sys, nbformat, nbclient; notebook = nbformat.read(sys.argv[1], 4); "
+        "nbclient.NotebookClient(notebook, timeout=300).execute(); nbformat.write(notebook, 'out')"
     )
-    assert list(tmp_path.glob("*.png"))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(notebook)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return read(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Iterator[dict[str, Future]]:
+    """The notebooks as they run, two at a time: most of what they take is starting TensorFlow."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        yield {path.stem: pool.submit(execute, path, folder / path.stem) for path in NOTEBOOKS}
+
+
+@ALL
+def test_notebooks__run_and_draw(notebook: Path, executed: dict[str, Future]):
+    """The figures of all but that about clusters are shown, not only made."""
+    cells = executed[notebook.stem].result().cells
+    kinds = {
+        kind for cell in cells for out in cell.get("outputs", []) for kind in out.get("data", ())
+    }
+    assert ("image/png" in kinds) == (notebook.stem != "5_on_a_cluster")
+
+
+@ALL
+def test_notebooks__are_committed_clean(notebook: Path):
+    """Without outputs, counts and what the editor adds: clear them before committing."""
+    found = read(notebook)
+    assert found.metadata == METADATA
+    for cell in found.cells:
+        assert not cell.metadata
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@ALL
+def test_notebooks__links_lead_somewhere(notebook: Path):
+    text = "\n".join(cell.source for cell in read(notebook).cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert all((EXAMPLES / link).exists() for link in links)
+
+
+@pytest.mark.parametrize("page", [EXAMPLES / "README.md", ROOT / "docs" / "examples.md"])
+def test_pages__list_each_notebook_with_what_it_teaches(page: Path):
+    rows = re.findall(r"^\| \[[^]]+\]\(\S*?([^/\s]+)\.ipynb\) \| (.+) \|$", page.read_text(), re.M)
+    assert dict(rows) == {notebook.stem: teaches(notebook) for notebook in NOTEBOOKS}
+
+
+def teaches(notebook: Path) -> str:
+    first = read(notebook).cells[0].source
+    return re.fullmatch(r"# .+\n\nThis notebook teaches (.+)\.", first)[1]
+
+
+def test_own_model__takes_less_than_ten_lines():
+    """From an empty notebook to the plane of one's own network: the first code of notebook 2."""
+    cells = read(EXAMPLES / "2_your_own_tf_keras_model.ipynb").cells
+    code = next(cell.source for cell in cells if cell.cell_type == "code")
+    assert "information-plane" in code
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len(lines) < 10
