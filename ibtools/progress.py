@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 class Progress(Protocol):
@@ -38,7 +38,7 @@ def progress_bar(
     done : int, optional
         Steps that an earlier run did; they do not count for the rate.
     quiet : bool, optional
-        Show nothing. Without a terminal nothing is shown either.
+        Show nothing. Nothing is shown either without a terminal or a notebook.
 
     Yields
     ------
@@ -51,7 +51,7 @@ def progress_bar(
         unit=unit,
         initial=done,
         leave=None,
-        disable=True if quiet else None,
+        disable=True if quiet else _hide_unless_terminal(),
         dynamic_ncols=True,
     ) as bar:
         yield bar
@@ -60,3 +60,8 @@ def progress_bar(
 def write_line(line: str) -> None:
     """Write a line to standard error, above the bars that are shown."""
     tqdm.write(line, file=sys.stderr)
+
+
+def _hide_unless_terminal() -> bool | None:
+    """Return what makes tqdm show a bar in a terminal and in a notebook, and nowhere else."""
+    return False if type(sys.stderr).__module__.startswith("ipykernel") else None

@@ -26,8 +26,8 @@ from ibtools.analysis.plots.reference import (
     draw_ceiling,
     hollow_handle,
 )
-from ibtools.analysis.plots.sheets import current_format, drawing_style
-from ibtools.analysis.plots.style import LayerStyle, draw_legend_below, layer_styles
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle, create_figure, draw_legend_below, layer_styles
 from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
@@ -200,7 +200,7 @@ def _validate_settings(axes: Sequence[Axes] | None, n_frames: int, fps: int) -> 
 
 
 def _create_pair() -> tuple[Axes, Axes]:
-    figure = Figure(figsize=current_format().size(SIZE), layout="constrained")
+    figure = create_figure(SIZE)
     plane, below = figure.subplots(2, 1, height_ratios=HEIGHTS)
     return plane, below
 

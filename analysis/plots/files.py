@@ -109,13 +109,13 @@ def save_figure(figure: Figure, path: str | Path) -> None:
                 figure.savefig(path, format=suffix[1:], **options)
 
 
-def figure_png(ax: Axes) -> bytes:
+def figure_png(drawn: Axes | Figure) -> bytes:
     """Return a figure as the bytes of a PNG; the same figure gives the same bytes.
 
     Parameters
     ----------
-    ax : Axes
-        Any of the figure.
+    drawn : Axes or Figure
+        The figure, or any of its axes.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def figure_png(ax: Axes) -> bytes:
     """
     file = io.BytesIO()
     with sheets_applied():
-        cast(Figure, ax.figure).savefig(file, format="png")
+        cast(Figure, drawn.figure).savefig(file, format="png")
     return file.getvalue()
 
 

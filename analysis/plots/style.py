@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.plots.sheets import current_format
 
 LAYER_COLORS = (
@@ -81,6 +82,25 @@ def create_epoch_colormap() -> Colormap:
     return colormap.with_extremes(under=PREFIT_COLOR)
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows, whatever pyplot's backend is."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_png(self)
+
+
+def create_figure(size: tuple[float, float]) -> Figure:
+    """Create an empty figure that is unknown to pyplot.
+
+    Parameters
+    ----------
+    size : (float, float)
+        Width and height in inches that it is designed for; its width is that of `figure_format`,
+        if one is given.
+    """
+    return NotebookFigure(figsize=current_format().size(size), layout="constrained")
+
+
 def create_axes(
     n_panels: int = 1, *, size: tuple[float, float], ncols: int = 1, share_x: bool = False
 ) -> list[Axes]:
@@ -91,8 +111,7 @@ def create_axes(
     n_panels : int
         How many axes.
     size : (float, float)
-        Width and height in inches that the figure is designed for; its width is that of
-        `figure_format`, if one is given.
+        Of the figure, as for `create_figure`.
     ncols : int, optional
         How many side by side; what is too much in the last row is left out.
     share_x : bool, optional
@@ -103,7 +122,7 @@ def create_axes(
     list of Axes
         Row by row; their `figure` is new and unknown to pyplot.
     """
-    figure = Figure(figsize=current_format().size(size), layout="constrained")
+    figure = create_figure(size)
     n_rows = -(-n_panels // ncols)
     grid = figure.subplots(n_rows, ncols, sharex=share_x, squeeze=False).ravel()
     for surplus in grid[n_panels:]:

@@ -44,6 +44,18 @@ def paths(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionI
     return [CompletionItem(begun, type="dir")]
 
 
+def paths_and(known: Iterable[str]) -> Complete:
+    """Return a completion with names, of what may also be a store."""
+
+    def complete(
+        context: click.Context, parameter: click.Parameter, begun: str
+    ) -> list[CompletionItem]:
+        found = names(known)(context, parameter, begun)
+        return [*found, *paths(context, parameter, begun)]
+
+    return complete
+
+
 def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Leave it to the shell, which knows files."""
     return [CompletionItem(begun, type="file")]

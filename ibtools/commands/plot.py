@@ -5,14 +5,20 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths
+from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths_and
 
 ANIMATION = "animation"
 
 
 @click.command()
-@click.argument("stores", nargs=-1, required=True, metavar="STORE...", shell_complete=paths)
-@click.argument("figure", shell_complete=names((*FIGURES, ANIMATION)))
+@click.argument(
+    "stores",
+    nargs=-1,
+    required=True,
+    metavar="STORE...",
+    shell_complete=paths_and((*FIGURES, ANIMATION)),  # click takes the figure for one more store
+)
+@click.argument("figure")
 @click.option(
     "--output",
     required=True,

@@ -394,6 +394,12 @@ def test_plot__same_results_give_same_bytes(figure, suffix, tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+@pytest.mark.parametrize("figure", list(FIGURES))
+def test_plot__figure_shows_itself_in_a_notebook(figure):
+    drawn = plot(data_for(figure), figure)
+    assert drawn._repr_png_().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("name", ["plane.jpg", "plane", "png"])
 def test_plot__other_suffix_is_refused_before_drawing(name, tmp_path):
     with pytest.raises(

@@ -1,5 +1,6 @@
 """What a terminal, a log, a script and a shell get from the commands."""
 
+import io
 import json
 import os
 import shlex
@@ -260,3 +261,12 @@ def test_progress__nested_bars_leave_the_outer_one():
     assert b"line 0" in shown
     assert b"line 1" in shown
     assert lines[-2].startswith(b"outer: 100%")
+
+
+@pytest.mark.parametrize(("module", "shown"), [("ipykernel.iostream", True), ("io", False)])
+def test_progress_bar__shows_in_notebooks_but_not_in_logs(monkeypatch, module: str, shown: bool):
+    stream = type("Stream", (io.StringIO,), {"__module__": module})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_bar(2, "work", unit="step") as bar:
+        bar.update()
+    assert ("work" in stream.getvalue()) == shown
