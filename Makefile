@@ -1,15 +1,12 @@
 # make demo   record a small SYN run, analyse it exactly, draw its information plane
 # make test   lint, types, documentation, tests
 # make docs   build the documentation into site/
-# Both create .venv and install into it first.
+# All create .venv and install into it first.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Real MNIST for the tests that want it; they skip without.
-IBTOOLS_DATA ?= $(wildcard $(abspath ../shared/data))
-export IBTOOLS_DATA
 # How many processes run tests; each may need 2 GB.
 TEST_PROCESSES ?= 2
 
@@ -37,7 +34,7 @@ docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -q docs site
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo site build dist *.egg-info
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 def repeat_intervals(
     dataset: xr.Dataset,
     *,
-    method: IntervalMethod = "bca",
+    method: IntervalMethod = "t",
     level: float = 0.95,
     n_resamples: int = 9999,
     seed: int = 0,
@@ -43,8 +43,8 @@ def repeat_intervals(
         Results or what was derived from them, lazy or not: variables (repeat, ...), floating, NaN
         where there is no value. Where there is a coordinate `outcome` (repeat), repeats that failed
         do not count. Consumes `repeat`.
-    method : {"bca", "percentile", "t"}, optional
-        Bootstrap with bias correction and acceleration, plain bootstrap, or Student's interval.
+    method : {"t", "bca", "percentile"}, optional
+        Student's interval, bootstrap with bias correction and acceleration, or plain bootstrap.
     level : float, optional
         How often the interval is to hold the true mean.
     n_resamples : int, optional

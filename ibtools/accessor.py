@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class IbAccessor:
     """What ibtools does with a Dataset of a store or of results, as ``dataset.ib``.
 
-    Every method is the function of that name in `ibtools`, with the Dataset as its first argument:
-    it has the same options, returns the same, and raises the same errors. All but `plot`,
-    `dynamics` and `repeat_intervals` are lazy. Displayed, it describes the Dataset, and computes
-    nothing for that.
+    Every method but `layer` (`ibtools.decode.select_layer`) is the function of that name in
+    `ibtools`, with the Dataset as its first argument: it has the same options, returns the same,
+    and raises the same errors. All but `plot`, `dynamics` and `repeat_intervals` are lazy.
+    Displayed, it describes the Dataset, and computes nothing for that.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class IbAccessor:
     def repeat_intervals(
         self,
         *,
-        method: "IntervalMethod" = "bca",
+        method: "IntervalMethod" = "t",
         level: float = 0.95,
         n_resamples: int = 9999,
         seed: int = 0,

@@ -13,7 +13,8 @@
       UnknownNameError (also ValueError): a name that no table knows
       RecordingError: a training could not be recorded
 
-The command line prints an `IbtoolsError` or an `OSError` as one line and exits with code 1;
+The command line prints an `IbtoolsError` or an error of storage
+(`ibtools.storage.storage_errors`) as one line and exits with code 1;
 anything else keeps its traceback, because it is a bug.
 """
 

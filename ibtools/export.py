@@ -1,19 +1,19 @@
 """Results and accuracies as tidy CSV, one observation a row, for any other program."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
+from ibtools.snapshots import HISTORY
 from ibtools.storage import StorePath, local_folder
 from ibtools.store import open_store
 
-_HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-
 
 def export_results(
-    path: StorePath, folder: str | Path, *, estimators: tuple[str, ...] | None = None
+    path: StorePath, folder: str | Path, *, estimator: str | Sequence[str] | None = None
 ) -> tuple[Path, Path]:
     """Write ``information.csv`` and ``accuracy.csv``.
 
@@ -23,7 +23,7 @@ def export_results(
         A store that was analysed.
     folder : path
         Where to; created if it is not there. Files of these names are replaced.
-    estimators : tuple of str, optional
+    estimator : str or sequence of str, optional
         Names of results; all that the store has by default.
 
     Returns
@@ -45,7 +45,7 @@ def export_results(
 
     place = local_folder(folder)
     dataset = open_store(path)
-    names = result_names(path) if estimators is None else estimators
+    names = result_names(path) if estimator is None else _listed(estimator)
     if not names:
         raise StoreError(
             f"{path}: no results to export yet; compute them with: ibtools analyze {path}"
@@ -54,9 +54,13 @@ def export_results(
     place.mkdir(parents=True, exist_ok=True)
     files = place / "information.csv", place / "accuracy.csv"
     _write_rows(information, files[0])
-    history = dataset[list(_HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
+    history = dataset[list(HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
     history.to_dataframe().reset_index().to_csv(files[1], index=False)
     return files
+
+
+def _listed(estimator: str | Sequence[str]) -> Sequence[str]:
+    return [estimator] if isinstance(estimator, str) else estimator
 
 
 def _table(results: xr.Dataset, estimator: str) -> xr.Dataset:

@@ -17,7 +17,19 @@ LIBRARIES = (
 )
 """What decides about numbers."""
 
-FURTHER_LIBRARIES = ("scipy", "matplotlib", "click", "tqdm", "distributed", "fsspec", "s3fs")
+FURTHER_LIBRARIES = (
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "plotly",
+    "jinja2",
+    "click",
+    "tqdm",
+    "scikit-learn",
+    "distributed",
+    "fsspec",
+    "s3fs",
+)
 """What a report of a bug needs besides."""
 
 

@@ -16,9 +16,11 @@ FORMAT_VERSION = 1
 CUBE = ("repeat", "epoch", "layer", "sample", "unit")
 
 Keep = Literal["codes", "partition"]
-Inputs = Literal["population", "sample"]
 """What a store keeps of a snapshot: the cube of codes and float values, or only which samples share
 a state of each layer."""
+
+Inputs = Literal["population", "sample"]
+"""Whether the recorded inputs are all that there are, or a sample of them."""
 
 Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed"]
 """When a store has the variable: always, if it keeps the cube and any layer is quantised (or

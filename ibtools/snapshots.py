@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,3 +91,7 @@ class History:
     train_accuracy: float
     test_loss: float
     test_accuracy: float
+
+
+HISTORY = tuple(field.name for field in fields(History))
+"""The variables of the store that hold a `History`."""

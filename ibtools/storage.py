@@ -42,6 +42,23 @@ def local_folder(path: StorePath) -> Path:
     return Path(path)
 
 
+def local_file(path: StorePath) -> Path:
+    """Check that a file can be written to a place on this machine, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        If it is a URL, or its folder is not there.
+    """
+    file = local_folder(path)
+    if not file.parent.is_dir():
+        raise InputError(
+            f"{file.name} must be written into a folder that exists, but {file.parent} does not; "
+            "create it first"
+        )
+    return file
+
+
 def absolute(path: StorePath) -> str:
     """Return a path that means the same in another folder."""
     return os.path.abspath(path) if is_local(path) else os.fspath(path)

@@ -1,4 +1,4 @@
-"""From what was recorded to the exact symbols of a layer (design, "What exact means").
+"""From what was recorded to the exact symbols of a layer (docs/exact.md).
 
 The symbol of a sample is its row of unsigned integers; two samples are in the same state of the
 layer if their rows are equal. All functions are injective up to what provably cannot matter, and

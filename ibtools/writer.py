@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from ibtools.decode import dequantise
 from ibtools.errors import StoreError
 from ibtools.schema import Keep
-from ibtools.snapshots import LAYER_COLUMNS, History, LayerSpec, LayerValues, layer_specs
+from ibtools.snapshots import (
+    HISTORY,
+    LAYER_COLUMNS,
+    History,
+    LayerSpec,
+    LayerValues,
+    layer_specs,
+)
 from ibtools.store import RECORDED, get_array, read_array, writing
 from ibtools.symbols import exact_symbols, partition_rows
 
 _ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
 _RECOMPUTED = ("n_recomputed", "n_recomputed_differences")
-_HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,7 @@ class RepeatWriter:
         self._trained_epochs = read_array(group, "trained_epoch")
         self._n_samples = int(read_array(group, "label").shape[0])
         self._rows = {
-            name: self._read_row(name)
-            for name in (*_ROWS, *_HISTORY, *_RECOMPUTED)
-            if name in group
+            name: self._read_row(name) for name in (*_ROWS, *HISTORY, *_RECOMPUTED) if name in group
         }
         self._recorded = [name for name in RECORDED if name in group]
         self._keep: Keep = "partition" if "partition" in group else "codes"
@@ -134,7 +138,7 @@ class RepeatWriter:
     def add_history(self, trained_epoch: int, history: History) -> None:
         """Add loss and accuracy after one epoch of training; written with the next block."""
         position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
-        for name in _HISTORY:
+        for name in HISTORY:
             self._rows[name][position] = getattr(history, name)
 
     def set_recomputed(self, n_differences: int) -> None:
@@ -206,7 +210,7 @@ class RepeatWriter:
         self._set_recomputed(0, 0)
         with writing(self._group):
             self._write_row("complete")
-            for name in _HISTORY:
+            for name in HISTORY:
                 self._rows[name][:] = np.nan
                 self._write_row(name)
             _write(self._group, "seed", (self._row,), seed)

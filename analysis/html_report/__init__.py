@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ibtools.analysis.estimators import EstimatorLike
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.storage import StorePath, local_folder
+from ibtools.storage import StorePath, local_file
 
 __all__ = ["report"]
 
@@ -86,16 +86,11 @@ def _require_libraries() -> None:
 
 def _validate_output(output: str | Path) -> Path:
     """Check that a report can go there, before the store is read."""
-    place = local_folder(output)
+    place = local_file(output)
     if place.suffix.lower() not in SUFFIXES:
         raise UnknownNameError(
             f"the name of a report must end in {' or '.join(SUFFIXES)}, got {place.name!r}; "
             f"try {place.with_suffix('.html').name!r}"
-        )
-    if not place.parent.is_dir():
-        raise InputError(
-            f"a report must be written into a folder that exists, but {place.parent} does not; "
-            "create it first"
         )
     return place
 

@@ -129,7 +129,7 @@ def collect(
     return Contents(
         title=info.experiment,
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
-        notes=_describe_incomplete(info, path),
+        notes=_describe_incomplete(info),
         recording=recording_table(path, info, store.attrs),
         layers=layers_table(info),
         repeats=repeats_table(store),
@@ -181,7 +181,7 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     )
 
 
-def _describe_incomplete(info: StoreInfo, path: StorePath) -> tuple[str, ...]:
+def _describe_incomplete(info: StoreInfo) -> tuple[str, ...]:
     total = info.n_repeats * info.n_epochs
     notes = []
     if info.n_complete < total:

@@ -18,10 +18,10 @@ from ibtools.analysis.html_report.thinning import (
     MOST_EPOCHS,
     MOST_REPEAT_EPOCHS,
     MOST_REPEATS,
-    choose_epochs,
     choose_repeats,
     describe_thinning,
 )
+from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import Span, plane_limits, zoom_limits
 from ibtools.analysis.plots.reference import CEILINGS
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
@@ -129,7 +129,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     summary = _summarise(results)
     repeats = _choose_repeats(counted, summary)
     mean = summary.mean.assign(hollow=summary.saturated)
-    mean = mean.isel(epoch=choose_epochs(summary.epochs, MOST_EPOCHS))
+    mean = mean.isel(epoch=_thin(summary, MOST_EPOCHS))
     layers = _split_layers(mean, repeats)
     traces = [
         *(_repeats_trace(layer) for layer in layers),
@@ -168,9 +168,13 @@ def _select_counted(results: xr.Dataset) -> xr.Dataset:
 
 def _choose_repeats(counted: xr.Dataset, summary: RepeatSummary) -> xr.Dataset:
     """Select the trajectories of single repeats that are drawn, (repeat, epoch, layer)."""
-    chosen = summary.epochs[choose_epochs(summary.epochs, MOST_REPEAT_EPOCHS)]
+    chosen = summary.epochs[_thin(summary, MOST_REPEAT_EPOCHS)]
     rows = choose_repeats(counted.sizes["repeat"], MOST_REPEATS)
     return counted.isel(repeat=rows).sel(epoch=chosen)
+
+
+def _thin(summary: RepeatSummary, most: int) -> NDArray[np.int64]:
+    return EpochScale.of(summary.epochs).thin(summary.epochs, most)
 
 
 def _split_layers(mean: xr.Dataset, repeats: xr.Dataset) -> list[_Layer]:

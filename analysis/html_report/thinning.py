@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.plots.epoch_scale import EpochScale
-
 MOST_EPOCHS = 100
 """Steps of the slider."""
 
@@ -13,37 +11,6 @@ MOST_REPEATS = 20
 
 MOST_REPEAT_EPOCHS = 200
 """Points of a faint line."""
-
-
-def choose_epochs(epochs: NDArray[np.int64], most: int) -> NDArray[np.intp]:
-    """Choose epochs that are spread evenly on the scale that figures space epochs by.
-
-    Parameters
-    ----------
-    epochs : ndarray, (epoch,), int64
-        Ascending; at least one.
-    most : int
-        How many to choose at the most, 2 or more.
-
-    Returns
-    -------
-    ndarray, (chosen,), intp
-        Positions in `epochs`, ascending, the first and the last among them. All where there are no
-        more than `most`. Fewer than `most` where epochs are sparse on the scale.
-
-    Examples
-    --------
-    >>> epochs = np.arange(1, 8000, 5)
-    >>> epochs[choose_epochs(epochs, 6)].tolist()
-    [1, 6, 36, 221, 1326, 7996]
-    """
-    if epochs.size <= most:
-        return np.arange(epochs.size)
-    places = np.asarray(EpochScale.of(epochs).norm(epochs), np.float64)
-    wanted = np.linspace(places[0], places[-1], most)
-    after = np.searchsorted(places, wanted).clip(1, epochs.size - 1)
-    nearer_before = wanted - places[after - 1] <= places[after] - wanted
-    return np.unique(after - nearer_before)
 
 
 def choose_repeats(n_repeats: int, most: int) -> NDArray[np.intp]:

@@ -322,6 +322,8 @@ def _open(path: StorePath, kind: FigureKind, estimator: str | None) -> xr.Datase
 
 def _get_figure(figure: str, output: str | Path | None, options: Mapping[str, Any]) -> FigureKind:
     """Check what is asked for, before anything is opened or drawn."""
+    if figure == "animation":
+        raise InputError("an animation is a file of its own; use ibtools.animate_store")
     if figure not in FIGURES:
         raise unknown_name("figure", figure, FIGURES)
     _validate(figure, FIGURES[figure], output, options)

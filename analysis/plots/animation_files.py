@@ -11,6 +11,7 @@ from ibtools.analysis.plots.sheets import figure_format, sheets_applied
 from ibtools.analysis.results import open_results
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.progress import progress_bar
+from ibtools.storage import local_file
 from ibtools.store import StorePath, open_store
 
 DPI = 120
@@ -44,7 +45,7 @@ def save_animation(
     UnknownNameError
         If the suffix is another one.
     InputError
-        If the suffix is .mp4 and there is no ffmpeg.
+        If it is a URL, its folder is not there, or the suffix is .mp4 and there is no ffmpeg.
     OSError
         If the file cannot be written.
     """
@@ -77,9 +78,9 @@ def validate_animation(path: str | Path) -> Path:
     UnknownNameError
         If the suffix is not .gif or .mp4, in small or capital letters.
     InputError
-        If the suffix is .mp4 and there is no ffmpeg.
+        If it is a URL, its folder is not there, or the suffix is .mp4 and there is no ffmpeg.
     """
-    path = Path(path)
+    path = local_file(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UnknownNameError(

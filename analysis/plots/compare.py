@@ -27,7 +27,7 @@ DEFAULT_ESTIMATORS = (
 def compare(
     path: StorePath,
     *,
-    estimators: Sequence[EstimatorLike] = DEFAULT_ESTIMATORS,
+    estimator: EstimatorLike | Sequence[EstimatorLike] = DEFAULT_ESTIMATORS,
     output: str | Path | None = None,
     layers: Iterable[str] | None = None,
     format: Format | None = None,
@@ -41,7 +41,7 @@ def compare(
     path : path or URL
         An ibtools store. What is not analysed yet is analysed first, in one pass, and written into
         the store as `ibtools.analyze_store` does.
-    estimators : sequence of str or Estimator, optional
+    estimator : str, Estimator, or sequence of these, optional
         The columns. By default one of each kind.
     output : str or Path, optional
         The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
@@ -76,7 +76,7 @@ def compare(
     """
     if output is not None:
         validate_output(output)
-    chosen = get_estimators(estimators)
+    chosen = get_estimators(estimator)
     with figure_format(format or format_of(output), width=width):
         analyze_store(path, estimator=chosen, quiet=quiet)
         results = [open_results(path, estimator=one) for one in chosen]

@@ -20,6 +20,7 @@ from ibtools.analysis.plots.style import (
     draw_figure_legend,
     draw_legend_below,
     layer_styles,
+    share_y,
 )
 from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.analysis.stacking import select_estimator, split_estimators
@@ -174,9 +175,7 @@ def _draw_row(
     for ax, summary in there:
         draw_variable(ax, summary, variable, styles)
         ax.set_title(_meaning(summary, variable))
-    spans = [ax.get_ylim() for ax, _ in there]
-    for ax, _ in there:
-        ax.set_ylim(min(low for low, _ in spans), max(high for _, high in spans))
+    share_y([ax for ax, _ in there])
     for ax in set(axes) - {ax for ax, _ in there}:
         ax.set_axis_off()
 

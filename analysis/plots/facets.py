@@ -30,6 +30,7 @@ from ibtools.analysis.plots.style import (
     draw_figure_legend,
     draw_legend_below,
     layer_styles,
+    share_y,
 )
 from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
@@ -232,7 +233,7 @@ def accuracy_facets(
         for ax, (title, summary), level in zip(grid, summaries.items(), chance, strict=True):
             draw_accuracy(ax, summary, None, level)
             ax.set_title(f"{title}\n{summary.repeats}")
-        _share_y(grid)
+        share_y(grid)
         handles = accuracy_handles(grid[0])
         if axes is not None:
             draw_legend_below(grid[-1], handles)
@@ -352,13 +353,7 @@ def _draw_epochs(
 ) -> None:
     for ax, summary in zip(axes, summaries.values(), strict=True):
         draw_variable(ax, summary, variable, {name: styles[name] for name in summary.layers})
-    _share_y(axes)
-
-
-def _share_y(axes: Sequence[Axes]) -> None:
-    spans = [ax.get_ylim() for ax in axes]
-    for ax in axes:
-        ax.set_ylim(min(low for low, _ in spans), max(high for _, high in spans))
+    share_y(axes)
 
 
 def _share_limits(panels: Sequence[Panel]) -> bool:

@@ -19,6 +19,7 @@ from matplotlib.text import Text
 
 from ibtools.analysis.plots.sheets import Format, sheets_applied
 from ibtools.errors import InputError, UnknownNameError
+from ibtools.storage import local_file
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
     {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".pgf": {}}
@@ -59,9 +60,9 @@ def validate_output(path: str | Path) -> Path:
     UnknownNameError
         If the suffix is not .png, .svg, .pdf or .pgf, in small or capital letters.
     InputError
-        If the suffix is .pgf and there is no LaTeX.
+        If it is a URL, its folder is not there, or the suffix is .pgf and there is no LaTeX.
     """
-    path = Path(path)
+    path = local_file(path)
     if path.suffix.lower() not in SUFFIX_METADATA:
         known = ", ".join(SUFFIX_METADATA)
         raise UnknownNameError(

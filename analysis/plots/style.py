@@ -130,6 +130,13 @@ def create_axes(
     return list(grid[:n_panels])
 
 
+def share_y(axes: Sequence[Axes]) -> None:
+    """Give axes one scale that holds what each of them shows."""
+    spans = [ax.get_ylim() for ax in axes]
+    for ax in axes:
+        ax.set_ylim(min(low for low, _ in spans), max(high for _, high in spans))
+
+
 def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     """Put a legend under the x label, where it hides no data.
 

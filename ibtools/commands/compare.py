@@ -12,10 +12,12 @@ from ibtools.commands.interrupted import computed, exit_interrupted
 @click.command()
 @click.argument("store", shell_complete=paths)
 @click.option(
-    "--estimators",
+    "--estimator",
+    "estimators",
+    multiple=True,
     shell_complete=names(ESTIMATORS),
-    help="Names or full names, such as exact,binned-uniform-30-layer,kde-0.001,knn-3.  "
-    "[default: one of each kind]",
+    help="A column: exact, binned-uniform-30-layer, kde-0.001, knn-3, ...; may be given several "
+    "times.  [default: one of each kind]",
 )
 @click.option(
     "--output",
@@ -29,7 +31,7 @@ from ibtools.commands.interrupted import computed, exit_interrupted
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def compare(
     store: str,
-    estimators: str | None,
+    estimators: tuple[str, ...],
     output: str,
     layers: str | None,
     format: Literal["latex"] | None,
@@ -45,11 +47,11 @@ def compare(
     \b
     Examples:
       ibtools compare syn.zarr --output compare.png
-      ibtools compare syn.zarr --estimators exact,kde-0.001,kde-0.1 --output noise.png
+      ibtools compare syn.zarr --estimator exact --estimator kde-0.1 --output noise.png
     """
     chosen: dict[str, Any] = {"format": format, "width": width}
-    if estimators is not None:
-        chosen["estimators"] = estimators.split(",")
+    if estimators:
+        chosen["estimator"] = estimators
     drawn = layers.split(",") if layers else None
     try:
         ibtools.compare(store, output=output, layers=drawn, quiet=quiet, **chosen)

@@ -30,7 +30,7 @@ def export(store: str, output: str, estimators: tuple[str, ...], as_json: bool) 
     Example:
       ibtools export syn.zarr --output tables/
     """
-    files = ibtools.export_results(store, output, estimators=estimators or None)
+    files = ibtools.export_results(store, output, estimator=estimators or None)
     if as_json:
         print_json({"store": store, "files": files})
         return

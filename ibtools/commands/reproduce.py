@@ -53,8 +53,8 @@ def reproduce(
             experiment, output, dry_run=dry_run, quiet=quiet, tell=tell, **options
         )
     except KeyboardInterrupt:
-        done = len(steps) - 1
-        exit_interrupted(f"{done} steps are done, their files in {output}" if steps else None)
+        done = f"{len(steps) - 1} of the steps are done; what is on disk is in {output}"
+        exit_interrupted(done if steps else None)
     if as_json:
         print_json({"steps": steps, "figures": figures})
         return

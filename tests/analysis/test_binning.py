@@ -23,7 +23,7 @@ VALUES = hnp.arrays(
 
 
 def slow_uniform(value, low, high, n_bins):
-    """The formula of the design, one value at a time, in Python's floats."""
+    """The formula of docs/estimators.md, one value at a time, in Python's floats."""
     if low == high:
         return 0
     return max(0, min(math.floor((float(value) - low) / (high - low) * n_bins), n_bins - 1))

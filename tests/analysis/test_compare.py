@@ -98,7 +98,7 @@ def test_compare__analyses_what_is_missing_once(example_store: Path, tmp_path: P
     output = tmp_path / "compare.png"
     for done in (Exact, Kde):  # Exact before the first time, all before the second
         monkeypatch.setattr(done, "statistics", fail)
-        ibtools.compare(example_store, estimators=ESTIMATORS, output=output, quiet=True)
+        ibtools.compare(example_store, estimator=ESTIMATORS, output=output, quiet=True)
     assert output.stat().st_size > 20_000
     assert set(result_names(example_store)) == set(ESTIMATORS)
 
@@ -107,7 +107,7 @@ def test_compare__checks_before_it_computes(example_store: Path, tmp_path: Path)
     with pytest.raises(UnknownNameError, match=r"must end in one of \.png"):
         ibtools.compare(example_store, output=tmp_path / "compare.gif")
     with pytest.raises(UnknownNameError, match="unknown estimator 'kdee'"):
-        ibtools.compare(example_store, estimators=["exact", "kdee"])
+        ibtools.compare(example_store, estimator=["exact", "kdee"])
     assert result_names(example_store) == ()
     with pytest.raises(StoreError, match="nothing is there"):
         ibtools.compare(tmp_path / "none.zarr", quiet=True)
@@ -116,13 +116,13 @@ def test_compare__checks_before_it_computes(example_store: Path, tmp_path: Path)
 def test_cli__compare(example_store: Path, tmp_path: Path):
     output = tmp_path / "compare.svg"
     command = f"compare {example_store} --output {output} --quiet"
-    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimators exact,knn"))
+    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimator exact --estimator knn"))
     assert result.exit_code == 0, result.output
     assert f"{output}: comparison of estimators" in result.output
     assert output.stat().st_size > 5000
     result = CliRunner().invoke(cli, shlex.split(f"{command} --layers output"))
     assert result.exit_code == 0, result.output
-    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimators exakt"))
+    result = CliRunner().invoke(cli, shlex.split(f"{command} --estimator exakt"))
     assert result.exit_code == 1
     assert "did you mean 'exact'" in result.output
 

@@ -14,7 +14,7 @@ from ibtools.analysis.html_report import contents as contents_module
 from ibtools.analysis.html_report.contents import collect
 from ibtools.analysis.html_report.meaning import MEANINGS, describe_meaning
 from ibtools.analysis.html_report.plane_figure import plane_figure
-from ibtools.analysis.html_report.thinning import choose_epochs, choose_repeats
+from ibtools.analysis.html_report.thinning import choose_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store import consolidate
 from tests.analysis.results_example import ENTROPY_X, ENTROPY_Y, LAYERS, create_results
@@ -253,15 +253,6 @@ def test_describe_meaning__unknown_estimator_speaks_for_itself():
     results["mi_xt"].attrs["description"] = "what I measured"
     text = describe_meaning(results.assign_coords(bits=("layer", [8] * 6)))
     assert text.startswith("I(my X;T): what I measured; I(T;Y): ")
-
-
-def test_choose_epochs__keeps_ends_and_order():
-    for epochs in (np.arange(1, 8000, 5), np.arange(-300, 3000), np.arange(25), np.arange(200)):
-        chosen = epochs[choose_epochs(epochs.astype(np.int64), 100)]
-        assert chosen.size <= 100
-        assert (chosen[0], chosen[-1]) == (epochs[0], epochs[-1])
-        assert (np.diff(chosen) > 0).all()
-    assert choose_epochs(np.arange(100), 100).tolist() == list(range(100))
 
 
 def test_choose_repeats__spread_evenly():

@@ -456,9 +456,16 @@ def test_plot_store__settings_are_checked_before_opening():
         plot_store("nowhere.zarr", "scatter", estimator="exact")
 
 
-def test_save_figure__missing_folder_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
+def test_save_figure__missing_folder(tmp_path):
+    with pytest.raises(InputError, match="a folder that exists, but .*missing does not; create"):
         save_figure(Figure(), tmp_path / "missing" / "figure.png")
+
+
+@pytest.mark.parametrize("name", ["missing/figure.png", "s3://bucket/figure.png"])
+def test_plot_store__refuses_the_place_before_opening_the_store(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        plot_store("no-store.zarr", "information-plane", output=name)
 
 
 @pytest.mark.parametrize("draw", [FIGURES[name].draw for name in OF_RESULTS], ids=OF_RESULTS)

@@ -273,7 +273,7 @@ def test_build_model__full_scheme_refuses_weights_that_it_leaves_out():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("IBTOOLS_DATA" not in os.environ, reason="IBTOOLS_DATA names no folder")
+@pytest.mark.skipif(not os.environ.get("IBTOOLS_DATA"), reason="IBTOOLS_DATA names no folder")
 def test_train__real_mnist():
     """Bottleneck-2 learns within two epochs, and its layers are certified for all images."""
     folder = next(Path(os.environ["IBTOOLS_DATA"]).rglob("train-images-idx3-ubyte.gz")).parent
