@@ -457,7 +457,7 @@ def test_plot_store__settings_are_checked_before_opening():
 
 
 def test_save_figure__missing_folder(tmp_path):
-    with pytest.raises(InputError, match="a folder that exists, but .*missing does not; create"):
+    with pytest.raises(InputError, match=r"a folder that exists, but .*missing does not; create"):
         save_figure(Figure(), tmp_path / "missing" / "figure.png")
 
 
