@@ -29,6 +29,9 @@ PRINTED = (
 )
 """What `ibtools summary` prints; the Dataset has all of `dynamics`."""
 
+FEWEST_REPEATS = 3
+"""An interval of fewer repeats is wider than any information that there is."""
+
 CEILING = "  log2 N: the ceiling"
 """What is said of a layer whose peak is that of every repeat as high as it can be."""
 
@@ -194,6 +197,11 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
         f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
         f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
     )
+    if summarised[PRINTED[0]].sel(statistic="n_repeats").max() < FEWEST_REPEATS:
+        head += (
+            f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
+            "of what is possible"
+        )
     width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
     titles = (
         f"{'':{width}}{'mean':>10}{'low':>10}{'high':>10}{'repeats':>9}{'rank corr.':>12}{'p':>8}"

@@ -1,6 +1,6 @@
 """The paper's experiments from one table: record, analyse and draw one into a folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -190,6 +190,8 @@ def reproduce(
             steps.append(_analyze_step(run, place, reproduction.estimators, quiet))
     figures = _figure_steps(reproduction, place)
     steps += [step for step, _ in figures]
+    if not dry_run:
+        _load_data(reproduction, scale, changes, data_folder)
     with progress_bar(len(steps), name, unit="step", quiet=quiet or dry_run) as progress:
         for step in steps:
             tell(step.says)
@@ -197,6 +199,20 @@ def reproduce(
                 step.does()
             progress.update()
     return [path for _, path in figures]
+
+
+def _load_data(
+    reproduction: Reproduction,
+    scale: Scale,
+    changes: Mapping[str, Any],
+    data_folder: str | Path | None,
+) -> None:
+    """Plan all recordings, so that what can't be had is missed before the first of them."""
+    from ibtools.recorders.record import plan
+
+    for run in reproduction.runs:
+        settings = settings_of(run, scale) | {**changes}
+        plan(run.experiment, data_folder=data_folder, **settings)
 
 
 def settings_of(run: Run, scale: Scale) -> dict[str, Any]:

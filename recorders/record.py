@@ -201,6 +201,11 @@ def _open_or_create(
     _validate_same(found, json.loads(spec.configuration_json()), output)
     checksums = {"data": group.attrs.get("data_checksum")}, {"data": recording.data.checksum}
     _validate_same(*checksums, output)
+    _validate_same(
+        {"layers": read_array(group, "layer").tolist()},
+        {"layers": [layer.name for layer in spec.layers]},
+        output,
+    )
     return group
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.cli import cli
-from ibtools.errors import StoreError, UnknownNameError
+from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.reproduction import REPRODUCTIONS, Run, reproduce, settings_of
 
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}
@@ -70,6 +70,12 @@ def test_settings_of__paper_scale_is_the_papers():
     assert settings_of(Run("x", "SYN-Tanh"), "paper") == {"schedule": "paper"}
     prefit = REPRODUCTIONS["prefit"].runs[0]
     assert settings_of(prefit, "paper") == {"schedule": "paper", "prefit": 1000, "repeats": 20}
+
+
+def test_reproduce__misses_data_before_anything_is_recorded(tmp_path: Path):
+    with pytest.raises(InputError, match="MNIST"):
+        reproduce("quantize", tmp_path / "out", **SMALL, data_folder=tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_reproduce__unknown_names(tmp_path: Path):

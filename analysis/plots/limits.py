@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.repeats import RepeatSummary
+from ibtools.analysis.repeats import CHANCE, RepeatSummary
 from ibtools.errors import InputError
 
 Span = tuple[float, float]
@@ -96,7 +96,7 @@ def plane_limits(
         What is drawn; at least one.
     limits : Limits or "paper" or None
         Given limits are taken as they are. "paper" are the paper's of the first experiment, widened
-        where points lie outside; None is what holds the points and the ceilings.
+        where points or chance levels lie outside; None is what holds these and the ceilings.
 
     Returns
     -------
@@ -106,14 +106,22 @@ def plane_limits(
         return _validate_limits(limits)
     summaries = list(summaries)
     x, y = (np.concatenate(values) for values in zip(*map(plane_points, summaries), strict=True))
+    lowest = min(map(_lowest_chance_level, summaries))
     attributes = summaries[0].mean.attrs
     known = paper_limits(str(attributes.get("experiment", ""))) if limits else None
     if known is not None:
-        return _widen(known.plane[0], x), _widen(known.plane[1], y)
-    return (
-        _surround(np.append(x, attributes["entropy_x"])),
-        _surround(np.append(y, attributes["entropy_y"])),
-    )
+        x_span, y_span = _widen(known.plane[0], x), _widen(known.plane[1], y)
+    else:
+        x_span = _surround(np.append(x, attributes["entropy_x"]))
+        y_span = _surround(np.append(y, attributes["entropy_y"]))
+    return x_span, (min(y_span[0], lowest), y_span[1])
+
+
+def _lowest_chance_level(summary: RepeatSummary) -> float:
+    """Return the lowest chance level that a plane draws, in bits; infinite if it draws none."""
+    if CHANCE not in summary.mean:
+        return np.inf
+    return float(summary.mean[CHANCE].min().fillna(np.inf))
 
 
 def zoom_limits(summary: RepeatSummary, zoom: Limits | Literal["auto"] | None) -> Limits | None:

@@ -40,7 +40,11 @@ def create_checked(
     The seed of every random operation inside the model, such as dropout, is drawn when it is built.
     How far each has got is not part of what is saved, so that a training with dropout is repeated
     to the last bit, but not when it is interrupted and resumed.
+
+    Keras numbers layers without a name on and on in a process. Counting begins anew before each
+    call, so that they have the same names every time the model is built.
     """
+    tf_keras.backend.reset_uids()
     model = function()
     _validate_kind(model, name)
     _validate_layers(model, name)

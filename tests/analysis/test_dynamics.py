@@ -273,6 +273,13 @@ def test_format_summary__table(analysed: Path):
     assert max(map(len, lines)) <= 100
 
 
+def test_format_summary__few_repeats_say_little(analysed: Path):
+    assert "fewer than" not in format_summary(ibtools.summary(analysed), "s.zarr")
+    found = ibtools.summary(analysed)
+    few = found.where(found.statistic != "n_repeats", 2)
+    assert "fewer than 3 repeats" in format_summary(few, "s.zarr")
+
+
 def test_cli_summary__prints(analysed: Path):
     def run(command: str) -> str:
         result = CliRunner().invoke(cli, shlex.split(command))

@@ -68,6 +68,13 @@ def test_plane_limits__paper_holds_unless_points_lie_outside():
     assert x0 < float(results["mi_xt"].min())
 
 
+def test_plane_limits__hold_the_chance_level():
+    results = create_results().assign_attrs(experiment="own")
+    results["mi_ty_null"] = results.mi_ty * 0 - 0.5
+    (_, _), (low, _) = plane_limits([summarise_repeats(results)], None)
+    assert low == -0.5
+
+
 @pytest.mark.parametrize("limits", [None, "paper"])
 def test_plane_limits__of_other_data_hold_points_and_ceilings(limits):
     summary = summarise_repeats(named("arrays") * 1.0)

@@ -392,3 +392,21 @@ def test_count_differences__grids_that_differ():
     first, moved = LayerValues(codes, 0.5, 1), LayerValues(codes, 0.5, 2)
     values = LayerValues(codes.astype(np.float32))
     assert count_differences({"a": first, "b": values}, {"a": moved, "b": values}) == 6
+
+
+@pytest.mark.parametrize("bits", [4, 32])
+def test_record__layers_without_names(tmp_path: Path, bits: int):
+    """Keras would number them on with every model that is built."""
+    options = {"network": "tests.recorders.user_models:unnamed", "data": "SYN", "bits": bits}
+    short = {"epochs": 1, "repeats": 2, "schedule": "every:1", "quiet": True, "engine": "fit"}
+    ibtools.record("custom", tmp_path / "s.zarr", **options, **short)
+    dataset = ibtools.open_store(tmp_path / "s.zarr")
+    assert dataset.layer.values.tolist() == ["dense", "dense_1"]
+    assert dataset.complete.all()
+
+
+def test_record__resume_with_other_layers_says_so(tmp_path: Path):
+    record_fake(tmp_path / "s.zarr")
+    open_group(tmp_path / "s.zarr", "r+")["layer"][0] = "first"
+    with pytest.raises(StoreError, match=r"layers is .*first.* in the store, .*hidden_1"):
+        record_fake(tmp_path / "s.zarr", resume=True)

@@ -12,6 +12,13 @@ def small():
     )
 
 
+def unnamed():
+    """Layers that Keras gives names, others every time."""
+    from tf_keras import Input, Sequential, layers
+
+    return Sequential([Input((12,)), layers.Dense(3, "relu"), layers.Dense(2, "softmax")])
+
+
 def with_dropout():
     from tf_keras import Input, Sequential, layers
 
