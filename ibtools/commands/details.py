@@ -52,7 +52,8 @@ def details(
       splits       the ordinary results over all, training and test samples, each by itself
       units        H and I(;Y) of every single unit
 
-    What was computed before is skipped; an interrupted run goes on where it stopped.
+    What was computed before is skipped; an interrupted run goes on where it stopped. In Python,
+    ibtools.open_details("syn.zarr", "classes") opens what was computed.
 
     \b
     Examples:
