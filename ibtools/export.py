@@ -45,7 +45,8 @@ def export_results(
 
     place = local_folder(folder)
     dataset = open_store(path)
-    names = result_names(path) if estimator is None else _listed(estimator)
+    names = [estimator] if isinstance(estimator, str) else estimator
+    names = result_names(path) if names is None else names
     if not names:
         raise StoreError(
             f"{path}: no results to export yet; compute them with: ibtools analyze {path}"
@@ -57,10 +58,6 @@ def export_results(
     history = dataset[list(HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
     history.to_dataframe().reset_index().to_csv(files[1], index=False)
     return files
-
-
-def _listed(estimator: str | Sequence[str]) -> Sequence[str]:
-    return [estimator] if isinstance(estimator, str) else estimator
 
 
 def _table(results: xr.Dataset, estimator: str) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """A store at a glance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -117,6 +118,15 @@ def store_info(path: StorePath) -> StoreInfo:
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
+
+
+def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Say what the layers are: names of columns, and a row for each layer."""
+    rows = tuple(
+        (layer.name, str(layer.n_units), layer.activation_function, str(layer.bits))
+        for layer in layers
+    )
+    return ("layer", "units", "function", "bits"), rows
 
 
 def format_info(info: StoreInfo, path: StorePath) -> str:

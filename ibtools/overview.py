@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
-from ibtools.info import row_bytes
+from ibtools.info import layer_table, row_bytes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.store import RECORDED
 
@@ -74,7 +74,7 @@ def _describe_store(dataset: xr.Dataset) -> Overview:
         "complete": _complete(dataset),
         "cube": _cube(dataset, layers),
     }
-    names, table = _layer_table(layers)
+    names, table = layer_table(layers)
     return Overview("ibtools store", _said(rows), names, table)
 
 
@@ -184,16 +184,6 @@ def _cube(dataset: xr.Dataset, layers: Sequence[LayerSpec]) -> str:
     return f"{n_bytes / 1e6:.1f} MB of {kept}, without padding"
 
 
-def _layer_table(
-    layers: Sequence[LayerSpec],
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = tuple(
-        (layer.name, str(layer.n_units), layer.activation_function, str(layer.bits))
-        for layer in layers
-    )
-    return (("layer", "units", "function", "bits"), rows) if rows else ((), ())
-
-
 def _label(dataset: xr.Dataset, name: str) -> str:
     """Return what an attribute says, or the coordinate of a selected estimator."""
     if name in dataset.coords and not dataset[name].dims:
@@ -238,7 +228,7 @@ def _computed(dataset: xr.Dataset) -> str:
 
 def _result_table(dataset: xr.Dataset) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Tell the layers, and means over repeats at the last epoch of what is in memory."""
-    names, table = _layer_table(_layers(dataset))
+    names, table = layer_table(_layers(dataset))
     final = _final_means(dataset) if table else None
     if final is None:
         return names, table

@@ -183,15 +183,15 @@ def reproduce(
     place = local_folder(folder)
     common = {"jobs": jobs, "quiet": quiet, "data_folder": data_folder}
     steps: list[Step] = []
-    for run in reproduction.runs:
-        settings = settings_of(run, scale) | changes
+    settings_by_run = {run: settings_of(run, scale) | changes for run in reproduction.runs}
+    for run, settings in settings_by_run.items():
         steps.append(_record_step(run, place, settings, common))
         if reproduction.estimators:
             steps.append(_analyze_step(run, place, reproduction.estimators, quiet))
     figures = _figure_steps(reproduction, place)
     steps += [step for step, _ in figures]
     if not dry_run:
-        _load_data(reproduction, scale, changes, data_folder)
+        _validate_runs(settings_by_run, data_folder)
     with progress_bar(len(steps), name, unit="step", quiet=quiet or dry_run) as progress:
         for step in steps:
             tell(step.says)
@@ -201,17 +201,13 @@ def reproduce(
     return [path for _, path in figures]
 
 
-def _load_data(
-    reproduction: Reproduction,
-    scale: Scale,
-    changes: Mapping[str, Any],
-    data_folder: str | Path | None,
+def _validate_runs(
+    settings_by_run: Mapping[Run, dict[str, Any]], data_folder: str | Path | None
 ) -> None:
     """Plan all recordings, so that what can't be had is missed before the first of them."""
     from ibtools.recorders.record import plan
 
-    for run in reproduction.runs:
-        settings = settings_of(run, scale) | {**changes}
+    for run, settings in settings_by_run.items():
         plan(run.experiment, data_folder=data_folder, **settings)
 
 

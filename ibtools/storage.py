@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ibtools.errors import InputError, StoreError
+from ibtools.errors import InputError, StoreError, UnknownNameError
 
 StorePath = str | os.PathLike[str]
 """A local path, or any URL that fsspec understands, such as ``s3://bucket/run.zarr``."""
@@ -42,15 +42,32 @@ def local_folder(path: StorePath) -> Path:
     return Path(path)
 
 
-def local_file(path: StorePath) -> Path:
+def local_file(path: StorePath, what: str, suffixes: Sequence[str]) -> Path:
     """Check that a file can be written to a place on this machine, before anything is computed.
+
+    Parameters
+    ----------
+    path : path
+        The file to be written.
+    what : str
+        What it is, such as "a figure", for the error.
+    suffixes : sequence of str
+        Those that its name may end in, in small letters; it may have capital ones. The first is
+        suggested.
 
     Raises
     ------
+    UnknownNameError
+        If the suffix is another one.
     InputError
         If it is a URL, or its folder is not there.
     """
     file = local_folder(path)
+    if file.suffix.lower() not in suffixes:
+        raise UnknownNameError(
+            f"the name of {what} must end in one of {', '.join(suffixes)}, which sets its format; "
+            f"got {file.name!r}; try {file.with_suffix(suffixes[0]).name!r}"
+        )
     if not file.parent.is_dir():
         raise InputError(
             f"{file.name} must be written into a folder that exists, but {file.parent} does not; "

@@ -197,15 +197,15 @@ def _open_or_create(
     if not resume:
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
-    found = json.loads(str(group.attrs["configuration"]))
-    _validate_same(found, json.loads(spec.configuration_json()), output)
-    checksums = {"data": group.attrs.get("data_checksum")}, {"data": recording.data.checksum}
-    _validate_same(*checksums, output)
-    _validate_same(
-        {"layers": read_array(group, "layer").tolist()},
-        {"layers": [layer.name for layer in spec.layers]},
-        output,
-    )
+    found = json.loads(str(group.attrs["configuration"])) | {
+        "data": group.attrs.get("data_checksum"),
+        "layers": read_array(group, "layer").tolist(),
+    }
+    wanted = json.loads(spec.configuration_json()) | {
+        "data": recording.data.checksum,
+        "layers": [layer.name for layer in spec.layers],
+    }
+    _validate_same(found, wanted, output)
     return group
 
 

@@ -175,12 +175,17 @@ def get_estimators(estimator: EstimatorLike | Sequence[EstimatorLike]) -> tuple[
     InputError
         If there is none, or an option is out of range.
     """
-    if isinstance(estimator, str) or not isinstance(estimator, Sequence):
-        estimator = (estimator,)
-    chosen = [get_estimator(one) for one in estimator]
+    chosen = [get_estimator(one) for one in listed(estimator)]
     if not chosen:
         raise InputError("at least one estimator is needed, found none")
     return tuple({one.specification: one for one in chosen}.values())
+
+
+def listed(estimator: EstimatorLike | Sequence[EstimatorLike]) -> Sequence[EstimatorLike]:
+    """Return one estimator, or several, as several."""
+    if isinstance(estimator, str) or not isinstance(estimator, Sequence):
+        return (estimator,)
+    return estimator
 
 
 def create_estimators(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ibtools.analysis.estimators import EstimatorLike
-from ibtools.errors import InputError, UnknownNameError
+from ibtools.errors import InputError
 from ibtools.storage import StorePath, local_file
 
 __all__ = ["report"]
@@ -66,7 +66,7 @@ def report(
     ibtools.summary : The dynamics alone.
     """
     _require_libraries()
-    place = _validate_output(output)
+    place = local_file(output, "a report", SUFFIXES)
     from ibtools.analysis.html_report.contents import collect
     from ibtools.analysis.html_report.page import render
 
@@ -82,17 +82,6 @@ def _require_libraries() -> None:
             f"a report is made with Plotly and Jinja, but {' and '.join(missing)} is not "
             "installed; install it with: pip install 'ibtools-nn[report]'"
         )
-
-
-def _validate_output(output: str | Path) -> Path:
-    """Check that a report can go there, before the store is read."""
-    place = local_file(output)
-    if place.suffix.lower() not in SUFFIXES:
-        raise UnknownNameError(
-            f"the name of a report must end in {' or '.join(SUFFIXES)}, got {place.name!r}; "
-            f"try {place.with_suffix('.html').name!r}"
-        )
-    return place
 
 
 def _replace(place: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from ibtools.analysis.check import check
-from ibtools.analysis.estimators import EstimatorLike
+from ibtools.analysis.estimators import EstimatorLike, listed
 from ibtools.analysis.html_report.meaning import describe_meaning
 from ibtools.analysis.html_report.plane_figure import plane_figure
 from ibtools.analysis.html_report.static_figures import (
@@ -147,14 +147,8 @@ def _open_all(
     estimator: EstimatorLike | Sequence[EstimatorLike] | None,
 ) -> list[xr.Dataset]:
     """Open the results that are asked for, each once, after checking that there are any."""
-    chosen: Sequence[EstimatorLike]
-    if estimator is None:
-        chosen = _exact_first(info.results)
-    elif isinstance(estimator, str) or not isinstance(estimator, Sequence):
-        chosen = [estimator]
-    elif estimator:
-        chosen = estimator
-    else:
+    chosen = _exact_first(info.results) if estimator is None else listed(estimator)
+    if estimator is not None and not chosen:
         raise InputError("a report needs at least one estimator, none was named; name one")
     opened = [open_results(path, estimator=one) for one in chosen]
     by_name = {str(one.attrs["estimator"]): one for one in opened}

@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from ibtools.analysis.estimators.population import MARK
+from ibtools.snapshots import FLOAT_BITS
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -69,7 +70,7 @@ def describe_meaning(results: xr.Dataset) -> str:
     specification = str(results.attrs["estimator"])
     name = specification.partition("-")[0]
     sentences = [MEANINGS.get(name, "") or _describe_variables(results)]
-    if name == "exact" and bool((results["bits"] == 32).any()):
+    if name == "exact" and bool((results["bits"] == FLOAT_BITS).any()):
         sentences.append(FLOAT_STATES)
     if MARK in specification:
         sentences.append(POPULATION)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.check import Check, CheckReport
 from ibtools.analysis.check.report import group_by_words
 from ibtools.analysis.summary import PRINTED
-from ibtools.info import StoreInfo, describe_info
+from ibtools.info import StoreInfo, describe_info, layer_table
 from ibtools.provenance import provenance
 from ibtools.storage import StorePath
 
@@ -98,11 +98,7 @@ def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, A
 
 def layers_table(info: StoreInfo) -> Table:
     """List the layers of the network."""
-    rows = tuple(
-        (layer.name, str(layer.n_units), layer.activation_function, str(layer.bits))
-        for layer in info.layers
-    )
-    return Table("The recorded layers", ("layer", "units", "function", "bits"), rows)
+    return Table("The recorded layers", *layer_table(info.layers))
 
 
 def repeats_table(store: xr.Dataset) -> Table:

@@ -156,8 +156,7 @@ def plot(
         If the file cannot be written.
     """
     kind = _get_figure(figure, output, options)
-    with figure_format(format or format_of(output), width=width):
-        return _finish(kind.draw(dataset, **options), output)
+    return _draw(kind.draw, dataset, options, output, format, width)
 
 
 def plot_planes(
@@ -191,16 +190,24 @@ def plot_planes(
     """
     if output is not None:
         validate_output(output)
+    return _draw(information_planes, results_by_title, options, output, format, width)
+
+
+def _draw(
+    draw: Callable[..., Axes | tuple[Axes, ...]],
+    data: xr.Dataset | Mapping[str, xr.Dataset],
+    options: Mapping[str, Any],
+    output: str | Path | None,
+    format: Format | None,
+    width: float | None,
+) -> Figure:
+    """Return the figure that is drawn, after writing it if a file is given."""
     with figure_format(format or format_of(output), width=width):
-        return _finish(information_planes(results_by_title, **options), output)
-
-
-def _finish(drawn: Axes | tuple[Axes, ...], output: str | Path | None) -> Figure:
-    """Return the figure that was drawn, after writing it if a file is given."""
-    first = drawn if isinstance(drawn, Axes) else drawn[0]
-    figure = cast(Figure, first.figure)  # its own, so not a part of another
-    if output is not None:
-        save_figure(figure, output)
+        drawn = draw(data, **options)
+        first = drawn if isinstance(drawn, Axes) else drawn[0]
+        figure = cast(Figure, first.figure)  # its own, so not a part of another
+        if output is not None:
+            save_figure(figure, output)
     return figure
 
 
@@ -253,7 +260,7 @@ def plot_store(
     kind = _get_figure(figure, output, options)
     _validate_estimator(figure, kind, estimator)
     dataset = _open(path, kind, estimator)
-    return plot(dataset, figure, output=output, format=format, width=width, **options)
+    return _draw(kind.draw, dataset, options, output, format, width)
 
 
 def plot_stores(
@@ -301,9 +308,8 @@ def plot_stores(
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
-    with figure_format(format or format_of(output), width=width):
-        by_title = dict(zip(titles, datasets, strict=True))
-        return _finish(kind.draw(by_title, **options), output)
+    by_title = dict(zip(titles, datasets, strict=True))
+    return _draw(kind.draw, by_title, options, output, format, width)
 
 
 def _validate_estimator(figure: str, kind: FigureKind, estimator: str | None) -> None:

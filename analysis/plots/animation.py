@@ -14,18 +14,9 @@ from numpy.typing import NDArray
 from ibtools.analysis.accuracy import accuracies, majority_share
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.limits import Limits, plane_limits
-from ibtools.analysis.plots.panels import TITLE_PAD
-from ibtools.analysis.plots.reference import (
-    CEILINGS,
-    CHANCE_LINE,
-    HOLLOW_COLOR,
-    ceiling_handle,
-    chance_handle,
-    draw_ceiling,
-    hollow_handle,
-)
+from ibtools.analysis.plots.panels import TITLE_PAD, draw_frame
+from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, reference_handles
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_figure, draw_legend_below, layer_styles
 from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
@@ -233,18 +224,11 @@ def _draw_still(
     ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerStyle], limits: Limits
 ) -> None:
     """Draw what does not move: axes, ceilings, legend."""
-    ax.set_xlim(limits[0])
-    ax.set_ylim(limits[1])
-    for direction, symbol in CEILINGS.items():
-        draw_ceiling(ax, direction, summary.mean.attrs[f"entropy_{direction}"], symbol)
-    ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
-    set_y_label(ax, variable_label(summary.mean["mi_ty"]))
+    draw_frame(ax, summary, limits)
     ax.set_title(summary.caption, loc="left", pad=TITLE_PAD)
     look: dict[str, Any] = {"markersize": 5, "linewidth": 1.2}
     handles = [
         Line2D([], [], color=one.color, marker=one.marker, label=name, **look)
         for name, one in styles.items()
     ]
-    handles += [chance_handle()] * (CHANCE in summary.mean)
-    hollow = [hollow_handle()] * bool(summary.saturated.any())
-    draw_legend_below(ax, [*handles, ceiling_handle(), *hollow])
+    draw_legend_below(ax, [*handles, *reference_handles([summary])])

@@ -1,6 +1,5 @@
 """Animations as GIF or MP4 files, by suffix."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, FuncAnimatio
 from ibtools.analysis.plots.animation import FRAMES_PER_SECOND, animate_information_plane
 from ibtools.analysis.plots.sheets import figure_format, sheets_applied
 from ibtools.analysis.results import open_results
-from ibtools.errors import InputError, UnknownNameError
+from ibtools.errors import InputError
 from ibtools.progress import progress_bar
 from ibtools.storage import local_file
 from ibtools.store import StorePath, open_store
@@ -80,14 +79,8 @@ def validate_animation(path: str | Path) -> Path:
     InputError
         If it is a URL, its folder is not there, or the suffix is .mp4 and there is no ffmpeg.
     """
-    path = local_file(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnknownNameError(
-            f"the name of an animation must end in one of {', '.join(SUFFIXES)}, which sets its "
-            f"format; got {path.name!r}; try {path.with_suffix('.gif').name!r}"
-        )
-    if suffix == ".mp4" and not FFMpegWriter.isAvailable():
+    path = local_file(path, "an animation", SUFFIXES)
+    if path.suffix.lower() == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError(
             "MP4 needs the program ffmpeg, which is not found; install it, or write "
             f"{path.with_suffix('.gif').name!r}, which needs nothing"
@@ -139,21 +132,10 @@ def animate_store(
         raise InputError(
             f"an animation has no option {', '.join(unknown)}; it takes: {', '.join(OPTIONS)}"
         )
-    with figure_format(width=width):
-        return _animate(path, output, estimator, fps, quiet, options)
-
-
-def _animate(
-    path: StorePath,
-    output: str | Path,
-    estimator: str | None,
-    fps: int,
-    quiet: bool,
-    options: Mapping[str, Any],
-) -> FuncAnimation:
     results = open_results(path, estimator=estimator or "exact")
-    film = animate_information_plane(results, open_store(path), fps=fps, **options)
-    save_animation(film, output, fps=fps, quiet=quiet)
+    with figure_format(width=width):
+        film = animate_information_plane(results, open_store(path), fps=fps, **options)
+        save_animation(film, output, fps=fps, quiet=quiet)
     return film
 
 

@@ -16,16 +16,13 @@ from ibtools.analysis.plots.reference import (
     CEILINGS,
     CHANCE_LINE,
     HOLLOW_COLOR,
-    bounds_handle,
-    ceiling_handle,
-    chance_handle,
     draw_ceiling,
-    hollow_handle,
+    reference_handles,
 )
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
 from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
@@ -129,7 +126,7 @@ def label_information_epochs(results: xr.Dataset) -> Axes:
         (ax,) = create_axes(size=HALF_SIZE)
         draw_variable(ax, summary, "mi_ty", styles)
         ax.set_title(summary.caption)
-        draw_legend_below(ax, _legend_handles(ax, summary, styles, None))
+        draw_legend_below(ax, _legend_handles(ax, summary, styles))
     return ax
 
 
@@ -147,16 +144,13 @@ def _draw_pair(
 
 
 def _legend_handles(
-    ax: Axes, summary: RepeatSummary, styles: dict[str, LayerStyle], middle: xr.Dataset | None
+    ax: Axes,
+    summary: RepeatSummary,
+    styles: dict[str, LayerStyle],
+    middle: xr.Dataset | None = None,
 ) -> list[Line2D]:
     handles = [line for line in ax.lines if line.get_label() in styles]
-    if CHANCE in summary.mean:
-        handles.append(chance_handle())
-    if any(name in summary.mean for name in BOUNDS):
-        handles.append(bounds_handle())
-    handles.append(ceiling_handle())
-    if bool(summary.saturated.any()):
-        handles.append(hollow_handle())
+    handles += reference_handles([summary], bounds=True)
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
@@ -171,10 +165,7 @@ def epoch_handles(
         Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
         for name, style in styles.items()
     ]
-    handles += [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
-    handles += [bounds_handle()] * any("mi_ty_lower" in summary.mean for summary in summaries)
-    hollow = any(bool(summary.saturated.any()) for summary in summaries)
-    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]
+    return [*handles, *reference_handles(summaries, bounds=True)]
 
 
 def _height(ax: Axes) -> float:

@@ -9,30 +9,28 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ibtools.analysis.accuracy import accuracies, majority_share
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import Limits
-from ibtools.analysis.plots.panels import (
-    Panel,
-    draw_colorbar,
-    draw_panel,
-    legend_handles,
-    panels_layers,
-    panels_scale,
+from ibtools.analysis.plots.panels import Panel, legend_handles
+from ibtools.analysis.plots.planes import (
+    create_panels,
+    draw_panels,
+    drawn_layers,
+    summarise_by_title,
 )
-from ibtools.analysis.plots.planes import create_panels, drawn_layers
 from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import (
     LayerStyle,
     create_axes,
     draw_figure_legend,
     draw_legend_below,
-    layer_styles,
     share_y,
 )
-from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import RepeatSummary
 from ibtools.errors import InputError
 
 FACET_WIDTH, FACET_HEIGHT = 3.0, 2.6
@@ -119,19 +117,13 @@ def information_facets(
         information_facets(results, row="activation", col="n_bits")
     """
     facets = arrange_facets(results, row, col, ncols)
-    summaries, styles = _summarise(facets, layers)
+    summaries, styles = summarise_by_title(facets.by_title, layers)
     panels = create_panels(summaries, limits)
     with drawing_style(axes):
         grid = _grid(facets, axes)
-        scale = panels_scale(panels)
-        points = [draw_panel(ax, one, styles, scale) for ax, one in zip(grid, panels, strict=True)]
-        last = int(np.argmax([panel.summary.epochs.max() for panel in panels]))
-        draw_colorbar(points[last], grid, scale)
-        handles = legend_handles(drawn_layers(panels, styles), styles, panels)
-        if axes is not None:
-            draw_legend_below(grid[-1], handles)
-        else:
-            draw_figure_legend(cast(Figure, grid[0].figure), handles)
+        draw_panels(panels, grid, styles)
+        _draw_legend(grid, legend_handles(drawn_layers(panels, styles), styles, panels), axes)
+        if axes is None:
             _label_outer(grid, _ncols(facets), shared=_share_limits(panels))
     return tuple(grid)
 
@@ -171,7 +163,7 @@ def epochs_facets(
         As of `information_facets`.
     """
     facets = arrange_facets(results, None, col, ncols=1)
-    summaries, styles = _summarise(facets, layers)
+    summaries, styles = summarise_by_title(facets.by_title, layers)
     n = len(summaries)
     rows = Facets({f"{number}": xr.Dataset() for number in range(2 * n)}, ncols=n)
     with drawing_style(axes):
@@ -180,11 +172,8 @@ def epochs_facets(
         _draw_epochs(grid[n:], summaries, "mi_ty", styles)
         for ax, (title, summary) in zip(grid, summaries.items(), strict=False):
             ax.set_title(f"{title}\n{summary.repeats}")
-        handles = epoch_handles(list(summaries.values()), styles)
-        if axes is not None:
-            draw_legend_below(grid[-1], handles)
-        else:
-            draw_figure_legend(cast(Figure, grid[0].figure), handles)
+        _draw_legend(grid, epoch_handles(list(summaries.values()), styles), axes)
+        if axes is None:
             _label_outer(grid, n, shared=True)
     return tuple(grid)
 
@@ -234,11 +223,8 @@ def accuracy_facets(
             draw_accuracy(ax, summary, None, level)
             ax.set_title(f"{title}\n{summary.repeats}")
         share_y(grid)
-        handles = accuracy_handles(grid[0])
-        if axes is not None:
-            draw_legend_below(grid[-1], handles)
-        else:
-            draw_figure_legend(cast(Figure, grid[0].figure), handles)
+        _draw_legend(grid, accuracy_handles(grid[0]), axes)
+        if axes is None:
             _label_outer(grid, _ncols(facets), shared=True)
     return tuple(grid)
 
@@ -318,15 +304,6 @@ def _without_padding(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _summarise(
-    facets: Facets, layers: Iterable[str] | None
-) -> tuple[dict[str, RepeatSummary], dict[str, LayerStyle]]:
-    chosen = None if layers is None else list(layers)
-    summaries = {title: summarise_repeats(one, chosen) for title, one in facets.by_title.items()}
-    every_layer = [[str(name) for name in one["layer"].values] for one in facets.by_title.values()]
-    return summaries, layer_styles(panels_layers(every_layer))
-
-
 def _ncols(facets: Facets) -> int:
     return current_format().columns(facets.ncols, FACET_WIDTH)
 
@@ -354,6 +331,16 @@ def _draw_epochs(
     for ax, summary in zip(axes, summaries.values(), strict=True):
         draw_variable(ax, summary, variable, {name: styles[name] for name in summary.layers})
     share_y(axes)
+
+
+def _draw_legend(
+    grid: Sequence[Axes], handles: Sequence[Line2D], given: Sequence[Axes] | None
+) -> None:
+    """Draw one legend: under a figure of ours, or under the last axes that a user brought."""
+    if given is None:
+        draw_figure_legend(cast(Figure, grid[0].figure), handles)
+    else:
+        draw_legend_below(grid[-1], handles)
 
 
 def _share_limits(panels: Sequence[Panel]) -> bool:

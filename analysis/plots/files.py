@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ibtools.analysis.plots.sheets import Format, sheets_applied
-from ibtools.errors import InputError, UnknownNameError
+from ibtools.errors import InputError
 from ibtools.storage import local_file
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
@@ -62,13 +62,7 @@ def validate_output(path: str | Path) -> Path:
     InputError
         If it is a URL, its folder is not there, or the suffix is .pgf and there is no LaTeX.
     """
-    path = local_file(path)
-    if path.suffix.lower() not in SUFFIX_METADATA:
-        known = ", ".join(SUFFIX_METADATA)
-        raise UnknownNameError(
-            f"the name of a figure must end in one of {known}, which sets its format; "
-            f"got {path.name!r}; try {path.with_suffix('.png').name!r}"
-        )
+    path = local_file(path, "a figure", tuple(SUFFIX_METADATA))
     if path.suffix.lower() == ".pgf":
         _validate_latex(path)
     return path

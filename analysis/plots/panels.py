@@ -20,10 +20,8 @@ from ibtools.analysis.plots.reference import (
     CEILINGS,
     CHANCE_LINE,
     HOLLOW_COLOR,
-    ceiling_handle,
-    chance_handle,
     draw_ceiling,
-    hollow_handle,
+    reference_handles,
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.repeats import CHANCE, RepeatSummary
@@ -97,21 +95,28 @@ def draw_panel(
     PathCollection
         The points of the last layer, which a colour bar can be made for.
     """
-    attributes = panel.summary.mean.attrs
     _draw_epoch_lines(ax, panel.summary, scale)
     points = _draw_points(ax, panel.summary, styles, scale)
     _draw_chance_levels(ax, panel.summary, scale)
-    ax.set_xlim(panel.limits[0])
-    ax.set_ylim(panel.limits[1])
-    for direction, symbol in CEILINGS.items():
-        label = None if panel.is_zoom else symbol  # once is enough, and a zoom has no room
-        draw_ceiling(ax, direction, attributes[f"entropy_{direction}"], label)
+    # the names of ceilings once are enough, and a zoom has no room
+    draw_frame(ax, panel.summary, panel.limits, name_ceilings=not panel.is_zoom)
     if panel.marked is not None:
         _mark(ax, panel.marked)
-    ax.set_xlabel(variable_label(panel.summary.mean["mi_xt"]))
-    set_y_label(ax, variable_label(panel.summary.mean["mi_ty"]))
     ax.set_title(panel.title, pad=TITLE_PAD)
     return points
+
+
+def draw_frame(
+    ax: Axes, summary: RepeatSummary, limits: Limits, *, name_ceilings: bool = True
+) -> None:
+    """Draw what a plane has without a point: limits, ceilings and the names of its axes."""
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+    for direction, symbol in CEILINGS.items():
+        ceiling = summary.mean.attrs[f"entropy_{direction}"]
+        draw_ceiling(ax, direction, ceiling, symbol if name_ceilings else None)
+    ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
+    set_y_label(ax, variable_label(summary.mean["mi_ty"]))
 
 
 def draw_colorbar(points: PathCollection, axes: Sequence[Axes], scale: EpochScale) -> None:
@@ -136,14 +141,11 @@ def legend_handles(
     styles : mapping of str to LayerStyle
         Their markers.
     panels : sequence of Panel
-        What is drawn: hollow points and chance levels are explained if any has them.
+        What is drawn, as for `ibtools.analysis.plots.reference.reference_handles`.
     """
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     handles = [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
-    any_hollow = any(bool(panel.summary.saturated.any()) for panel in panels)
-    any_chance = any(CHANCE in panel.summary.mean for panel in panels)
-    handles += [chance_handle()] * any_chance
-    return [*handles, ceiling_handle(), *[hollow_handle()] * any_hollow]
+    return [*handles, *reference_handles([panel.summary for panel in panels])]
 
 
 def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:

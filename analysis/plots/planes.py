@@ -92,20 +92,13 @@ def information_planes(
 
         information_planes({f"{n} bins": results[n] for n in (30, 100, 256)}, ncols=3)
     """
-    chosen = None if layers is None else list(layers)
     _validate_grid(results_by_title, axes, ncols, zoom)
-    summaries = {
-        title: summarise_repeats(results, chosen) for title, results in results_by_title.items()
-    }
-    every_layer = [
-        [str(name) for name in results["layer"].values] for results in results_by_title.values()
-    ]
-    styles = layer_styles(panels_layers(every_layer))
+    summaries, styles = summarise_by_title(results_by_title, layers)
     panels = create_panels(summaries, limits, zoom)
     with drawing_style(axes):
         if axes is None:
             return _draw_figure(panels, styles, ncols)
-        _draw_panels(panels, list(axes), styles)
+        draw_panels(panels, list(axes), styles)
         draw_legend_below(axes[-1], legend_handles(drawn_layers(panels, styles), styles, panels))
     return tuple(axes)
 
@@ -199,6 +192,20 @@ def _validate_grid(
         raise InputError("zooms need axes of their own; draw them with information_plane(zoom_ax=)")
 
 
+def summarise_by_title(
+    results_by_title: Mapping[str, xr.Dataset], layers: Iterable[str] | None
+) -> tuple[dict[str, RepeatSummary], dict[str, LayerStyle]]:
+    """Average several results over their repeats; a layer looks the same in all of them."""
+    chosen = None if layers is None else list(layers)
+    summaries = {
+        title: summarise_repeats(results, chosen) for title, results in results_by_title.items()
+    }
+    every_layer = [
+        [str(name) for name in results["layer"].values] for results in results_by_title.values()
+    ]
+    return summaries, layer_styles(panels_layers(every_layer))
+
+
 def create_panels(
     summaries: Mapping[str, RepeatSummary],
     limits: Limits | Literal["paper"] | None,
@@ -235,7 +242,7 @@ def _draw_figure(
     for ax in [ax for ax, cell in zip(grid, cells, strict=True) if cell is None]:
         ax.remove()
     there = [(ax, cell) for ax, cell in zip(grid, cells, strict=True) if cell is not None]
-    _draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
+    draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
     figure = cast(Figure, grid[0].figure)
     draw_figure_legend(figure, legend_handles(drawn_layers(panels, styles), styles, panels))
     return tuple(ax for ax, cell in there if any(cell is panel for panel in panels))
@@ -253,7 +260,8 @@ def _arrange(panels: list[Panel], ncols: int) -> list[Panel | None]:
     return cells
 
 
-def _draw_panels(panels: list[Panel], axes: list[Axes], styles: Mapping[str, LayerStyle]) -> None:
+def draw_panels(panels: list[Panel], axes: list[Axes], styles: Mapping[str, LayerStyle]) -> None:
+    """Draw planes on one scale of epochs, with one colour bar."""
     scale = panels_scale(panels)
     points = [draw_panel(ax, panel, styles, scale) for ax, panel in zip(axes, panels, strict=True)]
     last = int(np.argmax([panel.summary.epochs.max() for panel in panels]))

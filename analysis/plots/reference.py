@@ -1,6 +1,6 @@
 """What a value is read against: ceilings, the chance level, and which points are saturated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from ibtools.analysis.chance import SATURATED
 from ibtools.analysis.plots.labels import mathematical
+from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary
 
 CEILING_COLOR = "0.45"
 CEILING_LINE: Mapping[str, Any] = MappingProxyType(
@@ -61,6 +62,25 @@ def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: s
     text = f"{mathematical(symbol)} = {value:.4g}"
     place |= {"va": "bottom", "textcoords": "offset points"}
     ax.annotate(text, color=CEILING_COLOR, fontsize="x-small", **place)
+
+
+def reference_handles(summaries: Sequence[RepeatSummary], *, bounds: bool = False) -> list[Line2D]:
+    """Stand in a legend for what layers are read against, as far as it is drawn.
+
+    Parameters
+    ----------
+    summaries : sequence of RepeatSummary
+        What is drawn: chance levels, bounds and hollow points are explained if any has them.
+    bounds : bool, optional
+        Whether bounds are drawn where there are any.
+    """
+    handles = [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
+    if bounds:
+        handles += [bounds_handle()] * any(
+            name in summary.mean for summary in summaries for name in BOUNDS
+        )
+    hollow = any(bool(summary.saturated.any()) for summary in summaries)
+    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]
 
 
 def ceiling_handle() -> Line2D:

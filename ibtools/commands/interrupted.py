@@ -23,11 +23,11 @@ def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
     *further : str
         Options that the command needs to go on.
     """
-    given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
     if on_disk is None:
         command = shlex.join(["ibtools", *sys.argv[1:]])
         click.echo(f"\nInterrupted; nothing was written. Begin again with: {command}", err=True)
     else:
+        given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
         command = shlex.join(["ibtools", *given, *further])
         click.echo(f"\nInterrupted; {on_disk}. Go on with: {command}", err=True)
     sys.exit(_INTERRUPTED)

@@ -130,13 +130,23 @@ class _Run:
         """Report the network as it is before the first epoch."""
         epoch = -training.prefit
         if training.is_recorded(epoch):
-            return replace(self.report(training, epoch), history=None)
+            layers, _ = self._look(training)
+            return self._report(training, epoch, None, layers)
         return _report_between(epoch, None)
 
     def report(self, training: Training, epoch: int) -> EpochReport:
         """Report the network as it is now, after an epoch that is recorded."""
         layers, output = self._look(training)
         history = evaluate(*output, training.trained_label(epoch), training.data.is_test)
+        return self._report(training, epoch, history, layers)
+
+    def _report(
+        self,
+        training: Training,
+        epoch: int,
+        history: History | None,
+        layers: dict[str, LayerValues],
+    ) -> EpochReport:
         return EpochReport(
             epoch,
             history,

@@ -1,7 +1,7 @@
 """Take a snapshot: the integer codes of every layer on its quantiser's own grid, certified."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -153,13 +153,15 @@ def output_model(tapped: TappedModel, *further: Any) -> Any:
     return tf_keras.Model(tapped.model.inputs, [*further, recorded, tapped.model.output])
 
 
-def _signature(model: Any, n_taps: int) -> list[Any]:
+def _compile(forward: Callable[..., Any], model: Any, n_taps: int) -> Any:
+    """Trace a pass over inputs, the number of ranges that are final, and the largest codes."""
     (inputs,) = model.inputs
-    return [
+    signature = [
         tf.TensorSpec(inputs.shape, inputs.dtype),
         tf.TensorSpec([], tf.int32),
         tf.TensorSpec([n_taps], tf.float32),
     ]
+    return tf.function(forward, input_signature=signature).get_concrete_function()
 
 
 def _compile_output(tapped: TappedModel) -> Any:
@@ -170,8 +172,7 @@ def _compile_output(tapped: TappedModel) -> Any:
         reset_ranges(ranged, n_final)
         return model(x, training=False)
 
-    function = tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
-    return function.get_concrete_function()
+    return _compile(forward, model, len(tapped.taps))
 
 
 def _compile_record(tapped: TappedModel) -> Any:
@@ -192,8 +193,7 @@ def _compile_record(tapped: TappedModel) -> Any:
         ]
         return encoded, recorded, probabilities
 
-    function = tf.function(forward, input_signature=_signature(model, len(tapped.taps)))
-    return function.get_concrete_function()
+    return _compile(forward, model, len(tapped.taps))
 
 
 def _encode(tap: Tap, values: Any, level: Any) -> tuple[Any, Any]:
