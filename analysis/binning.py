@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 MAX_BINS = 2**53
 """Beyond, float64 has no number for each bin."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.counts import Spectrum
 from ibtools.analysis.information import entropy, largest_entropy, validate_contingency
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 SATURATED = 0.99
 """The saturation from which on figures draw a point hollow.

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.counts import Spectrum, label_spectra
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 Sum = tuple[float, float]
 """A sum over g: whole bits, from the powers of two in the counts, and the rest."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 MAX_SAMPLES = 2**31 - 1
 """Counts are int32, and half of a table entry has room for twice as many labels."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.counts import Spectrum
 from ibtools.analysis.information import entropy, rounding_bound
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 FEWEST = 2
 """Permutations that a standard deviation needs."""

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row
-from ibtools.recorders.record import ENGINES, plan
+from ibtools.recorders.engines import ENGINES
+from ibtools.recorders.record import plan
 from ibtools.recorders.repeat import RepeatRecorder, load_engine
 from ibtools.store import create_store
 

@@ -2,28 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import zarr
 
-from ibtools.errors import InputError, RecordingError, StoreError, unknown_name
+from ibtools.errors import InputError, RecordingError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.engines import choose_engine, find_engine
 from ibtools.recorders.forecast import Forecast, forecast
 from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.repeat import load_engine
 from ibtools.recorders.workers import open_cluster, record_repeats
 from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
-
-ENGINES = {
-    "compiled": "ibtools.recorders.keras.compiled:CompiledEngine",
-    "fit": "ibtools.recorders.keras.fit:FitEngine",
-}
-"""Where each engine is found; imported when it is used, because it brings TensorFlow."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ def record(
     quiet: bool = False,
     data: str | None = None,
     data_folder: str | Path | None = None,
-    engine: str = "compiled",
+    engine: str | None = None,
     **settings: Any,
 ) -> RecordReport:
     """Train the repeats of a named experiment and write their snapshots to a store.
@@ -87,9 +82,10 @@ def record(
         Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file.
     data_folder : path, optional
         Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
-    engine : {"compiled", "fit"}, optional
-        What trains: whole epochs as one compiled program, or `Model.fit`, which is slower and
-        agrees with it but for rounding.
+    engine : {"dense", "compiled", "fit"}, optional
+        What trains: machine code for networks of dense layers, TensorFlow's whole epochs as one
+        compiled program, or `Model.fit`, which is slower. They agree but for rounding. By default
+        that of the store that is resumed, else "dense" where it is the fastest, or "compiled".
     **settings
         What else differs from the experiment: `network`, `activation`, `bits`, `scheme`,
         `initializer`, `epochs`, `prefit`, `repeats`, `first_repeat`, `seed`, `samples`, `keep`,
@@ -114,8 +110,10 @@ def record(
         If TensorFlow is not installed, every repeat failed (they are in the store), or the cluster
         has no workers, or keeps losing them.
     """
-    target = _find_engine(engine)
+    if resume and engine is None:
+        engine = _recorded_engine(output)
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
+    target = find_engine(recording.settings.engine)
     load_engine(target)
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
@@ -150,7 +148,7 @@ def plan(
     *,
     data: str | None = None,
     data_folder: str | Path | None = None,
-    engine: str = "compiled",
+    engine: str | None = None,
     **settings: Any,
 ) -> Recording:
     """Resolve every name and check every setting of a recording; nothing is trained or written.
@@ -158,19 +156,21 @@ def plan(
     Parameters are those of `record`.
     """
     loaded = load_data_set(choose_data_set(experiment, data), folder=data_folder)
-    return Recording(choose_settings(experiment, loaded, engine=engine, **settings), loaded)
+    recording = Recording(choose_settings(experiment, loaded, **settings), loaded)
+    chosen = choose_engine(recording.network, engine)
+    return Recording(replace(recording.settings, engine=chosen), loaded)
 
 
-def forecast_recording(experiment: str, *, engine: str = "compiled", **settings: Any) -> Forecast:
+def forecast_recording(experiment: str, **settings: Any) -> Forecast:
     """Return size and time of a recording; nothing is written. Parameters as of `record`."""
-    target = _find_engine(engine)
-    return forecast(plan(experiment, engine=engine, **settings), engine=target)
+    recording = plan(experiment, **settings)
+    return forecast(recording, engine=find_engine(recording.settings.engine))
 
 
-def _find_engine(name: str) -> str:
-    if name not in ENGINES:
-        raise unknown_name("engine", name, ENGINES)
-    return ENGINES[name]
+def _recorded_engine(output: StorePath) -> str | None:
+    """Return the engine that a store was recorded with."""
+    engine = json.loads(str(open_group(output).attrs["configuration"])).get("engine")
+    return None if engine is None else str(engine)
 
 
 def _report(group: zarr.Group, output: StorePath) -> RecordReport:

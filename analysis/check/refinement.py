@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.information import information_of_labels
-from ibtools.analysis.kernel import kernel
 from ibtools.analysis.partition import partition_block
+from ibtools.kernel import kernel
 
 _FREE, _SPLIT = -1, -2
 

@@ -104,10 +104,8 @@ from ibtools.commands.json_output import json_option, print_json, to_json
 )
 @click.option(
     "--engine",
-    default="compiled",
-    show_default=True,
-    shell_complete=names(("compiled", "fit")),
-    help="What trains: compiled, or fit (slower).",
+    shell_complete=names(("compiled", "dense", "fit")),
+    help="What trains: dense (fastest; dense layers only), compiled, or fit (slowest).  [chosen]",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at `--output`.")

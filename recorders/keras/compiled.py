@@ -1,175 +1,51 @@
 """Engine `compiled`: what `fit` does, whole epochs at a time in one compiled program."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import replace
-from typing import NoReturn
+from collections.abc import Generator, Iterator
 
 import numpy as np
-import tensorflow as tf
 
-from ibtools.errors import InputError
 from ibtools.recorders.engine import EpochReport, Training
 from ibtools.recorders.keras.epochs import EpochProgram
-from ibtools.recorders.keras.fit import create_retaker, create_trainable, evaluate
 from ibtools.recorders.keras.quantise import TappedModel
-from ibtools.recorders.keras.quantizers import calibrate
-from ibtools.recorders.keras.snapshot import Output, SnapshotTaker
-from ibtools.recorders.keras.state import copy_state, pack_state, unpack_state
-from ibtools.recorders.networks import Network
-from ibtools.snapshots import History, LayerValues
-
-MAX_STEPS = 4096
-"""Training steps of one call at the most, so that progress is shown and Ctrl-C is heard."""
+from ibtools.recorders.keras.runs import (
+    MAX_STEPS,
+    Run,
+    RunEngine,
+    n_steps,
+    report_between,
+    stops,
+)
 
 MAX_BYTES = 2**26
 """Inputs that are put in order for one call, at the most, unless those of an epoch are more."""
 
 
-class CompiledEngine:
-    """Trains with one compiled program per network, which all its repeats share.
-
-    Notes
-    -----
-    Seeds, initial weights and batches are those of engine `fit`; see
-    `ibtools.recorders.keras.epochs.EpochProgram` for what differs by rounding. On one machine, the
-    weights are the same to the last bit in every process, interrupted or not.
-
-    Snapshots are taken by the same pass as in `fit`, and so is the history of a recorded epoch; the
-    history of the epochs between comes out of the program.
-
-    The engine asks TensorFlow for a single thread: networks of this size do not gain by more, and
-    processes side by side then do not disturb each other.
-    """
-
-    def __init__(self) -> None:
-        _use_one_thread()
-        self._run: _Run | None = None
-
-    def train(
-        self,
-        training: Training,
-        on_epoch: Callable[[EpochReport], bool],
-        *,
-        resume: tuple[int, bytes] | None = None,
-    ) -> None:
-        """Train, calling `on_epoch` after every epoch and, unless resumed, before the first.
-
-        Parameters
-        ----------
-        training : Training
-            What to train. Between its `recorded_epochs`, reports have neither snapshot nor state.
-        on_epoch : callable
-            Receives each report; the training ends early when it returns False.
-        resume : tuple of int and bytes, optional
-            An epoch and the state after it. The training goes on with the next epoch.
-
-        Raises
-        ------
-        RecordingError
-            If the state is of another network.
-        """
-        run = self._prepare(training)
-        if resume is None:
-            start = -training.prefit
-            calibrate(run.model, training.data.x[~training.data.is_test])
-            if not on_epoch(run.report_untrained(training)):
-                return
-        else:
-            start, state = resume
-            unpack_state(run.model, state)
-        for epochs in _chunks(training, start):
-            if not all(on_epoch(report) for report in run.train(training, epochs)):
-                return
-
-    def _prepare(self, training: Training) -> "_Run":
-        """Find or compile the programs of a training, with the model in its initial state."""
-        tapped = create_trainable(training)
-        if self._run is None or not self._run.fits(training):
-            self._run = _Run(tapped, training)
-        else:
-            copy_state(tapped.model, self._run.model)
-        return self._run
-
-
-class _Run:
-    """A model, and the programs that train and record it."""
+class CompiledRun(Run):
+    """A model, and TensorFlow's program of its training."""
 
     def __init__(self, tapped: TappedModel, training: Training) -> None:
-        self.model = tapped.model
-        self._training = training
-        self._x = tf.constant(training.data.x)
-        self._taker = SnapshotTaker(tapped)
-        self._retaker = create_retaker(tapped, training)
+        super().__init__(tapped, training)
         self._program = EpochProgram(tapped, training, self._x, _usual_length(training))
 
-    def fits(self, training: Training) -> bool:
-        """Whether the programs are those of another training too: they are but for its seeds.
-
-        A model of the user's own may have drawn seeds when it was built, which its program keeps.
-        """
-        same, data = self._training, self._training.data
-        return (
-            isinstance(training.network, Network)
-            and training.data.checksum == data.checksum
-            and np.array_equal(training.data.is_test, data.is_test)
-            and replace(training, seeds=same.seeds, data=data, recorded=None)
-            == replace(same, recorded=None)
-        )
-
-    def train(self, training: Training, epochs: range) -> Iterator[EpochReport]:
-        """Train a chunk of epochs, and report each."""
-        between = [epoch for epoch in epochs if not training.is_recorded(epoch)]
-        histories = self._program.run(training, epochs, n_evaluated=len(between))
-        for epoch, history in zip(between, histories, strict=True):
-            yield _report_between(epoch, history)
-        if training.is_recorded(epochs[-1]):
-            yield self.report(training, epochs[-1])
-
-    def report_untrained(self, training: Training) -> EpochReport:
-        """Report the network as it is before the first epoch."""
-        epoch = -training.prefit
-        if training.is_recorded(epoch):
-            layers, _ = self._look(training)
-            return self._report(training, epoch, None, layers)
-        return _report_between(epoch, None)
-
-    def report(self, training: Training, epoch: int) -> EpochReport:
-        """Report the network as it is now, after an epoch that is recorded."""
-        layers, output = self._look(training)
-        history = evaluate(*output, training.trained_label(epoch), training.data.is_test)
-        return self._report(training, epoch, history, layers)
-
-    def _report(
-        self,
-        training: Training,
-        epoch: int,
-        history: History | None,
-        layers: dict[str, LayerValues],
-    ) -> EpochReport:
-        return EpochReport(
-            epoch,
-            history,
-            snapshot=lambda: layers,
-            state=lambda: pack_state(self.model),
-            recompute=lambda: self._retaker.take(training.recorded_x),
-        )
-
-    def _look(self, training: Training) -> tuple[dict[str, LayerValues], Output]:
-        """Take the snapshot, and compute the output for all samples: in one pass if it can be."""
-        if training.recorded is None:
-            return self._taker.take_and_predict(self._x)
-        return self._taker.take(training.recorded_x), self._taker.predict(self._x)
+    def train(self, training: Training, start: int) -> Generator[EpochReport, None, None]:
+        """Train the epochs after `start`, from the state of the model, and report each."""
+        for epochs in _chunks(training, start):
+            between = [epoch for epoch in epochs if not training.is_recorded(epoch)]
+            histories = self._program.run(training, epochs, n_evaluated=len(between))
+            for epoch, history in zip(between, histories, strict=True):
+                yield report_between(epoch, history)
+            if training.is_recorded(epochs[-1]):
+                yield self.report(training, epochs[-1])
 
 
-def _report_between(epoch: int, history: History | None) -> EpochReport:
-    return EpochReport(epoch, history, _not_recorded, _not_recorded, _not_recorded)
+class CompiledEngine(RunEngine):
+    """Trains with TensorFlow's operations, compiled by XLA where that is faster.
 
+    See `ibtools.recorders.keras.runs.RunEngine` for what it guarantees, and
+    `ibtools.recorders.keras.epochs.EpochProgram` for what differs by rounding.
+    """
 
-def _not_recorded() -> NoReturn:
-    raise InputError(
-        "this epoch has neither snapshot nor state: it is none of the training's recorded_epochs"
-    )
+    _run_type = CompiledRun
 
 
 def _chunks(training: Training, start: int) -> Iterator[range]:
@@ -178,30 +54,17 @@ def _chunks(training: Training, start: int) -> Iterator[range]:
     Chunks have one of two lengths, because XLA compiles the program for each length anew.
     """
     usual, first = _usual_length(training), start + 1
-    for stop in _stops(training):
+    for stop in stops(training):
         while first <= stop:
             length = usual if stop - first + 1 >= usual else 1
             yield range(first, first + length)
             first += length
 
 
-def _stops(training: Training) -> list[int]:
-    """Return the epochs that a chunk may not pass: those that are recorded, and the last."""
-    epochs = range(1 - training.prefit, training.epochs + 1)
-    return [epoch for epoch in epochs if training.is_recorded(epoch) or epoch == training.epochs]
-
-
 def _usual_length(training: Training) -> int:
     """Return the most frequent distance of recorded epochs, if a program can be that long."""
     n_train = int((~training.data.is_test).sum())
-    n_bytes, steps = n_train * int(training.data.x[0].nbytes), -(-n_train // training.batch_size)
-    distances = np.diff([-training.prefit, *_stops(training)])
+    n_bytes = n_train * int(training.data.x[0].nbytes)
+    distances = np.diff([-training.prefit, *stops(training)])
     usual = int(np.bincount(distances).argmax()) if distances.size else 1
-    return max(1, min(usual, MAX_STEPS // steps, MAX_BYTES // n_bytes))
-
-
-def _use_one_thread() -> None:
-    """Ask for one thread, unless TensorFlow already runs, as in a notebook."""
-    with suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+    return max(1, min(usual, MAX_STEPS // n_steps(training), MAX_BYTES // n_bytes))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import GridError
+from ibtools.kernel import kernel
 
 Codes = NDArray[np.unsignedinteger[Any]]
 """Integer codes, (sample, unit), uint8 or uint16."""
@@ -104,13 +105,14 @@ class Grid:
         GridError
             If a value is not on the grid.
         """
-        with np.errstate(invalid="ignore", over="ignore"):
-            nearest = np.rint(values / self.scale) + np.float32(self.zero_point)
-            clipped = np.clip(nearest, 0, 2**self.bits - 1)
-            codes: Codes = clipped.astype(np.uint8 if self.bits <= 8 else np.uint16)
-        wrong = self.decode(codes) != values
-        if wrong.any():
-            sample, unit = (int(i) for i in np.argwhere(wrong)[0])
+        values = np.ascontiguousarray(values)
+        codes: Codes = np.empty(values.shape, np.uint8 if self.bits <= 8 else np.uint16)
+        largest = np.float32(2**self.bits - 1)
+        wrong = _encode(
+            values.ravel(), self.scale, np.float32(self.zero_point), largest, codes.ravel()
+        )
+        if wrong < values.size:
+            sample, unit = (int(i) for i in np.unravel_index(wrong, values.shape))
             raise GridError(
                 f"every value of layer {layer!r} must be on the grid {self._describe()}, but "
                 f"sample {first_sample + sample}, unit {unit} is {values[sample, unit]}; this "
@@ -135,3 +137,27 @@ class Grid:
 
     def _describe(self) -> str:
         return f"{self.scale} * (code - {self.zero_point}), code 0 to {2**self.bits - 1}"
+
+
+@kernel
+def _encode(
+    values: NDArray[np.float32],
+    scale: np.float32,
+    zero_point: np.float32,
+    largest: np.float32,
+    codes: Codes,
+) -> int:
+    """Compute codes, and return the place of the first value that is not on the grid, or the size.
+
+    Everything is rounded to float32 after each operation, as TensorFlow does.
+    """
+    n_wrong = 0
+    for i in range(values.size):
+        code = min(max(np.rint(values[i] / scale) + zero_point, np.float32(0)), largest)
+        codes[i] = np.int32(code)
+        n_wrong += (code - zero_point) * scale != values[i]
+    if n_wrong:
+        for i in range(values.size):
+            if (np.float32(codes[i]) - zero_point) * scale != values[i]:
+                return i
+    return values.size

@@ -269,7 +269,13 @@ def calibrate(model: Any, x: NDArray[np.float32]) -> None:
                 _set_range(layer, short_name(weight), weight.numpy())
 
 
+def range_with_zero(values: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
+    """Return the smallest range of values and 0."""
+    return min(values.min(), np.float32(0)), max(values.max(), np.float32(0))
+
+
 def _set_range(layer: Any, quantity: str, values: NDArray[np.float32]) -> None:
-    low, high = range_variables(layer, quantity)
-    low.assign(min(values.min(), np.float32(0)))
-    high.assign(max(values.max(), np.float32(0)))
+    for variable, end in zip(
+        range_variables(layer, quantity), range_with_zero(values), strict=True
+    ):
+        variable.assign(end)

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from ibtools.errors import GridError, InputError
+from ibtools.errors import InputError
 from ibtools.recorders.keras.grid import Grid
 from ibtools.recorders.keras.quantise import Tap, TappedModel
 from ibtools.recorders.keras.quantizers import range_variables, ranged_layers, reset_ranges
@@ -41,8 +41,8 @@ class SnapshotTaker:
     Notes
     -----
     The pass is a graph of TensorFlow's own operations, never fused by XLA, whose quantisation does
-    not return values on the grid to the last bit. The codes are computed and certified in the same
-    pass.
+    not return values on the grid to the last bit. The codes are computed from its values, each of
+    which is certified to be on the grid.
 
     The range of a Tanh layer is that of its output over all samples. In a single pass, each layer
     quantises on exactly that. In several, a range is final only after a round over all batches in
@@ -57,8 +57,6 @@ class SnapshotTaker:
         self._batch_size = batch_size or choose_batch_size(tapped)
         self._n_ranged = len(ranged_layers(tapped.model))
         self._none_final, self._all_final = tf.constant(0), tf.constant(self._n_ranged)
-        levels = np.array([2**tap.spec.bits - 1 for tap in tapped.taps], np.float32)
-        self._levels = tf.constant(levels)
         self._record = _compile_record(tapped)
         self._output = _compile_output(tapped)
 
@@ -88,10 +86,10 @@ class SnapshotTaker:
         """Record all layers, and compute the output in the same pass: `take` and `predict`."""
         taken: dict[str, LayerValues] = {}
         outputs = []
-        for first, (layers, recorded, probabilities) in self._passes(self._record, x):
+        for first, (layers, ends, recorded, probabilities) in self._passes(self._record, x):
             outputs.append((probabilities.numpy(), recorded.numpy().argmax(axis=1)))
-            for tap, layer in zip(self._taps, layers, strict=True):
-                block = _layer_values(tap, layer, first)
+            for tap, layer, range_ in zip(self._taps, layers, ends.numpy(), strict=True):
+                block = _layer_values(tap, layer.numpy(), range_, first)
                 whole = taken.setdefault(tap.spec.name, _allocate(block, len(x)))
                 whole.values[first : first + len(block.values)] = block.values
         probabilities, predicted = zip(*outputs, strict=True)
@@ -122,18 +120,18 @@ class SnapshotTaker:
         """Yield each batch's first sample and outputs, while the ranges are final."""
         firsts = range(0, len(x), self._batch_size)
         if len(firsts) == 1:  # without slicing, which copies
-            yield 0, forward(tf.convert_to_tensor(x), self._none_final, self._levels)
+            yield 0, forward(tf.convert_to_tensor(x), self._none_final)
             return
         batches = [tf.convert_to_tensor(x[first : first + firsts.step]) for first in firsts]
         self._settle_ranges(batches)
         for first, batch in zip(firsts, batches, strict=True):
-            yield first, forward(batch, self._all_final, self._levels)
+            yield first, forward(batch, self._all_final)
 
     def _settle_ranges(self, batches: list[Any]) -> None:
         for round_ in range(self._n_ranged):
             for index, batch in enumerate(batches):
                 n_final = self._all_final if index else tf.constant(round_)
-                self._output(batch, n_final, self._levels)
+                self._output(batch, n_final)
 
 
 def choose_batch_size(tapped: TappedModel, n_values: int = BATCH_VALUES) -> int:
@@ -153,14 +151,10 @@ def output_model(tapped: TappedModel, *further: Any) -> Any:
     return tf_keras.Model(tapped.model.inputs, [*further, recorded, tapped.model.output])
 
 
-def _compile(forward: Callable[..., Any], model: Any, n_taps: int) -> Any:
-    """Trace a pass over inputs, the number of ranges that are final, and the largest codes."""
+def _compile(forward: Callable[..., Any], model: Any) -> Any:
+    """Trace a pass over inputs and the number of ranges that are final."""
     (inputs,) = model.inputs
-    signature = [
-        tf.TensorSpec(inputs.shape, inputs.dtype),
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([n_taps], tf.float32),
-    ]
+    signature = [tf.TensorSpec(inputs.shape, inputs.dtype), tf.TensorSpec([], tf.int32)]
     return tf.function(forward, input_signature=signature).get_concrete_function()
 
 
@@ -168,82 +162,48 @@ def _compile_output(tapped: TappedModel) -> Any:
     """Compile inference of the recorded output and the probabilities, for any batch size."""
     model, ranged = output_model(tapped), ranged_layers(tapped.model)
 
-    def forward(x: Any, n_final: Any, levels: Any) -> Any:
+    def forward(x: Any, n_final: Any) -> Any:
         reset_ranges(ranged, n_final)
         return model(x, training=False)
 
-    return _compile(forward, model, len(tapped.taps))
+    return _compile(forward, model)
 
 
 def _compile_record(tapped: TappedModel) -> Any:
-    """Compile inference of all layers, with their codes, for any batch size."""
+    """Compile inference of all layers, with the ends of their ranges, for any batch size."""
     layers = [tap.layer.get_output_at(-1) for tap in tapped.taps]
     model, ranged = output_model(tapped, *layers), ranged_layers(tapped.model)
 
-    def forward(x: Any, n_final: Any, levels: Any) -> Any:
+    def forward(x: Any, n_final: Any) -> Any:
         reset_ranges(ranged, n_final)
         *values, recorded, probabilities = model(x, training=False)
         flat = [
             tf.reshape(value, [len(value), tap.spec.n_units])
             for tap, value in zip(tapped.taps, values, strict=True)
         ]
-        encoded = [
-            (value, *_encode(tap, value, levels[index])) if tap.spec.quantised else (value,)
-            for index, (tap, value) in enumerate(zip(tapped.taps, flat, strict=True))
-        ]
-        return encoded, recorded, probabilities
+        return flat, tf.stack([_read_range(tap) for tap in tapped.taps]), recorded, probabilities
 
-    return _compile(forward, model, len(tapped.taps))
+    return _compile(forward, model)
 
 
-def _encode(tap: Tap, values: Any, level: Any) -> tuple[Any, Any]:
-    """Do as `Grid.encode`, in a graph: return codes, and what the certificate needs.
-
-    Parameters
-    ----------
-    tap : Tap
-        A quantised layer.
-    values : tf.Tensor, (sample, unit), float32
-        Its output.
-    level : tf.Tensor, (), float32
-        The largest code. Were it a constant, TensorFlow would multiply by its reciprocal, which
-        rounds differently.
-
-    Returns
-    -------
-    codes : tf.Tensor, (sample, unit), uint8 or uint16
-    grid : tf.Tensor, (5,), float32
-        Ends of the range, scale, zero point, and 1 if every value is on that grid, else 0.
-    """
-    low, high = (end.read_value() for end in _range(tap))
-    scale = tf.where(low == high, 1.0, (high - low) / level)
-    steps = tf.floor(tf.cast(-low / scale, tf.float64) + 0.5)
-    zero_point = tf.minimum(tf.cast(steps, tf.float32), level)
-    code = tf.clip_by_value(tf.round(values / scale) + zero_point, 0.0, level)
-    certified = tf.reduce_all(scale * (code - zero_point) == values)
-    grid = tf.stack([low, high, scale, zero_point, tf.cast(certified, tf.float32)])
-    return tf.cast(code, tf.uint8 if tap.spec.bits <= 8 else tf.uint16), grid
-
-
-def _range(tap: Tap) -> tuple[Any, Any]:
-    return range_variables(tap.grid_layer or tap.layer, "output")
-
-
-def _layer_values(tap: Tap, layer: tuple[Any, ...], first_sample: int) -> LayerValues:
-    """Take a layer's codes over from the graph, if they are certified on its quantiser's grid."""
+def _read_range(tap: Tap) -> Any:
+    """Read the ends of the range that a layer's values are quantised on, if they are: (2,)."""
     if not tap.spec.quantised:
-        return LayerValues(layer[0].numpy())
-    values, codes, ends = layer
-    low, high, scale, zero_point, certified = ends.numpy()
+        return tf.zeros(2)
+    ends = range_variables(tap.grid_layer or tap.layer, "output")
+    return tf.stack([end.read_value() for end in ends])
+
+
+def _layer_values(
+    tap: Tap, values: NDArray[np.float32], ends: NDArray[np.float32], first_sample: int
+) -> LayerValues:
+    """Encode a layer's values on its quantiser's grid; every one is certified."""
+    if not tap.spec.quantised:
+        return LayerValues(values)
+    low, high = ends
     grid = Grid.from_range(low, high, tap.spec.bits)
-    if not certified:
-        grid.encode(values.numpy(), layer=tap.spec.name, first_sample=first_sample)
-    if not certified or (grid.scale, grid.zero_point) != (scale, zero_point):
-        raise GridError(
-            f"layer {tap.spec.name!r} must be quantised on {grid}, but was encoded with scale "
-            f"{scale} and zero point {zero_point}; this TensorFlow rounds in another way"
-        )
-    return LayerValues(codes.numpy(), float(grid.scale), grid.zero_point)
+    codes = grid.encode(values, layer=tap.spec.name, first_sample=first_sample)
+    return LayerValues(codes, float(grid.scale), grid.zero_point)
 
 
 def _allocate(block: LayerValues, n_samples: int) -> LayerValues:

@@ -8,13 +8,13 @@ from click.testing import CliRunner, Result
 from ibtools.analysis.plots import FIGURES
 from ibtools.cli import cli
 from ibtools.info import store_info
-from ibtools.recorders import record as record_module
+from ibtools.recorders import engines
 from tests.recorders.fake_engine import FakeEngine
 
 
 @pytest.fixture
 def fake_engine(monkeypatch):
-    monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
 def run(command: str) -> Result:

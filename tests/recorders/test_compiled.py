@@ -1,16 +1,11 @@
-import subprocess
-import sys
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from ibtools.errors import InputError
 from ibtools.recorders.keras import epochs, snapshot
 from ibtools.recorders.keras.compiled import CompiledEngine
-from ibtools.recorders.keras.fit import FitEngine, create_trainable
-from ibtools.recorders.keras.state import unpack_state
+from ibtools.recorders.keras.fit import FitEngine
 from ibtools.recorders.user_network import load_user_network
 from tests.recorders.trainings import create_training, digest, record
 
@@ -41,111 +36,9 @@ def fit_reports(training):
     return record(FitEngine(), training)
 
 
-def weights(training, state):
-    model = create_trainable(training).model
-    unpack_state(model, state)
-    return [weight.numpy() for weight in model.weights]
-
-
-def test_train__reports_what_fit_reports(reports, fit_reports):
-    """The untrained network to the last bit; then loss and accuracy but for rounding."""
-    assert [report[0] for report in reports] == [report[0] for report in fit_reports]
-    assert digest(reports[:1]) == digest(fit_reports[:1])
-    for (_, history, *_), (_, expected, *_) in zip(reports[1:], fit_reports[1:], strict=True):
-        assert vars(history) == pytest.approx(vars(expected), abs=5e-3)
-
-
-def test_train__weights_after_an_epoch_are_those_of_fit():
-    """With continuous kernels, to the rounding of float32."""
-    training = create_training("tanh", 8, epochs=1)
-    _, ours = record(CompiledEngine(), training)
-    _, of_fit = record(FitEngine(), training)
-    for found, expected in zip(*(weights(training, run[3]) for run in (ours, of_fit)), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-def test_train__quantised_weights_after_an_epoch_are_near_those_of_fit(
-    training, reports, fit_reports
-):
-    """A code that rounds to the other side moves some weights by as much as a step of Adam does."""
-    runs = (weights(training, run[1][3]) for run in (reports, fit_reports))
-    differences = [np.abs(found - expected) for found, expected in zip(*runs, strict=True)]
-    assert max(difference.max() for difference in differences) < 13 * training.learning_rate
-    assert np.concatenate([difference.ravel() for difference in differences]).mean() < 1e-4
-
-
-def test_train__codes_differ_from_fit_at_rounding_edges_only():
-    """In the first layer, whose input is the same: one step, from a value half-way between."""
-    training = create_training("tanh", 8, epochs=1, recorded_epochs=frozenset({1}))
-    (_, _, ours, state), (_, _, theirs, _) = (
-        record(engine, training)[-1] for engine in (CompiledEngine(), FitEngine())
-    )
-    found, expected = (run["hidden_1"].values.astype(int) for run in (ours, theirs))
-    differs = found != expected
-    assert differs.mean() < 1e-3
-    assert np.abs(found - expected).max() <= 1
-    of_shape = {weight.shape: weight for weight in weights(training, state)}
-    kernel, bias = of_shape[12, 10], of_shape[10,]
-    steps = np.tanh(training.data.x @ kernel + bias) / ours["hidden_1"].scale
-    from_edge = np.abs(steps - np.floor(steps) - 0.5)
-    assert from_edge[differs].max(initial=0.0) < 5e-3
-    assert from_edge.mean() > 0.2
-
-
 def test_train__plain_graph_is_fit_to_the_last_bit(training, fit_reports, monkeypatch):
     monkeypatch.setattr(epochs, "_has_convolutions", lambda model: True)
     assert digest(record(CompiledEngine(), training)) == digest(fit_reports)
-
-
-@pytest.mark.parametrize("index", [0, 1, -2])
-def test_train__resumed_equals_uninterrupted(engine, training, reports, index):
-    epoch, *_, state = reports[index]
-    resumed = record(engine, training, resume=(epoch, state))
-    assert digest(resumed) == digest(reports[1:] if index == 0 else reports[index + 1 :])
-
-
-def test_train__schedule_does_not_change_the_training(engine, training, reports):
-    """Epochs are trained in chunks from one recorded epoch to the next."""
-    ends = frozenset({reports[0][0], reports[-1][0]})
-    found = record(engine, replace(training, recorded_epochs=ends))
-    assert digest(found) == digest([reports[0], reports[-1]])
-
-
-def test_train__history_between_recorded_epochs(engine, training, reports):
-    ends = frozenset({reports[0][0], reports[-1][0]})
-    histories = []
-    engine.train(
-        replace(training, recorded_epochs=ends),
-        lambda report: histories.append(report.history) or True,
-    )
-    for history, (_, expected, *_) in zip(histories[1:], reports[1:], strict=True):
-        assert vars(history) == pytest.approx(vars(expected), abs=1e-3)
-
-
-def test_train__repeats_do_not_depend_on_each_other(engine):
-    """The engine trains repeats with one program, and gives each the same as alone."""
-    second = create_training(epochs=2, repeat=1)
-    record(engine, create_training(epochs=2))
-    program = engine._run
-    assert digest(record(engine, second)) == digest(record(CompiledEngine(), second))
-    assert engine._run is program  # also where the data were loaded, or sent to a worker, again
-
-
-def test_train__is_the_same_in_another_process(request, engine):
-    """A process in which TensorFlow still may choose its threads."""
-    code = (
-        "from ibtools.recorders.keras.compiled import CompiledEngine\n"
-        "from tests.recorders.trainings import create_training, digest, record\n"
-        "print(digest(record(CompiledEngine(), create_training())))"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=request.config.rootpath,
-    )
-    assert output.stdout.strip() == digest(record(engine, create_training()))
 
 
 def test_train__evaluates_in_batches(engine, training, reports, monkeypatch):
@@ -162,29 +55,6 @@ def test_train__evaluates_in_batches(engine, training, reports, monkeypatch):
     CompiledEngine().train(replace(training, recorded_epochs=ends), on_epoch)
     for epoch, expected, *_ in reports[1:]:
         assert vars(histories[epoch]) == pytest.approx(vars(expected), abs=1e-3)
-
-
-def test_train__records_a_subset_and_evaluates_all(engine):
-    training = create_training("relu", 4, epochs=1)
-    chosen = np.arange(0, 4096, 7)
-    (_, history, whole, _), (_, of_subset, subset, _) = (
-        record(engine, replace(training, recorded=recorded))[-1] for recorded in (None, chosen)
-    )
-    assert of_subset == history
-    assert np.array_equal(subset["output"].values, whole["output"].values[chosen])
-
-
-@pytest.mark.parametrize("n_reports", [1, 2])
-def test_train__stops_when_told_to(engine, training, n_reports):
-    assert len(record(engine, training, n_reports=n_reports)) == n_reports
-
-
-def test_train__no_snapshot_between_recorded_epochs(engine):
-    training = create_training(epochs=2, recorded_epochs=frozenset({2}))
-    with pytest.raises(InputError, match="neither snapshot nor state"):
-        engine.train(training, lambda report: bool(report.snapshot()))
-    with pytest.raises(InputError, match="neither snapshot nor state"):
-        engine.train(training, lambda report: report.epoch == 0 or bool(report.state()))
 
 
 def test_train__what_xla_refuses_is_trained_as_a_plain_graph(training, fit_reports, monkeypatch):

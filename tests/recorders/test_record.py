@@ -21,7 +21,7 @@ from ibtools.errors import (
     StoreExistsError,
     UnknownNameError,
 )
-from ibtools.recorders import record as record_module
+from ibtools.recorders import engines
 from ibtools.recorders import workers as workers_module
 from ibtools.recorders.checkpoint import load_checkpoint
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
@@ -38,7 +38,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
     monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
-    monkeypatch.setitem(record_module.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
 def record_fake(path: Path, **changes) -> RecordReport:

@@ -10,7 +10,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from ibtools.recorders import record as record_module
+from ibtools.recorders import engines
 from tests.remote.engines import FOLDER
 from tests.remote.s3_server import S3Server, run_s3_server
 
@@ -70,7 +70,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
     for name in ("MortalEngine", "BrokenEngine"):
         key = name.removesuffix("Engine").lower()
-        monkeypatch.setitem(record_module.ENGINES, key, f"tests.remote.engines:{name}")
+        monkeypatch.setitem(engines.ENGINES, key, f"tests.remote.engines:{name}")
     if FOLDER in os.environ:
         (Path(os.environ[FOLDER]) / "plan").unlink(missing_ok=True)
 

@@ -31,9 +31,9 @@ def whole(tmp_path: Path) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
     """The configuration names the engine, so that all have to have the same name."""
-    from ibtools.recorders import record as record_module
+    from ibtools.recorders import engines
 
-    monkeypatch.setitem(record_module.ENGINES, "fake", "tests.remote.engines:MortalEngine")
+    monkeypatch.setitem(engines.ENGINES, "fake", "tests.remote.engines:MortalEngine")
 
 
 def record_on(cluster, path: Path, **changes):

@@ -1,4 +1,4 @@
-from ibtools.analysis.kernel import kernel
+from ibtools.kernel import kernel
 
 
 def test_kernel__compiles_where_nothing_can_be_cached():

@@ -1,0 +1,171 @@
+"""What every engine promises that is not `fit` itself, whose semantics they are checked against."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ibtools.errors import InputError
+from ibtools.recorders.engines import ENGINES
+from ibtools.recorders.keras.fit import FitEngine, create_trainable
+from ibtools.recorders.keras.state import unpack_state
+from ibtools.recorders.repeat import load_engine
+from tests.recorders.trainings import create_training, digest, record
+
+CASES = {
+    "relu-4": ("relu", 4, {}),
+    "prefit-full": ("tanh", 4, {"scheme": "full", "prefit": 2}),
+}
+
+
+@pytest.fixture(scope="module", params=["compiled", "dense"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def engine(name):
+    return load_engine(ENGINES[name])
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
+def training(request):
+    activation, bits, settings = request.param
+    return create_training(activation, bits, **settings)
+
+
+@pytest.fixture(scope="module")
+def reports(engine, training):
+    return record(engine, training)
+
+
+@pytest.fixture(scope="module")
+def fit_reports(training):
+    return record(FitEngine(), training)
+
+
+def weights(training, state):
+    model = create_trainable(training).model
+    unpack_state(model, state)
+    return [weight.numpy() for weight in model.weights]
+
+
+def test_train__reports_what_fit_reports(reports, fit_reports):
+    """The untrained network to the last bit; then loss and accuracy but for rounding."""
+    assert [report[0] for report in reports] == [report[0] for report in fit_reports]
+    assert digest(reports[:1]) == digest(fit_reports[:1])
+    for (_, history, *_), (_, expected, *_) in zip(reports[1:], fit_reports[1:], strict=True):
+        assert vars(history) == pytest.approx(vars(expected), abs=5e-3)
+
+
+def test_train__weights_after_an_epoch_are_those_of_fit(engine):
+    """With continuous kernels, to the rounding of float32."""
+    training = create_training("tanh", 8, epochs=1)
+    _, ours = record(engine, training)
+    _, of_fit = record(FitEngine(), training)
+    for found, expected in zip(*(weights(training, run[3]) for run in (ours, of_fit)), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_train__quantised_weights_after_an_epoch_are_near_those_of_fit(
+    training, reports, fit_reports
+):
+    """A code that rounds to the other side moves some weights by as much as a step of Adam does."""
+    runs = (weights(training, run[1][3]) for run in (reports, fit_reports))
+    differences = [np.abs(found - expected) for found, expected in zip(*runs, strict=True)]
+    assert max(difference.max() for difference in differences) < 13 * training.learning_rate
+    assert np.concatenate([difference.ravel() for difference in differences]).mean() < 1e-4
+
+
+def test_train__codes_differ_from_fit_at_rounding_edges_only(engine):
+    """In the first layer, whose input is the same: one step, from a value half-way between."""
+    training = create_training("tanh", 8, epochs=1, recorded_epochs=frozenset({1}))
+    (_, _, ours, state), (_, _, theirs, _) = (
+        record(each, training)[-1] for each in (engine, FitEngine())
+    )
+    found, expected = (run["hidden_1"].values.astype(int) for run in (ours, theirs))
+    differs = found != expected
+    assert differs.mean() < 1e-3
+    assert np.abs(found - expected).max() <= 1
+    of_shape = {weight.shape: weight for weight in weights(training, state)}
+    kernel, bias = of_shape[12, 10], of_shape[10,]
+    steps = np.tanh(training.data.x @ kernel + bias) / ours["hidden_1"].scale
+    from_edge = np.abs(steps - np.floor(steps) - 0.5)
+    assert from_edge[differs].max(initial=0.0) < 5e-3
+    assert from_edge.mean() > 0.2
+
+
+@pytest.mark.parametrize("index", [0, 1, -2])
+def test_train__resumed_equals_uninterrupted(engine, training, reports, index):
+    epoch, *_, state = reports[index]
+    resumed = record(engine, training, resume=(epoch, state))
+    assert digest(resumed) == digest(reports[1:] if index == 0 else reports[index + 1 :])
+
+
+def test_train__schedule_does_not_change_the_training(engine, training, reports):
+    """Epochs are trained in chunks from one recorded epoch to the next."""
+    ends = frozenset({reports[0][0], reports[-1][0]})
+    found = record(engine, replace(training, recorded_epochs=ends))
+    assert digest(found) == digest([reports[0], reports[-1]])
+
+
+def test_train__history_between_recorded_epochs(engine, training, reports):
+    ends = frozenset({reports[0][0], reports[-1][0]})
+    histories = []
+    engine.train(
+        replace(training, recorded_epochs=ends),
+        lambda report: histories.append(report.history) or True,
+    )
+    for history, (_, expected, *_) in zip(histories[1:], reports[1:], strict=True):
+        assert vars(history) == pytest.approx(vars(expected), abs=1e-3)
+
+
+def test_train__repeats_do_not_depend_on_each_other(name, engine):
+    """The engine trains repeats with one program, and gives each the same as alone."""
+    second = create_training(epochs=2, repeat=1)
+    record(engine, create_training(epochs=2))
+    program = engine._run
+    assert digest(record(engine, second)) == digest(record(load_engine(ENGINES[name]), second))
+    assert engine._run is program  # also where the data were loaded, or sent to a worker, again
+
+
+def test_train__is_the_same_in_another_process(request, name, engine):
+    """A process in which TensorFlow still may choose its threads."""
+    code = (
+        "from ibtools.recorders.repeat import load_engine\n"
+        "from tests.recorders.trainings import create_training, digest, record\n"
+        f"print(digest(record(load_engine({ENGINES[name]!r}), create_training())))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=request.config.rootpath,
+    )
+    assert output.stdout.strip() == digest(record(engine, create_training()))
+
+
+def test_train__records_a_subset_and_evaluates_all(engine):
+    training = create_training("relu", 4, epochs=1)
+    chosen = np.arange(0, 4096, 7)
+    (_, history, whole, _), (_, of_subset, subset, _) = (
+        record(engine, replace(training, recorded=recorded))[-1] for recorded in (None, chosen)
+    )
+    assert of_subset == history
+    assert np.array_equal(subset["output"].values, whole["output"].values[chosen])
+
+
+@pytest.mark.parametrize("n_reports", [1, 2])
+def test_train__stops_when_told_to(engine, training, n_reports):
+    assert len(record(engine, training, n_reports=n_reports)) == n_reports
+
+
+def test_train__no_snapshot_between_recorded_epochs(engine):
+    training = create_training(epochs=2, recorded_epochs=frozenset({2}))
+    with pytest.raises(InputError, match="neither snapshot nor state"):
+        engine.train(training, lambda report: bool(report.snapshot()))
+    with pytest.raises(InputError, match="neither snapshot nor state"):
+        engine.train(training, lambda report: report.epoch == 0 or bool(report.state()))
