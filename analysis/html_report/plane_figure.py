@@ -7,13 +7,14 @@ takes the point of an epoch from the mean trajectory.
 import html
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.html_report.plane_layout import axis_label, plane_layout
 from ibtools.analysis.html_report.thinning import (
     MOST_EPOCHS,
     MOST_REPEAT_EPOCHS,
@@ -22,10 +23,10 @@ from ibtools.analysis.html_report.thinning import (
     describe_thinning,
 )
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.limits import Span, plane_limits, zoom_limits
-from ibtools.analysis.plots.reference import CEILINGS
+from ibtools.analysis.plots.limits import zoom_limits
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.repeats import (
+    CHANCE,
     DIMS,
     VARIABLES,
     RepeatSummary,
@@ -52,12 +53,19 @@ SYMBOLS = {
 }
 """What Plotly calls the markers of matplotlib."""
 
-BESIDE = (("states", "n_states", 1), ("H(T) / log2 N", "saturation", 4))
+DECIMALS = 4
+"""Of bits in the page."""
+
+BESIDE = (
+    ("chance level [bit]", CHANCE, DECIMALS),
+    ("states", "n_states", 1),
+    ("H(T) / log2 N", "saturation", 4),
+)
 """Shown of a point beside its coordinates, where the results have them: label, variable, decimals.
 """
 
-DECIMALS = 4
-"""Of bits in the page."""
+CHANCE_COLOR = "#404040"
+"""Of the chance level in the legend: that of no layer."""
 
 FIRST_SIZE, LAST_SIZE = 18.0, 11.0
 """Markers of the first and the last layer (pixels): layers that coincide show."""
@@ -122,7 +130,8 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     Notes
     -----
     The traces of a layer are, by their `meta.role`, its "repeats", their "mean", and its "point" at
-    the epoch of the slider.
+    the epoch of the slider. Results that have a chance level of I(T;Y) have it as the "chance" of
+    every layer; a trace without data, "chance-key", stands for all of them in the legend.
     """
     validate_results(results)
     counted = _select_counted(results)
@@ -133,11 +142,12 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     layers = _split_layers(mean, repeats)
     traces = [
         *(_repeats_trace(layer) for layer in layers),
+        *_chance_traces(layers),
         *(_mean_trace(layer) for layer in layers),
         *(_point_trace(layer) for layer in layers),
     ]
     return {
-        "figure": json.loads(go.Figure(traces, _layout(summary, repeats)).to_json()),
+        "figure": json.loads(go.Figure(traces, plane_layout(summary, repeats)).to_json()),
         "epochs": mean["epoch"].values.tolist(),
         "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
         "zoom": zoom_limits(summary, "auto"),
@@ -201,6 +211,38 @@ def _repeats_trace(layer: _Layer) -> go.Scatter:
     )
 
 
+def _chance_traces(layers: list[_Layer]) -> list[go.Scatter]:
+    """Draw the chance levels of all layers, and what the legend has of them; nothing if none."""
+    having = [layer for layer in layers if CHANCE in layer.mean]
+    key = go.Scatter(
+        x=[None],
+        y=[None],
+        mode="lines",
+        line={"width": 1.5, "dash": "dot", "color": CHANCE_COLOR},
+        name="chance level",
+        legendrank=2000,  # after the layers, whose rank is 1000
+        meta={"role": "chance-key"},
+    )
+    return [*map(_chance_trace, having), *[key] * bool(having)]
+
+
+def _chance_trace(layer: _Layer) -> go.Scatter:
+    """Draw I(T;Y) of labels without any relation to the layer, over its course in I(X;T)."""
+    y = html.escape(axis_label(layer.mean, "mi_ty"))
+    epochs = _rounded(layer.mean["epoch"].values, 0)
+    return go.Scatter(
+        x=_rounded(layer.mean["mi_xt"].values),
+        y=_rounded(layer.mean[CHANCE].values),
+        customdata=[[epoch] for epoch in epochs],
+        hovertemplate=f"<b>{layer.name}</b><br>epoch %{{customdata[0]}}<br>"
+        f"chance level of {y} = %{{y:.{DECIMALS}f}} bit<extra></extra>",
+        mode="lines",
+        line={"width": 1.5, "dash": "dot", "color": layer.style.color},
+        showlegend=False,
+        **layer.look("chance"),
+    )
+
+
 def _mean_trace(layer: _Layer) -> go.Scatter:
     return go.Scatter(
         x=_rounded(layer.mean["mi_xt"].values),
@@ -251,7 +293,7 @@ def _custom_data(mean: xr.Dataset) -> list[list[float | None]]:
 
 
 def _hover_template(layer: _Layer) -> str:
-    x, y = (html.escape(_label(layer.mean, name)) for name in VARIABLES)
+    x, y = (html.escape(axis_label(layer.mean, name)) for name in VARIABLES)
     lines = [f"<b>{layer.name}</b>"]
     lines += [
         f"{html.escape(label)} %{{customdata[{index}]}}"
@@ -259,67 +301,6 @@ def _hover_template(layer: _Layer) -> str:
     ]
     lines[2:2] = [f"{x} = %{{x:.{DECIMALS}f}} bit", f"{y} = %{{y:.{DECIMALS}f}} bit"]
     return "<br>".join(lines) + "<extra></extra>"
-
-
-def _label(mean: xr.Dataset, name: str) -> str:
-    return str(mean[name].attrs["long_name"])
-
-
-def _layout(summary: RepeatSummary, repeats: xr.Dataset) -> go.Layout:
-    spans = [
-        _widen(span, repeats[name].values)
-        for span, name in zip(plane_limits([summary], "paper"), VARIABLES, strict=True)
-    ]
-    titles = [f"{html.escape(_label(summary.mean, name))} [bit]" for name in VARIABLES]
-    x, y = (
-        {"title": {"text": title}, "range": list(span), "zeroline": False}
-        for title, span in zip(titles, spans, strict=True)
-    )
-    return go.Layout(
-        template="none",
-        xaxis=x,
-        yaxis=y,
-        height=540,
-        margin={"l": 64, "r": 24, "t": 28, "b": 110},
-        legend={"orientation": "h", "y": -0.19, "yanchor": "top", "x": 0},
-        hovermode="closest",
-        shapes=[_ceiling(summary, direction) for direction in CEILINGS],
-        annotations=[_ceiling_label(summary, direction) for direction in CEILINGS],
-    )
-
-
-def _widen(span: Span, values: NDArray[np.float64]) -> Span:
-    """Move the ends of a span out to what single repeats reach."""
-    room = 0.02 * (span[1] - span[0])
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return (
-        low - room if low < span[0] else span[0],
-        high + room if high > span[1] else span[1],
-    )
-
-
-def _ceiling(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
-    """Draw what an axis cannot exceed as a line across the plane."""
-    other = "y" if direction == "x" else "x"
-    value = float(summary.mean.attrs[f"entropy_{direction}"])
-    ends = {f"{direction}0": value, f"{direction}1": value, f"{other}0": 0, f"{other}1": 1}
-    return {
-        "type": "line",
-        **ends,
-        f"{other}ref": f"{other} domain",
-        "layer": "below",
-        "line": {"dash": "dash", "width": 1},
-    }
-
-
-def _ceiling_label(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
-    value = float(summary.mean.attrs[f"entropy_{direction}"])
-    text = f"{CEILINGS[direction]} = {value:.4g}".replace("log2", "log₂")
-    if direction == "x":
-        place = {"x": value, "y": 0, "yref": "y domain", "textangle": -90, "xanchor": "right"}
-        return {"text": text, "showarrow": False, "yanchor": "bottom", **place}
-    place = {"x": 0, "xref": "x domain", "y": value, "xanchor": "left", "yanchor": "bottom"}
-    return {"text": text, "showarrow": False, **place}
 
 
 def _with_gaps(values: NDArray[np.float64]) -> list[float | None]:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
@@ -27,6 +28,9 @@ from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.repeats import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
+"""Of what surrounds the points of the last epoch, whose own colour is that of the epoch."""
+EDGE_WIDTH, OUTLINE_WIDTH = 0.7, 0.7
+"""Points: of the edge of a marker, and of what surrounds the edge in the last epoch."""
 TITLE_PAD = 9
 """Points above the axes: the label of H(Y) may reach over them."""
 JOINED_EPOCHS = 150
@@ -145,6 +149,9 @@ def legend_handles(
     """
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     handles = [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
+    scale = panels_scale(panels)
+    color = create_epoch_colormap()(scale.norm(scale.last))
+    handles.append(Line2D([], [], label="last epoch", **_outlined("o", 5, color, color)))
     return [*handles, *reference_handles([panel.summary for panel in panels])]
 
 
@@ -178,30 +185,39 @@ def _draw_points(
     norm, colormap = scale.norm, create_epoch_colormap()
     colors = colormap(norm(summary.epochs))
     for name, area in zip(summary.layers, areas, strict=True):
-        layer = summary.mean.sel(layer=name)
+        layer, marker = summary.mean.sel(layer=name), styles[name].marker
+        x, y = layer["mi_xt"].values, layer["mi_ty"].values
         faces, edges = _face_and_edge_colors(colors, summary.saturated.sel(layer=name).values)
-        points = ax.scatter(
-            layer["mi_xt"].values,
-            layer["mi_ty"].values,
-            s=area,
-            marker=styles[name].marker,
-            linewidths=0.7,
-            zorder=3,
-            label=name,
-        )
+        look: dict[str, Any] = {"s": area, "marker": marker, "linewidths": EDGE_WIDTH}
+        points = ax.scatter(x, y, zorder=3, label=name, **look)
         points.set(facecolors=faces, edgecolors=edges, norm=norm, cmap=colormap)
+        outlined = _outlined(marker, area**0.5, colors[-1], faces[-1])
+        ax.plot(x[-1:], y[-1:], zorder=3, label=f"_last epoch {name}", **outlined)
     return points
 
 
 def _face_and_edge_colors(
     colors: NDArray[np.float64], hollow: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Colour the points of all epochs, (epoch, rgba); the last is outlined."""
+    """Colour the points of all epochs, (epoch, rgba)."""
     faces, edges = colors.copy(), colors.copy()
     faces[hollow] = to_rgba(HOLLOW_COLOR)
     edges[~hollow, 3] = 0.0
-    edges[-1] = to_rgba(LAST_EPOCH_COLOR)
     return faces, edges
+
+
+def _outlined(marker: str, size: float, color: Any, face: Any) -> dict[str, Any]:
+    """Return the look of a point of the last epoch: its edge is outlined, not replaced."""
+    stroke = withStroke(linewidth=EDGE_WIDTH + 2 * OUTLINE_WIDTH, foreground=LAST_EPOCH_COLOR)
+    return {
+        "linestyle": "none",
+        "marker": marker,
+        "markersize": size,
+        "markeredgewidth": EDGE_WIDTH,
+        "markeredgecolor": color,
+        "markerfacecolor": face,
+        "path_effects": [stroke],
+    }
 
 
 def _draw_chance_levels(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:

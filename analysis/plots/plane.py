@@ -44,9 +44,9 @@ def information_plane(
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
     The points of one epoch are joined by a thin line, in long trainings those of some epochs only;
-    those of the last epoch are outlined. The colour is the epoch, on the same norm as the colour
-    bar; a random-label prefit is grey. Hollow points are saturated: nearly every input has a state
-    of its own, so that I(T;Y) is near H(Y) whatever was learned
+    those of the last epoch have a black outline around their colour. The colour is the epoch, on
+    the same norm as the colour bar; a random-label prefit is grey. Hollow points are saturated:
+    nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
     (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings H(X) = log2 N and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
     panel shows what is crowded, which is framed in the first.

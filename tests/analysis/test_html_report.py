@@ -279,12 +279,42 @@ def test_plane_figure__holds_means_and_repeats():
         np.testing.assert_allclose(mean["x"], expected["mi_xt"].mean("repeat"), atol=5e-5)
         np.testing.assert_allclose(mean["y"], expected["mi_ty"].mean("repeat"), atol=5e-5)
         states = expected["n_states"].mean("repeat").values
-        np.testing.assert_allclose([row[1] for row in mean["customdata"]], states, atol=0.05)
+        np.testing.assert_allclose([row[2] for row in mean["customdata"]], states, atol=0.05)
         lines = np.array(repeats["x"], float).reshape(2, -1)
         np.testing.assert_allclose(lines[:, :-1], expected["mi_xt"], atol=5e-5)
         assert np.isnan(lines[:, -1]).all()
         assert (point["x"], point["y"]) == (mean["x"][-1:], mean["y"][-1:])
         assert layer in mean["hovertemplate"]
+
+
+def test_plane_figure__chance_levels_of_every_layer():
+    results = create_results(outcomes=("trained", "failed", "trained"))
+    plane = plane_figure(results)
+    kept = results.isel(repeat=[0, 2]).mean("repeat")
+    position = [name for name, _ in plane["columns"]].index("chance level [bit]")
+    for chance, mean in zip(traces_of(plane, "chance"), traces_of(plane, "mean"), strict=True):
+        level = kept["mi_ty_null"].sel(layer=chance["meta"]["layer"])
+        np.testing.assert_allclose(chance["y"], level, atol=5e-5)
+        assert chance["y"] == [row[position] for row in mean["customdata"]]
+        assert chance["x"] == mean["x"]
+        assert chance["line"] == {"width": 1.5, "dash": "dot", "color": mean["line"]["color"]}
+        assert [[epoch] for epoch in plane["epochs"]] == chance["customdata"]
+        assert "chance level of I(T;Y) = %{y:.4f} bit" in chance["hovertemplate"]
+        assert "chance level [bit] %{customdata[1]}" in mean["hovertemplate"]
+        assert (chance["legendgroup"], chance["showlegend"]) == (mean["legendgroup"], False)
+    (key,) = traces_of(plane, "chance-key")
+    assert (key["name"], key["line"]["dash"], key.get("showlegend", True)) == (
+        "chance level",
+        "dot",
+        True,
+    )
+
+
+def test_plane_figure__no_chance_level_where_results_have_none():
+    plane = plane_figure(create_results().drop_vars("mi_ty_null"))
+    assert not traces_of(plane, "chance")
+    assert not traces_of(plane, "chance-key")
+    assert [name for name, _ in plane["columns"]] == ["epoch", "states"]
 
 
 def test_plane_figure__hollow_where_saturated():

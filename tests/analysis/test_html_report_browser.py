@@ -23,6 +23,9 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 
+DOUBLE_CLICK = 600
+"""Milliseconds after which Plotly takes a click for another one."""
+
 SHOWS = "(epoch) => document.getElementById('plane-shown').value === epoch"
 
 
@@ -68,6 +71,21 @@ class Visit:
                 return [box.x + box.width / 2, box.y + box.height / 2];
               });
             }"""
+        )
+
+    def point_of_line(self, role: str, layer: str, position: int) -> list[float]:
+        """Return where a value of a trace is on the screen."""
+        return self.page.evaluate(
+            """([role, layer, position]) => {
+              const figure = document.getElementById("plane-figure");
+              const { x, y } = figure.data.find(
+                ({ meta }) => meta.role === role && meta.layer === layer);
+              const { xaxis, yaxis } = figure._fullLayout;
+              const box = figure.getBoundingClientRect();
+              return [box.x + xaxis._offset + xaxis.d2p(x[position]),
+                      box.y + yaxis._offset + yaxis.d2p(y[position])];
+            }""",
+            [role, layer, position],
         )
 
     def move_slider(self, position: int) -> None:
@@ -165,8 +183,51 @@ def test_report__hover_names_layer_and_epoch(visit: Visit):
     label = visit.page.locator("#plane-figure .hoverlayer .hovertext")
     label.first.wait_for()
     text = label.first.text_content()
-    for words in ("free", "epoch 5", "I(X;T) = ", "I(T;Y) = ", "states 9", "H(T) / log2 N"):
+    for words in (
+        "free",
+        "epoch 5",
+        "I(X;T) = ",
+        "I(T;Y) = ",
+        "chance level [bit] 0.",
+        "states 9",
+        "H(T) / log2 N",
+    ):
         assert words in text
+
+
+def test_report__hover_over_a_chance_level_says_so(visit: Visit):
+    level = ibtools.open_results(store_of(visit))["mi_ty_null"].mean("repeat")
+    visit.page.locator("#plane-figure").scroll_into_view_if_needed()
+    x, y = visit.point_of_line("chance", "output", 3)
+    visit.page.mouse.move(x - 2, y + 2)
+    visit.page.mouse.move(x, y)
+    visit.page.wait_for_function(
+        "() => [...document.querySelectorAll('#plane-figure .hovertext')].some("
+        "(label) => label.textContent.includes('chance level of'))"
+    )
+    text = visit.page.locator("#plane-figure .hoverlayer .hovertext").first.text_content()
+    expected = float(level.sel(layer="output", epoch=10))
+    assert f"outputepoch 10chance level of I(T;Y) = {expected:.4f} bit" in text
+
+
+def test_report__legend_hides_chance_levels(visit: Visit):
+    entries = visit.page.locator("#plane-figure .legend .traces")
+    assert entries.all_text_contents() == ["hidden_1", "free", "output", "chance level"]
+    shown = """() => document.getElementById('plane-figure')._fullData
+        .filter((trace) => trace.meta.role === 'chance' && trace.visible === true)
+        .map((trace) => trace.opacity)"""
+    assert visit.page.evaluate(shown) == [1, 1, 1]
+    key = entries.nth(3).locator(".legendtoggle")
+    key.click()
+    visit.page.wait_for_function(f"() => String(({shown})()) === '0,0,0'")
+    visit.move_slider(1)
+    assert visit.page.evaluate(shown) == [0, 0, 0]
+    visit.page.wait_for_timeout(DOUBLE_CLICK)
+    key.click()
+    visit.page.wait_for_function(f"() => String(({shown})()) === '1,1,1'")
+    visit.page.wait_for_timeout(DOUBLE_CLICK)
+    entries.nth(1).locator(".legendtoggle").click()
+    visit.page.wait_for_function(f"() => String(({shown})()) === '1,1'")
 
 
 def test_report__estimator_is_chosen(visit: Visit):

@@ -164,7 +164,13 @@ def test_information_planes__share_colours_markers_legend_and_axes():
         )
     (legend,) = figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == [*deep, "chance level", "ceiling", r"saturated: $\geq 0.99\,\log_2 N$"]
+    assert names == [
+        *deep,
+        "last epoch",
+        "chance level",
+        "ceiling",
+        r"saturated: $\geq 0.99\,\log_2 N$",
+    ]
     assert len(figure.axes) == 3
     assert limits_of(axes[0]) == limits_of(axes[1])
     assert [ax.get_title() for ax in axes] == [

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from ibtools.analysis.plots import (
     save_figure,
 )
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.panels import LAST_EPOCH_COLOR
 from ibtools.analysis.plots.style import PREFIT_COLOR
 from ibtools.analysis.ranks import rank_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
@@ -44,6 +46,7 @@ MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 EXPLAINED = ("chance level", "ceiling", r"saturated: $\geq 0.99\,\log_2 N$")
+IN_PLANE = ("last epoch", *EXPLAINED)
 
 
 def points_of(ax):
@@ -70,8 +73,20 @@ def bands_of(ax):
     return [c for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
 
 
-def colorbar_of(ax):
-    return points_of(ax)[LAYERS[-1]].colorbar
+def colorbar_of(ax, last=LAYERS[-1]):
+    return points_of(ax)[last].colorbar
+
+
+def pixels_at(ax, x, y, size=10):
+    """Colours (pixel, rgb), 0 to 255, of a square around a point, as drawn large."""
+    figure = ax.figure
+    figure.set_dpi(400)
+    FigureCanvasAgg(figure).draw()
+    column, row = ax.transData.transform((x, y)).round().astype(int)
+    image = np.asarray(figure.canvas.buffer_rgba())[::-1]
+    half = int(size / 2 * figure.dpi / 72)
+    shown = image[row - half : row + half, column - half : column + half, :3]
+    return shown.reshape(-1, 3).astype(int)
 
 
 def legend_names(ax):
@@ -87,7 +102,7 @@ def test_information_plane__points_are_means_over_repeats():
         np.testing.assert_allclose(points.get_offsets()[:, 0], expected["mi_xt"])
         np.testing.assert_allclose(points.get_offsets()[:, 1], expected["mi_ty"])
     assert tuple(points_of(ax)) == LAYERS
-    assert tuple(legend_names(ax)) == (*LAYERS, *EXPLAINED)
+    assert tuple(legend_names(ax)) == (*LAYERS, *IN_PLANE)
 
 
 @pytest.mark.parametrize("last", [3, 300, 8000])
@@ -102,7 +117,7 @@ def test_information_plane__color_of_a_point_is_the_color_bars_at_its_epoch(last
         full = (points.get_facecolors() != to_rgba("white")).any(axis=1)
         faces, edges = points.get_facecolors(), points.get_edgecolors()
         np.testing.assert_array_equal(faces[full], expected[full])
-        np.testing.assert_array_equal(edges[:-1][~full[:-1]], expected[:-1][~full[:-1]])
+        np.testing.assert_array_equal(edges[~full], expected[~full])
         assert len(np.unique(expected, axis=0)) == len(epochs) + 1
     assert joins_of(ax).norm is bar.norm
 
@@ -115,10 +130,38 @@ def test_information_plane__saturated_points_are_hollow():
     for name, points in points_of(ax).items():
         hollow = (points.get_facecolors() == to_rgba("white")).all(axis=1)
         assert np.flatnonzero(hollow).tolist() == ([1, 4] if name == "output" else [])
-        assert (points.get_edgecolors()[:-1, 3] > 0).tolist() == hollow[:-1].tolist()
-    assert tuple(legend_names(ax)) == (*LAYERS, *EXPLAINED)
+        assert (points.get_edgecolors()[:, 3] > 0).tolist() == hollow.tolist()
+    assert tuple(legend_names(ax)) == (*LAYERS, *IN_PLANE)
     results["mi_xt"][:] = 0.98 * ENTROPY_X
-    assert tuple(legend_names(information_plane(results))) == (*LAYERS, "chance level", "ceiling")
+    assert tuple(legend_names(information_plane(results))) == (*LAYERS, *IN_PLANE[:-1])
+
+
+@pytest.mark.parametrize(("saturation", "face"), [(0.9, None), (1.0, "white")])
+def test_information_plane__last_epoch_is_outlined_and_keeps_its_color(saturation, face):
+    results = create_results(layers=["output"])
+    results["mi_xt"][:] = saturation * ENTROPY_X
+    ax = information_plane(results)
+    color = colorbar_of(ax, "output").cmap(1.0)
+    (last,) = (line for line in ax.lines if line.get_label() == "_last epoch output")
+    expected = results.mean("repeat").isel(epoch=-1, layer=0)
+    assert last.get_xydata().tolist() == [[expected["mi_xt"], expected["mi_ty"]]]
+    assert to_rgba(last.get_markeredgecolor()) == color
+    assert to_rgba(last.get_markerfacecolor()) == to_rgba(face or color)
+    seen = pixels_at(ax, *last.get_xydata()[0])
+    for shown in (LAST_EPOCH_COLOR, color, face or color):
+        assert (abs(seen - np.array(to_rgba(shown)[:3]) * 255) <= 2).all(axis=1).any()
+
+
+def test_information_plane__legend_shows_the_last_epoch_as_it_is_drawn():
+    ax = information_plane(create_results())
+    legend = dict(zip(legend_names(ax), ax.figure.legends[0].legend_handles, strict=True))
+    drawn = next(line for line in ax.lines if line.get_label() == "_last epoch output")
+    shown = legend["last epoch"]
+    assert to_rgba(shown.get_markeredgecolor()) == to_rgba(drawn.get_markeredgecolor())
+    assert shown.get_markeredgewidth() == drawn.get_markeredgewidth()
+    assert [vars(e) for e in shown.get_path_effects()] == [
+        vars(e) for e in drawn.get_path_effects()
+    ]
 
 
 def test_information_plane__points_of_one_epoch_are_joined_in_layer_order():

@@ -22,10 +22,10 @@
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
   // on a dark ground the first layer would vanish, and the fifth nearly so
-  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#4a7dff" };
+  const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#4a7dff", "#404040": "#c8ccd2" };
   const MILLISECONDS = 120; // of an epoch that is played
   const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
-  let plane, timer = null, printing = false;
+  let plane, timer = null, printing = false, chance = true;
 
   const isDark = () => dark.matches && !printing;
   const theme = () => THEMES[isDark() ? "dark" : "light"];
@@ -41,6 +41,8 @@
       themed.marker.line.color = trace.meta.role === "point" && !isHollow(trace)
         ? theme().ground : themed.marker.color;
     }
+    if (!chance && trace.meta.role === "chance") Object.assign(themed, { opacity: 0, hoverinfo: "skip" });
+    if (!chance && trace.meta.role === "chance-key") themed.visible = "legendonly";
     return themed;
   }
 
@@ -132,6 +134,14 @@
     return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, CONFIG);
   }
 
+  // the one entry of the legend is for the lines of all layers, each of which goes with its layer
+  function toggleChance({ data, curveNumber }) {
+    if (data[curveNumber].meta.role !== "chance-key") return true;
+    chance = !chance;
+    draw();
+    return false;
+  }
+
   function chooseEstimator() {
     stop();
     const epoch = plane ? plane.epochs[slider.value] : Infinity;
@@ -184,5 +194,9 @@
       draw();
     });
   }
-  chooseEstimator();
+  chooseEstimator().then(() => {
+    figure.on("plotly_legendclick", toggleChance);
+    figure.on("plotly_legenddoubleclick", ({ data, curveNumber }) => (
+      data[curveNumber].meta.role !== "chance-key"));
+  });
 })();
