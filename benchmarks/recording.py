@@ -1,4 +1,4 @@
-"""Recording with engine `compiled`, against engine `fit`: milliseconds per epoch and repeat.
+"""Recording with engines `dense` and `compiled`, against `fit`: milliseconds per epoch and repeat.
 
 Each figure is from fresh processes that record a real experiment to a store on disk, writing
 included, without start-up and compilation. MNIST is measured if IBTOOLS_DATA says where it is.
@@ -49,20 +49,20 @@ def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: 
 
 
 def training_alone(experiment: str, epochs: int, gap: int) -> float:
-    """Train and evaluate as engine `compiled` does between snapshots, and take none."""
-    import tensorflow as tf
-
-    from ibtools.recorders.keras.epochs import EpochProgram
+    """Train and evaluate as engine `dense` does between snapshots, and take none."""
+    from ibtools.recorders.keras.dense_program import DenseProgram
     from ibtools.recorders.keras.fit import create_trainable
+    from ibtools.recorders.keras.quantizers import calibrate
 
-    load_engine(ENGINES["compiled"])  # asks TensorFlow for one thread
     training = plan(experiment, epochs=epochs, repeats=1).training(0, 0)
-    tapped, x = create_trainable(training), tf.constant(training.data.x)
-    program = EpochProgram(tapped, training, x, gap)
-    program.run(training, range(1, gap + 1))
+    tapped = create_trainable(training)
+    calibrate(tapped.model, training.data.x[~training.data.is_test])
+    program = DenseProgram(tapped, training)
+    state = program.load()
+    program.run(training, range(1, gap + 1), gap, state)
     start = time.perf_counter()
     for first in range(gap + 1, epochs - gap + 2, gap):
-        program.run(training, range(first, first + gap))
+        program.run(training, range(first, first + gap), gap, state)
     return (time.perf_counter() - start) / (epochs // gap - 1) / gap * 1e3
 
 
@@ -79,19 +79,21 @@ def rows(*, scale: int = 1) -> list[Row]:
     found, record = [], milliseconds_per_epoch
     for experiment in ("SYN-Tanh", "SYN-ReLU"):
         fit = in_processes(1, record, experiment, "fit", 50 * scale, "every:5")
+        compiled = in_processes(1, record, experiment, "compiled", 300 * scale, "every:5")
+        found.append(Row(f"record {experiment}, engine compiled", compiled, fit, "ms"))
         ours = {
-            n: in_processes(n, record, experiment, "compiled", 500 * scale, "every:5")
-            for n in (1, 2)
+            n: in_processes(n, record, experiment, "dense", 1500 * scale, "every:5") for n in (1, 2)
         }
         for n, milliseconds in ours.items():
             found.append(Row(f"record {experiment}, {n} process(es)", milliseconds, fit, "ms"))
-        trained = in_processes(1, training_alone, experiment, 500 * scale, 5)
+        trained = in_processes(1, training_alone, experiment, 1500 * scale, 5)
         found.append(Row(f"record {experiment} (baseline: train it only)", ours[1], trained, "ms"))
     if os.environ.get("IBTOOLS_DATA"):
         name = "MNIST-Bottleneck-2"
-        fit = in_processes(1, record, name, "fit", 5 + scale, "every:2")
-        ours_mnist = in_processes(1, record, name, "compiled", 20 * scale, "every:2")
-        found.append(Row(f"record {name}, every 2nd epoch", ours_mnist, fit, "ms"))
+        fit = in_processes(1, record, name, "fit", 5 + 3 * scale, "every:2")
+        for n in (1, 2):
+            ours_mnist = in_processes(n, record, name, "dense", 60 * scale, "every:2")
+            found.append(Row(f"record {name}, {n} process(es)", ours_mnist, fit, "ms"))
     return found
 
 

@@ -27,10 +27,10 @@ from ibtools.schema import CUBE
 from ibtools.store import get_array, open_group, read_array
 
 _BITS = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
-OURS, UNCOMPRESSED = "ibtools: unit, sample, epoch; zstd 5", "epoch, sample, unit; uncompressed"
+OURS, UNCOMPRESSED = "ibtools: unit, sample, epoch; zstd 3", "epoch, sample, unit; uncompressed"
 LAYOUTS: dict[str, tuple[str, Any]] = {
-    OURS: ("unit sample epoch", ZstdCodec(level=5)),
-    "unit, sample, epoch; zstd 3": ("unit sample epoch", ZstdCodec(level=3)),
+    OURS: ("unit sample epoch", ZstdCodec(level=3)),
+    "unit, sample, epoch; zstd 5": ("unit sample epoch", ZstdCodec(level=5)),
     "unit, sample, epoch; zstd 7": ("unit sample epoch", ZstdCodec(level=7)),
     "unit, sample, epoch; blosc zstd 3 bitshuffle": ("unit sample epoch", _BITS),
     "sample, unit, epoch; zstd 5": ("sample unit epoch", ZstdCodec(level=5)),

@@ -276,7 +276,7 @@ def _codecs(dims: tuple[str, ...], itemsize: int) -> dict[str, Any]:
     order = tuple(CUBE.index(dim) for dim in ("repeat", "layer", "unit", "sample", "epoch"))
     return {
         "filters": TransposeCodec(order=order),
-        "compressors": ZstdCodec(level=5)
+        "compressors": ZstdCodec(level=3)
         if itemsize == 1
         else BloscCodec(
             cname="zstd", clevel=1, shuffle="bitshuffle", typesize=itemsize, blocksize=2**19

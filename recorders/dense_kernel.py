@@ -5,6 +5,9 @@ which a graph of operations is mostly the starting of operations. Here an epoch 
 does what the tfmot network does, from the same numbers, and is tested against it; sums round in
 another order.
 
+All of it is in one module, because the cache of compiled code does not notice that another file
+has changed (`ibtools.kernel.kernel`).
+
 A layer's values lie (unit, sample), so that loops run over samples, which are many, and not over
 units, which are few. Inputs of many features are the exception: they stay (sample, feature).
 Kernels lie (unit, input).
@@ -16,16 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.kernel import float_kernel
-
-TANH, RELU, RELU6, LINEAR = range(4)
-"""Activation functions."""
-
-CONTINUOUS, CURRENT, AVERAGE, FIXED = range(4)
-"""How an output is quantised: not at all, or on the range of the current tensor, on a moving
-average of the batches' ranges, on a range that nothing changes."""
-
-WIDE = 64
-"""Inputs of more features than this are not transposed for a batch."""
+from ibtools.recorders.dense_arrays import (
+    CONTINUOUS,
+    CURRENT,
+    FIXED,
+    RELU,
+    RELU6,
+    TANH,
+    WIDE,
+    Floats,
+    Layers,
+    Samples,
+    State,
+)
 
 _BLOCK = 256  # samples that are evaluated at once: their values stay in the processor's cache
 
@@ -46,75 +52,6 @@ _P0, _P1, _P2, _P3, _P4 = np.array(
 _Q0, _Q1, _Q2, _Q3, _Q4 = np.array(
     [1.0, 4.6714336e-1, 2.5876952e-2, 3.2856219e-4, 7.7764855e-7], np.float32
 )
-
-Floats = NDArray[np.float32]
-
-
-class Layers(NamedTuple):
-    """What a training does not change.
-
-    Parameters
-    ----------
-    widths : ndarray, (layer + 1,), int64
-        Features of a sample, then units of each layer; the last one is that of the logits.
-    functions : ndarray, (layer,), int64
-        Activation functions: `TANH`, `RELU`, `RELU6`, `LINEAR`.
-    quantised : ndarray, (layer, 2), bool
-        Whether kernel and bias are quantised, on the range of their current values.
-    outputs : ndarray, (layer,), int64
-        How outputs are quantised: `CONTINUOUS`, `CURRENT`, `AVERAGE`, `FIXED`.
-    largest_code : float32
-        2**bits - 1.
-    quantised_softmax : bool
-        Whether classes are predicted from a softmax that is quantised on [0, 1].
-    """
-
-    widths: NDArray[np.int64]
-    functions: NDArray[np.int64]
-    quantised: NDArray[np.bool_]
-    outputs: NDArray[np.int64]
-    largest_code: np.float32
-    quantised_softmax: bool
-
-
-class State(NamedTuple):
-    """What a training changes, in place.
-
-    Parameters
-    ----------
-    parameters, momentum, velocity : ndarray, (parameter,), float32
-        Of each layer the kernel (unit, input), then the bias; and the two moments of Adam.
-    ranges : ndarray, (layer, 3, 2), float32
-        Lower and upper ends of the ranges of kernels, biases and outputs.
-    n_steps : ndarray, (1,), int64
-        Steps taken.
-    """
-
-    parameters: Floats
-    momentum: Floats
-    velocity: Floats
-    ranges: Floats
-    n_steps: NDArray[np.int64]
-
-
-class Samples(NamedTuple):
-    """All samples; a value of an input is scale * (code - zero_point).
-
-    Parameters
-    ----------
-    codes : ndarray, (feature, sample), uint8 or float32
-        Codes of the input quantiser, or the inputs themselves, with scale 1 and zero point 0. Of
-        more features than `WIDE`, (sample, feature).
-    scale, zero_point : float32
-        Of the input quantiser.
-    is_test : ndarray, (sample,), bool
-        Which samples are evaluated only.
-    """
-
-    codes: NDArray[np.uint8] | Floats
-    scale: np.float32
-    zero_point: np.float32
-    is_test: NDArray[np.bool_]
 
 
 @float_kernel
@@ -236,29 +173,31 @@ def _multiply_rows(products: Floats, row: Floats, rows: Floats) -> None:
 
 @float_kernel
 def _multiply_wide(out: Floats, kernel: Floats, inputs: Floats) -> None:
-    """Multiply the kernel (unit, feature) with inputs (sample, feature), in tiles of 4 by 2."""
-    n_units, n_samples = out.shape
-    for i in range(0, n_samples, 2):
-        x, y = inputs[i], inputs[min(i + 1, n_samples - 1)]
-        for j in range(0, n_units, 4):
-            last = n_units - 1
-            a, b = kernel[j], kernel[min(j + 1, last)]
-            c, d = kernel[min(j + 2, last)], kernel[min(j + 3, last)]
-            s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
-            t0, t1, t2, t3 = _ZERO, _ZERO, _ZERO, _ZERO
-            for k in range(x.size):
-                u, v = x[k], y[k]
-                s0 += u * a[k]
-                s1 += u * b[k]
-                s2 += u * c[k]
-                s3 += u * d[k]
-                t0 += v * a[k]
-                t1 += v * b[k]
-                t2 += v * c[k]
-                t3 += v * d[k]
-            for at, s, t in ((j, s0, t0), (j + 1, s1, t1), (j + 2, s2, t2), (j + 3, s3, t3)):
-                out[min(at, last), i] = s
-                out[min(at, last), min(i + 1, n_samples - 1)] = t
+    """Multiply the kernel (unit, feature) with inputs (sample, feature), four rows of each at once.
+
+    At the end of either, the last row stands in for those that are missing.
+    """
+    last_unit, last_sample = out.shape[0] - 1, out.shape[1] - 1
+    for i in range(0, last_sample + 1, 4):
+        i1, i2, i3 = min(i + 1, last_sample), min(i + 2, last_sample), min(i + 3, last_sample)
+        w, x, y, z = inputs[i], inputs[i1], inputs[i2], inputs[i3]
+        for j in range(0, last_unit + 1, 4):
+            j1, j2, j3 = min(j + 1, last_unit), min(j + 2, last_unit), min(j + 3, last_unit)
+            a, b, c, d = kernel[j], kernel[j1], kernel[j2], kernel[j3]
+            aw, ax, ay, az = _ZERO, _ZERO, _ZERO, _ZERO
+            bw, bx, by, bz = _ZERO, _ZERO, _ZERO, _ZERO
+            cw, cx, cy, cz = _ZERO, _ZERO, _ZERO, _ZERO
+            dw, dx, dy, dz = _ZERO, _ZERO, _ZERO, _ZERO
+            for k in range(w.size):
+                p, q, r, s = w[k], x[k], y[k], z[k]
+                aw, ax, ay, az = aw + a[k] * p, ax + a[k] * q, ay + a[k] * r, az + a[k] * s
+                bw, bx, by, bz = bw + b[k] * p, bx + b[k] * q, by + b[k] * r, bz + b[k] * s
+                cw, cx, cy, cz = cw + c[k] * p, cx + c[k] * q, cy + c[k] * r, cz + c[k] * s
+                dw, dx, dy, dz = dw + d[k] * p, dx + d[k] * q, dy + d[k] * r, dz + d[k] * s
+            out[j, i], out[j, i1], out[j, i2], out[j, i3] = aw, ax, ay, az
+            out[j1, i], out[j1, i1], out[j1, i2], out[j1, i3] = bw, bx, by, bz
+            out[j2, i], out[j2, i1], out[j2, i2], out[j2, i3] = cw, cx, cy, cz
+            out[j3, i], out[j3, i1], out[j3, i2], out[j3, i3] = dw, dx, dy, dz
 
 
 @float_kernel
@@ -524,12 +463,33 @@ def _train_batch(
     _adam(state, work.weights_gradient, rate)
 
 
+class _Evaluation(NamedTuple):
+    """Arrays for the evaluation of all samples."""
+
+    work: _Workspace  # for a block
+    rows: NDArray[np.int64]  # (sample of a block,)
+    values: Floats  # (block, unit, sample), of the layer at hand
+    before: Floats  # (block, unit, sample), of the layer before it
+
+
+@float_kernel
+def _allocate_evaluation(layers: Layers, n_parameters: int, n_samples: int) -> _Evaluation:
+    shape = (-(-n_samples // _BLOCK), layers.widths[1:].max(), _BLOCK)
+    return _Evaluation(
+        _allocate(layers, n_parameters, _BLOCK),
+        np.empty(_BLOCK, np.int64),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+    )
+
+
 @float_kernel
 def _evaluate(
     layers: Layers,
     samples: Samples,
     label: NDArray[np.int64],
     state: State,
+    place: _Evaluation,
     found: NDArray[np.float64],
 ) -> None:
     """Compute loss and accuracy of training, then of test samples.
@@ -537,41 +497,33 @@ def _evaluate(
     Each layer is computed for all samples before the next, because the range of a `CURRENT` one
     is that of all.
     """
-    n_samples, n_layers = label.size, layers.functions.size
-    n_units = layers.widths[1:].max()
-    weights = np.empty(state.parameters.size, np.float32)
-    _quantise_weights(layers, state, weights, np.empty((n_layers, 3, 2), np.float32))
-    n_blocks = -(-n_samples // _BLOCK)
-    values = np.zeros((n_blocks, n_units, _BLOCK), np.float32)
-    other = np.zeros((n_blocks, n_units, _BLOCK), np.float32)
-    work = _allocate(layers, 0, _BLOCK)
-    rows = np.empty(_BLOCK, np.int64)
-    first = 0
-    for layer in range(n_layers):
-        n_in, n_out = layers.widths[layer], layers.widths[layer + 1]
+    work, values, before, first = place.work, place.values, place.before, 0
+    _quantise_weights(layers, state, work.weights, work.ends)
+    for layer in range(layers.functions.size):
+        n_in, n_units = layers.widths[layer], layers.widths[layer + 1]
+        wide, weights = layer == 0 and n_in > WIDE, work.weights[first:]
         low, high = state.ranges[layer, 2, 0], state.ranges[layer, 2, 1]
         if layers.outputs[layer] == CURRENT:
             low, high = _ZERO, _ZERO
-        for block in range(n_blocks):
-            inputs = values[block]
+        for block in range(len(values)):
+            inputs, out = before[block], values[block, :n_units]
             if layer == 0:
                 for i in range(_BLOCK):  # the last block repeats the last sample
-                    rows[i] = min(block * _BLOCK + i, n_samples - 1)
-                _take(samples, rows, layers.widths[0] > WIDE, work.inputs)
+                    place.rows[i] = min(block * _BLOCK + i, label.size - 1)
+                _take(samples, place.rows, layers.widths[0] > WIDE, work.inputs)
                 inputs = work.inputs
-            wide = layer == 0 and n_in > WIDE
-            _apply(layers, layer, weights[first:], inputs, wide, other[block, :n_out])
+            _apply(layers, layer, weights, inputs, wide, out)
             if layers.outputs[layer] == CURRENT:
-                ends = _find_range(other[block, :n_out])
+                ends = _find_range(out)
                 low, high = min(low, ends[0]), max(high, ends[1])
         if layers.outputs[layer] != CONTINUOUS:
             scale, low, high = _grid(low, high, layers.largest_code)
-            for block in range(n_blocks):
-                for j in range(n_out):
-                    _quantise(other[block, j], scale, low, high, other[block, j])
-        values, other = other, values
-        first += (n_in + 1) * n_out
-    _sum_up(layers, samples.is_test, label, values, found)
+            for block in range(len(values)):
+                for j in range(n_units):
+                    _quantise(values[block, j], scale, low, high, values[block, j])
+        values, before = before, values
+        first += (n_in + 1) * n_units
+    _sum_up(layers, samples.is_test, label, before, found)
 
 
 @float_kernel
@@ -655,6 +607,7 @@ def train(
     whole, rest = n_train // batch_size, n_train % batch_size
     work = _allocate(layers, state.parameters.size, min(batch_size, n_train))
     last = _allocate(layers, state.parameters.size, rest)
+    place = _allocate_evaluation(layers, state.parameters.size, len(samples.is_test))
     for epoch in range(orders.shape[0]):
         order, label = orders[epoch], labels[epoch]
         for batch in range(whole):
@@ -664,5 +617,5 @@ def train(
             rows = order[whole * batch_size :]
             _train_batch(layers, samples, rows, label, _FLOAT(rate), state, last)
         if epoch < n_evaluated:
-            _evaluate(layers, samples, label, state, found[epoch])
+            _evaluate(layers, samples, label, state, place, found[epoch])
     return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from ibtools.recorders.dense_kernel import State
+from ibtools.recorders.dense_arrays import State
 from ibtools.recorders.engine import EpochReport, Training
 from ibtools.recorders.keras.dense_program import DenseProgram
 from ibtools.recorders.keras.quantise import TappedModel

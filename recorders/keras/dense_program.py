@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from ibtools.recorders import dense_kernel
-from ibtools.recorders.dense_kernel import Layers, Samples, State
+from ibtools.recorders import dense_arrays, dense_kernel
+from ibtools.recorders.dense_arrays import Layers, Samples, State
 from ibtools.recorders.engine import Training
 from ibtools.recorders.keras.quantise import TappedModel
 from ibtools.recorders.keras.quantizers import (
@@ -23,15 +23,15 @@ from ibtools.snapshots import FLOAT_BITS, History
 _QUANTITIES = ("kernel", "bias", "output")
 
 _FUNCTIONS = {
-    "tanh": dense_kernel.TANH,
-    "relu": dense_kernel.RELU,
-    "relu6": dense_kernel.RELU6,
+    "tanh": dense_arrays.TANH,
+    "relu": dense_arrays.RELU,
+    "relu6": dense_arrays.RELU6,
 }
 
 _OUTPUTS = {
-    "none": dense_kernel.CONTINUOUS,
-    "current": dense_kernel.CURRENT,
-    "average": dense_kernel.AVERAGE,
+    "none": dense_arrays.CONTINUOUS,
+    "current": dense_arrays.CURRENT,
+    "average": dense_arrays.AVERAGE,
 }
 
 
@@ -208,9 +208,9 @@ def _describe(dense: Sequence[Any], training: Training) -> Layers:
     bits = 1 if training.bits == FLOAT_BITS else training.bits
     return Layers(
         np.array([kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)], np.int64),
-        np.array([*functions, dense_kernel.LINEAR], np.int64),
+        np.array([*functions, dense_arrays.LINEAR], np.int64),
         np.array([[_is_quantised(layer, q) for q in _QUANTITIES[:2]] for layer in dense]),
-        np.array([_OUTPUTS.get(output, dense_kernel.FIXED) for output in outputs], np.int64),
+        np.array([_OUTPUTS.get(output, dense_arrays.FIXED) for output in outputs], np.int64),
         np.float32(2**bits - 1),
         training.scheme == "full" and training.bits != FLOAT_BITS,
     )
@@ -236,7 +236,7 @@ def _encode_samples(training: Training) -> Samples:
     codes: Any = x
     if training.bits != FLOAT_BITS:
         codes, scale, zero_point = _encode_inputs(x, *range_with_zero(x[~data.is_test]))
-    if x.shape[1] <= dense_kernel.WIDE:
+    if x.shape[1] <= dense_arrays.WIDE:
         codes = np.ascontiguousarray(codes.T)
     return Samples(codes, scale, zero_point, data.is_test)
 
