@@ -6,6 +6,7 @@ The workers are processes of this machine, or those of a Dask cluster
 
 import multiprocessing
 import queue
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -25,8 +26,12 @@ from ibtools.store import StorePath, open_group
 if TYPE_CHECKING:
     from distributed import Client
 
-REPEATS_PER_PROCESS = 8
-"""A worker is replaced after so many repeats: TensorFlow keeps some memory of each."""
+REPEATS_PER_PROCESS = 32
+"""Workers are replaced after so many repeats each: TensorFlow keeps some memory of every one.
+
+All at once, by a new pool: Python's own `max_tasks_per_child` takes a worker that ends for an idle
+one, and starts no other (CPython issue 115634), until none is left and the recording hangs.
+"""
 
 _POLL_SECONDS = 0.2
 
@@ -109,38 +114,50 @@ def record_repeats(
     manager.start(ignore_interrupt)
     with manager:
         link = _Link(manager.Queue(), manager.Event())
-        with ProcessPoolExecutor(
-            min(jobs, len(repeats)),
-            mp_context=context,
-            initializer=ignore_interrupt,
-            max_tasks_per_child=REPEATS_PER_PROCESS,
-        ) as pool:
-            futures = [
-                pool.submit(_record_repeat, recording, output, repeat, engine, link)
-                for repeat in repeats
-            ]
-            _follow(futures, link, progress, pool)
+        at_once = jobs * REPEATS_PER_PROCESS
+        for first in range(0, len(repeats), at_once):
+            batch = repeats[first : first + at_once]
+            with ProcessPoolExecutor(
+                min(jobs, len(batch)), mp_context=context, initializer=ignore_interrupt
+            ) as pool:
+                futures = [
+                    pool.submit(_record_repeat, recording, output, repeat, engine, link)
+                    for repeat in batch
+                ]
+                _follow(futures, link, progress, pool)
 
 
 class StoppedError(Exception):
     """Ends a repeat whose recording was interrupted or has failed elsewhere."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Link:
-    """Tells another process of progress, and is told to stop.
+    """Tells another process of progress, and is told to stop; both now and then, as it takes time.
 
     Ctrl-C reaches every process of a terminal; the workers leave it to the one that started them.
     """
 
     epochs: Any
     stop: Any
+    waiting: int = 0
+    reported: float = 0.0
 
     def update(self, n: int = 1) -> None:
         """Count epochs; end the repeat if it is to stop. What is complete is on disk."""
-        self.epochs.put(n)
+        self.waiting += n
+        now = time.monotonic()
+        if now - self.reported < _POLL_SECONDS:
+            return
+        self.reported = now
+        self.flush()
         if self.stop.is_set():
             raise StoppedError
+
+    def flush(self) -> None:
+        """Tell of what has not been told."""
+        self.epochs.put(self.waiting)
+        self.waiting = 0
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""
@@ -151,6 +168,7 @@ def _record_repeat(
 ) -> None:
     group = claim_repeat(open_group(output, "r+"), repeat)
     RepeatRecorder(recording, group, repeat, link).run(shared_engine(engine))
+    link.flush()
 
 
 def _follow(
@@ -164,8 +182,10 @@ def _follow(
             _drain(link.epochs, progress)
             for future in done:
                 future.result()
-    finally:
+    except BaseException:
         link.stop.set()
+        raise
+    finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 

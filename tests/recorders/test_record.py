@@ -2,6 +2,7 @@ import asyncio
 import errno
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -232,6 +233,29 @@ def test_record__jobs_change_nothing(tmp_path: Path, monkeypatch):
     for jobs in (1, 2):
         record_fake(tmp_path / str(jobs), repeats=3, jobs=jobs)
     assert files(tmp_path / "1") == files(tmp_path / "2")
+
+
+def test_record__workers_are_replaced(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(workers_module, "REPEATS_PER_PROCESS", 1)
+    assert record_fake(tmp_path / "s.zarr", repeats=5, jobs=2).trained == 5
+
+
+def test_link__tells_of_every_epoch():
+    link = workers_module._Link(queue.Queue(), threading.Event())
+    for _ in range(1000):
+        link.update()
+    link.flush()
+    assert sum(link.epochs.queue) == 1000
+    assert link.epochs.qsize() < 1000
+
+
+def test_link__ends_the_repeat_when_told_to(monkeypatch):
+    monkeypatch.setattr(workers_module, "_POLL_SECONDS", 0.0)
+    link = workers_module._Link(queue.Queue(), threading.Event())
+    link.update()
+    link.stop.set()
+    with pytest.raises(workers_module.StoppedError):
+        link.update()
 
 
 def test_record__an_error_in_a_worker_is_raised_here(tmp_path: Path, monkeypatch):
