@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ibtools.info import row_bytes
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
+
+_TRIED_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Forecast:
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
-        total, hours = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat / 3600
+        total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
         return "\n".join(
             [
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
                 f"{total / 1e6:.1f} MB in all, before compression",
-                f"time        about {hours:.2f} h per repeat, {hours * self.repeats:.2f} h in all "
-                "with --jobs 1",
+                f"time        about {_duration(seconds)} per repeat, "
+                f"{_duration(seconds * self.repeats)} in all with --jobs 1",
             ]
         )
 
@@ -63,7 +63,7 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
     settings = recording.settings
     trial = replace(
         recording.training(settings.first_repeat, 0),
-        epochs=3,
+        epochs=2 + _TRIED_EPOCHS,
         prefit=0,
         recorded_epochs=frozenset({0, 1, 2}),
     )
@@ -76,8 +76,9 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         return True
 
     load_engine(engine).train(trial, on_epoch)
-    with_snapshot, epoch = np.diff(ends)[1:]  # the first one compiles
-    snapshot = max(0.0, with_snapshot - epoch)
+    _, compiled, second, *_, last = ends  # the first epoch compiles
+    epoch = (last - second) / _TRIED_EPOCHS  # some together: an engine may train ahead
+    snapshot = max(0.0, second - compiled - epoch)
     epochs, snapshots = settings.epochs + settings.prefit, len(settings.recorded_epochs)
     return Forecast(
         settings.repeats,
@@ -85,6 +86,13 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         _snapshot_bytes(recording) * snapshots,
         float(epoch * epochs + snapshot * snapshots),
     )
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _snapshot_bytes(recording: Recording) -> int:

@@ -25,6 +25,7 @@ from ibtools.errors import (
 from ibtools.recorders import engines
 from ibtools.recorders import workers as workers_module
 from ibtools.recorders.checkpoint import load_checkpoint
+from ibtools.recorders.forecast import Forecast
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
 from ibtools.recorders.repeat import count_differences, load_engine
 from ibtools.snapshots import LayerValues
@@ -316,6 +317,16 @@ def test_forecast_recording__sizes_and_time():
     lines = found.format()
     assert "11 per repeat, 33 in all" in lines
     assert "1.4 MB per repeat" in lines
+    assert "s in all with --jobs 1" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (99, "99 s"), (101, "2 min"), (5999, "100 min"), (6001, "1.7 h")],
+)
+def test_forecast__time_in_a_unit_that_suits_it(seconds, text):
+    lines = Forecast(1, 10, 1000, seconds).format()
+    assert f"about {text} per repeat, {text} in all" in lines
 
 
 def test_plan__custom_needs_network_and_data():
