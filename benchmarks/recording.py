@@ -78,11 +78,11 @@ def rows(*, scale: int = 1) -> list[Row]:
     """Measure every case on so many times the epochs of the short version."""
     found, record = [], milliseconds_per_epoch
     for experiment in ("SYN-Tanh", "SYN-ReLU"):
-        fit = in_processes(1, record, experiment, "fit", 50 * scale, "every:5")
-        compiled = in_processes(1, record, experiment, "compiled", 300 * scale, "every:5")
+        fit = in_processes(1, record, experiment, "fit", 60 * scale, "every:5")
+        compiled = in_processes(1, record, experiment, "compiled", 500 * scale, "every:5")
         found.append(Row(f"record {experiment}, engine compiled", compiled, fit, "ms"))
         ours = {
-            n: in_processes(n, record, experiment, "dense", 1500 * scale, "every:5") for n in (1, 2)
+            n: in_processes(n, record, experiment, "dense", 4000 * scale, "every:5") for n in (1, 2)
         }
         for n, milliseconds in ours.items():
             found.append(Row(f"record {experiment}, {n} process(es)", milliseconds, fit, "ms"))
@@ -92,7 +92,7 @@ def rows(*, scale: int = 1) -> list[Row]:
         name = "MNIST-Bottleneck-2"
         fit = in_processes(1, record, name, "fit", 5 + 3 * scale, "every:2")
         for n in (1, 2):
-            ours_mnist = in_processes(n, record, name, "dense", 60 * scale, "every:2")
+            ours_mnist = in_processes(n, record, name, "dense", 150 * scale, "every:2")
             found.append(Row(f"record {name}, {n} process(es)", ours_mnist, fit, "ms"))
     return found
 
@@ -100,4 +100,4 @@ def rows(*, scale: int = 1) -> list[Row]:
 if __name__ == "__main__":
     from benchmarks.table import print_table
 
-    print_table(rows(scale=2))
+    print_table(rows())
