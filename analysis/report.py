@@ -1,5 +1,7 @@
 """What an analysis tells when it is done."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -25,6 +27,8 @@ class AnalysisReport:
         `ibtools.analysis.digests.RowDigests`.
     added : tuple of str, optional
         Variables that the earlier results lacked, for which all were computed anew.
+    has_plane : bool, optional
+        Whether there is an I(X;T), without which there is no information plane.
     """
 
     estimator: str
@@ -35,6 +39,7 @@ class AnalysisReport:
     n_values: int | None = None
     digested: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    has_plane: bool = True
 
     def __str__(self) -> str:
         added = ""
@@ -60,3 +65,35 @@ class AnalysisReport:
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{added}"
         )
+
+
+def describe_next(path: str, reports: Sequence[AnalysisReport]) -> str:
+    """Say how results are drawn, and opened in Python.
+
+    Parameters
+    ----------
+    path : str
+        Where they were written.
+    reports : sequence of AnalysisReport
+        Of the estimators. The first that has an information plane is drawn.
+
+    Returns
+    -------
+    str
+        One or two lines.
+
+    Examples
+    --------
+    >>> print(describe_next("syn.zarr", [AnalysisReport("exact", 8, 0, 0)]))
+    next: ibtools plot syn.zarr information-plane --output plane.png
+    in Python: ibtools.open_results("syn.zarr", estimator="exact")
+    """
+    names = [one.estimator for one in reports]
+    opened = f'"{names[0]}"' if len(names) == 1 else "None"
+    lines = [f'in Python: ibtools.open_results("{path}", estimator={opened})']
+    drawn = next((one.estimator for one in reports if one.has_plane), None)
+    if drawn is not None:
+        which = [] if drawn == "exact" else ["--estimator", drawn]
+        figure = ["plot", path, "information-plane", *which, "--output", "plane.png"]
+        lines.insert(0, f"next: {shlex.join(['ibtools', *figure])}")
+    return "\n".join(lines)

@@ -233,8 +233,11 @@ class _Analysis:
             digested = self.plan.layers_in_parts if new.any() else ()
             done = int(new.sum()), int(old.sum()), incomplete
             clipped, values = _clipped(group)
+            has_plane = "mi_xt" in one.variables
             reports.append(
-                AnalysisReport(one.specification, *done, clipped, values, digested, names)
+                AnalysisReport(
+                    one.specification, *done, clipped, values, digested, names, has_plane
+                )
             )
         return tuple(reports)
 

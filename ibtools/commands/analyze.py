@@ -109,6 +109,13 @@ def analyze(
         return
     for report in reports:
         click.echo(f"{output or store}: {report}")
+    click.echo(_describe_next(output or store, reports))
+
+
+def _describe_next(path: str, reports: Sequence[Any]) -> str:
+    from ibtools.analysis.report import describe_next
+
+    return describe_next(path, reports)
 
 
 def _create_estimators(

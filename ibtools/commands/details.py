@@ -53,7 +53,8 @@ def details(
       units        H and I(;Y) of every single unit
 
     What was computed before is skipped; an interrupted run goes on where it stopped. In Python,
-    ibtools.open_details("syn.zarr", "classes") opens what was computed.
+    ibtools.open_details("syn.zarr", "classes") opens what was computed; for each detail a line that
+    opens and draws it is printed.
 
     \b
     Examples:
@@ -72,6 +73,13 @@ def details(
         return
     for report in reports:
         click.echo(f"{output or store}: {report}")
+    click.echo(_describe_opening(output or store, reports))
+
+
+def _describe_opening(path: str, reports: tuple[Any, ...]) -> str:
+    from ibtools.analysis.details.opening import describe_opening
+
+    return describe_opening(path, reports)
 
 
 def _create_details(

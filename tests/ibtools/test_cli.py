@@ -27,6 +27,22 @@ def run_well(command: str) -> str:
     return result.output
 
 
+@pytest.mark.parametrize("estimators", [("binned-uniform-30-layer",), ("knn-3", "exact")])
+def test_cli__analyze_says_what_draws_the_results(estimators, example_store: Path, tmp_path: Path):
+    options = " ".join(f"--estimator {one}" for one in estimators)
+    out = run_well(f"analyze {example_store} {options} --quiet")
+    command = next(line for line in out.splitlines() if line.startswith("next: ibtools "))
+    name = shlex.split(command)[-1]
+    run_well(command.removeprefix("next: ibtools ").replace(name, str(tmp_path / name)))
+    assert (tmp_path / name).stat().st_size > 5000
+
+
+def test_cli__analyze_names_no_plane_of_results_without_one(example_store: Path):
+    out = run_well(f"analyze {example_store} --estimator knn-3 --quiet")
+    opened = f'in Python: ibtools.open_results("{example_store}", estimator="knn-3")'
+    assert out.splitlines()[1:] == [opened]
+
+
 def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
     store = tmp_path / "syn.zarr"
     out = run_well(
@@ -37,6 +53,8 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
     assert "information/exact: 6 snapshots analysed, 0 skipped" in out
     out = run_well(f"analyze {store}")
     assert "0 snapshots analysed, 6 skipped" in out
+    assert f"next: ibtools plot {store} information-plane --output plane.png\n" in out
+    assert f'ibtools.open_results("{store}", estimator="exact")' in out
     for number, figure in enumerate(FIGURES):
         place = tmp_path / f"{figure}{('.png', '.svg', '.pdf')[number % 3]}"
         run_well(f"plot {store} {figure} --output {place}")
@@ -186,7 +204,7 @@ def test_cli__estimators_by_options_and_by_name(tmp_path: Path, example_store: P
         f"analyze {example_store} --estimator exact --estimator binned --bins 7 "
         "--bounds -0.25,0.25 --per-unit --quiet"
     )
-    lines = out.splitlines()
+    lines = out.splitlines()[:2]
     assert [line.split(": ")[1] for line in lines] == [
         "information/exact-per-unit",
         "information/binned-uniform-7--0.25_0.25-per-unit",

@@ -1,9 +1,12 @@
+import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from matplotlib import pyplot
 
 import ibtools
+from ibtools.analysis.details import DETAILS
 from ibtools.cli import cli
 from ibtools.errors import InputError
 from ibtools.recorders.datasets import load_data_set
@@ -62,12 +65,38 @@ def test_cli__details(example_store, tmp_path):
     options = ["--by", parity, "--permutations", "10", "--seed", "4", "--quiet"]
     out = run("details", store, "classes", "layers", *options)
     names = ("classes", "layers", "by-parity", "permutations-10-4")
-    for name, line in zip(names, out.splitlines(), strict=True):
+    lines = out.splitlines()
+    assert len(lines) == 2 * len(names) + 1
+    for name, line in zip(names, lines[: len(names)], strict=True):
         assert line.endswith(
             f"details/exact/{name}: 8 snapshots analysed, 0 skipped (analysed before)"
         )
         assert ibtools.open_details(store, name).attrs["estimator"] == "exact"
     assert "8 skipped" in run("details", store, "layers", "--quiet")
+
+
+def test_cli__details_says_how_each_is_opened_and_drawn(example_store):
+    """What is printed runs as it stands."""
+    matplotlib.use("agg")
+    estimator = "binned-uniform-5-layer"
+    half = example_store.parent / "half.npy"
+    np.save(half, np.arange(64) // 32)
+    options = ["--by", str(half), "--permutations", "10", "--estimator", estimator, "--quiet"]
+    out = run("details", str(example_store), *DETAILS, *options)
+    head, code = out.splitlines()[7], out.splitlines()[8:]
+    assert head == "next, in Python (plot is that of xarray):"
+    assert len(code) == 7
+    for line in code:
+        assert line.startswith("  ibtools.open_details(")
+        assert f'estimator="{estimator}"' in line
+        eval(line.strip(), {"ibtools": ibtools})
+        pyplot.close("all")
+
+
+def test_cli__details_written_elsewhere_are_opened_there(example_store, tmp_path):
+    elsewhere = str(tmp_path / "elsewhere.zarr")
+    out = run("details", str(example_store), "classes", "--output", elsewhere, "--quiet")
+    assert f'ibtools.open_details("{elsewhere}", "classes").' in out
 
 
 def test_cli__details_of_nothing_says_what_there_is(example_store):
