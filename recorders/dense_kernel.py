@@ -55,6 +55,12 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = np.array(
 
 
 @float_kernel
+def _is_wide(layers: Layers) -> bool:
+    """Whether inputs lie (sample, feature)."""
+    return bool(layers.widths[0] > WIDE)
+
+
+@float_kernel
 def _activate(row: Floats, function: int) -> None:
     if function == TANH:
         for i in range(row.size):
@@ -247,14 +253,19 @@ def _take(samples: Samples, rows: NDArray[np.int64], wide: bool, inputs: Floats)
 
 
 @float_kernel
-def _quantise_weights(layers: Layers, state: State, used: Floats, ends: Floats) -> None:
-    """Quantise kernels and biases on the ranges that they have now."""
+def _quantise_weights(
+    layers: Layers, state: State, is_training: bool, used: Floats, ends: Floats
+) -> None:
+    """Quantise kernels and biases on their ranges, which training sets to their current values'."""
     first = 0
     for layer in range(layers.functions.size):
         n_kernel = layers.widths[layer] * layers.widths[layer + 1]
         for which, size in enumerate((n_kernel, layers.widths[layer + 1])):
             weights, out = state.parameters[first : first + size], used[first : first + size]
             if layers.quantised[layer, which]:
+                if is_training:
+                    low, high = _find_range(weights.reshape(1, size))
+                    state.ranges[layer, which, 0], state.ranges[layer, which, 1] = low, high
                 low, high = state.ranges[layer, which]
                 scale, low, high = _grid(low, high, layers.largest_code)
                 _quantise(weights, scale, low, high, out)
@@ -265,26 +276,11 @@ def _quantise_weights(layers: Layers, state: State, used: Floats, ends: Floats) 
 
 
 @float_kernel
-def _measure_weights(layers: Layers, state: State) -> None:
-    """Set the ranges of kernels and biases to those of their current values."""
-    first = 0
-    for layer in range(layers.functions.size):
-        n_kernel = layers.widths[layer] * layers.widths[layer + 1]
-        for which, size in enumerate((n_kernel, layers.widths[layer + 1])):
-            if layers.quantised[layer, which]:
-                weights = state.parameters[first : first + size]
-                low, high = _find_range(weights.reshape(1, size))
-                state.ranges[layer, which, 0], state.ranges[layer, which, 1] = low, high
-            first += size
-
-
-@float_kernel
-def _apply(
-    layers: Layers, layer: int, weights: Floats, inputs: Floats, wide: bool, out: Floats
-) -> None:
+def _apply(layers: Layers, layer: int, weights: Floats, inputs: Floats, out: Floats) -> None:
     """Compute a layer's activated values (unit, sample), before they are quantised."""
     n_in, n_units = layers.widths[layer], layers.widths[layer + 1]
     kernel = weights[: n_in * n_units].reshape(n_units, n_in)
+    wide = layer == 0 and _is_wide(layers)
     if wide:
         _multiply_wide(out, kernel, inputs)
     for j in range(n_units):
@@ -369,7 +365,7 @@ class _Workspace(NamedTuple):
 def _allocate(layers: Layers, n_parameters: int, n_samples: int) -> _Workspace:
     n_layers, n_in = layers.functions.size, layers.widths[0]
     n_units = layers.widths[1:].max()
-    shape = (n_samples, n_in) if n_in > WIDE else (n_in, n_samples)
+    shape = (n_samples, n_in) if _is_wide(layers) else (n_in, n_samples)
     return _Workspace(
         np.empty(shape, np.float32),
         np.empty(n_samples, np.int64),
@@ -386,13 +382,12 @@ def _allocate(layers: Layers, n_parameters: int, n_samples: int) -> _Workspace:
 @float_kernel
 def _forward(layers: Layers, state: State, work: _Workspace) -> None:
     """Compute all layers of a batch as a training step does, which sets the ranges."""
-    _measure_weights(layers, state)
-    _quantise_weights(layers, state, work.weights, work.ends)
-    inputs, first, wide = work.inputs, 0, layers.widths[0] > WIDE
+    _quantise_weights(layers, state, True, work.weights, work.ends)
+    inputs, first = work.inputs, 0
     for layer in range(layers.functions.size):
         n_in, n_units = layers.widths[layer], layers.widths[layer + 1]
         activated, quantised = work.activated[layer, :n_units], work.quantised[layer, :n_units]
-        _apply(layers, layer, work.weights[first:], inputs, wide and layer == 0, activated)
+        _apply(layers, layer, work.weights[first:], inputs, activated)
         if layers.outputs[layer] == CONTINUOUS:
             quantised[:] = activated
         else:
@@ -432,7 +427,7 @@ def _backward(layers: Layers, state: State, work: _Workspace) -> None:
                 before[k] = _ZERO
                 _add_rows(before[k], kernel[:, k], gradient)
             gradient, before = before, gradient
-        elif n_in > WIDE:
+        elif _is_wide(layers):
             of_kernel[:] = _ZERO
             _add_wide(of_kernel, gradient[:n_units], work.inputs)
         else:
@@ -455,7 +450,7 @@ def _train_batch(
     state: State,
     work: _Workspace,
 ) -> None:
-    _take(samples, rows, layers.widths[0] > WIDE, work.inputs)
+    _take(samples, rows, _is_wide(layers), work.inputs)
     for i in range(rows.size):
         work.labels[i] = label[rows[i]]
     _forward(layers, state, work)
@@ -498,10 +493,10 @@ def _evaluate(
     is that of all.
     """
     work, values, before, first = place.work, place.values, place.before, 0
-    _quantise_weights(layers, state, work.weights, work.ends)
+    _quantise_weights(layers, state, False, work.weights, work.ends)
     for layer in range(layers.functions.size):
         n_in, n_units = layers.widths[layer], layers.widths[layer + 1]
-        wide, weights = layer == 0 and n_in > WIDE, work.weights[first:]
+        weights = work.weights[first:]
         low, high = state.ranges[layer, 2, 0], state.ranges[layer, 2, 1]
         if layers.outputs[layer] == CURRENT:
             low, high = _ZERO, _ZERO
@@ -510,9 +505,9 @@ def _evaluate(
             if layer == 0:
                 for i in range(_BLOCK):  # the last block repeats the last sample
                     place.rows[i] = min(block * _BLOCK + i, label.size - 1)
-                _take(samples, place.rows, layers.widths[0] > WIDE, work.inputs)
+                _take(samples, place.rows, _is_wide(layers), work.inputs)
                 inputs = work.inputs
-            _apply(layers, layer, weights, inputs, wide, out)
+            _apply(layers, layer, weights, inputs, out)
             if layers.outputs[layer] == CURRENT:
                 ends = _find_range(out)
                 low, high = min(low, ends[0]), max(high, ends[1])

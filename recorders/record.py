@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -13,7 +13,7 @@ from ibtools.errors import InputError, RecordingError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.engines import choose_engine, find_engine
+from ibtools.recorders.engines import find_engine
 from ibtools.recorders.forecast import Forecast, forecast
 from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.repeat import load_engine
@@ -113,7 +113,7 @@ def record(
     if resume and engine is None:
         engine = _recorded_engine(output)
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
-    target = find_engine(recording.settings.engine)
+    target = find_engine(recording.engine)
     load_engine(target)
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
@@ -156,21 +156,24 @@ def plan(
     Parameters are those of `record`.
     """
     loaded = load_data_set(choose_data_set(experiment, data), folder=data_folder)
-    recording = Recording(choose_settings(experiment, loaded, **settings), loaded)
-    chosen = choose_engine(recording.network, engine)
-    return Recording(replace(recording.settings, engine=chosen), loaded)
+    return Recording(choose_settings(experiment, loaded, engine=engine, **settings), loaded)
 
 
 def forecast_recording(experiment: str, **settings: Any) -> Forecast:
     """Return size and time of a recording; nothing is written. Parameters as of `record`."""
     recording = plan(experiment, **settings)
-    return forecast(recording, engine=find_engine(recording.settings.engine))
+    return forecast(recording, engine=find_engine(recording.engine))
 
 
 def _recorded_engine(output: StorePath) -> str | None:
     """Return the engine that a store was recorded with."""
-    engine = json.loads(str(open_group(output).attrs["configuration"])).get("engine")
+    engine = _configuration(open_group(output)).get("engine")
     return None if engine is None else str(engine)
+
+
+def _configuration(group: zarr.Group) -> dict[str, object]:
+    """Return the settings that a store was recorded with."""
+    return dict(json.loads(str(group.attrs["configuration"])))
 
 
 def _report(group: zarr.Group, output: StorePath) -> RecordReport:
@@ -197,7 +200,7 @@ def _open_or_create(
     if not resume:
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
-    found = json.loads(str(group.attrs["configuration"])) | {
+    found = _configuration(group) | {
         "data": group.attrs.get("data_checksum"),
         "layers": read_array(group, "layer").tolist(),
     }

@@ -9,6 +9,7 @@ from ibtools.errors import InputError
 from ibtools.layout import StoreSpec
 from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.engine import Training
+from ibtools.recorders.engines import choose_engine
 from ibtools.recorders.experiments import Experiment, get_experiment
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
@@ -43,8 +44,8 @@ class Settings:
         How many samples are recorded; None for all.
     keep : {"codes", "partition"}
         What is kept of a snapshot.
-    engine : str
-        What trains.
+    engine : str or None
+        What trains; None leaves it to `ibtools.recorders.engines.choose_engine`.
     learning_rate : float
         Of Adam.
     batch_size : int
@@ -73,7 +74,7 @@ class Settings:
     seed: int = 0
     samples: int | None = None
     keep: Keep = "codes"
-    engine: str = "compiled"
+    engine: str | None = None
     learning_rate: float = 1e-4
     batch_size: int = 256
     patience: int = 1000
@@ -165,6 +166,7 @@ class Recording:
     settings: Settings
     data: DataSet
     network: AnyNetwork = field(init=False)
+    engine: str = field(init=False)
 
     def __post_init__(self) -> None:
         network = resolve_network(
@@ -173,6 +175,7 @@ class Recording:
             n_classes=self.data.n_classes,
         )
         object.__setattr__(self, "network", network)
+        object.__setattr__(self, "engine", choose_engine(network, self.settings.engine))
         self.training(self.settings.first_repeat, attempt=0)  # checks what a training checks
 
     def training(self, repeat: int, attempt: int) -> Training:
@@ -215,7 +218,7 @@ class Recording:
             trained_epochs=tuple(range(1 - settings.prefit, settings.epochs + 1)),
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
-            configuration=asdict(settings),
+            configuration=asdict(settings) | {"engine": self.engine},
             attributes={"experiment": settings.experiment, "data_checksum": self.data.checksum},
             keep=settings.keep,
             prefit=settings.prefit > 0,

@@ -1,8 +1,7 @@
 """Engine `dense`: what `fit` does to a network of dense layers, in machine code of our own."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -35,24 +34,25 @@ class DenseRun(Run):
 
         While a snapshot is taken and handed over, a second thread trains the epochs after it.
         """
-        state, chunks = self._program.load(), _chunks(training, start)
+        state = self._program.load()
         with ThreadPoolExecutor(1) as pool:
-            ahead: deque[tuple[range, Future[list[History]]]] = deque()
-
-            def begin_next() -> None:
-                for epochs in islice(chunks, 1):
-                    ahead.append((epochs, pool.submit(self._advance, training, epochs, state)))
-
-            begin_next()
+            jobs = (
+                pool.submit(self._advance, training, epochs, state)
+                for epochs in _chunks(training, start)
+            )
+            ahead = list(islice(jobs, 1))
             while ahead:
-                epochs, histories = ahead.popleft()
-                reported, reached = histories.result(), _copy(state)
-                begin_next()
-                yield from self._reports(training, epochs, reported, reached)
+                reached = ahead.pop().result()
+                ahead.extend(islice(jobs, 1))
+                yield from self._reports(training, *reached)
 
-    def _advance(self, training: Training, epochs: range, state: State) -> list[History]:
+    def _advance(
+        self, training: Training, epochs: range, state: State
+    ) -> tuple[range, list[History], State]:
+        """Train some epochs; return them, their histories, and a copy of the state after them."""
         n_evaluated = sum(not training.is_recorded(epoch) for epoch in epochs)
-        return self._program.run(training, epochs, n_evaluated, state)
+        histories = self._program.run(training, epochs, n_evaluated, state)
+        return epochs, histories, State._make(array.copy() for array in state)
 
     def _reports(
         self, training: Training, epochs: range, histories: list[History], state: State
@@ -77,10 +77,6 @@ class DenseEngine(RunEngine):
     """
 
     _run_type = DenseRun
-
-
-def _copy(state: State) -> State:
-    return State._make(array.copy() for array in state)
 
 
 def _chunks(training: Training, start: int) -> Iterator[range]:

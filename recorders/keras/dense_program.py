@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ibtools.recorders import dense_arrays, dense_kernel
 from ibtools.recorders.dense_arrays import Layers, Samples, State
 from ibtools.recorders.engine import Training
+from ibtools.recorders.keras.grid import Grid
 from ibtools.recorders.keras.quantise import TappedModel
 from ibtools.recorders.keras.quantizers import (
-    SMALLEST_END,
+    fake_quantise,
     range_variables,
     range_with_zero,
     short_name,
@@ -232,22 +233,13 @@ def _turn(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def _encode_samples(training: Training) -> Samples:
     """Quantise all inputs on the range that `calibrate` gives them, which training keeps."""
     data = training.data
-    x, scale, zero_point = data.x.reshape(len(data.x), -1), np.float32(1), np.float32(0)
+    x, scale, zero_point = data.x.reshape(len(data.x), -1), np.float32(1), 0
     codes: Any = x
     if training.bits != FLOAT_BITS:
-        codes, scale, zero_point = _encode_inputs(x, *range_with_zero(x[~data.is_test]))
+        low, high = range_with_zero(x[~data.is_test])
+        grid = Grid.from_range(float(low), float(high), bits=8)
+        codes = grid.encode(fake_quantise(x, low, high, grid.bits).numpy(), layer="input")
+        scale, zero_point = grid.scale, grid.zero_point
     if x.shape[1] <= dense_arrays.WIDE:
         codes = np.ascontiguousarray(codes.T)
-    return Samples(codes, scale, zero_point, data.is_test)
-
-
-def _encode_inputs(
-    x: NDArray[np.float32], low: np.float32, high: np.float32
-) -> tuple[NDArray[np.uint8], np.float32, np.float32]:
-    """Quantise inputs to 8 bits as TensorFlow does; return codes, scale and zero point."""
-    largest, half = np.float32(255), np.float32(0.5)
-    scale = (max(high, np.float32(SMALLEST_END)) - low) / largest
-    zero_point = np.clip(np.floor(half - low / scale), np.float32(0), largest)
-    lowest, highest = -zero_point * scale, (largest - zero_point) * scale
-    steps = (np.clip(x, lowest, highest) - lowest) * (np.float32(1) / scale)
-    return np.floor(steps + half).astype(np.uint8), scale, zero_point
+    return Samples(codes, scale, np.float32(zero_point), data.is_test)

@@ -98,7 +98,7 @@ class Grid:
         Returns
         -------
         ndarray, (sample, unit), uint8, or uint16 above 8 bits
-            Codes; ``decode`` gives equal values (0 for -0).
+            Codes; ``scale * (code - zero_point)`` equals every value (0 for -0).
 
         Raises
         ------
@@ -119,21 +119,6 @@ class Grid:
                 "recorder and the quantiser disagree, or the training has diverged"
             )
         return codes
-
-    def decode(self, codes: Codes) -> NDArray[np.float32]:
-        """Compute the values that codes stand for.
-
-        Parameters
-        ----------
-        codes : ndarray, (sample, unit), uint8 or uint16
-            Codes.
-
-        Returns
-        -------
-        ndarray, (sample, unit), float32
-        """
-        steps = codes.astype(np.int32) - self.zero_point
-        return np.multiply(self.scale, steps, dtype=np.float32)
 
     def _describe(self) -> str:
         return f"{self.scale} * (code - {self.zero_point}), code 0 to {2**self.bits - 1}"

@@ -5,35 +5,13 @@ import tensorflow as tf
 
 from ibtools.recorders.keras import epochs, snapshot
 from ibtools.recorders.keras.compiled import CompiledEngine
-from ibtools.recorders.keras.fit import FitEngine
 from ibtools.recorders.user_network import load_user_network
 from tests.recorders.trainings import create_training, digest, record
-
-CASES = {
-    "relu-4": ("relu", 4, {}),
-    "prefit-full": ("tanh", 4, {"scheme": "full", "prefit": 2}),
-}
 
 
 @pytest.fixture(scope="module")
 def engine():
     return CompiledEngine()
-
-
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
-def training(request):
-    activation, bits, settings = request.param
-    return create_training(activation, bits, **settings)
-
-
-@pytest.fixture(scope="module")
-def reports(engine, training):
-    return record(engine, training)
-
-
-@pytest.fixture(scope="module")
-def fit_reports(training):
-    return record(FitEngine(), training)
 
 
 def test_train__plain_graph_is_fit_to_the_last_bit(training, fit_reports, monkeypatch):

@@ -14,11 +14,6 @@ from ibtools.recorders.keras.state import unpack_state
 from ibtools.recorders.repeat import load_engine
 from tests.recorders.trainings import create_training, digest, record
 
-CASES = {
-    "relu-4": ("relu", 4, {}),
-    "prefit-full": ("tanh", 4, {"scheme": "full", "prefit": 2}),
-}
-
 
 @pytest.fixture(scope="module", params=["compiled", "dense"])
 def name(request):
@@ -28,22 +23,6 @@ def name(request):
 @pytest.fixture(scope="module")
 def engine(name):
     return load_engine(ENGINES[name])
-
-
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
-def training(request):
-    activation, bits, settings = request.param
-    return create_training(activation, bits, **settings)
-
-
-@pytest.fixture(scope="module")
-def reports(engine, training):
-    return record(engine, training)
-
-
-@pytest.fixture(scope="module")
-def fit_reports(training):
-    return record(FitEngine(), training)
 
 
 def weights(training, state):
