@@ -87,6 +87,7 @@ class Recording:
             **provenance(),
             **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
             "estimator": estimator.specification,
+            "revision": estimator.revision,
             **estimator.attributes,
             **(bounds if estimator.needs_global_range else {}),
             "n_samples": int(self.label.size),

@@ -25,8 +25,8 @@ class AnalysisReport:
     digested : tuple of str, optional
         Layers too large for memory, whose partition is not verified: see
         `ibtools.analysis.digests.RowDigests`.
-    added : tuple of str, optional
-        Variables that the earlier results lacked, for which all were computed anew.
+    anew : tuple of str, optional
+        What of earlier results was out of date and is computed anew, and why.
     has_plane : bool, optional
         Whether there is an I(X;T), without which there is no information plane.
     """
@@ -38,16 +38,11 @@ class AnalysisReport:
     n_clipped: int | None = None
     n_values: int | None = None
     digested: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
     has_plane: bool = True
 
     def __str__(self) -> str:
-        added = ""
-        if self.added:
-            added = (
-                "; all anew, because the results were those of an earlier version of ibtools, "
-                f"without {', '.join(self.added)}"
-            )
+        anew = "".join(f"; {phrase}" for phrase in self.anew)
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
         clipped = digested = ""
         if self.n_clipped and self.n_values:
@@ -63,7 +58,7 @@ class AnalysisReport:
             )
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
-            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{added}"
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
         )
 
 

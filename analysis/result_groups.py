@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.outdated import dependencies, forget_outdated
 from ibtools.analysis.result_variables import (
     RESULT_COORDINATES,
     from_statistic,
@@ -16,6 +17,7 @@ from ibtools.analysis.result_variables import (
 )
 from ibtools.analysis.windows import Window
 from ibtools.errors import StoreError
+from ibtools.provenance import provenance
 from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
 from ibtools.store import (
     StorePath,
@@ -24,15 +26,11 @@ from ibtools.store import (
     create_variable,
     find_group,
     get_array,
-    read_array,
     writing,
 )
 
 GROUP = "information"
 """The group of a store that holds one group of results per estimator."""
-
-BOUNDS = ("bounds_low", "bounds_high")
-"""Attributes of results whose bins lie between the bounds of all values."""
 
 _DIGESTED = "digested_layers"
 
@@ -57,9 +55,8 @@ def open_results_group(
     -------
     group : zarr.Group
         The results.
-    added : tuple of str
-        Variables that the results of an earlier version of ibtools lacked; all is to be computed
-        anew then.
+    anew : tuple of str
+        What of earlier results is to be computed anew and why, as from `forget_outdated`.
 
     Raises
     ------
@@ -69,14 +66,21 @@ def open_results_group(
     key = f"{GROUP}/{estimator.specification}"
     variables = (*RESULT_COORDINATES, *result_variables(estimator))
     group = find_or_create(target, key, variables, dataset, attributes, what="results")
-    bounds = {name: attributes[name] for name in BOUNDS if name in attributes}
+    depends = dependencies(attributes)
+    lacking = [one for one in result_variables(estimator) if one.name not in group]
     with writing(group):
-        added = _add_variables(target, group, estimator)
-        forget_outdated(group, dataset["seed"].values, bounds)
-        group.attrs.update(bounds)
+        anew = forget_outdated(
+            group,
+            estimator,
+            seed=dataset["seed"].values,
+            depends=depends,
+            lacking=[one.name for one in lacking],
+        )
+        _add_variables(target, group, lacking)
+        group.attrs.update({**depends, **(provenance() if anew else {})})
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = dataset[variable.name].values
-    return group, added
+    return group, anew
 
 
 def find_or_create(
@@ -125,37 +129,14 @@ def find_or_create(
     return group
 
 
-def _add_variables(target: StorePath, group: zarr.Group, estimator: Estimator) -> tuple[str, ...]:
-    """Add what results of an earlier version of ibtools lack, after unmarking all of them."""
-    lacking = [variable for variable in result_variables(estimator) if variable.name not in group]
-    if lacking:
-        get_array(group, "analysed")[...] = False
-        sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False))
-        for variable in lacking:
-            create_variable(group, variable, sizes)
-        consolidate(target)
-    return tuple(variable.name for variable in lacking)
-
-
-def forget_outdated(group: zarr.Group, seed: NDArray[np.int64], depends: dict[str, Any]) -> None:
-    """Unmark the results of what was recorded anew, and all if what they depend on changed.
-
-    Parameters
-    ----------
-    group : zarr.Group
-        Results.
-    seed : ndarray, (repeat,), int64
-        Of the store now.
-    depends : dict
-        Attributes that all results depend on, as they are now.
-    """
-    analysed = read_array(group, "analysed")
-    outdated = read_array(group, "seed") != seed
-    if any(group.attrs.get(name) != value for name, value in depends.items()):
-        outdated[:] = True
-    if analysed[outdated].any():
-        analysed[outdated] = False
-        get_array(group, "analysed")[...] = analysed
+def _add_variables(target: StorePath, group: zarr.Group, lacking: Sequence[Variable]) -> None:
+    """Add what results of an earlier version of ibtools lack, of which none is marked any more."""
+    if not lacking:
+        return
+    sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False))
+    for variable in lacking:
+        create_variable(group, variable, sizes)
+    consolidate(target)
 
 
 def note_digested(group: zarr.Group, layers: Sequence[str]) -> None:

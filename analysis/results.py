@@ -1,5 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +17,11 @@ from ibtools.analysis.estimators import (
     Estimator,
     EstimatorLike,
     get_estimators,
+    known_estimator,
     parse_estimator,
 )
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
+from ibtools.analysis.outdated import why_revised
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.report import AnalysisReport
@@ -34,7 +37,7 @@ from ibtools.analysis.tasks import Source
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
-from ibtools.schema import RESULT_VARIABLES
+from ibtools.schema import FORMAT_NAME, RESULT_VARIABLES
 from ibtools.storage import absolute
 from ibtools.store import (
     RECORDED,
@@ -121,7 +124,8 @@ def analyze_store(
     Notes
     -----
     Earlier results are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all of an estimator with global bounds if what was recorded since widened them.
+    since, and all of an estimator that computes something else now (its `revision`), or with global
+    bounds if what was recorded since widened them. The report says what is computed anew, and why.
     """
     chosen = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
@@ -167,7 +171,7 @@ class _Analysis:
             )
             for one in self.estimators
         ]
-        groups, added = zip(*opened, strict=True)
+        groups, anew = zip(*opened, strict=True)
         analysed = np.stack([read_array(group, "analysed") for group in groups])
         skipped = self.recording.complete & analysed
         pending = self.recording.complete & ~analysed
@@ -181,7 +185,7 @@ class _Analysis:
                     note_digested(groups[index], self.plan.layers_in_parts)
                 write_window(groups, self.estimators, window)
                 progress.update(len(window.epochs) * len(window.estimators))
-        return self._reports(groups, pending, skipped, added)
+        return self._reports(groups, pending, skipped, anew)
 
     def _windows(self, pending: NDArray[np.bool_], workers: Workers) -> Iterator[Window]:
         job_bytes = self._job_bytes(pending, workers)
@@ -223,21 +227,19 @@ class _Analysis:
         groups: Sequence[zarr.Group],
         pending: NDArray[np.bool_],
         skipped: NDArray[np.bool_],
-        added: Sequence[tuple[str, ...]],
+        anew: Sequence[tuple[str, ...]],
     ) -> tuple[AnalysisReport, ...]:
         incomplete = int((~self.recording.complete).sum())
         reports = []
-        for one, group, new, old, names in zip(
-            self.estimators, groups, pending, skipped, added, strict=True
+        for one, group, new, old, why in zip(
+            self.estimators, groups, pending, skipped, anew, strict=True
         ):
             digested = self.plan.layers_in_parts if new.any() else ()
             done = int(new.sum()), int(old.sum()), incomplete
             clipped, values = _clipped(group)
             has_plane = "mi_xt" in one.variables
             reports.append(
-                AnalysisReport(
-                    one.specification, *done, clipped, values, digested, names, has_plane
-                )
+                AnalysisReport(one.specification, *done, clipped, values, digested, why, has_plane)
             )
         return tuple(reports)
 
@@ -263,7 +265,7 @@ def open_results(
         A store that was analysed, or the separate output of an analysis.
     estimator : str or Estimator, or sequence of them, or None, optional
         Which results: the name that `ibtools analyze` printed, or an abbreviation such as "binned"
-        that stands for it. None for all that there are.
+        that stands for it. None for all that are up to date.
 
     Returns
     -------
@@ -274,24 +276,39 @@ def open_results(
     Raises
     ------
     StoreError
-        If there are no such results, or none at all.
+        If there are no such results, or none at all, or if they are out of date: computed by a
+        version of ibtools that computed something else under this name.
+
+    Notes
+    -----
+    None leaves out what is out of date, and names it in the attribute `out_of_date`.
     """
     if estimator is None:
-        names: Sequence[EstimatorLike] = result_names(path)
-        if not names:
-            raise StoreError(
-                f"{path}: no results to open yet; compute them with: ibtools analyze {path}"
-            )
-    elif isinstance(estimator, Sequence) and not isinstance(estimator, str):
-        names = estimator
-    else:
-        return _open_one(path, estimator)
-    return stack_estimators([_open_one(path, one) for one in names])
+        return _open_all(path)
+    if isinstance(estimator, Sequence) and not isinstance(estimator, str):
+        return stack_estimators([_open_one(path, one) for one in estimator])
+    return _open_one(path, estimator)
+
+
+def _open_all(path: StorePath) -> xr.Dataset:
+    """Open all results that are up to date, and name the others."""
+    names = result_names(path)
+    if not names:
+        raise StoreError(
+            f"{path}: no results to open yet; compute them with: ibtools analyze {path}"
+        )
+    outdated = outdated_results(path)
+    current = [name for name in names if name not in outdated]
+    opened = stack_estimators([_open_one(path, name) for name in current or names])
+    return opened.assign_attrs({"out_of_date": ", ".join(outdated)} if outdated else {})
 
 
 def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
     name = _find_results(path, estimator)
     results = open_raw(path, group=f"{GROUP}/{name}")
+    known = known_estimator(name) if isinstance(estimator, str) else estimator
+    if why := why_revised(results.attrs, known) if known else "":
+        raise _outdated(path, name, why)
     masked = {
         variable.name: results[variable.name]
         .where(results["analysed"], variable.fill)
@@ -320,8 +337,45 @@ def _no_results(path: StorePath, name: str, available: Sequence[str]) -> StoreEr
     there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
     return StoreError(
         f"{path}: no results of estimator {name!r}; {there}; compute them with: "
-        f"ibtools analyze {path} --estimator {name}"
+        f"{_analyze_command(path, name)}"
     )
+
+
+def _outdated(path: StorePath, name: str, why: str) -> StoreError:
+    return StoreError(
+        f"{path}: the results of {name} are out of date: {why}; compute them anew with: "
+        f"{_analyze_command(path, name)}"
+    )
+
+
+def _analyze_command(path: StorePath, name: str) -> str:
+    """Return the command that computes results at `path`, which may be kept outside the store."""
+    root = find_group(path, "r")
+    is_store = root is not None and root.attrs.get("format") == FORMAT_NAME
+    where = os.fspath(path) if is_store else f"STORE --output {os.fspath(path)}"
+    return f"ibtools analyze {where} --estimator {name}"
+
+
+def outdated_results(path: StorePath) -> dict[str, str]:
+    """Return which results at `path` are out of date by what is computed, and why.
+
+    Returns
+    -------
+    dict of str to str
+        Names of results, sorted; of each a clause, as from
+        `ibtools.analysis.outdated.why_revised`.
+
+    Raises
+    ------
+    StoreError
+        If nothing is at `path`.
+    """
+    found = {
+        name: why_revised(group.attrs, estimator)
+        for name, group in _result_groups(path)
+        if (estimator := known_estimator(name))
+    }
+    return {name: why for name, why in found.items() if why}
 
 
 def result_names(path: StorePath) -> tuple[str, ...]:
@@ -332,9 +386,13 @@ def result_names(path: StorePath) -> tuple[str, ...]:
     StoreError
         If nothing is at `path`.
     """
+    return tuple(name for name, _ in _result_groups(path))
+
+
+def _result_groups(path: StorePath) -> list[tuple[str, zarr.Group]]:
     root = find_group(path, "r")
     if root is None:
         raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
     if GROUP not in root:
-        return ()
-    return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
+        return []
+    return sorted(cast("zarr.Group", root[GROUP]).groups())

@@ -47,6 +47,9 @@ class StoreInfo:
         Analysed snapshots per estimator.
     details : dict of str to int
         Analysed snapshots per estimator and detail, such as "exact/classes".
+    outdated : dict of str to str
+        Results that are out of date, because ibtools computes something else under this name now,
+        and why: those that no command shows until they are computed anew.
     disk_bytes, cube_bytes : int or None, int
         Bytes on disk (None for a remote store), and bytes of what was recorded, without
         padding.
@@ -70,6 +73,7 @@ class StoreInfo:
     test_accuracy: float
     results: dict[str, int]
     details: dict[str, int]
+    outdated: dict[str, str]
     disk_bytes: int | None
     cube_bytes: int
 
@@ -91,6 +95,8 @@ def store_info(path: StorePath) -> StoreInfo:
     StoreError
         If there is no store at `path`.
     """
+    from ibtools.analysis.results import outdated_results
+
     group = open_group(path)
     layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
     epochs, label = read_array(group, "epoch"), read_array(group, "label")
@@ -115,6 +121,7 @@ def store_info(path: StorePath) -> StoreInfo:
         test_accuracy=_last_accuracy(group, "test_accuracy"),
         results=_analysed(group, "information"),
         details=_analysed(group, "details"),
+        outdated=outdated_results(path),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
@@ -154,9 +161,17 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
         or f"none yet; compute them with: ibtools analyze {path}",
+        "out of date": _format_outdated(info, path),
         "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
     }
     return {name: text for name, text in lines.items() if text}
+
+
+def _format_outdated(info: StoreInfo, path: StorePath) -> str:
+    if not info.outdated:
+        return ""
+    spelled = "".join(f" --estimator {name}" for name in info.outdated)
+    return f"{', '.join(info.outdated)}; compute anew with: ibtools analyze {path}{spelled}"
 
 
 def _format_accuracy(info: StoreInfo) -> str:

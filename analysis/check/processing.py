@@ -10,9 +10,8 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.measure import is_softmax_of_codes
 from ibtools.analysis.check.report import Check, judge, not_checked
-from ibtools.analysis.estimators import CountingEstimator, Estimator, parse_estimator
+from ibtools.analysis.estimators import CountingEstimator, known_estimator
 from ibtools.analysis.information import rounding_bound
-from ibtools.errors import IbtoolsError
 from ibtools.snapshots import LAYER_COLUMNS, layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6
@@ -204,23 +203,15 @@ def _check_processing(
 
 
 def _describe_break(values: xr.Dataset) -> str:
-    estimator = _estimator(values)
+    estimator = known_estimator(values.attrs["estimator"])
     if estimator is None or estimator.representation != "T":
         return words.COPY_RISES
     counts = isinstance(estimator, CountingEstimator)
     return words.EXACT_RISES if counts else words.ESTIMATE_RISES
 
 
-def _estimator(values: xr.Dataset) -> Estimator | None:
-    """Return the estimator of results, or None if this version of ibtools does not have it."""
-    try:
-        return parse_estimator(values.attrs["estimator"])
-    except IbtoolsError:
-        return None
-
-
 def _tolerance(values: xr.Dataset) -> float:
     """Bits by which rounding alone may break a law: a proven bound where states are counted."""
-    if isinstance(_estimator(values), CountingEstimator):
+    if isinstance(known_estimator(values.attrs["estimator"]), CountingEstimator):
         return 2 * rounding_bound(values.attrs["n_samples"])
     return ESTIMATE_TOLERANCE

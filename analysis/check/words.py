@@ -103,6 +103,11 @@ STATES_BROKEN = (
 
 NO_RESULTS = "There are no results yet. Compute them with: ibtools analyze {path}"
 
+OUTDATED = (
+    "The results are out of date: {why}. Nothing shows them until they are computed anew. Do that "
+    "with: ibtools analyze {path} --estimator {name}"
+)
+
 NOT_ANALYSED = (
     "Complete snapshots have no results of this estimator yet. Compute them with: ibtools analyze"
 )

@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
-from ibtools.analysis.estimators import EstimatorLike, get_estimator
-from ibtools.analysis.result_groups import (
-    BOUNDS,
-    find_or_create,
-    forget_outdated,
-    write_epochs,
-)
+from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
+from ibtools.analysis.outdated import DEPENDS_ON, dependencies, forget_outdated, why_revised
+from ibtools.analysis.result_groups import find_or_create, write_epochs
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
@@ -41,8 +37,8 @@ GROUP = "details"
 CHUNKS_PER_WRITE = 8
 """Chunks that are analysed before their details are written."""
 
-_DEPENDS_ON = (*BOUNDS, "label_checksum")
-"""Attributes that results are out of date without."""
+_DEPENDS_ON = (*DEPENDS_ON, "label_checksum")
+"""Attributes that details are out of date without."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +51,21 @@ class DetailsReport:
         Where in the store it is.
     computed, skipped, incomplete : int
         Snapshots that were analysed now, that were there already, and that are not recorded yet.
+    anew : tuple of str, optional
+        What of earlier details was out of date and is computed anew, and why.
     """
 
     group: str
     computed: int
     skipped: int
     incomplete: int
+    anew: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
         return (
             f"{self.group}: {self.computed} snapshots analysed, {self.skipped} skipped "
-            f"(analysed before){incomplete}"
+            f"(analysed before){incomplete}" + "".join(f"; {phrase}" for phrase in self.anew)
         )
 
 
@@ -109,8 +108,8 @@ def details_store(
     Notes
     -----
     Earlier details are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all if the bounds of an estimator with global bounds grew, or another label has the
-    same name.
+    since, and all if the estimator computes something else now (its `revision`), if the bounds of
+    one with global bounds grew, or if another label has the same name.
     """
     kinds = get_details(what)
     counting = validate_counting(get_estimator(estimator))
@@ -119,10 +118,11 @@ def details_store(
     lazy = details_each(dataset, kinds, counting)
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
-    groups = [
-        _open_details_group(target, key, kind, one)
+    opened = [
+        _open_details_group(target, key, kind, one, counting)
         for key, kind, one in zip(keys, kinds, lazy, strict=True)
     ]
+    groups, anew = zip(*opened, strict=True)
     complete = np.asarray(dataset["complete"].values, bool)
     analysed = np.stack([read_array(group, "analysed") for group in groups])
     pending = complete & ~analysed
@@ -135,8 +135,8 @@ def details_store(
             bar.update(len(epochs))
     incomplete = int((~complete).sum())
     return tuple(
-        DetailsReport(key, int(new.sum()), int((complete & old).sum()), incomplete)
-        for key, new, old in zip(keys, pending, analysed, strict=True)
+        DetailsReport(key, int(new.sum()), int((complete & old).sum()), incomplete, why)
+        for key, new, old, why in zip(keys, pending, analysed, anew, strict=True)
     )
 
 
@@ -162,18 +162,26 @@ def open_details(
     Raises
     ------
     StoreError
-        If there are no such details.
+        If there are no such details, or they are out of date.
     """
     name = what if isinstance(what, str) else what.name
-    specification = get_estimator(estimator).specification
+    chosen = get_estimator(estimator)
+    specification = chosen.specification
     key = f"{GROUP}/{specification}/{name}"
+    command = (
+        f"ibtools details {path} {name} --estimator {specification}, or see --by and --permutations"
+    )
     root = find_group(path, "r")
     if root is None or key not in root:
         raise StoreError(
-            f"{path}: no details {name!r} of {specification}; compute them with: ibtools details "
-            f"{path} {name} --estimator {specification}, or see --by and --permutations"
+            f"{path}: no details {name!r} of {specification}; compute them with: {command}"
         )
     found = open_raw(path, group=key)
+    if why := why_revised(found.attrs, chosen):
+        raise StoreError(
+            f"{path}: the details {name!r} of {specification} are out of date: {why}; compute them "
+            f"anew with: {command}"
+        )
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
     masked = {
         name: found[name].where(found["analysed"], fills[str(name)]).assign_attrs(found[name].attrs)
@@ -183,21 +191,23 @@ def open_details(
     return found.drop_vars("analysed").assign(masked)
 
 
-def _open_details_group(target: StorePath, key: str, kind: Detail, lazy: xr.Dataset) -> zarr.Group:
+def _open_details_group(
+    target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: CountingEstimator
+) -> tuple[zarr.Group, tuple[str, ...]]:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
     own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
     coordinates = (*RESULT_COORDINATES, *own)
     attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
     variables = (*coordinates, *data_variables(kind))
     group = find_or_create(target, key, variables, lazy, attributes, what="details")
-    depends = {name: lazy.attrs[name] for name in _DEPENDS_ON if name in lazy.attrs}
+    depends = dependencies(lazy.attrs, _DEPENDS_ON)
     kept = ("created", "coordinates")
     with writing(group):
-        forget_outdated(group, lazy["seed"].values, depends)
+        anew = forget_outdated(group, estimator, seed=lazy["seed"].values, depends=depends)
         group.attrs.update({name: value for name, value in lazy.attrs.items() if name not in kept})
         for variable in coordinates:
             get_array(group, variable.name)[...] = lazy[variable.name].values
-    return group
+    return group, anew
 
 
 def _write_block(

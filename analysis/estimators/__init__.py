@@ -15,7 +15,7 @@ from ibtools.analysis.estimators.kde import Kde
 from ibtools.analysis.estimators.knn import Knn
 from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
-from ibtools.errors import InputError, unknown_name
+from ibtools.errors import IbtoolsError, InputError, unknown_name
 
 __all__ = [
     "ESTIMATORS",
@@ -35,6 +35,7 @@ __all__ = [
     "create_estimators",
     "get_estimator",
     "get_estimators",
+    "known_estimator",
     "parse_bounds",
     "parse_estimator",
 ]
@@ -60,6 +61,11 @@ class Estimator(Protocol):
         `ibtools.schema.RESULT_VARIABLES`.
     attributes : dict
         The options, as attributes of the results.
+    revision : int
+        Counts what was computed under this specification, from 1. It grows when the same recording
+        gives other numbers than before; results of another revision are out of date.
+    revision_note : str
+        What the last revision changed, as a clause; empty for the first.
     needs_values : bool
         Whether a store that keeps the partition is not enough.
     needs_global_range : bool
@@ -80,6 +86,10 @@ class Estimator(Protocol):
     def variables(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def attributes(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def revision(self) -> int: ...  # noqa: D102
+    @property
+    def revision_note(self) -> str: ...  # noqa: D102
     @property
     def needs_values(self) -> bool: ...  # noqa: D102
     @property
@@ -152,6 +162,14 @@ def parse_estimator(specification: str) -> Estimator:
     if name not in ESTIMATORS:
         raise unknown_name("estimator", specification if not options else name, ESTIMATORS)
     return ESTIMATORS[name].from_options(options, per_unit=words != specification)
+
+
+def known_estimator(specification: str) -> Estimator | None:
+    """Return the estimator of results, or None if this version of ibtools does not have it."""
+    try:
+        return parse_estimator(specification)
+    except IbtoolsError:
+        return None
 
 
 def get_estimator(estimator: EstimatorLike) -> Estimator:

@@ -76,6 +76,16 @@ class CountingEstimator(ABC):
         return {}
 
     @property
+    def revision(self) -> int:
+        """Counts what was computed under this specification; see `Estimator`."""
+        return 1
+
+    @property
+    def revision_note(self) -> str:
+        """What the last revision changed, as a clause."""
+        return ""
+
+    @property
     def needs_values(self) -> bool:
         """Whether the states of whole layers are not enough."""
         return True

@@ -75,6 +75,8 @@ class Kde:
     name: ClassVar[str] = "kde"
     representation: ClassVar[str] = "T + noise"
     noisy: ClassVar[bool] = True
+    revision: ClassVar[int] = 1
+    revision_note: ClassVar[str] = ""
     needs_values: ClassVar[bool] = True
     needs_global_range: ClassVar[bool] = False
     min_class_size: ClassVar[int] = 1

@@ -58,6 +58,8 @@ class Knn:
     name: ClassVar[str] = "knn"
     representation: ClassVar[str] = "T"
     noisy: ClassVar[bool] = False
+    revision: ClassVar[int] = 1
+    revision_note: ClassVar[str] = ""
     needs_values: ClassVar[bool] = True
     needs_global_range: ClassVar[bool] = False
     variables: ClassVar[tuple[str, ...]] = ("mi_ty",)

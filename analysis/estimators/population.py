@@ -122,6 +122,16 @@ class Population:
         return {**self.base.attributes, "target": TARGET, "correction": self.correction}
 
     @property
+    def revision(self) -> int:
+        """Counts what was computed under this specification: that of what is counted."""
+        return self.base.revision
+
+    @property
+    def revision_note(self) -> str:
+        """What the last revision changed, as a clause."""
+        return self.base.revision_note
+
+    @property
     def needs_values(self) -> bool:
         """Whether the states of whole layers are not enough."""
         return self.base.needs_values

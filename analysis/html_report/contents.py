@@ -146,8 +146,10 @@ def _open_all(
     info: StoreInfo,
     estimator: EstimatorLike | Sequence[EstimatorLike] | None,
 ) -> list[xr.Dataset]:
-    """Open the results that are asked for, each once, after checking that there are any."""
-    chosen = _exact_first(info.results) if estimator is None else listed(estimator)
+    """Open the results that are asked for, or all up to date, after checking that there are any."""
+    names = _exact_first(info.results)
+    current = [name for name in names if name not in info.outdated]
+    chosen = (current or names) if estimator is None else listed(estimator)
     if estimator is not None and not chosen:
         raise InputError("a report needs at least one estimator, none was named; name one")
     opened = [open_results(path, estimator=one) for one in chosen]
@@ -187,6 +189,11 @@ def _describe_incomplete(info: StoreInfo) -> tuple[str, ...]:
         notes.append(
             f"{info.outcomes['failed']} of {info.n_repeats} repeats failed in training and count "
             "in no mean."
+        )
+    if info.outdated:
+        notes.append(
+            f"Results of {', '.join(info.outdated)} are out of date, and left out. Compute them "
+            "anew with: ibtools analyze" + "".join(f" --estimator {name}" for name in info.outdated)
         )
     return tuple(notes)
 

@@ -183,6 +183,10 @@ def test_analyze_store__global_bounds_that_grew_compute_everything_anew(tmp_path
     record(writer, range(2, 6))
     reports = analyze_store(path, estimator=names, quiet=True)
     assert [(report.computed, report.skipped) for report in reports] == [(6, 0), (4, 2)]
+    assert reports[0].anew == (
+        "all anew, because the range of all values, between which the bins lie, is another now",
+    )
+    assert reports[1].anew == ()
     expected = analyze(ibtools.open_store(path), estimator=names).compute()
     xr.testing.assert_equal(open_results(path, estimator=names).load(), expected)
     alone = open_results(path, estimator=names[0])
@@ -196,7 +200,9 @@ def test_analyze_store__a_repeat_that_began_anew_is_analysed_anew(tmp_path: Path
     assert analyze_store(path, quiet=True).computed == 6
     writer.start_attempt(seed=6, failed_attempts=1)
     record(writer, range(6), scale=0.1)
-    assert analyze_store(path, quiet=True) == AnalysisReport("exact", 6, 0, 0)
+    anew = ("anew, because they were recorded anew: repeats [0]",)
+    assert analyze_store(path, quiet=True) == AnalysisReport("exact", 6, 0, 0, anew=anew)
+    assert analyze_store(path, quiet=True).anew == ()
 
 
 def test_open_results__abbreviations(example_store: Path):
