@@ -145,6 +145,7 @@ def chance_levels(states: Spectrum, classes: Spectrum) -> NDArray[np.float64]:
         (states.counts, states.cells), sizes, n_samples, _logarithms(n_samples), table, left
     )
     entropy_y = entropy(np.repeat(*sizes))
+    # A mean of what is never negative: what is cut off at 0 is rounding.
     expected = np.maximum(entropy_y - left / n_samples, 0.0)
     return np.where(states.counts[:, 0] == n_samples, 0.0, expected)
 

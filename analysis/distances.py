@@ -215,7 +215,8 @@ def noisy_information(
 
     Of ``I(T';Y) = H(T') - H(T'|Y)``, with the mixture of each class for ``H(T'|Y)``, the upper
     bound is the upper bound of the first less the lower of the second, the lower bound the other
-    way; what is outside of 0 to min(H(Y), I(X;T')) is cut off. `mi_ty` takes upper bounds for both,
+    way; what is outside of 0 to min(H(Y), I(X;T')) is cut off, which makes true bounds tighter and
+    hides nothing. `mi_ty` takes upper bounds for both,
     as Saxe et al. do, and so is between the two bounds, without being one itself. It would be cut
     off at 0, too; but that Gaussian kernels never give less is a conjecture (Gallego-Posada et
     al.).

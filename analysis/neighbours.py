@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from ibtools.analysis.information import entropy
-
 ROOM = 1 + 1e-12
 """Widens a radius by more than rounding: the neighbour that it was measured to is inside."""
 
@@ -30,7 +28,7 @@ def neighbour_information(
     Returns
     -------
     float
-        I(T;Y) in bits, from 0 to H(Y).
+        I(T;Y) in bits: an estimate, which its error may take below 0 and above H(Y).
 
     Notes
     -----
@@ -43,7 +41,9 @@ def neighbour_information(
     Among different distances k_i = k, which is Ross' formula. Where more than k samples of a class
     have the same values, r_i = 0 and there is no density; then k_i and m_i count those with equal
     values, as Gao et al. do, and the estimate goes over into the one from counts of states. It is
-    cut off at 0 and H(Y), which the formula may miss by about one part in N.
+    not cut off at 0 and H(Y): then means of it would be too large where there is little to know,
+    and too small where there is all. A layer whose samples all have the same values has exactly 0
+    bits, where the formula misses that by about one part in N.
 
     References
     ----------
@@ -54,10 +54,12 @@ def neighbour_information(
     --------
     >>> values = np.array([[0], [1], [2], [10], [11], [12]], np.float32)
     >>> round(neighbour_information(values, np.array([0, 0, 0, 1, 1, 1]), n_neighbours=1), 6)
-    1.0
+    1.130102
     >>> neighbour_information(values * 0, np.array([0, 0, 0, 1, 1, 1]), n_neighbours=1)
     0.0
     """
+    if (values == values[0]).all():
+        return 0.0
     points = values.astype(np.float64)
     everywhere = cKDTree(points)
     total = 0.0
@@ -68,8 +70,7 @@ def neighbour_information(
         in_class = _count_within(tree, own, radius)
         in_all = _count_within(everywhere, own, radius)
         total += float((digamma(in_class) - digamma(in_all) - digamma(len(own))).sum())
-    information = (float(digamma(y.size)) + total / y.size) / math.log(2)
-    return min(max(information, 0.0), entropy(np.bincount(y)))
+    return (float(digamma(y.size)) + total / y.size) / math.log(2)
 
 
 def _count_within(

@@ -111,6 +111,7 @@ def permuted_information(
     left = np.empty(n_permutations)
     state = np.array([seed], np.uint64)
     _permute(states.counts, states.cells, pool, bits, state, left)
+    # I(T;Y) of counts is never negative: what is cut off at 0 is rounding.
     information: NDArray[np.float64] = np.maximum(entropy(classes) - left / n_samples, 0.0)
     return information
 

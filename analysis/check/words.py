@@ -121,6 +121,11 @@ POPULATION = (
     "Estimates for a population have errors of their own, by which they may break the laws."
 )
 
+ESTIMATE = (
+    "Estimates from distances between samples have errors of their own, by which they may be "
+    "negative, or more than there is to know."
+)
+
 BOUNDS = (
     "The results break 0 <= I(T;Y) <= min(H(T), H(Y)) or H(T) <= H(X), which holds for whatever is "
     "counted: they are wrong, or of an estimator whose error is larger than what it measures."

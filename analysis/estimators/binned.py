@@ -93,15 +93,17 @@ class Binned(CountingEstimator):
     * (low, high): given numbers. Values outside go to the end bins, and `n_clipped` says how many.
     * "zero", only for "width": bins have no bounds, and edges at all multiples of the width.
 
-    "uniform" is ``min(floor((v - low) / (high - low) * n), n - 1)``: exactly n bins, the largest
+    "uniform" is ``min(floor((v - low) * n / (high - low)), n - 1)``: exactly n bins, the largest
     value in the last, one bin where low = high. "width" is ``floor(v / width)`` for "zero", and
     ``floor((v - low) / width)`` otherwise, the largest value in the last bin. Both are computed in
-    float64 from the float32 values. "quantile" is ``floor(r n / m)``, where r of the m values of
-    the layer (or unit) in this snapshot are smaller than v, in integers; equal values are never
-    parted, so bins may be unequal where there are ties. "unique" is the same of the different
-    values among the m, however often each occurs: the adaptive binning of Chelombiev et al. (EBAB),
-    whose published code moreover gives a ReLU's 0 a bin of its own. Neither takes global or given
-    bounds.
+    float64 from the float32 values, which are not at the edges that their decimals suggest: the
+    float32 nearest to 0.7 is below 0.7, and so in bin 6 of width 0.1, as that nearest to 0.6 is,
+    which is above 0.6. Width and given bounds are the float64 numbers nearest to what was written.
+    "quantile" is ``floor(r n / m)``, where r of the m values of the layer (or unit) in this
+    snapshot are smaller than v, in integers; equal values are never parted, so bins may be unequal
+    where there are ties. "unique" is the same of the different values among the m, however often
+    each occurs: the adaptive binning of Chelombiev et al. (EBAB), whose published code moreover
+    gives a ReLU's 0 a bin of its own. Neither takes global or given bounds.
 
     References
     ----------
@@ -172,6 +174,20 @@ class Binned(CountingEstimator):
             low, high = self.bounds
             return {**attributes, "bounds": "given", "bounds_low": low, "bounds_high": high}
         return {**attributes, "bounds": self.bounds}
+
+    @property
+    def revision(self) -> int:
+        """Counts what was computed under this specification; see `Estimator`."""
+        return 1 if self.strategy in BY_RANK or self.bounds == "zero" else 2
+
+    @property
+    def revision_note(self) -> str:
+        """What the last revision changed, as a clause."""
+        if self.revision == 1:
+            return ""
+        if self.strategy == "width":
+            return "bounds a whole number of widths apart, but for rounding, had one bin more"
+        return "rounding moved values at the edges of bins into the bin below"
 
     @property
     def needs_global_range(self) -> bool:
@@ -313,6 +329,8 @@ def _validate_size(binned: Binned) -> None:
         )
     if n_bins is not None and (n_bins != int(n_bins) or not 1 <= n_bins <= MAX_BINS):
         raise InputError(f"n_bins must be a positive whole number, found {n_bins!r}")
+    if n_bins is not None:
+        object.__setattr__(binned, "n_bins", int(n_bins))
     if width is not None and not 0 < width < math.inf:
         raise InputError(f"bin_width must be a positive number, found {width!r}")
 
@@ -330,6 +348,8 @@ def _validate_bounds(binned: Binned) -> None:
         )
     if not -math.inf < bounds[0] < bounds[1] < math.inf:
         raise InputError(f"bounds must be two numbers, the lower first, found {bounds}")
+    if not (bounds[1] - bounds[0]) * (binned.n_bins or 1) < math.inf:
+        raise InputError(f"bounds must be no further apart than float32 values, found {bounds}")
     object.__setattr__(binned, "bounds", tuple(float(bound) + 0.0 for bound in bounds))
 
 

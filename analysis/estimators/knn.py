@@ -41,7 +41,8 @@ class Knn:
     with a bias where the classes' border is finer than the samples. Values are those that the
     network computed: codes are decoded, and softmax layers are softmax probabilities. Samples with
     equal values, as saturated or quantised units make them, are counted; a constant layer has 0
-    bits.
+    bits. Otherwise nothing is cut off: the estimate of a layer that knows nothing is negative as
+    often as not, and that of one that knows all may exceed H(Y).
 
     References
     ----------
@@ -58,8 +59,8 @@ class Knn:
     name: ClassVar[str] = "knn"
     representation: ClassVar[str] = "T"
     noisy: ClassVar[bool] = False
-    revision: ClassVar[int] = 1
-    revision_note: ClassVar[str] = ""
+    revision: ClassVar[int] = 2
+    revision_note: ClassVar[str] = "estimates were cut off at 0 and H(Y)"
     needs_values: ClassVar[bool] = True
     needs_global_range: ClassVar[bool] = False
     variables: ClassVar[tuple[str, ...]] = ("mi_ty",)
@@ -69,6 +70,7 @@ class Knn:
             raise InputError(
                 f"n_neighbours must be a positive whole number, found {self.n_neighbours!r}"
             )
+        object.__setattr__(self, "n_neighbours", int(self.n_neighbours))
 
     @property
     def specification(self) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ibtools.analysis.binning import (
+    MAX_BINS,
     bin_dtype,
     bin_quantile,
     bin_uniform,
@@ -26,7 +27,15 @@ def slow_uniform(value, low, high, n_bins):
     """The formula of docs/estimators.md, one value at a time, in Python's floats."""
     if low == high:
         return 0
-    return max(0, min(math.floor((float(value) - low) / (high - low) * n_bins), n_bins - 1))
+    return max(0, min(math.floor((float(value) - low) * n_bins / (high - low)), n_bins - 1))
+
+
+def exact_uniform(value, low, high, n_bins):
+    """The same in rational numbers, without any rounding."""
+    if low == high:
+        return 0
+    position = (Fraction(float(value)) - Fraction(low)) * n_bins / (Fraction(high) - Fraction(low))
+    return max(0, min(math.floor(position), n_bins - 1))
 
 
 def uniform(values, n_bins, **bounds):
@@ -101,11 +110,52 @@ def test_bin_uniform__values_outside_go_to_the_end_bins():
     assert uniform(values, 4, low=-1, high=1).tolist() == [[0, 0, 0, 2, 3, 3, 3]]
 
 
-def test_bin_uniform__maximum_apart():
-    values = np.array([[0, 1, 2, 3, 4]], np.float32)
-    assert uniform(values, 2, maximum_apart=True).tolist() == [[0, 0, 1, 1, 2]]
-    constant = np.ones((3, 1), np.float32)
-    assert uniform(constant, 2, maximum_apart=True).tolist() == [[0], [0], [0]]
+@pytest.mark.parametrize("first", [0, -700, 2**23])
+def test_bin_uniform__whole_numbers_never_share_a_bin(first):
+    """0 to n in n bins: every bin holds one of them, and the last two."""
+    for n_bins in range(1, 1025):
+        values = np.arange(first, first + n_bins + 1, dtype=np.float32)[:, np.newaxis]
+        expected = np.minimum(np.arange(n_bins + 1), n_bins - 1)
+        np.testing.assert_array_equal(uniform(values, n_bins)[:, 0], expected)
+
+
+@given(st.integers(-(2**20), 2**20), st.integers(1, 2**12), st.integers(-30, 30), st.data())
+def test_bin_uniform__equals_rational_arithmetic_on_a_grid(first, steps, exponent, data):
+    """Values that are whole numbers of any power of two, edges among them, in any bins."""
+    n_bins = data.draw(st.integers(1, 1024) | st.sampled_from([steps, 2 * steps, 3 * steps]))
+    numbers = data.draw(st.lists(st.integers(0, steps), max_size=30))
+    values = np.array([[first + k] for k in [0, steps, *numbers]]) * 2.0**exponent
+    values = values.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    expected = [[exact_uniform(v, low, high, n_bins) for v in row] for row in values]
+    np.testing.assert_array_equal(uniform(values, n_bins), expected)
+
+
+@given(VALUES, st.integers(1, 1024))
+def test_bin_uniform__equals_rational_arithmetic_but_for_rounding(values, n_bins):
+    """Of any values: a bin is another only where the position is within rounding of its edge."""
+    low, high = values.min(axis=0).astype(float), values.max(axis=0).astype(float)
+    found = uniform(values, n_bins, low=low, high=high)
+    for (_, unit), value, bin_of in zip(
+        np.ndindex(values.shape), values.flat, found.flat, strict=True
+    ):
+        if low[unit] == high[unit]:
+            assert bin_of == 0
+            continue
+        span = Fraction(high[unit]) - Fraction(low[unit])
+        position = (Fraction(float(value)) - Fraction(low[unit])) * n_bins / span
+        rounding = position / 2**50
+        edges = math.floor(position - rounding), math.floor(position + rounding)
+        assert min(edges[0], n_bins - 1) <= bin_of <= min(edges[1], n_bins - 1)
+
+
+@pytest.mark.parametrize("n_bins", [2**31, 2**52, MAX_BINS])
+def test_bin_uniform__as_many_bins_as_float64_can_number(n_bins):
+    values = np.sort(np.random.default_rng(0).random((200, 1), np.float32), axis=0)
+    found = uniform(values, n_bins, low=0.0, high=1.0)[:, 0]
+    np.testing.assert_array_equal(found, (values[:, 0].astype(np.float64) * n_bins).astype(int))
+    ends = np.array([[-3e38], [3e38]], np.float32)
+    assert uniform(ends, n_bins)[:, 0].tolist() == [0, n_bins - 1]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +171,22 @@ def test_bin_width__by_hand(low, high, width, expected):
     values, out = np.array([[0, 0.25, 0.5, 1]], np.float32), np.empty((1, 4), np.uint8)
     bin_width(values, low, high, width=width, out=out)
     assert out.tolist() == [expected]
+
+
+@pytest.mark.parametrize(("high", "width", "n_bins"), [(21, 0.35, 60), (0.07, 0.01, 7)])
+def test_bin_width__no_bin_more_than_there_are_widths(high, width, n_bins):
+    """The float64 quotient is above the whole number that it is of decimals."""
+    assert high / width > n_bins
+    values, out = np.array([[high, 2 * high]], np.float32), np.empty((1, 2), np.uint8)
+    bin_width(values, 0, high, width=width, out=out)
+    assert out.tolist() == [[n_bins - 1] * 2]
+
+
+def test_bin_width_from_zero__decimals_are_the_floats_that_they_are():
+    """0.6 is above 6 * 0.1 in float32, 0.7 below 7 * 0.1: bins are of the values that there are."""
+    values, out = np.array([[0.5, 0.6, 0.7, 0.75]], np.float32), np.empty((1, 4), np.uint8)
+    bin_width_from_zero(values, 0.5, 0.75, width=0.1, out=out)
+    assert out.tolist() == [[0, 1, 1, 2]]
 
 
 @given(VALUES, st.sampled_from([0.07, 0.5, 1.0, 1e3]))

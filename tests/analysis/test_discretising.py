@@ -42,6 +42,14 @@ def statistics(estimator, block):
     return {name: found.tolist() for name, found in estimator.statistics(block).items()}
 
 
+def published_levels(values, bits):
+    """The published estimator as it is written, in plain NumPy float32."""
+    low, high = values.min(), values.max()
+    scaled = (values - low) * np.float32(2**bits) / (high - low)
+    assert scaled.dtype == np.float32
+    return np.rint(scaled).astype(np.int64)
+
+
 def oracle(bins, y):
     labels, _ = slow_partition(bins)
     return [float(number) for number in slow_information(labels, y)]
@@ -232,15 +240,88 @@ def test_binned__equals_the_oracle():
     st.integers(0, 255),
 )
 def test_requantised__equals_exact_where_codes_are_what_is_counted(code, scale, zero_point):
+    """A step of the grid is wider than a level: 2^b / (2^b - 1) at the least."""
     block = code_block(code, scale=scale, zero_point=zero_point)
     assert statistics(Requantised(), block) == statistics(Exact(), block)
+    floats = float_block(np.stack([block.values(index) for index in range(len(code))]))
+    assert statistics(Requantised(bits=8), floats) == statistics(Exact(), block)
 
 
-@pytest.mark.parametrize(("bits", "dtype"), [(2, np.uint8), (8, np.uint8), (16, np.uint16)])
-def test_requantised__equals_exact_on_the_full_range_of_codes(bits, dtype):
-    code = np.arange(2**bits, dtype=dtype).reshape(1, -1, 1)
-    block = code_block(code, bits=bits)
-    assert statistics(Requantised(), block)["n_states"] == [2**bits]
+@settings(max_examples=25)
+@given(st.integers(1, 10), st.floats(2**-9, 2**6), st.data())
+def test_requantised__a_level_for_every_code_up_to_10_bits(bits, scale, data):
+    """Whatever part of a grid that holds 0 is used."""
+    zero_point = data.draw(st.integers(0, 2**bits - 1))
+    first = data.draw(st.integers(0, zero_point))
+    last = data.draw(st.integers(zero_point, 2**bits - 1))
+    code = np.arange(first, last + 1, dtype=np.uint16).reshape(1, -1, 1)
+    block = code_block(code, bits=bits, scale=scale, zero_point=zero_point)
+    assert statistics(Requantised(), block)["n_states"] == [last - first + 1]
+
+
+def test_requantised__float32_merges_codes_of_16_bits():
+    """Level 32767.5 of float32 is halfway for two codes, and both go to the even level."""
+    code = np.array([0, 32767, 32768, 65535], np.uint16).reshape(1, -1, 1)
+    block = code_block(code, bits=16, scale=1.0, zero_point=0)
+    assert Requantised().discretise(block).ravel().tolist() == [0, 32768, 32768, 65536]
+
+
+def test_requantised__is_the_published_arithmetic():
+    """Plain float32, with the range of the values; of a softmax, that of the probabilities."""
+    rng = np.random.default_rng(5)
+    code = rng.integers(0, 256, (2, 300, 3), np.uint8)
+    for function in ("tanh", "softmax"):
+        block = code_block(code, function=function, scale=0.0471, zero_point=117)
+        levels = Requantised().discretise(block)
+        for index in range(2):
+            values = block.values(index)
+            np.testing.assert_array_equal(levels[index], published_levels(values, 8))
+
+
+def test_requantised__bits_of_a_float_layer_and_of_any_other():
+    values = np.linspace(0, 1, 1000, dtype=np.float32).reshape(1, -1, 1)
+    for bits in (1, 3, 8):
+        found = statistics(Requantised(bits=bits), float_block(values))
+        assert found["n_states"] == [2**bits + 1]
+    code = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
+    block = code_block(code)
+    assert statistics(Requantised(bits=3), block)["n_states"] == [9]
+    assert statistics(Requantised(bits=8), block) == statistics(Requantised(), block)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-4, -7.5, 3e38])
+@pytest.mark.parametrize("bits", [1, 8, 32])
+def test_requantised__a_constant_layer_is_one_state(value, bits):
+    found = statistics(Requantised(bits=bits), float_block(np.full((1, 6, 2), value)))
+    assert (found["mi_xt"], found["mi_ty"], found["n_states"]) == ([0.0], [0.0], [1])
+
+
+def test_requantised__one_half_of_two_classes_is_in_the_middle_of_a_level():
+    """Float noise around it splits no state, as it did where levels were cut off."""
+    half = np.float32(0.5)
+    p = [0.1, half, np.nextafter(half, 0), np.nextafter(half, 1), 0.9]
+    values = np.array([[[one, np.float32(1) - one] for one in np.float32(p)]])
+    levels = Requantised(bits=8).discretise(float_block(values))[0]
+    assert (levels[1:4] == 128).all()
+
+
+def test_requantised__splits_a_state_that_float32_splits_at_an_edge():
+    """Logits that differ by a shift are one state of the softmax, but float32 rounds them."""
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 40, (40, 500, 3), np.uint8)
+    shifted = np.concatenate([code, code + np.uint8(101)], axis=1)
+    block = code_block(shifted, scale=0.1, zero_point=0, function="softmax")
+    more = np.subtract(
+        Requantised(bits=24).statistics(block)["n_states"], Exact().statistics(block)["n_states"]
+    )
+    assert (more > 0).all()
+    assert (Exact().statistics(block)["n_states"] <= 500).all()
+
+
+@pytest.mark.parametrize("values", [[-3e38, 3e38], [0.0, np.inf]])
+def test_requantised__a_range_that_float32_cannot_hold(values):
+    with pytest.raises(InputError, match=r"layer 'x' spans .*, which float32 cannot divide"):
+        Requantised().statistics(float_block([[[one] for one in values]]))
 
 
 def test_requantised__softmax_merges_what_is_nearly_certain():

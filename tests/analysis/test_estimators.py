@@ -7,7 +7,9 @@ from ibtools.analysis.estimators import (
     ESTIMATORS,
     Binned,
     Exact,
+    Knn,
     LayerBlock,
+    Requantised,
     create_estimators,
     get_estimator,
     get_estimators,
@@ -111,6 +113,9 @@ SPECIFICATIONS = [
     "exact",
     "exact-per-unit",
     "requantised",
+    "requantised-8",
+    "requantised-32-per-unit",
+    "requantised-8-population-chao-shen",
     "binned-uniform-30-layer",
     "binned-uniform-256-global",
     "binned-uniform-30--1_1",
@@ -143,7 +148,10 @@ def test_parse_estimator__round_trip_of_any_bounds(low: float, width: float):
     ("specification", "kind", "message"),
     [
         ("exact-30", InputError, "exact has no option '30'"),
-        ("requantised-30", InputError, "requantised has no option '30'"),
+        ("requantised-0", InputError, "requantised must be a whole number from 1 to 32, found 0"),
+        ("requantised-33", InputError, "a whole number from 1 to 32, found 33; write requantised"),
+        ("requantised-x", InputError, "a whole number from 1 to 32, found 'x'; write requantised"),
+        ("requantised-8.5", InputError, "from 1 to 32, found '8.5'; .* for example requantised-8"),
         ("bined-uniform-30-layer", UnknownNameError, "'bined'; did you mean 'binned'"),
         ("binned-unifrom-30", UnknownNameError, "strategy 'unifrom'; did you mean 'uniform'"),
         ("binned-uniform-0", InputError, "n_bins must be a positive whole number, found 0"),
@@ -152,6 +160,7 @@ def test_parse_estimator__round_trip_of_any_bounds(low: float, width: float):
         ("binned-uniform-30-lyaer", UnknownNameError, "bounds 'lyaer'; did you mean 'layer'"),
         ("binned-uniform-30-1_1", InputError, r"the lower first, found \(1.0, 1.0\)"),
         ("binned-uniform-30-0_inf", InputError, "the lower first"),
+        (f"binned-uniform-30-0_1{'0' * 308}", InputError, "no further apart than float32 values"),
         ("binned-uniform-30-zero", UnknownNameError, "bounds of the strategy uniform 'zero'"),
         ("binned-quantile-30-global", UnknownNameError, "bounds of the strategy quantile"),
         ("binned-quantile-30-0_1", InputError, "quantile takes the bounds layer or unit"),
@@ -169,6 +178,14 @@ def test_binned__settings_that_contradict():
         Binned(bin_width=0.1)
     with pytest.raises(InputError, match="width takes bin_width, not n_bins; found n_bins = 30"):
         Binned(strategy="width", n_bins=30)
+
+
+def test_estimators__whole_numbers_of_any_type_have_one_name():
+    """The results are called as the estimator, and are found by that name."""
+    found = [Requantised(bits=np.int64(8)), Binned(n_bins=np.float64(30)), Knn(np.uint8(3))]
+    names = [one.specification for one in found]
+    assert names == ["requantised-8", "binned-uniform-30-layer", "knn-3"]
+    assert [parse_estimator(name) for name in names] == found
 
 
 def test_create_estimators__options_are_for_the_bare_name():

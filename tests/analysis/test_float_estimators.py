@@ -248,3 +248,32 @@ def test_check__a_rise_of_neighbours_is_an_error_of_the_estimate(tmp_path: Path)
     (broken,) = report.violations
     assert (broken.subject, broken.name) == ("information/knn-3", "data processing, I(T;Y)")
     assert "an error that grows with the number of units" in broken.words
+
+
+def test_check__a_negative_estimate_of_neighbours_is_no_violation(tmp_path: Path):
+    """It is what the estimator's error makes of nothing; bounds are for what is counted."""
+    values = np.random.default_rng(2).normal(size=(1, 1, 100, 2)).astype(np.float32)
+    path = tmp_path / "s.zarr"
+    ibtools.record_arrays(path, {"noise": values}, label=np.arange(100) % 2)
+    ibtools.analyze_store(path, estimator="knn", quiet=True)
+    assert float(ibtools.open_results(path, estimator="knn")["mi_ty"]) < -0.01
+    report = ibtools.check(path, quiet=True)
+    assert report.ok
+    (bounds,) = [one for one in report.checks if one.name == "bounds"]
+    assert (bounds.subject, bounds.status) == ("information/knn-3", "not checked")
+    assert "may be negative" in bounds.words
+
+
+def test_plot__a_negative_estimate_is_inside_of_the_axes(tmp_path: Path):
+    values = np.random.default_rng(2).normal(size=(1, 3, 100, 2)).astype(np.float32)
+    path = tmp_path / "s.zarr"
+    layers = {"noise": values, "more": values[:, ::-1]}
+    ibtools.record_arrays(path, layers, label=np.arange(100) % 2)
+    ibtools.analyze_store(path, estimator=["exact", "knn"], quiet=True)
+    results = ibtools.open_results(path, estimator=["exact", "knn"]).load()
+    lowest = float(results["mi_ty"].min())
+    assert lowest < -0.01
+    axes = ibtools.compare(path, estimator=["exact", "knn"], quiet=True).axes
+    drawn = [(ax, np.min(line.get_ydata())) for ax in axes for line in ax.lines]
+    (ax,) = {ax for ax, least in drawn if least == lowest}
+    assert ax.get_ylim()[0] < lowest

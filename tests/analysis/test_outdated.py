@@ -187,3 +187,44 @@ def test_estimators__say_what_their_revision_changed(name: str):
     estimator = parse_estimator(name)
     assert estimator.revision >= 1
     assert bool(estimator.revision_note) == (estimator.revision > 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "revision"),
+    [
+        ("exact", 1),
+        ("exact-per-unit", 1),
+        ("kde", 1),
+        ("binned-quantile", 1),
+        ("binned-unique-30-unit", 1),
+        ("binned-width-0.07-zero", 1),
+        ("binned-width-0.07-layer", 2),
+        ("binned", 2),
+        ("binned-uniform-30--1_1-per-unit", 2),
+        ("binned-population-chao-shen", 2),
+        ("requantised", 2),
+        ("requantised-8-population-chao-shen", 2),
+        ("knn", 2),
+    ],
+)
+def test_estimators__revision(name: str, revision: int):
+    """Only what is computed otherwise than before is computed anew."""
+    assert parse_estimator(name).revision == revision
+
+
+def test_analyze_store__computes_anew_what_was_corrected_and_nothing_else(tmp_path: Path):
+    """Results of before results had a revision: 0 to 49 shared some of 49 bins then."""
+    names = ["exact", "kde-0.001", "knn-3", "binned-uniform-49-layer", "requantised"]
+    path = tmp_path / "s.zarr"
+    values = np.arange(50, dtype="float32").reshape(1, 1, 50, 1)
+    ibtools.record_arrays(path, {"x": values}, label=np.arange(50) % 2)
+    ibtools.analyze_store(path, estimator=names, quiet=True)
+    for name in names:
+        forget_revision(path, f"information/{name}")
+    assert list(outdated_results(path)) == ["binned-uniform-49-layer", "knn-3", "requantised"]
+    reports = ibtools.analyze_store(path, estimator=names, quiet=True)
+    assert [report.computed for report in reports] == [0, 0, 1, 1, 1]
+    assert str(reports[3]).endswith("rounding moved values at the edges of bins into the bin below")
+    assert outdated_results(path) == {}
+    found = ibtools.open_results(path, estimator="binned-uniform-49")
+    assert int(found["n_states"].compute()) == 49
