@@ -93,7 +93,9 @@ def why_revised(attributes: Mapping[str, Any], estimator: Estimator) -> str:
 def _describe_revision(found: int, estimator: Estimator) -> str:
     if found > estimator.revision:
         return "they were computed by a later version of ibtools, which computes something else"
-    return f"they were computed by an earlier version of ibtools; {estimator.revision_note}"
+    return (
+        f"they were computed by an earlier version of ibtools, in which {estimator.revision_note}"
+    )
 
 
 def forget_outdated(

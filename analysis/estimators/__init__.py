@@ -65,7 +65,7 @@ class Estimator(Protocol):
         Counts what was computed under this specification, from 1. It grows when the same recording
         gives other numbers than before; results of another revision are out of date.
     revision_note : str
-        What the last revision changed, as a clause; empty for the first.
+        What was different before the last revision, as a clause; empty for the first.
     needs_values : bool
         Whether a store that keeps the partition is not enough.
     needs_global_range : bool

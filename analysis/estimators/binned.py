@@ -182,7 +182,7 @@ class Binned(CountingEstimator):
 
     @property
     def revision_note(self) -> str:
-        """What the last revision changed, as a clause."""
+        """What was different before the last revision, as a clause."""
         if self.revision == 1:
             return ""
         if self.strategy == "width":

@@ -82,7 +82,7 @@ class CountingEstimator(ABC):
 
     @property
     def revision_note(self) -> str:
-        """What the last revision changed, as a clause."""
+        """What was different before the last revision, as a clause."""
         return ""
 
     @property

@@ -128,7 +128,7 @@ class Population:
 
     @property
     def revision_note(self) -> str:
-        """What the last revision changed, as a clause."""
+        """What was different before the last revision, as a clause."""
         return self.base.revision_note
 
     @property

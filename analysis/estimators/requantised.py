@@ -105,10 +105,10 @@ class Requantised(CountingEstimator):
 
     @property
     def revision_note(self) -> str:
-        """What the last revision changed, as a clause."""
+        """What was different before the last revision, as a clause."""
         return (
-            "levels were cut off in float64, where the published tool rounds to the nearest in "
-            "float32"
+            "levels were cut off in float64, not rounded to the nearest in float32 as in the "
+            "published tool"
         )
 
     def discretise(self, block: LayerBlock) -> Symbols:

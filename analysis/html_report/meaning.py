@@ -21,9 +21,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
             "depends on the bins that were chosen."
         ),
         "requantised": (
-            "Not the information of the network: each layer was quantised once more, to "
-            "2^bits + 1 levels between its smallest and largest value, as in the reference "
-            "implementation of the paper, and these levels counted. H(requantised T) is the "
+            "Not the information of the network: each layer was quantised once more, to the "
+            "nearest of 2^bits + 1 levels from its smallest to its largest value, as in the "
+            "published tool of the paper, and these levels counted. H(requantised T) is the "
             "entropy of that."
         ),
         "kde": (
@@ -34,7 +34,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "knn": (
             "An estimate from the nearest neighbours of every sample, for inputs that were not "
             "recorded too; its error grows with the number of units, so that layers can't be "
-            "compared by it."
+            "compared by it, and may take it below 0."
         ),
     }
 )

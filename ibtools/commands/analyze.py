@@ -22,8 +22,8 @@ from ibtools.commands.json_output import json_option, print_json
     default=("exact",),
     show_default=True,
     shell_complete=names(ESTIMATORS),
-    help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global or "
-    "kde-0.001; may be given several times, for one pass over the store.",
+    help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global, "
+    "requantised-8 or kde-0.001; may be given several times, for one pass over the store.",
 )
 @click.option(
     "--strategy",
