@@ -34,6 +34,9 @@ GROUP = "information"
 BOUNDS = ("bounds_low", "bounds_high")
 """Attributes of results whose bins lie between the bounds of all values."""
 
+DEPENDS_ON = (*BOUNDS, "entropy_x")
+"""Attributes that results are out of date without."""
+
 _DIGESTED = "digested_layers"
 
 
@@ -69,11 +72,11 @@ def open_results_group(
     key = f"{GROUP}/{estimator.specification}"
     variables = (*RESULT_COORDINATES, *result_variables(estimator))
     group = find_or_create(target, key, variables, dataset, attributes, what="results")
-    bounds = {name: attributes[name] for name in BOUNDS if name in attributes}
+    depends = {name: attributes[name] for name in DEPENDS_ON if name in attributes}
     with writing(group):
         added = _add_variables(target, group, estimator)
-        forget_outdated(group, dataset["seed"].values, bounds)
-        group.attrs.update(bounds)
+        forget_outdated(group, dataset["seed"].values, depends)
+        group.attrs.update(depends)
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = dataset[variable.name].values
     return group, added
