@@ -88,12 +88,13 @@ def name_classes(classes: NDArray[Any], attributes: Mapping[str, Any]) -> NDArra
     >>> name_classes(np.array([0, 2]), {}).tolist()
     [0, 2]
     """
-    names = np.array(attributes.get("classes", []))
-    if names.size and classes.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] < names.size:
-        classes = names[classes]
-    if classes.dtype.kind == "b" or np.can_cast(classes.dtype, np.int64):
-        return classes.astype(np.int64)
-    return classes.astype(np.str_)
+    found, names = classes.tolist(), attributes.get("classes", ())
+    if classes.dtype.kind in "iu" and found[0] >= 0 and found[-1] < len(names):
+        found = [names[number] for number in found]
+    largest = np.iinfo(np.int64).max
+    if all(not isinstance(name, str) and name <= largest for name in found):
+        return np.array(found, np.int64)
+    return np.array([str(name) for name in found])
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
