@@ -15,7 +15,7 @@ from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
 from ibtools.errors import InputError, StoreError
-from ibtools.labels import number_classes
+from ibtools.labels import name_classes, number_classes
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -72,7 +72,7 @@ class Recording:
         if any(isinstance(estimator, Population) for estimator in estimators):
             validate_sample(dataset.attrs)
         label, classes = number_classes(dataset["label"].values)
-        _validate_classes(label, classes, estimators)
+        _validate_classes(label, name_classes(classes, dataset.attrs), estimators)
         layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
         complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
         found = (np.nan, np.nan)
