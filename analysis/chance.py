@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.counts import Spectrum
-from ibtools.analysis.information import entropy, largest_entropy, validate_contingency
+from ibtools.analysis.information import entropy, validate_contingency
 from ibtools.kernel import kernel
 
 SATURATED = 0.99
 """The saturation from which on figures draw a point hollow.
 
-As ``n log2 n`` is at least what the classes within a state of n samples can hide, H(Y|T) is at most
-``log2 N - H(T)``. So with saturation s, I(T;Y) is within ``(1 - s) log2 N`` of H(Y) *for any labels
-whatever*: from 0.99 on within 0.12 bits for SYN and 0.16 bits for MNIST. Such a value says that
-inputs are told apart, and next to nothing about the label.
+What a state hides of the label is no more than what it hides of the input, so that I(X;Y) - I(T;Y)
+is at most ``H(X) - H(T)``. So with saturation s, I(T;Y) is within ``(1 - s) H(X)`` of I(X;Y), which
+is H(Y) where equal inputs have equal labels, *for any labels whatever*: from 0.99 on within 0.12
+bits for SYN and 0.16 bits for MNIST. Such a value says that inputs are told apart, and next to
+nothing about the label.
 """
 
 _NEGLIGIBLE = 2.0**-70
@@ -203,27 +204,26 @@ def count_singletons(states: Spectrum) -> NDArray[np.int64]:
     return np.where(smallest_is_one, states.cells[:, 0], 0)
 
 
-def saturation(entropy_t: NDArray[np.float64], n_samples: int) -> NDArray[np.float64]:
-    """Compute how much of log2 N, the most that N samples can show, H(T) has used up.
+def saturation(entropy_t: NDArray[np.float64], entropy_x: float) -> NDArray[np.float64]:
+    """Compute how much of H(X), the most that a layer can know, H(T) has used up.
 
     Parameters
     ----------
     entropy_t : ndarray, any shape, float64
-        H(T) in bits, of at most `n_samples` samples.
-    n_samples : int
-        N, at least 1.
+        H(T) in bits.
+    entropy_x : float
+        H(X) of the same samples in bits; log2 N where all N inputs differ.
 
     Returns
     -------
     ndarray, same shape, float64
-        ``H(T) / log2 N``, from 0 to 1: exactly 1 where every sample has its own state. Of a single
-        sample 1, which has.
+        ``H(T) / H(X)``, from 0 to 1: exactly 1 where every input has its own state. Of a single
+        input 1, which has.
 
     Examples
     --------
     >>> import numpy as np
-    >>> saturation(np.array([0.0, 9.0, 12.0]), 4096)
+    >>> saturation(np.array([0.0, 9.0, 12.0]), 12.0)
     array([0.  , 0.75, 1.  ])
     """
-    most = largest_entropy(n_samples)
-    return entropy_t / most if most else np.ones_like(entropy_t)
+    return entropy_t / entropy_x if entropy_x else np.ones_like(entropy_t)

@@ -77,7 +77,8 @@ def analyze(
     Notes
     -----
     All samples are taken as equally likely, and the network as deterministic: then I(X;T) = H(T).
-    Where two samples have the same input, H(T) still is I(X;T), for the recorded set of inputs.
+    Samples that are known to have the same input count as one input in H(X); see `input` of the
+    store.
     A task holds whole snapshots of a layer in memory, however large they are.
 
     See Also
@@ -208,6 +209,7 @@ def _statistics_of_layers(
         layers=recording.layers,
         estimators=tuple(estimators),
         n_classes=recording.n_classes,
+        entropy_x=recording.entropy_x,
         global_range=recording.global_range,
     )
 
@@ -222,6 +224,7 @@ def _block_statistics(
     layers: Sequence[LayerSpec],
     estimators: Sequence[Estimator],
     n_classes: int,
+    entropy_x: float,
     global_range: tuple[float, float],
 ) -> NDArray[np.float64]:
     """Reduce a chunk (repeat, epoch, layer, sample, unit) to (repeat, epoch, layer, statistic)."""
@@ -239,6 +242,7 @@ def _block_statistics(
             layer,
             y=label,
             n_classes=n_classes,
+            entropy_x=entropy_x,
             rows=dict(zip(ROWS, known, strict=False)),
             global_range=global_range,
             keeps_partition=keeps_partition,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.estimators import Estimator
 from ibtools.store import get_array, read_array
 
-DEPENDS_ON = ("revision", "bounds_low", "bounds_high")
+DEPENDS_ON = ("revision", "bounds_low", "bounds_high", "entropy_x")
 """Attributes of results without which, or with other values of which, all are out of date."""
 
 ASSUMED: Mapping[str, Any] = MappingProxyType({"revision": 1})
@@ -21,6 +21,7 @@ _CHANGES: Mapping[str, str] = MappingProxyType(
     {
         "bounds_low": "the range of all values, between which the bins lie, is another now",
         "bounds_high": "the range of all values, between which the bins lie, is another now",
+        "entropy_x": "the store tells other inputs apart now, so that H(X) is another",
         "label_checksum": "another label has the same name",
     }
 )

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator, Population
 from ibtools.analysis.information import entropy
+from ibtools.analysis.inputs import input_entropy, input_numbers
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
 from ibtools.errors import InputError, StoreError
+from ibtools.labels import name_classes, number_classes
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -32,15 +34,18 @@ class Recording:
         In the order of the network.
     complete : ndarray, (repeat, epoch), bool
         Which snapshots count.
-    label : ndarray, (sample,), integer
-        Class of each sample.
+    label : ndarray, (sample,), int64
+        Class of each sample, 0 to n_classes - 1.
+    entropy_x : float
+        H(X) of the samples in bits.
     global_range : tuple of float and float
         As from `ibtools.analysis.ranges.global_range`; NaN where no estimator needs it.
     """
 
     layers: tuple[LayerSpec, ...]
     complete: NDArray[np.bool_]
-    label: NDArray[np.integer[Any]]
+    label: NDArray[np.int64]
+    entropy_x: float
     global_range: tuple[float, float]
 
     @classmethod
@@ -66,14 +71,14 @@ class Recording:
         _validate_values(dataset, estimators)
         if any(isinstance(estimator, Population) for estimator in estimators):
             validate_sample(dataset.attrs)
-        label = np.asarray(dataset["label"].values)
-        _validate_classes(label, estimators)
+        label, classes = number_classes(dataset["label"].values)
+        _validate_classes(label, name_classes(classes, dataset.attrs), estimators)
         layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
         complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
         found = (np.nan, np.nan)
         if any(estimator.needs_values for estimator in estimators):
             found = _range_of_all(dataset, layers, complete)
-        return cls(layers, complete, label, found)
+        return cls(layers, complete, label, input_entropy(input_numbers(dataset)), found)
 
     @property
     def n_classes(self) -> int:
@@ -91,8 +96,8 @@ class Recording:
             **estimator.attributes,
             **(bounds if estimator.needs_global_range else {}),
             "n_samples": int(self.label.size),
-            "entropy_x": float(entropy(np.ones(self.label.size, np.int64))),
-            "entropy_y": float(entropy(np.bincount(self.label))),
+            "entropy_x": self.entropy_x,
+            "entropy_y": entropy(np.bincount(self.label)),
             "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
         }
 
@@ -118,20 +123,26 @@ def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> No
             )
 
 
-def _validate_classes(label: NDArray[np.integer[Any]], estimators: Sequence[Estimator]) -> None:
+def _validate_classes(
+    label: NDArray[np.int64], classes: NDArray[Any], estimators: Sequence[Estimator]
+) -> None:
     in_class = np.bincount(label)
-    smallest = int(np.where(in_class > 0, in_class, label.size + 1).argmin())
+    smallest = int(in_class.argmin())
     for estimator in estimators:
         if in_class[smallest] < estimator.min_class_size:
             raise InputError(
                 f"the estimator {estimator.specification} needs at least "
-                f"{estimator.min_class_size} samples of every class, but class {smallest} has "
-                f"{in_class[smallest]}; analyse with another estimator"
+                f"{estimator.min_class_size} samples of every class, but class "
+                f"{classes[smallest]} has {in_class[smallest]}; analyse with another estimator"
             )
 
 
 def _validate(dataset: xr.Dataset) -> None:
-    needed = [variable.name for variable in STORE_VARIABLES if variable.coordinate]
+    needed = [
+        variable.name
+        for variable in STORE_VARIABLES
+        if variable.coordinate and variable.presence == "always"
+    ]
     needed = [name for name in [*needed, "complete"] if name not in ("trained_epoch", "split")]
     missing = [name for name in needed if name not in dataset.variables]
     if not set(RECORDED) & set(dataset.variables):

@@ -66,9 +66,9 @@ class RepeatSummary:
 
     @property
     def saturated(self) -> xr.DataArray:
-        """Where nearly every sample has its own state, (epoch, layer), bool.
+        """Where nearly every input has its own state, (epoch, layer), bool.
 
-        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of log2 N. Without
+        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of H(X). Without
         `mi_xt` it is nowhere.
         """
         if "mi_xt" not in self.mean:

@@ -198,6 +198,7 @@ class _Analysis:
         source = Source(
             self.path,
             self.dataset.attrs.get("store_id"),
+            self.recording.entropy_x,
             self.recording.global_range,
             self.plan.cost.budget,
         )

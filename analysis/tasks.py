@@ -15,6 +15,7 @@ from ibtools.analysis.estimators.block import ROWS
 from ibtools.analysis.memory import reserve
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.errors import StoreError
+from ibtools.labels import number_classes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.store import RECORDED, get_array, open_group, read_array
 
@@ -29,6 +30,8 @@ class Source:
         Absolute, or a URL.
     store_id : str or None
         Of the store that the analysis began with.
+    entropy_x : float
+        As in `LayerBlock`.
     global_range : tuple of float and float
         As in `LayerBlock`.
     budget : int
@@ -37,6 +40,7 @@ class Source:
 
     path: str
     store_id: str | None
+    entropy_x: float
     global_range: tuple[float, float]
     budget: int
 
@@ -138,6 +142,7 @@ def block_statistics(
                 layer,
                 y=store.label,
                 n_classes=store.n_classes,
+                entropy_x=source.entropy_x,
                 rows=dict(zip(ROWS, rows, strict=False)),
                 global_range=source.global_range,
                 keeps_partition=block.name == "partition",
@@ -181,7 +186,7 @@ class _OpenStore:
 
     arrays: Mapping[str, "zarr.Array[Any]"]
     layers: tuple[LayerSpec, ...]
-    label: NDArray[np.integer[Any]]
+    label: NDArray[np.int64]
     n_classes: int
 
 
@@ -191,12 +196,12 @@ def _open(path: str, store_id: str | None) -> _OpenStore:
     group = open_group(path)
     if group.attrs.get("store_id") != store_id:
         raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
-    label = read_array(group, "label")
+    label, classes = number_classes(read_array(group, "label"))
     return _OpenStore(
         {name: get_array(group, name) for name in RECORDED if name in group},
         layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS}),
         label,
-        int(label.max()) + 1,
+        len(classes),
     )
 
 

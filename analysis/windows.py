@@ -93,7 +93,12 @@ class Window:
         layer = recording.layers[block.layers.start]
         labels = parts.digests.labels()[np.newaxis, :, np.newaxis]
         partition = LayerBlock(
-            labels, layer, recording.label, recording.n_classes, keeps_partition=True
+            labels,
+            layer,
+            recording.label,
+            recording.n_classes,
+            recording.entropy_x,
+            keeps_partition=True,
         )
         return stack_statistics(estimators, partition)[:, np.newaxis]
 

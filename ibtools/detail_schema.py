@@ -33,8 +33,8 @@ DETAIL_VARIABLES: Mapping[str, tuple[Variable, ...]] = MappingProxyType({
             label="chance level of I(T;[Y=c])",
         ),
         Variable(
-            "class", ("class",), ("int64",), "1", 0, "never missing",
-            "the class", coordinate=True,
+            "class", ("class",), ("int64", "str"), "1", 0, "never missing",
+            "the class, by its label before it was numbered", coordinate=True,
         ),
         Variable(
             "class_samples", ("class",), ("int64",), "1", 0, "never missing",
@@ -89,7 +89,7 @@ DETAIL_VARIABLES: Mapping[str, tuple[Variable, ...]] = MappingProxyType({
         ),
         Variable(
             "split_entropy_x", ("split",), ("float64",), "bit", math.nan, "never missing",
-            "H(X) = log2 N of these samples", coordinate=True,
+            "H(X) of these samples", coordinate=True,
         ),
         Variable(
             "split_entropy_y", ("split",), ("float64",), "bit", math.nan, "never missing",

@@ -17,6 +17,10 @@ StoreResults = Literal["information", "details"]
 """The groups of a store that its analysis writes."""
 
 
+MOST_NAMED = 20
+"""Classes that are named at the most."""
+
+
 @dataclass(frozen=True)
 class StoreInfo:
     """What `ibtools info` prints.
@@ -28,7 +32,11 @@ class StoreInfo:
     layers : tuple of LayerSpec
         In the order of the network.
     n_repeats, n_epochs, n_samples, n_classes : int
-        Sizes.
+        Sizes; of classes, those that occur.
+    classes : tuple of int or str, or None
+        What the classes were called before they were numbered; None if by their numbers.
+    n_inputs : int or None
+        Different inputs; None if the store does not say which are equal.
     epochs : tuple of int and int
         First and last recorded epoch.
     trained_epochs : int
@@ -63,6 +71,8 @@ class StoreInfo:
     n_epochs: int
     n_samples: int
     n_classes: int
+    classes: tuple[int | str, ...] | None
+    n_inputs: int | None
     epochs: tuple[int, int]
     trained_epochs: int
     outcomes: dict[str, int]
@@ -110,7 +120,9 @@ def store_info(path: StorePath) -> StoreInfo:
         n_repeats=len(outcome),
         n_epochs=len(epochs),
         n_samples=len(label),
-        n_classes=int(label.max()) + 1,
+        n_classes=np.unique(label).size,
+        classes=_class_names(group),
+        n_inputs=np.unique(read_array(group, "input")).size if "input" in group else None,
         epochs=(int(epochs[0]), int(epochs[-1])),
         trained_epochs=int(read_array(group, "trained_epoch").size),
         outcomes={name: int((outcome == name).sum()) for name in ("trained", "failed", "pending")},
@@ -125,6 +137,11 @@ def store_info(path: StorePath) -> StoreInfo:
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
+
+
+def _class_names(group: zarr.Group) -> tuple[int | str, ...] | None:
+    names = cast("list[int | str] | None", group.attrs.get("classes"))
+    return None if names is None else tuple(names)
 
 
 def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -151,7 +168,8 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     lines = {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
         "layers": f"{layers} ({functions}; {bits} bits)",
-        "samples": f"{info.n_samples} in {info.n_classes} classes",
+        "samples": f"{info.n_samples} in {describe_classes(info)}",
+        "inputs": _format_inputs(info),
         "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",
@@ -172,6 +190,23 @@ def _format_outdated(info: StoreInfo, path: StorePath) -> str:
         return ""
     spelled = "".join(f" --estimator {name}" for name in info.outdated)
     return f"{', '.join(info.outdated)}; compute anew with: ibtools analyze {path}{spelled}"
+
+
+def describe_classes(info: StoreInfo) -> str:
+    """Say how many classes there are, and what they were called before they were numbered."""
+    if info.classes is None:
+        return f"{info.n_classes} classes"
+    names = [str(name) for name in info.classes[:MOST_NAMED]]
+    names += ["..."] * (len(info.classes) > MOST_NAMED)
+    return f"{info.n_classes} classes, numbered from 0: {', '.join(names)}"
+
+
+def _format_inputs(info: StoreInfo) -> str:
+    if info.n_inputs is None:
+        return "each sample counts as an input of its own: which are equal is not known"
+    if info.n_inputs == info.n_samples:
+        return f"{info.n_inputs}, all different"
+    return f"{info.n_inputs} different"
 
 
 def _format_accuracy(info: StoreInfo) -> str:

@@ -4,12 +4,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
+from ibtools.labels import validate_discrete
 from ibtools.schema import Inputs, Keep, Variable, store_variables
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
@@ -28,6 +30,9 @@ SHARD_BYTES = 2**28
 
 CHUNK_UNITS = 64
 """Units in a chunk at the most: padding of more than this is neither stored nor read."""
+
+SPLITS = ("train", "test")
+"""What a sample can be for."""
 
 MAX_BLOCK_EPOCHS = 64
 """Snapshots in a block at the most: what a killed recording loses is at most the block that was
@@ -48,8 +53,8 @@ class StoreSpec:
         Epochs to record, ascending; negative ones belong to random-label prefitting.
     trained_epochs : tuple of int
         Every epoch of training.
-    label : ndarray, (sample,), int64
-        Class of each sample, from 0.
+    label : ndarray, (sample,), integer
+        Class of each sample, numbered from 0, as by `ibtools.labels.number_classes`.
     split : ndarray, (sample,), str, optional
         "train" or "test"; all "train" by default.
     configuration : mapping, optional
@@ -67,6 +72,11 @@ class StoreSpec:
         Whether the recorded inputs are all that there are, or a sample of them.
     is_chain : bool, optional
         Whether each layer is computed from the one before it and nothing else.
+    input : ndarray, (sample,), int64, optional
+        Number of each sample's input, as from `ibtools.inputs.number_inputs`, if it is known which
+        are equal.
+    classes : tuple of int or str, optional
+        What the classes were called before they were numbered, if not by their numbers.
 
     Raises
     ------
@@ -87,21 +97,24 @@ class StoreSpec:
     recomputed: bool = False
     inputs: Inputs | None = None
     is_chain: bool | None = None
+    input: NDArray[np.int64] | None = None
+    classes: tuple[int | str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
             raise unknown_name("keep", self.keep, get_args(Keep))
         if self.inputs is not None and self.inputs not in get_args(Inputs):
             raise unknown_name("inputs", self.inputs, get_args(Inputs))
+        if not isinstance(self.is_chain, bool | np.bool_ | None):
+            raise StoreError(f"is_chain must be True, False or None, found {self.is_chain!r}")
         _validate_layers(self.layers)
-        _validate_ascending("repeats", self.repeats)
-        _validate_ascending("epochs", self.epochs)
-        _validate_labels(self.label)
-        if self.split is not None and self.split.shape != self.label.shape:
-            raise StoreError(
-                f"split must name every sample: found {self.split.shape[0]} entries for "
-                f"{self.n_samples} samples"
-            )
+        _validate_ascending("repeats", whole_numbers("repeats", self.repeats, np.int64))
+        _validate_ascending("epochs", whole_numbers("epochs", self.epochs, np.int32))
+        whole_numbers("trained_epochs", self.trained_epochs, np.int32)
+        _validate_labels(self.label, self.classes)
+        for name in ("split", "input"):
+            _validate_per_sample(name, getattr(self, name), self.n_samples)
+        _validate_splits(self.split)
 
     @property
     def n_samples(self) -> int:
@@ -117,6 +130,7 @@ class StoreSpec:
             keep=self.keep,
             prefit=self.prefit,
             recomputed=self.recomputed,
+            known_inputs=self.input is not None,
         )
 
     @property
@@ -139,6 +153,7 @@ class StoreSpec:
     def coordinates(self) -> dict[str, NDArray[Any]]:
         """Return the coordinates that are known before anything is recorded."""
         split = np.full(self.n_samples, "train") if self.split is None else self.split
+        known = {} if self.input is None else {"input": np.asarray(self.input, "int64")}
         return {
             "repeat": np.array(self.repeats, "int64"),
             "epoch": np.array(self.epochs, "int32"),
@@ -150,6 +165,7 @@ class StoreSpec:
             "bits": np.array([layer.bits for layer in self.layers], "int64"),
             "label": np.asarray(self.label, "int64"),
             "split": split,
+            **known,
         }
 
     def configuration_json(self) -> str:
@@ -223,9 +239,17 @@ def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:
     if not layers:
         raise StoreError("a store needs at least one layer, found none")
     names = [layer.name for layer in layers]
+    for name in names:
+        if not isinstance(name, str):
+            raise StoreError(f"a layer must have a word (str) for a name, found {name!r}")
     if len(set(names)) < len(names):
         raise StoreError(f"layers must have different names, found {', '.join(names)}")
     for layer in layers:
+        if not isinstance(layer.activation_function, str):
+            raise StoreError(
+                f"layer {layer.name!r}: the activation function must be a name (str), found "
+                f"{layer.activation_function!r}"
+            )
         if layer.n_units < 1:
             raise StoreError(f"layer {layer.name!r} must have a unit, found {layer.n_units}")
         if not 1 <= layer.bits <= MAX_CODE_BITS and layer.bits != FLOAT_BITS:
@@ -235,15 +259,76 @@ def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:
             )
 
 
+def whole_numbers(name: str, numbers: ArrayLike, dtype: DTypeLike) -> tuple[int, ...]:
+    """Return numbers of repeats or epochs as plain integers, after checking that they are whole.
+
+    Parameters
+    ----------
+    name : str
+        What they are.
+    numbers : sequence of int
+        The numbers.
+    dtype : dtype
+        The integers of the store that have to hold them.
+
+    Raises
+    ------
+    StoreError
+        If they are no sequence, not whole, or too large.
+
+    Examples
+    --------
+    >>> whole_numbers("epochs", range(3), np.int32)
+    (0, 1, 2)
+    """
+    given = np.asarray(numbers)
+    if given.ndim != 1:
+        raise StoreError(f"{name} must be a sequence of whole numbers, found {numbers!r}")
+    limits = np.iinfo(np.dtype(dtype))
+    for number in given.tolist():
+        if type(number) is not int or not limits.min <= number <= limits.max:
+            raise StoreError(
+                f"{name} must be whole numbers from {limits.min} to {limits.max}, found {number!r}"
+            )
+    return tuple(given.tolist())
+
+
 def _validate_ascending(name: str, numbers: tuple[int, ...]) -> None:
-    if not numbers or list(numbers) != sorted(set(numbers)):
-        raise StoreError(f"{name} must be ascending and without duplicates, found {numbers}")
+    if not numbers:
+        raise StoreError(f"{name} must name at least one, found none")
+    for before, after in pairwise(numbers):
+        if before >= after:
+            raise StoreError(
+                f"{name} must be ascending and without duplicates, found {before}, {after}"
+            )
 
 
-def _validate_labels(label: NDArray[np.int64]) -> None:
-    if label.ndim != 1 or label.shape[0] == 0:
-        raise StoreError(f"label must have the dimension (sample,), found shape {label.shape}")
-    if not np.issubdtype(label.dtype, np.integer):
-        raise StoreError(f"label must be integer, found {label.dtype}")
-    if label.min() < 0:
-        raise StoreError(f"label must count classes from 0, found {label.min()}")
+def _validate_labels(label: NDArray[np.integer], classes: tuple[int | str, ...] | None) -> None:
+    values = validate_discrete(label)
+    low, high = values.min(), values.max()
+    if values.dtype.kind not in "iu" or low < 0 or high > np.iinfo(np.int64).max:
+        raise StoreError(
+            f"label must number the classes from 0, found {values.dtype}, {low} to {high}; number "
+            "them: label, classes = ibtools.labels.number_classes(label)"
+        )
+    if classes is not None and not high < len(classes) == len(set(classes)):
+        raise StoreError(
+            f"classes must name each of the classes 0 to {high} differently, found {classes}"
+        )
+
+
+def _validate_per_sample(name: str, values: NDArray[Any] | None, n_samples: int) -> None:
+    if values is not None and values.shape != (n_samples,):
+        raise StoreError(
+            f"{name} must have one entry for each of the {n_samples} samples, found shape "
+            f"{values.shape}"
+        )
+
+
+def _validate_splits(split: NDArray[np.str_] | None) -> None:
+    for name in [] if split is None else dict.fromkeys(split.tolist()):
+        if name not in SPLITS:
+            raise StoreError(
+                f"split must be {' or '.join(SPLITS)} for each sample, found {name!r}; keep other "
+                "samples in a store of their own, or tell them apart with `ibtools details --by`"
+            )

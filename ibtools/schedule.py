@@ -7,6 +7,9 @@ import numpy as np
 
 from ibtools.errors import InputError
 
+MOST_EPOCHS = np.iinfo(np.int32).max
+"""What a store has numbers for, before and after epoch 0."""
+
 _FORMS = "every:N, log:N, a list such as 0,1,10,100, or paper"
 
 
@@ -50,10 +53,11 @@ def parse_schedule(
     >>> parse_schedule("every:5", epochs=10, prefit=6)
     (-6, -1, 0, 5, 10)
     """
-    if epochs < 0:
-        raise InputError(f"epochs must not be negative, found {epochs}")
-    if prefit < 0:
-        raise InputError(f"prefit must not be negative, found {prefit}")
+    for name, number in (("epochs", epochs), ("prefit", prefit)):
+        if number < 0:
+            raise InputError(f"{name} must not be negative, found {number}")
+        if number > MOST_EPOCHS:
+            raise InputError(f"{name} must be at most {MOST_EPOCHS}, found {number}")
     kind, _, argument = schedule.partition(":")
     if prefit and (kind in ("every", "log") or schedule == "paper"):
         before = parse_schedule(schedule, epochs=prefit, paper_step=paper_step)
@@ -78,6 +82,7 @@ def _positive(argument: str, schedule: str) -> int:
 
 
 def _logarithmic(count: int, epochs: int) -> tuple[int, ...]:
+    count = min(count, 64 * (epochs + 1))  # so many name every epoch
     spaced = np.geomspace(1, max(epochs, 1), max(count - 1, 1)).round().astype(int)
     return tuple(sorted({0, epochs, *(int(epoch) for epoch in spaced if epoch <= epochs)}))
 

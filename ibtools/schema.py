@@ -22,10 +22,10 @@ a state of each layer."""
 Inputs = Literal["population", "sample"]
 """Whether the recorded inputs are all that there are, or a sample of them."""
 
-Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed"]
+Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed", "input"]
 """When a store has the variable: always, if it keeps the cube and any layer is quantised (or
 float), if it keeps the partition only, if the training begins with random labels, if the recorder
-computes snapshots twice to see whether they are the same."""
+computes snapshots twice to see whether they are the same, if it knows which inputs are equal."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Variable:
         One sentence.
     coordinate : bool, optional
         Whether it labels the others.
-    presence : {"always", "quantised", "float", "partition", "prefit", "recomputed"}, optional
-        Which stores have it.
+    presence : str, optional
+        Which stores have it, a `Presence`.
     label : str, optional
         Short name for the axis of a figure.
     """
@@ -194,7 +194,13 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "label", ("sample",), ("int64",), "1", -1, "never missing",
-        "class of the sample, 0 to the number of classes - 1", coordinate=True,
+        "class of the sample, numbered from 0; the root attribute `classes` has their names",
+        coordinate=True,
+    ),
+    Variable(
+        "input", ("sample",), ("int64",), "1", -1, "never missing",
+        "number of the sample's input: samples with equal numbers have equal inputs",
+        coordinate=True, presence="input",
     ),
     Variable(
         "split", ("sample",), ("str",), "", "", "never missing",
@@ -240,8 +246,8 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "saturation", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
-        "H(T) / log2 N: at 1 every sample has its own state, and I(T;Y) is H(Y) for any labels",
-        label="H(T) / log2 N",
+        "H(T) / H(X): at 1 every input has its own state, and I(T;Y) is I(X;Y) for any labels",
+        label="H(T) / H(X)",
     ),
     Variable(
         "mi_ty_null", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
@@ -303,6 +309,7 @@ def store_variables(
     keep: Keep = "codes",
     prefit: bool = False,
     recomputed: bool = False,
+    known_inputs: bool = False,
 ) -> tuple[Variable, ...]:
     """Return the variables of a store.
 
@@ -316,6 +323,8 @@ def store_variables(
         Whether the training begins with random labels.
     recomputed : bool, optional
         Whether the recorder computes snapshots twice to see whether they are the same.
+    known_inputs : bool, optional
+        Whether the recorder knows which inputs are equal.
 
     Returns
     -------
@@ -330,6 +339,7 @@ def store_variables(
         "partition": not cube,
         "prefit": prefit,
         "recomputed": recomputed,
+        "input": known_inputs,
     }
     return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ibtools.errors import StoreError
+
 FLOAT_BITS = 32
 """The `bits` of a layer that is not quantised."""
 
@@ -81,6 +83,42 @@ class LayerValues:
     values: NDArray[np.generic]
     scale: float = math.nan
     zero_point: int = 0
+
+
+def validate_grid(layer: str, scale: ArrayLike, zero_point: ArrayLike) -> None:
+    """Check that codes stand for values: one grid per layer and snapshot.
+
+    Parameters
+    ----------
+    layer : str
+        Name of the layer, for the error.
+    scale, zero_point : array_like, any shape
+        Of some snapshots.
+
+    Raises
+    ------
+    StoreError
+        If a scale is not a positive float32, or a zero point not a whole int32.
+    """
+    scales, zeros = np.asarray(scale), np.asarray(zero_point)
+    for name, numbers in (("scale", scales), ("zero point", zeros)):
+        if numbers.dtype.kind not in "iuf":
+            raise StoreError(f"layer {layer!r}: {name} must be a number, found {numbers.dtype}")
+    with np.errstate(over="ignore", under="ignore"):
+        steps = scales.astype(np.float32)
+    wrong = ~(np.isfinite(steps) & (steps > 0))
+    if wrong.any():
+        raise StoreError(
+            f"layer {layer!r}: scale must be positive, found {scales[wrong][0]}, which is "
+            f"{steps[wrong][0]} as float32"
+        )
+    limits = np.iinfo(np.int32)
+    wrong = (zeros != np.rint(zeros)) | (zeros < limits.min) | (zeros > limits.max)
+    if wrong.any():
+        raise StoreError(
+            f"layer {layer!r}: zero point must be a whole number of 32 bits, the code that stands "
+            f"for 0, found {zeros[wrong][0]}"
+        )
 
 
 @dataclass(frozen=True)

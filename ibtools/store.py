@@ -311,6 +311,7 @@ def _attributes(spec: StoreSpec) -> dict[str, Any]:
         "configuration": spec.configuration_json(),
         # xarray makes these variables coordinates
         "coordinates": " ".join(STORE_COORDINATES),
+        **({} if spec.classes is None else {"classes": list(spec.classes)}),
     }
 
 

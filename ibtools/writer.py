@@ -18,12 +18,18 @@ from ibtools.snapshots import (
     LayerSpec,
     LayerValues,
     layer_specs,
+    validate_grid,
 )
 from ibtools.store import RECORDED, get_array, read_array, writing
 from ibtools.symbols import exact_symbols, partition_rows
 
 _ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
 _RECOMPUTED = ("n_recomputed", "n_recomputed_differences")
+
+OTHER_GRIDS = (
+    "where channels have grids of their own, record the values (float32), or a layer per channel"
+)
+"""What to do about a layer that has several grids in one snapshot."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,7 @@ class RepeatWriter:
             dtype. Nothing is written then.
         """
         position = _position(self._epochs, epoch, "epoch")
-        _validate_names(self._layers, layers)
-        for spec in self._layers:
-            _validate_values(spec, layers[spec.name], self._n_samples)
+        validate_snapshot(self._layers, layers, self._n_samples)
         if self._block and position // self._block_size != min(self._block) // self._block_size:
             self.commit()
         self._block[position] = {
@@ -171,10 +175,10 @@ class RepeatWriter:
                 "the store has no place for random labels; create it with StoreSpec(prefit=True)"
             )
         true = read_array(self._group, "label")
-        if label.shape != true.shape or label.min() < 0 or label.max() > true.max():
+        if label.shape != true.shape or label.min() < 0:
             raise StoreError(
-                f"random labels must be one of the classes 0 to {true.max()} for each of the "
-                f"{true.size} samples; found shape {label.shape}, {label.min()} to {label.max()}"
+                f"random labels must number a class from 0 for each of the {true.size} samples, "
+                f"found shape {label.shape}, {label.min()} to {label.max()}"
             )
         with writing(self._group):
             _write(self._group, "random_label", (self._row,), label)
@@ -280,6 +284,21 @@ def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
     return int(found[0])
 
 
+def validate_snapshot(
+    specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues], n_samples: int
+) -> None:
+    """Check that a snapshot is what a store of these layers and samples takes.
+
+    Raises
+    ------
+    StoreError
+        If a layer is missing, unknown, or of another shape, dtype or grid.
+    """
+    _validate_names(specs, layers)
+    for spec in specs:
+        _validate_values(spec, layers[spec.name], n_samples)
+
+
 def _validate_names(specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues]) -> None:
     expected = [spec.name for spec in specs]
     if set(layers) != set(expected):
@@ -316,5 +335,9 @@ def _validate_codes(spec: LayerSpec, layer: LayerValues) -> None:
             f"layer {spec.name!r}: {spec.bits}-bit codes must be below {2**spec.bits}, found "
             f"{layer.values.max()}"
         )
-    if not np.isfinite(layer.scale) or layer.scale <= 0:
-        raise StoreError(f"layer {spec.name!r}: scale must be positive, found {layer.scale}")
+    if np.ndim(layer.scale) or np.ndim(layer.zero_point):
+        raise StoreError(
+            f"layer {spec.name!r} must have one scale and one zero point, found shapes "
+            f"{np.shape(layer.scale)} and {np.shape(layer.zero_point)}; {OTHER_GRIDS}"
+        )
+    validate_grid(spec.name, layer.scale, layer.zero_point)

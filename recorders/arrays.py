@@ -1,34 +1,51 @@
 """Stores from arrays: how the data of any other framework comes in."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, Protocol, cast
 
 import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
-from ibtools.layout import StoreSpec
+from ibtools.inputs import number_inputs
+from ibtools.labels import number_classes
+from ibtools.layout import StoreSpec, whole_numbers
+from ibtools.recorders.array_layers import (
+    Bits,
+    Taken,
+    choose_specs,
+    spread_grid,
+    take_layer,
+    validate_dims,
+    validate_names,
+)
 from ibtools.schema import Inputs, Keep
 from ibtools.snapshots import FLOAT_BITS, LayerSpec, LayerValues
 from ibtools.store import StorePath, create_store
-from ibtools.writer import RepeatWriter
+from ibtools.writer import RepeatWriter, validate_snapshot
 
 
 class ArrayOfSnapshots(Protocol):
-    """An array (repeat, epoch, sample, unit): numpy, dask, Zarr, HDF5, memory map."""
+    """An array (repeat, epoch, sample, unit, ...): numpy, dask, Zarr, HDF5, memory map."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __getitem__(self, key: Any, /) -> Any:
-        """Return ``array[repeat, epoch]``, (sample, unit)."""
+        """Return ``array[repeat, epoch]``, (sample, unit, ...)."""
 
 
 Snapshot = tuple[int, int, Mapping[str, NDArray[Any] | LayerValues]]
-"""Repeat, epoch, and the array (sample, unit) of every layer."""
+"""Repeat, epoch, and the array (sample, unit, ...) of every layer."""
 
 PerLayer = Mapping[str, ArrayLike]
+
+_AXES = ("repeat", "epoch", "sample")
+
+_Taken = tuple[int, int, dict[str, Taken]]
+"""Repeat, epoch, and what was taken of every layer."""
 
 
 def record_arrays(
@@ -42,6 +59,8 @@ def record_arrays(
     activation_functions: Mapping[str, str] | None = None,
     scale: PerLayer | None = None,
     zero_point: PerLayer | None = None,
+    bits: Bits | None = None,
+    x: ArrayLike | None = None,
     keep: Keep = "codes",
     inputs: Inputs | None = None,
     is_chain: bool | None = None,
@@ -56,12 +75,15 @@ def record_arrays(
     activations : mapping or iterable
         Either a mapping of a layer's name to its array (repeat, epoch, sample, unit), or an
         iterable of snapshots ``(repeat, epoch, {layer: array (sample, unit)})``, of which only one
-        block of epochs is in memory at a time. Floating arrays are stored as `activation` (float32;
-        float64 is refused unless it converts without loss), uint8 and uint16 arrays as `code`. A
-        snapshot may give `ibtools.LayerValues` in place of an array, with the scale and zero point
-        of that snapshot.
-    label : array_like, (sample,), integer
-        Class of each sample, from 0.
+        block of epochs is in memory at a time. Units may have several axes, such as (height, width,
+        channel), and are flattened in C order. Floating arrays are stored as `activation` (float32;
+        float64 is refused unless it converts without loss), uint8, uint16 and bool arrays as
+        `code`. A snapshot may give `ibtools.LayerValues` in place of an array, with the scale and
+        zero point of that snapshot.
+    label : array_like, (sample,), integer, bool or str
+        Label of each sample: any whole numbers, or words. Classes are numbered from 0 in ascending
+        order; where that changes the labels, the store keeps them as its attribute `classes`, and
+        `ibtools info` names them.
     epochs, repeats : sequence of int, optional
         Their numbers, ascending. From 0 for arrays in memory; must be given for an iterable.
     split : array_like, (sample,), str, optional
@@ -70,8 +92,14 @@ def record_arrays(
         Name of the function of each layer; "linear" where not given. Give the codes of a softmax
         layer's logits as "softmax".
     scale, zero_point : mapping, optional
-        Layer to number, or to array (repeat, epoch); 1 and 0 where not given. Only with a mapping
-        of arrays.
+        Layer to number, or to array (repeat, epoch); 1 and 0 where not given. For layers of codes
+        in a mapping of arrays.
+    bits : int or mapping, optional
+        Width of the codes of all layers, or of each. Where not given, that of their dtype: 8 for
+        uint8, 16 for uint16, 1 for bool. Codes that are larger are refused.
+    x : array_like, (sample, ...), optional
+        The inputs, or a number for each: samples with the same input are then known, and H(X) is
+        that of the different ones. Without it every sample counts as an input of its own.
     keep : {"codes", "partition"}, optional
         "partition" keeps only which samples share a state of each layer: far smaller where layers
         are wide, lossless for the exact information of whole layers, useless for all else.
@@ -87,8 +115,11 @@ def record_arrays(
     Raises
     ------
     StoreError
-        If sizes, dtypes or labels contradict each other, if a value is NaN, or if an iterable ends
-        before every repeat and epoch came. What came before stays in the store, complete.
+        If sizes, dtypes or labels contradict each other, if a value is NaN, if a snapshot comes
+        twice, or if an iterable ends before every repeat and epoch came. Nothing is created if it
+        is seen in the first snapshot; else what came before stays in the store, complete.
+    UnknownNameError
+        If what is given by layer names none.
     StoreExistsError
         If something is at `path`.
 
@@ -104,50 +135,90 @@ def record_arrays(
     {'repeat': 2, 'epoch': 3, 'layer': 1, 'sample': 8, 'unit': 5}
     >>> folder.cleanup()
     """
-    label = np.asarray(label)
+    numbers, classes = number_classes(label)
+    repeats = None if repeats is None else whole_numbers("repeats", repeats, np.int64)
+    epochs = None if epochs is None else whole_numbers("epochs", epochs, np.int32)
     if isinstance(activations, Mapping):
-        repeats, epochs = _default_numbers(activations, repeats, epochs)
-        snapshots = _snapshots(activations, repeats, epochs, scale or {}, zero_point or {})
-    elif epochs is None or repeats is None:
-        raise StoreError("an iterable of snapshots needs epochs= and repeats=: all that will come")
-    elif scale is not None or zero_point is not None:
-        raise StoreError(
-            "with an iterable, give scale and zero point as LayerValues in each snapshot"
-        )
+        arrays = {name: _as_array(name, array) for name, array in activations.items()}
+        repeats, epochs = _default_numbers(arrays, repeats, epochs, numbers.size)
+        snapshots = _snapshots(arrays, repeats, epochs, scale, zero_point)
     else:
-        snapshots = iter(activations)
-    first = next(snapshots, None)
+        snapshots = _stream(activations, scale, zero_point)
+    if epochs is None or repeats is None:
+        raise StoreError("an iterable of snapshots needs epochs= and repeats=: all that will come")
+    taken = map(_take, snapshots)
+    first = next(taken, None)
     if first is None:
         raise StoreError("activations must hold at least one snapshot, found none")
     spec = StoreSpec(
-        layers=_layer_specs(first, activation_functions or {}),
+        layers=_choose_layers(first, activation_functions, bits, scale, zero_point),
         repeats=tuple(repeats),
         epochs=tuple(epochs),
         trained_epochs=tuple(epochs),
-        label=label,
+        label=numbers,
         split=None if split is None else np.asarray(split),
         attributes={"experiment": "arrays"},
         keep=keep,
         inputs=inputs,
         is_chain=is_chain,
+        input=_number_inputs(x, numbers.size),
+        classes=_names(classes),
     )
-    _write(create_store(path, spec, overwrite=overwrite), spec, first, snapshots)
+    _validate_place(first, spec)
+    validate_snapshot(spec.layers, _values(first), spec.n_samples)
+    _write(create_store(path, spec, overwrite=overwrite), spec, chain([first], taken))
+
+
+def _names(classes: NDArray[Any]) -> tuple[int | str, ...] | None:
+    """Return what classes were called before they were numbered; None if nothing changed."""
+    same = classes.dtype.kind != "U" and np.array_equal(classes, np.arange(classes.size))
+    return None if same else tuple(classes.tolist())
+
+
+def _number_inputs(x: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | None:
+    if x is None:
+        return None
+    numbers = number_inputs(x)
+    if numbers.size != n_samples:
+        raise StoreError(
+            f"x must have an input for each of the {n_samples} samples, found {numbers.size}"
+        )
+    return numbers
+
+
+def _as_array(name: str, array: Any) -> ArrayOfSnapshots:
+    """Return an array of snapshots as it is, or made of what has no shape, such as lists."""
+    if isinstance(array, LayerValues):
+        raise StoreError(
+            f"layer {name!r} is a LayerValues, which is of one snapshot; give an array with scale= "
+            "and zero_point=, or an iterable of snapshots"
+        )
+    validate_dims(name, array, _AXES)
+    try:
+        return cast(ArrayOfSnapshots, array if hasattr(array, "shape") else np.asarray(array))
+    except ValueError as err:
+        raise StoreError(
+            f"layer {name!r} must be an array (repeat, epoch, sample, unit): {err}"
+        ) from err
 
 
 def _default_numbers(
     arrays: Mapping[str, ArrayOfSnapshots],
     repeats: Sequence[int] | None,
     epochs: Sequence[int] | None,
+    n_samples: int,
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Return the numbers of repeats and epochs after checking that every layer has as many."""
     for name, array in arrays.items():
-        if len(array.shape) != 4:
+        if len(array.shape) < 4 or array.shape[2] != n_samples:
             raise StoreError(
-                f"layer {name!r} must be (repeat, epoch, sample, unit), found shape {array.shape}"
+                f"layer {name!r} must be (repeat, epoch, sample, unit), of the {n_samples} samples "
+                f"that have a label, found shape {tuple(array.shape)}; of a single snapshot, give "
+                "array[None, None]"
             )
         repeats = range(array.shape[0]) if repeats is None else repeats
         epochs = range(array.shape[1]) if epochs is None else epochs
-        if array.shape[:2] != (len(repeats), len(epochs)):
+        if tuple(array.shape[:2]) != (len(repeats), len(epochs)):
             raise StoreError(
                 f"layer {name!r} must have {len(repeats)} repeats and {len(epochs)} epochs, "
                 f"found {array.shape[0]} and {array.shape[1]}"
@@ -161,12 +232,20 @@ def _snapshots(
     arrays: Mapping[str, ArrayOfSnapshots],
     repeats: Sequence[int],
     epochs: Sequence[int],
-    scale: PerLayer,
-    zero_point: PerLayer,
+    scale: PerLayer | None,
+    zero_point: PerLayer | None,
 ) -> Iterator[Snapshot]:
+    """Take arrays apart, after checking the grids of all snapshots."""
     shape = (len(repeats), len(epochs))
-    scales = {name: np.broadcast_to(scale.get(name, 1.0), shape) for name in arrays}
-    zero_points = {name: np.broadcast_to(zero_point.get(name, 0), shape) for name in arrays}
+    validate_names("scale", scale, arrays)
+    validate_names("zero_point", zero_point, arrays)
+    scales = {
+        name: spread_grid("scale", name, (scale or {}).get(name, 1.0), shape) for name in arrays
+    }
+    zeros = {
+        name: spread_grid("zero_point", name, (zero_point or {}).get(name, 0), shape)
+        for name in arrays
+    }
     for row, repeat in enumerate(repeats):
         for column, epoch in enumerate(epochs):
             at = (row, column)
@@ -174,76 +253,94 @@ def _snapshots(
                 repeat,
                 epoch,
                 {
-                    name: LayerValues(
-                        np.asarray(array[at]), float(scales[name][at]), int(zero_points[name][at])
-                    )
+                    name: LayerValues(array[at], float(scales[name][at]), int(zeros[name][at]))
                     for name, array in arrays.items()
                 },
             )
 
 
-def _layer_specs(first: Snapshot, functions: Mapping[str, str]) -> tuple[LayerSpec, ...]:
-    specs = []
-    for name, layer in first[2].items():
-        values = layer.values if isinstance(layer, LayerValues) else np.asarray(layer)
-        if values.ndim != 2:
-            raise StoreError(f"layer {name!r} must be (sample, unit), found shape {values.shape}")
-        bits = _bits(name, values.dtype)
-        specs.append(LayerSpec(name, values.shape[1], functions.get(name, "linear"), bits))
-    return tuple(specs)
+def _stream(activations: Any, scale: Any, zero_point: Any) -> Iterator[Snapshot]:
+    """Return snapshots as they come, after checking that these may be some."""
+    if not isinstance(activations, Iterable) or hasattr(activations, "dtype"):
+        raise StoreError(
+            "activations must be a mapping {layer: array}, or an iterable of snapshots (repeat, "
+            f"epoch, {{layer: array}}), found {type(activations).__name__}"
+        )
+    if scale is not None or zero_point is not None:
+        raise StoreError(
+            "with an iterable, give scale and zero point as LayerValues in each snapshot"
+        )
+    return iter(activations)
 
 
-def _bits(name: str, dtype: np.dtype[Any]) -> int:
-    if np.issubdtype(dtype, np.floating):
-        return FLOAT_BITS
-    if dtype in (np.uint8, np.uint16):
-        return 8 * dtype.itemsize
-    raise StoreError(
-        f"layer {name!r} must be floating (values), uint8 or uint16 (codes), found {dtype}; "
-        "shift signed codes, and their zero point, by half their range"
-    )
+def _take(snapshot: Any) -> _Taken:
+    """Make a snapshot into what a store takes."""
+    parts = list(snapshot) if isinstance(snapshot, tuple | list) else [snapshot]
+    is_one = len(parts) == 3 and isinstance(parts[2], Mapping)
+    if not is_one or not all(isinstance(number, int | np.integer) for number in parts[:2]):
+        raise StoreError(
+            "a snapshot must be (repeat, epoch, {layer: array}) with whole numbers, found "
+            f"({', '.join(type(part).__name__ for part in parts)})"
+        )
+    repeat, epoch, layers = parts
+    return int(repeat), int(epoch), {name: take_layer(name, one) for name, one in layers.items()}
 
 
-def _write(group: zarr.Group, spec: StoreSpec, first: Snapshot, rest: Iterator[Snapshot]) -> None:
+def _values(snapshot: _Taken) -> dict[str, LayerValues]:
+    return {name: values for name, (values, _) in snapshot[2].items()}
+
+
+def _choose_layers(
+    first: _Taken,
+    functions: Mapping[str, str] | None,
+    bits: Bits | None,
+    scale: PerLayer | None,
+    zero_point: PerLayer | None,
+) -> tuple[LayerSpec, ...]:
+    """Return the layers, after checking that all that is given by layer is of one that can have it.
+
+    All that is given by layer must name layers; a grid, layers of codes.
+    """
+    layers = first[2]
+    validate_names("activation_functions", functions, layers)
+    validate_names("bits", bits if isinstance(bits, Mapping) else None, layers)
+    for option, given in (("scale", scale), ("zero_point", zero_point)):
+        for name in given or ():
+            if layers[name][1] == FLOAT_BITS:
+                raise StoreError(
+                    f"{option} is of codes, but layer {name!r} has values; leave it out"
+                )
+    return choose_specs(layers, functions or {}, bits)
+
+
+def _validate_place(snapshot: _Taken, spec: StoreSpec) -> None:
+    repeat, epoch, _ = snapshot
+    if repeat not in spec.repeats:
+        raise StoreError(f"repeat {repeat} was not announced; repeats= names {spec.repeats}")
+    if epoch not in spec.epochs:
+        raise StoreError(
+            f"epoch {epoch} was not announced; epochs= names {len(spec.epochs)}, "
+            f"{spec.epochs[0]} to {spec.epochs[-1]}"
+        )
+
+
+def _write(group: zarr.Group, spec: StoreSpec, snapshots: Iterable[_Taken]) -> None:
     writers = {repeat: RepeatWriter(group, repeat) for repeat in spec.repeats}
+    came: set[tuple[int, int]] = set()
     try:
-        for snapshot in _chain(first, rest):
-            _add(writers, spec, snapshot)
+        for snapshot in snapshots:
+            _validate_place(snapshot, spec)
+            repeat, epoch, _ = snapshot
+            if (repeat, epoch) in came:
+                raise StoreError(f"the snapshot of repeat {repeat}, epoch {epoch} came twice")
+            writers[repeat].add_snapshot(epoch, _values(snapshot))
+            came.add((repeat, epoch))
     finally:
         for writer in writers.values():
             writer.commit()
     _validate_all_came(writers, spec)
     for writer in writers.values():
         writer.finish("trained")
-
-
-def _chain(first: Snapshot, rest: Iterator[Snapshot]) -> Iterator[Snapshot]:
-    yield first
-    yield from rest
-
-
-def _add(writers: Mapping[int, RepeatWriter], spec: StoreSpec, snapshot: Snapshot) -> None:
-    repeat, epoch, layers = snapshot
-    if repeat not in writers:
-        raise StoreError(f"repeat {repeat} was not announced; repeats= names {spec.repeats}")
-    writers[repeat].add_snapshot(
-        epoch, {name: _layer_values(name, layer) for name, layer in layers.items()}
-    )
-
-
-def _layer_values(name: str, layer: NDArray[Any] | LayerValues) -> LayerValues:
-    if not isinstance(layer, LayerValues):
-        layer = LayerValues(np.asarray(layer), scale=1.0)
-    values = layer.values
-    if not np.issubdtype(values.dtype, np.floating) or values.dtype == np.float32:
-        return layer
-    narrow = values.astype(np.float32)
-    if values.dtype.itemsize > 4 and not np.array_equal(narrow, values, equal_nan=True):
-        raise StoreError(
-            f"layer {name!r} is {values.dtype} and loses digits as float32, which could merge "
-            "states; convert it with .astype('float32') if that is meant"
-        )
-    return LayerValues(narrow)
 
 
 def _validate_all_came(writers: Mapping[int, RepeatWriter], spec: StoreSpec) -> None:

@@ -1,11 +1,13 @@
 """What decides a recording: its settings, what a store of it holds, and its single trainings."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.inputs import number_inputs
 from ibtools.layout import StoreSpec
 from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.engine import Training
@@ -225,12 +227,18 @@ class Recording:
             recomputed=True,
             inputs="population" if population else "sample",
             is_chain=self.network.is_chain,
+            input=self._input_numbers[chosen],
         )
+
+    @cached_property
+    def _input_numbers(self) -> NDArray[np.int64]:
+        """The number of every sample's input, recorded or not."""
+        return number_inputs(self.data.x)
 
     def required_accuracy(self) -> float:
         """Return the training accuracy that counts as learning something.
 
         It is the share of the largest class, plus `required_gain` of what that lacks to 1.
         """
-        majority = np.bincount(self.data.y).max() / len(self.data.y)
+        majority = np.unique(self.data.y, return_counts=True)[1].max() / len(self.data.y)
         return float(majority + self.settings.required_gain * (1 - majority))

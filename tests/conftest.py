@@ -59,11 +59,10 @@ def record_example(path: Path, **options) -> Path:
     ibtools.record_arrays(
         path,
         example_snapshots(),
-        label=LABEL,
+        **{"label": LABEL} | options,
         repeats=range(2),
         epochs=(0, 1, 5, 10),
         activation_functions={"hidden_1": "tanh", "output": "softmax"},
-        **options,
     )
     return path
 

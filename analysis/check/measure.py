@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
 from ibtools.analysis.information import information_of_labels
 from ibtools.analysis.partition import partition_block
+from ibtools.labels import number_classes
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -34,6 +35,7 @@ MEASURES: dict[str, tuple[str, float]] = {
     "n_not_a_number": ("int64", 0),
     "n_split_states": ("int64", 0),
     "split_entropy": ("float64", 0.0),
+    "n_split_inputs": ("int64", 0),
 }
 """Dtype of each measure, and its value where a snapshot is not complete or has no such thing."""
 
@@ -57,8 +59,9 @@ def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
         counted anew. `lowest` and `highest` (float64): code of a quantised layer, value of a float
         layer. `n_at_lowest_code` and `n_at_highest_code` (int64): codes 0 and 2^bits - 1.
         `n_not_a_number` (int64). `n_split_states` (int64) and `split_entropy` (float64, bit):
-        states of the layer before that this layer tells apart, and H(layer | layer before). Of a
-        store that keeps the partition, only what follows from it. Consumes sample and unit.
+        states of the layer before that this layer tells apart, and H(layer | layer before).
+        `n_split_inputs` (int64): inputs of several samples that are in different states. Of a store
+        that keeps the partition, only what follows from it. Consumes sample and unit.
 
     Notes
     -----
@@ -91,12 +94,16 @@ class _Source:
     group: zarr.Group
     layers: tuple[LayerSpec, ...]
     label: NDArray[np.int64]
+    n_classes: int
+    inputs: NDArray[np.uint32] | None
     complete: NDArray[np.bool_]
 
     @classmethod
     def of(cls, group: zarr.Group) -> "_Source":
         layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
-        return cls(group, layers, read_array(group, "label"), read_array(group, "complete"))
+        label, classes = number_classes(read_array(group, "label"))
+        complete = read_array(group, "complete")
+        return cls(group, layers, label, len(classes), _repeated_inputs(group), complete)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Yield the complete epochs of every chunk: repeat and epochs, as positions."""
@@ -123,6 +130,14 @@ class _Source:
             yield np.asarray(array[row, span, index, :, units])[chosen]
 
 
+def _repeated_inputs(group: zarr.Group) -> NDArray[np.uint32] | None:
+    """Return the numbers of the inputs, (sample,), from 0; None unless some are equal."""
+    if "input" not in group:
+        return None
+    different, inputs = np.unique(read_array(group, "input"), return_inverse=True)
+    return inputs.astype(np.uint32) if different.size < inputs.size else None
+
+
 def is_softmax_of_codes(layer: LayerSpec) -> bool:
     """Whether codes of logits were recorded, of which the softmax is the layer."""
     return layer.quantised and layer.activation_function == "softmax"
@@ -136,6 +151,10 @@ def _measure_block(source: _Source, row: int, epochs: NDArray[np.intp]) -> Measu
         labels, measures = _measure_layer(source.portions(row, epochs, index), spec, source)
         if before is not None:
             measures |= _measure_step(before, labels)
+        if source.inputs is not None:
+            measures["n_split_inputs"] = count_split_states(
+                np.tile(source.inputs, (len(labels), 1)), labels
+            )
         before = labels
         layers.append(measures)
     return {name: _gather(layers, name, len(epochs)) for name in MEASURES}
@@ -165,8 +184,7 @@ def _measure_layer(
         labels = found
     if labels is None:
         raise ValueError(f"layer {spec.name!r} must have at least one unit, found none.")
-    n_classes = int(source.label.max()) + 1
-    entropy_t, mi_ty = information_of_labels(labels, source.label, n_classes)
+    entropy_t, mi_ty = information_of_labels(labels, source.label, source.n_classes)
     return labels, {"n_states": n_states, "entropy_t": entropy_t, "mi_ty": mi_ty} | _merge(parts)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import xarray as xr
 
 from ibtools.analysis.check import words
@@ -27,6 +28,7 @@ def check_recording(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     yield _check_complete(store)
     yield _check_trainings(store)
     yield _check_determinism(store)
+    yield from _check_inputs(store, measures)
     yield judge(
         "constant layers",
         measures["n_states"] == 1,
@@ -79,3 +81,33 @@ def _check_determinism(store: xr.Dataset) -> Check:
         cases="repeats",
         meaning=words.CODES_DIFFER if quantised else words.VALUES_DIFFER,
     )
+
+
+def _check_inputs(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
+    """Check that equal inputs have equal states, and say where they have different labels."""
+    if "input" not in store.coords:
+        yield not_checked("equal inputs", words.INPUTS_NOT_RECORDED)
+        return
+    yield judge(
+        "equal inputs",
+        measures["n_split_inputs"] > 0,
+        checked=store["complete"],
+        amount=measures["n_split_inputs"].astype(float),
+        unit="inputs",
+        cases="layers of snapshots",
+        meaning=words.INPUTS_SPLIT,
+    )
+    _, inputs, n_samples = np.unique(store["input"], return_inverse=True, return_counts=True)
+    if (n_samples > 1).any():
+        pairs = np.unique(np.stack([inputs, store["label"].values]), axis=1)
+        n_labels = xr.DataArray(np.bincount(pairs[0]), dims="input")
+        yield judge(
+            "labels of equal inputs",
+            n_labels > 1,
+            checked=xr.DataArray(n_samples > 1, dims="input"),
+            amount=n_labels.astype(float),
+            unit="labels of one input",
+            cases="inputs of several samples",
+            status="note",
+            meaning=words.LABELS_DIFFER,
+        )

@@ -43,7 +43,7 @@ class Worst:
         place = ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
         if self.amount is None:
             return place
-        return f"{self.amount:.3g} {self.unit}: {place}"
+        return f"{self.amount:.3g} {self.unit}{f': {place}' * bool(place)}"
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,23 @@ VALUES_DIFFER = (
     "resolution."
 )
 
+INPUTS_NOT_RECORDED = (
+    "The store does not say which inputs are equal: it is of an older recorder, or of arrays "
+    "without x=. Every sample counts as an input of its own."
+)
+
+INPUTS_SPLIT = (
+    "Samples with equal inputs are in different states of a layer, so that a state is not a "
+    "function of the input alone and I(X;T) = H(T) does not hold. Either the forward pass is not "
+    "deterministic (dropout, statistics of the batch, float sums in another order), or the inputs "
+    "that were given are not those of these samples."
+)
+
+LABELS_DIFFER = (
+    "Equal inputs have different labels. No layer can know more of the label than the input does: "
+    "I(T;Y) is at most I(X;Y), which is less than H(Y)."
+)
+
 CONSTANT = (
     "A layer has one state for all inputs, so exactly 0 bits: all its units are dead or saturated "
     "there, and what comes after it knows nothing. A mean over repeats that includes it mixes two "

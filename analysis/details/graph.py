@@ -333,6 +333,7 @@ def _take_snapshots(
             subject.layers[index],
             y=subject.label,
             n_classes=subject.n_classes,
+            entropy_x=subject.entropy_x,
             rows=dict(zip(ROWS, rows, strict=False)),
             global_range=task.global_range,
             keeps_partition=subject.keeps_partition,

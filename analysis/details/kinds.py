@@ -16,8 +16,8 @@ from ibtools.analysis.information import (
     entropy,
     information_of_labels,
     information_of_spectra,
-    largest_entropy,
 )
+from ibtools.analysis.inputs import input_entropy
 from ibtools.analysis.partition import partition_block
 from ibtools.errors import InputError, unknown_name
 
@@ -116,7 +116,7 @@ class Classes(PlainDetail):
         samples = np.bincount(subject.label, minlength=subject.n_classes)
         rest = subject.label.size - samples
         return {
-            "class": np.arange(subject.n_classes),
+            "class": subject.classes,
             "class_samples": samples,
             "class_entropy": np.array([entropy(table) for table in np.stack([samples, rest], 1)]),
         }
@@ -217,18 +217,20 @@ class Splits(PlainDetail):
 
     def coordinates(self, subject: Subject) -> Coordinates:
         """Return the splits that have samples, and their ceilings."""
-        labels = {name: subject.label[chosen] for name, chosen in _splits(subject).items()}
+        splits = _splits(subject)
+        labels = [subject.label[chosen] for chosen in splits.values()]
+        inputs = [subject.input[chosen] for chosen in splits.values()]
         return {
-            "split": np.array(list(labels)),
-            "split_samples": np.array([y.size for y in labels.values()]),
-            "split_entropy_x": np.array([largest_entropy(y.size) for y in labels.values()]),
-            "split_entropy_y": np.array([entropy(np.bincount(y)) for y in labels.values()]),
+            "split": np.array(list(splits)),
+            "split_samples": np.array([y.size for y in labels]),
+            "split_entropy_x": np.array([input_entropy(numbers) for numbers in inputs]),
+            "split_entropy_y": np.array([entropy(np.bincount(y)) for y in labels]),
         }
 
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Compute (block, layer, split)."""
         parts = [
-            [self._of_samples(labels[:, chosen], subject, chosen) for labels in snapshots.labels]
+            _statistics_of_samples(snapshots.labels, subject, chosen)
             for chosen in _splits(subject).values()
         ]
         names = parts[0][0].keys()
@@ -237,11 +239,18 @@ class Splits(PlainDetail):
             for name in names
         }
 
-    def _of_samples(
-        self, labels: NDArray[np.uint32], subject: Subject, chosen: NDArray[np.bool_]
-    ) -> Found:
-        again = partition_block(np.ascontiguousarray(labels)[..., np.newaxis])
-        return dict(statistics_of_labels(*again, subject.label[chosen], subject.n_classes))
+
+def _statistics_of_samples(
+    layers: NDArray[np.uint32], subject: Subject, chosen: NDArray[np.bool_]
+) -> list[Found]:
+    """Compute the ordinary results of every layer over some of the samples."""
+    entropy_x = input_entropy(subject.input[chosen])
+    y, n_classes = subject.label[chosen], subject.n_classes
+    found: list[Found] = []
+    for labels in layers:
+        again = partition_block(np.ascontiguousarray(labels[:, chosen])[..., np.newaxis])
+        found.append(dict(statistics_of_labels(*again, y, n_classes, entropy_x)))
+    return found
 
 
 def _splits(subject: Subject) -> dict[str, NDArray[np.bool_]]:

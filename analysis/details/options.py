@@ -18,7 +18,8 @@ from ibtools.analysis.permutations import (
     permuted_information,
     snapshot_seed,
 )
-from ibtools.errors import InputError
+from ibtools.errors import InputError, StoreError
+from ibtools.labels import number_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +56,10 @@ class About(PlainDetail):
                 "the name of a label must be of letters, digits, dots, hyphens and underscores, "
                 f"found {self.label_name!r}"
             )
-        values = np.asarray(self.values)
-        if values.ndim != 1 or values.dtype.kind not in "iubUT":
-            raise InputError(
-                f"the label {self.label_name} must be one whole number or word per sample, found "
-                f"{values.dtype} of shape {values.shape}; put continuous values into bins first"
-            )
-        codes = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        try:
+            codes, _ = number_classes(self.values, name=f"the label {self.label_name}")
+        except StoreError as err:
+            raise InputError(str(err)) from err
         object.__setattr__(self, "codes", codes)
 
     @property

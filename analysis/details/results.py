@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import dask
@@ -20,9 +20,11 @@ from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
+from ibtools.schema import Variable
 from ibtools.store import (
     RECORDED,
     StorePath,
+    dtype_name,
     find_group,
     get_array,
     open_group,
@@ -198,7 +200,8 @@ def _open_details_group(
     own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
     coordinates = (*RESULT_COORDINATES, *own)
     attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
-    variables = (*coordinates, *data_variables(kind))
+    variables = tuple(_as_given(one, lazy) for one in (*coordinates, *data_variables(kind)))
+    _delete_misshapen(target, key, variables, lazy)
     group = find_or_create(target, key, variables, lazy, attributes, what="details")
     depends = dependencies(lazy.attrs, _DEPENDS_ON)
     kept = ("created", "coordinates")
@@ -208,6 +211,31 @@ def _open_details_group(
         for variable in coordinates:
             get_array(group, variable.name)[...] = lazy[variable.name].values
     return group, anew
+
+
+def _as_given(variable: Variable, lazy: xr.Dataset) -> Variable:
+    """Return the declaration with the dtype that a coordinate has here: classes may be words."""
+    is_word = variable.coordinate and lazy[variable.name].dtype.kind in "UTO"
+    return replace(variable, dtypes=("str",), fill="") if is_word else variable
+
+
+def _delete_misshapen(
+    target: StorePath, key: str, variables: Sequence[Variable], lazy: xr.Dataset
+) -> None:
+    """Delete details of this store whose arrays have no place for the classes that it has now."""
+    root = find_group(target, "r+")
+    group = None if root is None else root.get(key)
+    if root is None or not isinstance(group, zarr.Group) or "analysed" not in group:
+        return
+    if group.attrs.get("store_id") != lazy.attrs.get("store_id"):
+        return
+    for variable in variables:
+        shape = tuple(lazy.sizes[dim] for dim in variable.dims)
+        array = get_array(group, variable.name)
+        if array.shape != shape or dtype_name(array) != variable.dtypes[0]:
+            with writing(root):
+                del root[key]
+            return
 
 
 def _write_block(

@@ -1,7 +1,8 @@
 """What details are computed from: some snapshots of a whole network, as partitions."""
 
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import CountingEstimator, LayerBlock
 from ibtools.analysis.estimators.counting import statistics_of_labels
+from ibtools.analysis.inputs import input_entropy, input_numbers
 from ibtools.analysis.partition import partition_block
+from ibtools.labels import name_classes, number_classes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 
 UNIT_STATISTICS = ("entropy_t", "mi_ty", "mi_ty_null")
@@ -24,8 +27,12 @@ class Subject:
     ----------
     layers : tuple of LayerSpec
         In the order of the network.
-    label : ndarray, (sample,), integer
+    label : ndarray, (sample,), int64
         Class of each sample, 0 to n_classes - 1.
+    classes : ndarray, (class,), int64 or str
+        What the classes are called.
+    input : ndarray, (sample,), int64
+        Number of each sample's input.
     split : ndarray, (sample,), str
         "train" or "test" of each sample; empty if the Dataset does not say.
     keeps_partition : bool
@@ -33,16 +40,21 @@ class Subject:
     """
 
     layers: tuple[LayerSpec, ...]
-    label: NDArray[np.integer]
+    label: NDArray[np.int64]
+    classes: NDArray[Any]
+    input: NDArray[np.int64]
     split: NDArray[np.str_]
     keeps_partition: bool
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> Self:
         """Read it from the Dataset of a store."""
+        label, classes = number_classes(dataset["label"].values)
         return cls(
             layer_specs({name: dataset[name].values for name in LAYER_COLUMNS}),
-            np.asarray(dataset["label"].values),
+            label,
+            name_classes(classes, dataset.attrs),
+            input_numbers(dataset),
             np.array(
                 dataset["split"].values.tolist() if "split" in dataset.coords else [], np.str_
             ),
@@ -52,7 +64,12 @@ class Subject:
     @property
     def n_classes(self) -> int:
         """How many classes there are."""
-        return int(self.label.max()) + 1
+        return len(self.classes)
+
+    @cached_property
+    def entropy_x(self) -> float:
+        """H(X) of the samples in bits."""
+        return input_entropy(self.input)
 
     @property
     def n_units(self) -> int:
@@ -109,7 +126,9 @@ def partition_layer(
         for index in range(len(block)):
             start = 0
             for part in estimator.unit_symbols(block, symbols, index):
-                found = statistics_of_labels(*partition_block(part), block.y, block.n_classes)
+                found = statistics_of_labels(
+                    *partition_block(part), block.y, block.n_classes, block.entropy_x
+                )
                 stop = start + len(part)
                 units[:, index, start:stop] = [found[name] for name in UNIT_STATISTICS]
                 start = stop

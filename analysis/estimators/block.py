@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ibtools.analysis.information import largest_entropy
 from ibtools.decode import decode_values
 from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
@@ -33,6 +34,8 @@ class LayerBlock:
         Class of each sample, 0 to n_classes - 1.
     n_classes : int
         Number of classes.
+    entropy_x : float, optional
+        H(X) of the samples in bits; where it is left out, all inputs differ.
     rows : mapping of str to ndarray, (block,), float64, optional
         The `ROWS`. Only estimators that look at values need them.
     global_range : tuple of float and float, optional
@@ -46,9 +49,14 @@ class LayerBlock:
     layer: LayerSpec
     y: NDArray[np.integer]
     n_classes: int
+    entropy_x: float = np.nan
     rows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     global_range: tuple[float, float] = (np.nan, np.nan)
     keeps_partition: bool = False
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.entropy_x):
+            object.__setattr__(self, "entropy_x", largest_entropy(self.y.size))
 
     def __len__(self) -> int:
         return len(self.recorded)

@@ -33,7 +33,7 @@ class CountingEstimator(ABC):
 
     Notes
     -----
-    Every input is equally likely. As T is a function of X, I(X;T) = H(T). The results of an
+    Every sample is equally likely. As T is a function of X, I(X;T) = H(T). The results of an
     estimator with `per_unit` have another name, and hold those of the whole layer too.
     """
 
@@ -116,7 +116,8 @@ class CountingEstimator(ABC):
             If there is no sample or unit, a value is NaN, or y does not fit.
         """
         symbols = self.discretise(block)
-        found = statistics_of_labels(*partition_block(symbols), block.y, block.n_classes)
+        partition = partition_block(symbols)
+        found = statistics_of_labels(*partition, block.y, block.n_classes, block.entropy_x)
         return found | self._unit_statistics(block, symbols) if self.per_unit else found
 
     def _unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
@@ -137,6 +138,7 @@ def statistics_of_labels(
     n_states: NDArray[np.int64],
     y: NDArray[np.integer],
     n_classes: int,
+    entropy_x: float,
 ) -> Statistics:
     """Compute all that the results say of whole layers, from their partitions.
 
@@ -150,6 +152,8 @@ def statistics_of_labels(
         Class of each sample, 0 to n_classes - 1.
     n_classes : int
         Number of classes.
+    entropy_x : float
+        H(X) of the samples in bits, for the saturation.
 
     Returns
     -------
@@ -159,7 +163,7 @@ def statistics_of_labels(
     Examples
     --------
     >>> labels, y = np.array([[0, 1, 2, 3]], np.uint32), np.array([0, 0, 1, 1])
-    >>> found = statistics_of_labels(labels, np.array([4]), y, 2)
+    >>> found = statistics_of_labels(labels, np.array([4]), y, 2, entropy_x=2.0)
     >>> [float(found[name][0]) for name in ("mi_ty", "mi_ty_null", "saturation")]
     [1.0, 1.0, 1.0]
     """
@@ -172,7 +176,7 @@ def statistics_of_labels(
         "entropy_t": entropy_t,
         "n_states": n_states,
         "n_singletons": count_singletons(states),
-        "saturation": saturation(entropy_t, y.size),
+        "saturation": saturation(entropy_t, entropy_x),
         "mi_ty_null": mi_ty_null,
         "mi_ty_above_null": mi_ty - mi_ty_null,
     }

@@ -59,7 +59,7 @@ DECIMALS = 4
 BESIDE = (
     ("chance level [bit]", CHANCE, DECIMALS),
     ("states", "n_states", 1),
-    ("H(T) / log2 N", "saturation", 4),
+    ("H(T) / H(X)", "saturation", 4),
 )
 """Shown of a point beside its coordinates, where the results have them: label, variable, decimals.
 """

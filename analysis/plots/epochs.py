@@ -47,8 +47,8 @@ def information_epochs(
     layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
     of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
     layer is saturated: nearly every input has a state of its own
-    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) = log2 N and
-    H(Y); a random-label prefit has a grey ground.
+    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) and H(Y); a
+    random-label prefit has a grey ground.
 
     Parameters
     ----------

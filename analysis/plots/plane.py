@@ -47,7 +47,7 @@ def information_plane(
     those of the last epoch have a black outline around their colour. The colour is the epoch, on
     the same norm as the colour bar; a random-label prefit is grey. Hollow points are saturated:
     nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
-    (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings H(X) = log2 N and H(Y);
+    (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
     panel shows what is crowded, which is framed in the first.
 

@@ -18,7 +18,7 @@ CEILING_LINE: Mapping[str, Any] = MappingProxyType(
 CEILING_ROOM = 0.045
 """Room beyond a ceiling for its label, as a fraction of the axis."""
 
-CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X) = log2 N", "y": "H(Y)"})
+CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X)", "y": "H(Y)"})
 """What I(X;T) and I(T;Y) cannot exceed, by the axis of the plane."""
 
 CHANCE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.9, "linestyle": (0, (1, 1.5))})
@@ -101,5 +101,5 @@ def bounds_handle() -> Line2D:
 def hollow_handle() -> Line2D:
     """Stand for saturated points in a legend, and say what they are."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "marker": "o", "markersize": 5}
-    label = rf"saturated: $\geq {SATURATED:g}\,\log_2 N$"
+    label = rf"saturated: $\geq {SATURATED:g}\,H(X)$"
     return Line2D([], [], label=label, markerfacecolor=HOLLOW_COLOR, **look)

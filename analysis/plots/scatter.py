@@ -1,6 +1,5 @@
 """The values of a layer of two units as points in the plane, from a store."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from ibtools.analysis.repeats import (
     validate_recording,
 )
 from ibtools.errors import InputError, StoreError, unknown_name
+from ibtools.labels import name_classes, number_classes
 
 SIZE = (5.0, 4.9)
 LABEL_COLORS = (
@@ -46,10 +46,11 @@ RASTER_FROM = 5000
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """What is drawn: distinct points, their labels and numbers of samples, and words for it."""
+    """What is drawn: distinct points, their classes and numbers of samples, and words for it."""
 
     points: NDArray[np.float32]
     label: NDArray[np.int64]
+    classes: NDArray[Any]
     n_samples: NDArray[np.int64]
     caption: str
     axis_label: str
@@ -163,7 +164,8 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
     position = [str(name) for name in dataset["layer"].values].index(layer)
     at = {"repeat": row, "epoch": column, "layer": position, "unit": slice(2)}
     values = dataset["activation"].isel(at).transpose("sample", "unit").values.astype(np.float64)
-    rows = np.column_stack([values, dataset["label"].values])
+    label, classes = number_classes(dataset["label"].values)
+    rows = np.column_stack([values, label])
     states, n_samples = np.unique(rows, axis=0, return_counts=True)
     number, epoch = int(dataset["repeat"][row]), int(dataset["epoch"][column])
     failures = describe_failures(dataset)
@@ -172,6 +174,7 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
     return _Snapshot(
         points=states[:, :2].astype(np.float32),
         label=states[:, 2].astype(np.int64),
+        classes=name_classes(classes, dataset.attrs),
         n_samples=n_samples,
         caption=f"{describe_source(dataset)}, {layer}, epoch {epoch}\n{', '.join(words)}",
         axis_label="probability of class {0}" if is_softmax else "value of unit {1}",
@@ -180,7 +183,7 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
 
 def _draw(ax: Axes, snapshot: _Snapshot) -> None:
     order = np.argsort(-snapshot.n_samples, kind="stable")
-    colors = _label_colors(int(snapshot.label.max()) + 1)
+    colors = _label_colors(len(snapshot.classes))
     ax.scatter(
         snapshot.points[order, 0],
         snapshot.points[order, 1],
@@ -198,7 +201,7 @@ def _draw(ax: Axes, snapshot: _Snapshot) -> None:
     largest = int(snapshot.n_samples.max())
     size = f"area: samples (at most {largest})" if largest > 1 else "every sample by itself"
     ax.set_title(f"{snapshot.caption}; {size}")
-    draw_legend_below(ax, _label_handles(np.unique(snapshot.label), colors))
+    draw_legend_below(ax, _label_handles(snapshot.classes, colors))
 
 
 def _areas(n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -214,18 +217,18 @@ def _label_colors(n_labels: int) -> NDArray[Any]:
     return colormaps["turbo"](np.linspace(0, 1, n_labels))
 
 
-def _label_handles(labels: Iterable[np.int64], colors: NDArray[Any]) -> list[Line2D]:
+def _label_handles(classes: NDArray[Any], colors: NDArray[Any]) -> list[Line2D]:
     return [
         Line2D(
             [],
             [],
-            color=colors[label],
+            color=color,
             marker="o",
             linestyle="none",
             markersize=5,
-            label=f"label {label}",
+            label=f"label {name}",
         )
-        for label in labels
+        for name, color in zip(classes, colors, strict=False)
     ]
 
 

@@ -66,5 +66,6 @@ def _usual_length(training: Training) -> int:
     n_train = int((~training.data.is_test).sum())
     n_bytes = n_train * int(training.data.x[0].nbytes)
     distances = np.diff([-training.prefit, *stops(training)])
-    usual = int(np.bincount(distances).argmax()) if distances.size else 1
+    lengths, times = np.unique(distances, return_counts=True)
+    usual = int(lengths[times.argmax()]) if distances.size else 1
     return max(1, min(usual, MAX_STEPS // n_steps(training), MAX_BYTES // n_bytes))

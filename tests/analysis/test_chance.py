@@ -156,7 +156,8 @@ def test_chance_levels__order_of_samples_states_and_classes_changes_no_bit(sampl
 def statistics(labels, y):
     n_states = np.array([np.unique(labels).size])
     padded = np.unique(labels, return_inverse=True)[1].astype(np.uint32)[np.newaxis]
-    found = statistics_of_labels(padded, n_states, y, int(y.max()) + 1)
+    entropy_x = largest_entropy(y.size)
+    found = statistics_of_labels(padded, n_states, y, int(y.max()) + 1, entropy_x)
     assert tuple(found) == WHOLE_LAYER
     return {name: values.tolist() for name, values in found.items()}
 
@@ -170,7 +171,7 @@ def test_statistics_of_labels__singletons_and_saturation_by_hand():
 
 @given(labelled_samples())
 def test_saturation__bounds(samples):
-    """0 <= H(T) / log2 N <= 1, and 1 exactly when every sample has its own state."""
+    """0 <= H(T) / H(X) <= 1, and 1 exactly when every sample has its own state."""
     found = statistics(*samples[:2])
     assert 0.0 <= found["saturation"][0] <= 1.0
     assert (found["saturation"] == [1.0]) == (found["n_singletons"] == [samples[1].size])
@@ -189,7 +190,7 @@ def test_saturation__leaves_this_much_to_the_label(samples):
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 4096, 70_000])
 def test_largest_entropy__is_that_of_single_samples(n):
     assert largest_entropy(n) == entropy(np.ones(n, np.int64))
-    assert saturation(np.array([largest_entropy(n)]), n).tolist() == [1.0]
+    assert saturation(np.array([largest_entropy(n)]), largest_entropy(n)).tolist() == [1.0]
 
 
 def test_count_singletons__of_none():

@@ -331,7 +331,7 @@ def test_plane_figure__ceilings():
     assert vertical["x0"] == vertical["x1"] == ENTROPY_X
     assert horizontal["y0"] == horizontal["y1"] == ENTROPY_Y
     texts = [label["text"] for label in layout["annotations"]]
-    assert texts == ["H(X) = log₂ N = 12", "H(Y) = 0.9992"]
+    assert texts == ["H(X) = 12", "H(Y) = 0.9992"]
 
 
 def test_plane_figure__labels_are_what_was_measured():

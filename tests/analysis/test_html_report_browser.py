@@ -190,7 +190,7 @@ def test_report__hover_names_layer_and_epoch(visit: Visit):
         "I(T;Y) = ",
         "chance level [bit] 0.",
         "states 9",
-        "H(T) / log2 N",
+        "H(T) / H(X)",
     ):
         assert words in text
 

@@ -169,7 +169,7 @@ def test_information_planes__share_colours_markers_legend_and_axes():
         "last epoch",
         "chance level",
         "ceiling",
-        r"saturated: $\geq 0.99\,\log_2 N$",
+        r"saturated: $\geq 0.99\,H(X)$",
     ]
     assert len(figure.axes) == 3
     assert limits_of(axes[0]) == limits_of(axes[1])

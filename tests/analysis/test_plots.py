@@ -45,7 +45,7 @@ def data_for(figure):
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
-EXPLAINED = ("chance level", "ceiling", r"saturated: $\geq 0.99\,\log_2 N$")
+EXPLAINED = ("chance level", "ceiling", r"saturated: $\geq 0.99\,H(X)$")
 IN_PLANE = ("last epoch", *EXPLAINED)
 
 

@@ -86,7 +86,7 @@ def test_accuracy__chance_level_is_the_share_of_the_most_frequent_label():
         ("I(X;T)", "$I(X;T)$"),
         ("I(X;T + noise), lower bound", r"$I(X;T\ +\ \mathrm{noise})$, lower bound"),
         ("mean I(T_i;Y)", "mean $I(T_i;Y)$"),
-        ("H(T) / log2 N", r"$H(T)$ / $\log_2 N$"),
+        ("H(T) / H(X)", "$H(T)$ / $H(X)$"),
         ("my $x$ of T", "my $x$ of T"),
         ("accuracy", "accuracy"),
     ],

@@ -50,3 +50,14 @@ def test_parse_schedule__log_law(count: int, epochs: int):
 def test_parse_schedule__refuses(schedule: str, message: str):
     with pytest.raises(InputError, match=message):
         parse_schedule(schedule, epochs=10)
+
+
+def test_parse_schedule__huge_numbers_cost_nothing():
+    """More epochs than a store has numbers for are refused before they are listed."""
+    for name in ("epochs", "prefit"):
+        with pytest.raises(
+            InputError, match=f"{name} must be at most 2147483647, found 4294967296"
+        ):
+            parse_schedule("every:1", **{"epochs": 10, name: 2**32})
+    assert parse_schedule("log:1000000000000", epochs=2000) == tuple(range(2001))
+    assert parse_schedule("log:150000", epochs=2000) == tuple(range(2001))

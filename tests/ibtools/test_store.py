@@ -116,8 +116,9 @@ def test_dequantise__worked_by_hand():
 def test_create_store__template_has_every_declared_variable(tmp_path: Path):
     layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
     arrays = {}
+    extra = {"prefit": True, "recomputed": True, "input": np.array([0, 1, 1, 2])}
     for keep in ("codes", "partition"):
-        spec = small_spec(layers=layers, keep=keep, prefit=True, recomputed=True)
+        spec = small_spec(layers=layers, keep=keep, **extra)
         arrays |= dict(create_store(tmp_path / keep, spec).arrays())
     assert set(arrays) == {variable.name for variable in STORE_VARIABLES}
     for variable in STORE_VARIABLES:
@@ -225,12 +226,30 @@ def test_open_store__wrong_dims_or_dtype(example_store: Path):
         ({"layers": (LayerSpec("x", 0, "relu", 8),)}, "must have a unit"),
         ({"layers": (LayerSpec("x", 1, "relu", 17),)}, "found 17"),
         ({"epochs": (5, 0)}, "epochs must be ascending"),
-        ({"repeats": ()}, "repeats must be ascending"),
+        ({"epochs": (0, 5, 5)}, "without duplicates, found 5, 5"),
+        ({"epochs": (0, 2**31)}, "epochs must be whole numbers from .* to 2147483647, found 2147"),
+        ({"epochs": (-(2**31) - 1, 0)}, "whole numbers from -2147483648 to .*, found -2147483649"),
+        ({"epochs": (0, 1.5)}, "whole numbers .*, found 0.0"),
+        ({"epochs": (True,)}, "whole numbers .*, found True"),
+        ({"epochs": ("0",)}, "whole numbers .*, found '0'"),
+        ({"epochs": 3}, "epochs must be a sequence of whole numbers, found 3"),
+        ({"trained_epochs": (2**31,)}, "trained_epochs must be whole numbers"),
+        ({"repeats": (2**63,)}, "repeats must be whole numbers .* found 9223372036854775808"),
+        ({"repeats": ()}, "repeats must name at least one"),
         ({"label": np.array([[0]])}, r"shape \(1, 1\)"),
-        ({"label": np.array([0.5])}, "must be integer, found float64"),
-        ({"label": np.array([-1, 0])}, "from 0, found -1"),
+        ({"label": np.array([0.5])}, "one whole number or word per sample, found float64"),
+        ({"label": np.array([-1, 0])}, "from 0, found int64, -1 to 0; number them: label, cl"),
+        ({"label": np.array(["a", "b"])}, "from 0, found <U1, a to b"),
+        ({"label": np.array([0, 2**63], "uint64")}, "from 0, found uint64, 0 to 9223372036854"),
+        ({"classes": ("a",)}, r"name each of the classes 0 to 1 differently, found \('a',\)"),
+        ({"classes": ("a", "a")}, "differently"),
+        ({"input": np.array([0, 1])}, r"input must have one entry for each of the 4 samples"),
+        ({"is_chain": "no"}, "is_chain must be True, False or None, found 'no'"),
+        ({"layers": (LayerSpec(0, 1, "relu", 8),)}, r"a word \(str\) for a name, found 0"),
+        ({"layers": (LayerSpec("x", 1, np.tanh, 8),)}, r"a name \(str\), found <ufunc"),
         ({"keep": "partitions"}, "did you mean 'partition'"),
-        ({"split": np.array(["train"])}, "1 entries for 4 samples"),
+        ({"split": np.array(["train"])}, "one entry for each of the 4 samples, found shape"),
+        ({"split": np.array(["train", "val", "test", "test"])}, "train or test .*, found 'val'"),
     ],
 )
 def test_store_spec__refuses_contradictions(changes: dict, message: str):
@@ -572,14 +591,13 @@ def test_partition_store__resumes_within_a_block(tmp_path: Path):
 def test_writer__random_label(tmp_path: Path):
     group = create_store(tmp_path / "s.zarr", small_spec(prefit=True, epochs=(-2, 0)))
     writer = RepeatWriter(group, 1)
+    writer.set_random_label(np.array([1, 1, 9, 0]))  # of a class that no recorded sample is of
     writer.set_random_label(np.array([1, 1, 0, 0]))
     dataset = open_store(tmp_path / "s.zarr")
     assert dataset["random_label"].values.tolist() == [[-1] * 4, [1, 1, 0, 0]]
     assert dataset["phase"].values.tolist() == ["prefit", "training"]
-    for wrong in ([1, 1, 2, 0], [1, 0]):
-        with pytest.raises(
-            StoreError, match="must be one of the classes 0 to 1 for each of the 4 samples"
-        ):
+    for wrong in ([1, 1, -2, 0], [1, 0]):
+        with pytest.raises(StoreError, match="number a class from 0 for each of the 4 samples"):
             writer.set_random_label(np.array(wrong))
     plain = RepeatWriter(create_store(tmp_path / "plain.zarr", small_spec()), 0)
     with pytest.raises(StoreError, match=r"StoreSpec\(prefit=True\)"):

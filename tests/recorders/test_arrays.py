@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.errors import StoreError, UnknownNameError
+from ibtools.errors import IbtoolsError, StoreError, UnknownNameError
+from ibtools.info import describe_info, store_info
 from ibtools.snapshots import LayerValues
 from tests.conftest import LABEL, example_snapshots
 
@@ -123,8 +124,8 @@ GOOD = np.zeros((1, 1, 4, 2), "float32")
 @pytest.mark.parametrize(
     ("activations", "options", "message"),
     [
-        ({"x": GOOD}, {"label": [0, 1, 0]}, r"\(sample, unit\) = \(3, 2\), found \(4, 2\)"),
-        ({"x": GOOD[0]}, {}, r"\(repeat, epoch, sample, unit\), found shape \(1, 4, 2\)"),
+        ({"x": GOOD}, {"label": [0, 1, 0]}, r"of the 3 samples .* found shape \(1, 1, 4, 2\)"),
+        ({"x": GOOD[0]}, {}, r"\(repeat, epoch, sample, unit\), .* found shape \(1, 4, 2\); of a"),
         ({"x": GOOD, "y": GOOD[:, [0, 0]]}, {}, "must have 1 repeats and 1 epochs, found 1 and 2"),
         ({"x": np.full_like(GOOD, np.nan)}, {}, "no NaN, found one at sample 0, unit 0"),
         ({"x": GOOD.astype("int64")}, {}, "found int64; shift signed codes"),
@@ -135,11 +136,11 @@ GOOD = np.zeros((1, 1, 4, 2), "float32")
         (iter(()), {}, "needs epochs= and repeats="),
         (iter(()), {"epochs": [0], "repeats": [0], "scale": {"x": 1}}, "as LayerValues"),
         (iter([(3, 0, {"x": GOOD[0, 0]})]), {"epochs": [0], "repeats": [0]}, "repeat 3 was not"),
-        (iter([(0, 3, {"x": GOOD[0, 0]})]), {"epochs": [0], "repeats": [0]}, "epoch 3 is not in"),
+        (iter([(0, 3, {"x": GOOD[0, 0]})]), {"epochs": [0], "repeats": [0]}, "epoch 3 was not"),
         (
             iter([(0, 0, {"x": GOOD[0]})]),
             {"epochs": [0], "repeats": [0]},
-            r"\(sample, unit\), found",
+            r"\(sample, unit\) = \(4, 8\), found \(1, 8\)",
         ),
     ],
 )
@@ -148,6 +149,164 @@ def test_record_arrays__refuses(tmp_path: Path, activations, options: dict, mess
         ibtools.record_arrays(
             tmp_path / "s.zarr", activations, **({"label": [0, 1, 0, 1]} | options)
         )
+
+
+CODE = np.arange(8, dtype="uint8").reshape(1, 1, 4, 2)
+ONE = {"epochs": [0], "repeats": [0]}
+
+
+def one_snapshot(**layers):
+    return iter([(0, 0, layers)])
+
+
+@pytest.mark.parametrize(
+    ("activations", "options", "message"),
+    [
+        ({"x": CODE}, {"scale": {"y": 2.0}}, "unknown layer in scale 'y'. Known: x"),
+        ({"x": CODE}, {"zero_point": {"y": 2}}, "unknown layer in zero_point 'y'"),
+        ({"x": CODE}, {"activation_functions": {"y": "relu"}}, "layer in activation_functions"),
+        ({"x": CODE}, {"bits": {"y": 4}}, "unknown layer in bits 'y'"),
+        ({"x": CODE}, {"scale": 2.0}, r"scale must be a mapping of layers, such as \{'x': ...\}"),
+        ({"x": CODE}, {"scale": {"x": "2"}}, "scale must be a number, found <U1"),
+        ({"x": CODE}, {"scale": {"x": [1.0, 2.0, 3.0]}}, r"\(1, 1\), found shape \(3,\); where"),
+        ({"x": CODE[:, [0, 0]]}, {"scale": {"x": [1, 2]}}, r"\(1, 2\), found shape \(2,\)"),
+        ({"x": CODE}, {"scale": {"x": 1e-60}}, "positive, found 1e-60, which is 0.0 as float32"),
+        ({"x": CODE}, {"scale": {"x": np.inf}}, "scale must be positive, found inf"),
+        ({"x": CODE}, {"zero_point": {"x": 1.5}}, "zero point must be a whole number .* found 1.5"),
+        ({"x": CODE}, {"zero_point": {"x": 2**40}}, "whole number of 32 bits"),
+        ({"x": GOOD}, {"scale": {"x": 2.0}}, "scale is of codes, but layer 'x' has values"),
+        ({"x": GOOD}, {"bits": 8}, "bits=8 is of codes, but no layer has codes"),
+        ({"x": GOOD}, {"bits": {"x": 8}}, "has values, which are of 32 bits, found bits=8"),
+        ({"x": CODE}, {"bits": 2}, "2-bit codes must be below 4, found 7"),
+        ({"x": CODE}, {"bits": 4.0}, "bits must be 1 to 16, found 4.0"),
+        ({"x": CODE}, {"bits": 17}, "bits must be 1 to 16, found 17"),
+        ({"x": CODE}, {"split": "train"}, r"split must have one entry .* found shape \(\)"),
+        ({"x": CODE}, {"x": [1, 2]}, "x must have an input for each of the 4 samples, found 2"),
+        ({"x": CODE}, {"epochs": [2**40]}, "epochs must be whole numbers .* found 1099511627776"),
+        ({"x": CODE}, {"repeats": [0.5]}, "repeats must be whole numbers .* found 0.5"),
+        ({0: CODE}, {}, r"a word \(str\) for a name, found 0"),
+        ({"x": LayerValues(CODE[0, 0], 1.0)}, {}, "is a LayerValues, which is of one snapshot"),
+        ({"x": CODE.tolist()}, {}, "found int64; shift signed codes"),
+        ({"x": [[1, 2], [3]]}, {}, "must be an array .*: setting an array element"),
+        ({"x": CODE[0, 0]}, {}, r"found shape \(4, 2\); of a single snapshot, give array\[None"),
+        ({"x": GOOD.astype(complex)}, {}, "found complex128"),
+        ({"x": GOOD.astype("float64") + 1e300}, {}, "is float64 and loses digits"),
+        ({"x": np.ma.array(CODE, mask=CODE > 3)}, {}, "must have no masked values"),
+        (
+            {
+                "x": xr.DataArray(
+                    CODE.transpose(2, 1, 0, 3), dims=("sample", "epoch", "repeat", "u")
+                )
+            },
+            {"label": [0]},
+            r"axes repeat, epoch, sample first, found .* give .transpose\(repeat, epoch, sample",
+        ),
+        (GOOD, ONE, "a mapping .* or an iterable of snapshots .* found ndarray"),
+        (None, {}, "found NoneType"),
+        (iter([(0, {"x": GOOD[0, 0]})]), ONE, r"must be \(repeat, epoch, .* found \(int, dict\)"),
+        (iter([(0, 0, GOOD[0, 0])]), ONE, r"found \(int, int, ndarray\)"),
+        (iter([(0, 0.5, {"x": GOOD[0, 0]})]), ONE, r"found \(int, float, dict\)"),
+        (one_snapshot(x=(CODE[0, 0], 1.0)), ONE, "a tuple of 2; .* ibtools.LayerValues"),
+        (one_snapshot(x=CODE[0, 0, :, 0]), ONE, r"must be \(sample, unit\), .* shape \(4,\)"),
+        (one_snapshot(x=LayerValues(CODE[0, 0], 1.0, 0.5)), ONE, "whole number .* found 0.5"),
+        (one_snapshot(x=LayerValues(CODE[0, 0], [1.0, 2.0])), ONE, r"one scale .* \(2,\) and"),
+        (one_snapshot(x=LayerValues(CODE[0, 0])), ONE, "scale must be positive, found nan"),
+    ],
+)
+def test_record_arrays__refuses_before_anything_is_created(
+    tmp_path: Path, activations, options: dict, message: str
+):
+    path = tmp_path / "s.zarr"
+    with pytest.raises(IbtoolsError, match=message):
+        ibtools.record_arrays(path, activations, **({"label": [0, 1, 0, 1]} | options))
+    assert not path.exists()
+
+
+def test_record_arrays__a_snapshot_that_comes_twice(tmp_path: Path):
+    snapshots = iter([(0, 0, {"x": CODE[0, 0]}), (0, 0, {"x": CODE[0, 0] + 1})])
+    with pytest.raises(StoreError, match="of repeat 0, epoch 0 came twice"):
+        ibtools.record_arrays(tmp_path / "s.zarr", snapshots, label=[0, 1, 0, 1], **ONE)
+    np.testing.assert_array_equal(xr.open_zarr(tmp_path / "s.zarr").code.squeeze(), CODE[0, 0])
+
+
+class OnlyAnArray:
+    """Stands for what other frameworks have: it turns into an array, and that is all."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("given", "bits"),
+    [
+        (CODE, 8),
+        (CODE.astype(">u2"), 16),
+        (CODE > 3, 1),
+        (OnlyAnArray(CODE), 8),
+        (np.ma.array(CODE), 8),
+        (GOOD.astype("float16") + 0.5, 32),
+        ((GOOD + 0.5).astype(">f4"), 32),
+        ((GOOD + 0.5).tolist(), 32),
+        (xr.DataArray(CODE, dims=("repeat", "epoch", "sample", "channel")), 8),
+    ],
+)
+def test_record_arrays__takes(tmp_path: Path, given, bits: int):
+    ibtools.record_arrays(tmp_path / "s.zarr", {"x": given}, label=[0, 1, 0, 1])
+    dataset = ibtools.open_store(tmp_path / "s.zarr")
+    assert dataset["bits"].values.tolist() == [bits]
+    np.testing.assert_array_equal(dataset["activation"].values[:, :, 0], np.asarray(given))
+
+
+def test_record_arrays__units_of_several_axes_are_flattened(tmp_path: Path):
+    images = np.random.default_rng(0).integers(0, 9, (2, 3, 4, 5, 6, 2), "uint8")
+    flat = images.reshape(2, 3, 4, 60)
+    snapshots = ((r, e, {"x": images[r, e]}) for r, e in np.ndindex(2, 3))
+    options = {"label": [0, 1, 0, 1], "repeats": range(2), "epochs": range(3)}
+    for activations in ({"x": images}, snapshots):
+        ibtools.record_arrays(tmp_path / "s.zarr", activations, **options, overwrite=True)
+        np.testing.assert_array_equal(xr.open_zarr(tmp_path / "s.zarr").code[:, :, 0], flat)
+
+
+def test_record_arrays__bits_of_all_layers_or_of_each(tmp_path: Path):
+    arrays = {"a": CODE, "b": CODE // 2, "c": GOOD}
+    for bits, expected in ((4, [4, 4, 32]), ({"b": 2}, [8, 2, 32]), (None, [8, 8, 32])):
+        ibtools.record_arrays(
+            tmp_path / "s.zarr", arrays, label=[0, 1, 0, 1], bits=bits, overwrite=True
+        )
+        assert ibtools.open_store(tmp_path / "s.zarr")["bits"].values.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "numbers", "classes"),
+    [
+        ([1, 2, 3, 1], [0, 1, 2, 0], [1, 2, 3]),
+        ([-1, 1, 1, -1], [0, 1, 1, 0], [-1, 1]),
+        (np.array([0, 2**63, 1, 0], "uint64"), [0, 2, 1, 0], [0, 1, 2**63]),
+        (list("abca"), [0, 1, 2, 0], ["a", "b", "c"]),
+        ([False, True, False, True], [0, 1, 0, 1], None),
+        ([0, 1, 2, 1], [0, 1, 2, 1], None),
+    ],
+)
+def test_record_arrays__numbers_labels_and_says_so(tmp_path: Path, label, numbers, classes):
+    path = tmp_path / "s.zarr"
+    ibtools.record_arrays(path, {"x": CODE}, label=label)
+    dataset = xr.open_zarr(path)
+    assert dataset["label"].values.tolist() == numbers
+    assert dataset.attrs.get("classes") == classes
+    said = describe_info(store_info(path), path)["samples"]
+    assert said.startswith(f"4 in {max(numbers) + 1} classes")
+    assert ("numbered from 0: " in said) == (classes is not None)
+
+
+def test_record_arrays__knows_which_inputs_are_equal(tmp_path: Path):
+    x = np.array([[0.0, 1], [-0.0, 1], [2, 3], [0, 1]], "float32").reshape(4, 1, 2)
+    ibtools.record_arrays(tmp_path / "s.zarr", {"x": CODE}, label=[0, 1, 0, 1], x=x)
+    dataset = ibtools.open_store(tmp_path / "s.zarr")
+    assert dataset["input"].values.tolist() == [0, 0, 1, 0]
+    assert "input" in xr.open_zarr(tmp_path / "s.zarr").coords
 
 
 def test_record_arrays__codes_need_a_positive_scale(tmp_path: Path):

@@ -73,6 +73,7 @@ def test_record__store_holds_what_was_reported(tmp_path: Path):
     assert configuration["recorded_epochs"] == [0, 2, 4, 6, 8, 9]
     assert dataset.attrs["data_checksum"].startswith("sha256:")
     assert (dataset.attrs["inputs"], dataset.attrs["layers"]) == ("population", "chain")
+    assert dataset["input"].values.tolist() == list(range(4096))
     assert "checkpoint" not in os.listdir(path)
 
 
@@ -81,6 +82,24 @@ def test_record__a_repeat_is_the_same_whatever_else_is_recorded(tmp_path: Path):
     record_fake(tmp_path / "one", repeats=1)
     two, one = (xr.open_zarr(tmp_path / name).load() for name in ("two", "one"))
     xr.testing.assert_equal(two.isel(repeat=[0]), one)
+
+
+def test_record__knows_which_of_the_recorded_inputs_are_equal(tmp_path: Path):
+    """Samples i and i + 20 have the same input, and a selection keeps that, resumed or not."""
+    x = np.random.default_rng(0).integers(0, 9, (40, 5)).astype(np.float32)
+    x[20:] = x[:20]
+    np.savez(tmp_path / "mine.npz", x=x, y=np.arange(40) % 2, is_test=np.arange(40) % 4 == 0)
+    settings = {"data": str(tmp_path / "mine.npz"), "network": "dense:5-4-2", "samples": 30}
+    path = tmp_path / "s.zarr"
+    record("custom", path, **SETTINGS, **settings, engine="fake")
+    dataset = ibtools.open_store(path)
+    kept = plan("custom", **settings, epochs=9).recorded_samples()
+    expected = np.unique(x[kept], axis=0, return_inverse=True)[1].ravel()
+    found = dataset["input"].values
+    assert np.array_equal(found[:, None] == found, expected[:, None] == expected)
+    assert len(set(found.tolist())) < 30
+    record("custom", path, **SETTINGS, **settings, engine="fake", resume=True)
+    np.testing.assert_array_equal(ibtools.open_store(path)["input"], found)
 
 
 class KilledError(RuntimeError):

@@ -1,5 +1,7 @@
 """Laws between layers, classes and splits, on snapshots that Hypothesis draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from ibtools.analysis.details.snapshots import Snapshots, Subject
 from ibtools.analysis.information import entropy
 from ibtools.analysis.partition import partition_block
 from ibtools.errors import InputError, UnknownNameError
+from ibtools.labels import number_classes
 from ibtools.snapshots import LayerSpec
 from tests.analysis.oracle import slow_information
 
@@ -35,7 +38,8 @@ def networks(draw):
 def subject_of(y, n_layers, is_test=None):
     layers = tuple(LayerSpec(f"hidden_{i}", 4, "tanh", 8) for i in range(n_layers))
     split = np.where(np.zeros(y.size, bool) if is_test is None else is_test, "test", "train")
-    return Subject(layers, y, split, keeps_partition=False)
+    label, classes = number_classes(y)
+    return Subject(layers, label, classes, np.arange(y.size), split, keeps_partition=False)
 
 
 def snapshots_of(labels, **options):
@@ -96,7 +100,7 @@ def test_splits__of_all_and_of_each_part_as_if_alone(network):
 def test_splits__without_test_samples():
     subject = subject_of(np.array([0, 1, 1]), 1)
     assert Splits().coordinates(subject)["split"].tolist() == ["all", "train"]
-    unknown = Subject(subject.layers, subject.label, np.array([], str), False)
+    unknown = replace(subject, split=np.array([], str))
     with pytest.raises(InputError, match="splits need the coordinate split"):
         Splits().validate(unknown)
 
@@ -129,7 +133,7 @@ def test_prediction__is_a_label_like_any_other(network, data):
 
 
 def test_prediction__needs_a_unit_for_every_class():
-    subject = subject_of(np.array([0, 4, 2]), 2)
+    subject = subject_of(np.array([0, 4, 2, 1, 3]), 2)
     with pytest.raises(InputError, match=r"each of the 5 classes; found 4 in 'hidden_1'"):
         Prediction().validate(subject)
 

@@ -1,0 +1,207 @@
+"""What users give as the layers of a snapshot, made into what a store takes, or refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from ibtools.errors import StoreError, unknown_name
+from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec, LayerValues, validate_grid
+from ibtools.writer import OTHER_GRIDS
+
+Taken = tuple[LayerValues, int]
+"""A layer of a snapshot, and the bits that its dtype says."""
+
+Bits = int | Mapping[str, int]
+"""The width of all layers of codes, or of each."""
+
+
+def take_layer(name: str, layer: Any) -> Taken:
+    """Make a layer of a snapshot into what a store takes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer, for errors.
+    layer : array_like (sample, unit, ...), or LayerValues of one
+        Floating values, or codes that are bool, uint8 or uint16. Further axes are flattened in C
+        order.
+
+    Returns
+    -------
+    values : LayerValues
+        (sample, unit), float32, uint8 or uint16.
+    bits : int
+        1, 8 or 16 for codes, 32 for values.
+
+    Raises
+    ------
+    StoreError
+        If it is of another kind, or float32 can't hold its values.
+    """
+    grid = layer if isinstance(layer, LayerValues) else LayerValues(np.empty(0), scale=1.0)
+    values = _array(name, layer.values if isinstance(layer, LayerValues) else layer)
+    if values.ndim < 2:
+        raise StoreError(
+            f"layer {name!r} must be (sample, unit), or have more axes of units, found shape "
+            f"{values.shape}"
+        )
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    if flat.dtype.kind == "f":
+        return LayerValues(_narrow(name, flat)), FLOAT_BITS
+    bits = 1 if flat.dtype.kind == "b" else 8 * flat.dtype.itemsize
+    codes = flat.astype(np.uint16 if bits > 8 else np.uint8, copy=False)
+    return LayerValues(codes, grid.scale, grid.zero_point), bits
+
+
+def _array(name: str, layer: Any) -> NDArray[Any]:
+    """Return an array of a dtype that a store has a place for, bool included."""
+    validate_dims(name, layer, ("sample",))
+    if isinstance(layer, tuple):
+        raise StoreError(
+            f"layer {name!r} must be an array, found a tuple of {len(layer)}; give codes with "
+            "their grid as ibtools.LayerValues(codes, scale, zero_point)"
+        )
+    if np.ma.is_masked(layer):
+        raise StoreError(f"layer {name!r} must have no masked values: every unit has one")
+    try:
+        values = np.asarray(layer)
+    except ValueError as err:
+        raise StoreError(f"layer {name!r} must be an array (sample, unit): {err}") from err
+    known = values.dtype.kind in "bf" or values.dtype.newbyteorder("=") in (np.uint8, np.uint16)
+    if not known:
+        raise StoreError(
+            f"layer {name!r} must be floating (values), uint8, uint16 or bool (codes), found "
+            f"{values.dtype}; shift signed codes, and their zero point, by half their range, and "
+            "convert them with .astype('uint8') or .astype('uint16')"
+        )
+    return values
+
+
+def _narrow(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert values to float32, after checking that no two of them become the same."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32, copy=False)
+    if values.dtype.itemsize > 4 and not np.array_equal(narrow, values, equal_nan=True):
+        raise StoreError(
+            f"layer {name!r} is {values.dtype} and loses digits as float32, which could merge "
+            "states; convert it with .astype('float32') if that is meant"
+        )
+    return narrow
+
+
+def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
+    """Check that an array of xarray has the axes in the order that they are read in.
+
+    Raises
+    ------
+    StoreError
+        If an axis that is named as one of `expected` is elsewhere.
+    """
+    if not isinstance(array, xr.DataArray):
+        return
+    for position, dim in enumerate(expected):
+        if dim in array.dims and array.dims[position] != dim:
+            raise StoreError(
+                f"layer {name!r} must have the axes {', '.join(expected)} first, found "
+                f"{', '.join(map(str, array.dims))}; give .transpose({', '.join(expected)}, ...)"
+            )
+
+
+def choose_specs(
+    layers: Mapping[str, Taken], functions: Mapping[str, str], bits: Bits | None
+) -> tuple[LayerSpec, ...]:
+    """Return what a store must know of the layers of a first snapshot.
+
+    Parameters
+    ----------
+    layers : mapping of str to (LayerValues, int)
+        From `take_layer`.
+    functions : mapping of str to str
+        Names of activation functions; "linear" where not given.
+    bits : int or mapping, optional
+        Width of the codes; that of the dtype where not given.
+
+    Returns
+    -------
+    tuple of LayerSpec
+
+    Raises
+    ------
+    StoreError
+        If a width is none, or is given for values.
+    """
+    if isinstance(bits, Mapping):
+        asked: Mapping[str, Any] = bits
+    else:
+        asked = {
+            name: bits
+            for name, (_, width) in layers.items()
+            if bits is not None and width != FLOAT_BITS
+        }
+        if bits is not None and not asked:
+            raise StoreError(f"bits={bits} is of codes, but no layer has codes; leave it out")
+    return tuple(
+        LayerSpec(
+            name,
+            values.values.shape[1],
+            functions.get(name, "linear"),
+            _width(name, asked.get(name, width), width),
+        )
+        for name, (values, width) in layers.items()
+    )
+
+
+def _width(name: str, asked: Any, width: int) -> int:
+    if width == FLOAT_BITS and asked != FLOAT_BITS:
+        raise StoreError(f"layer {name!r} has values, which are of 32 bits, found bits={asked!r}")
+    is_whole = isinstance(asked, int | np.integer) and not isinstance(asked, bool)
+    if width != FLOAT_BITS and not (is_whole and 1 <= asked <= MAX_CODE_BITS):
+        raise StoreError(
+            f"layer {name!r} has codes, of which bits must be 1 to {MAX_CODE_BITS}, found {asked!r}"
+        )
+    return int(asked)
+
+
+def validate_names(option: str, given: Any, layers: Mapping[str, Any]) -> None:
+    """Check that what is given by layer is of layers that there are.
+
+    Raises
+    ------
+    StoreError
+        If it is no mapping.
+    UnknownNameError
+        If a key is no layer.
+    """
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise StoreError(
+            f"{option} must be a mapping of layers, such as {{{next(iter(layers))!r}: ...}}, found "
+            f"{given!r}"
+        )
+    for name in given:
+        if name not in layers:
+            raise unknown_name(f"layer in {option}", str(name), [str(one) for one in layers])
+
+
+def spread_grid(
+    option: str, name: str, given: ArrayLike, shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return scale or zero point of a layer for each of its snapshots, (repeat, epoch).
+
+    Raises
+    ------
+    StoreError
+        If it is neither one number nor one per snapshot, or can be none.
+    """
+    numbers = np.asarray(given)
+    if numbers.shape not in ((), shape):
+        raise StoreError(
+            f"{option} of layer {name!r} must be one number, or an array (repeat, epoch) = "
+            f"{shape}, found shape {numbers.shape}; {OTHER_GRIDS}"
+        )
+    validate_grid(name, **{"scale": 1.0, "zero_point": 0} | {option: numbers})
+    return np.broadcast_to(numbers, shape)
