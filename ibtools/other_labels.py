@@ -85,7 +85,9 @@ def _read_npy(path: Path) -> NDArray[Any]:
             f"{path} must hold one plain numpy array, as numpy.save writes it ({err})"
         ) from err
     if not isinstance(values, np.ndarray):
-        raise InputError(f"{path} must hold one plain numpy array, found an .npz archive of several")
+        raise InputError(
+            f"{path} must hold one plain numpy array, found an .npz archive of several"
+        )
     return values
 
 

@@ -1,21 +1,25 @@
 """What decides a recording: its settings, what a store of it holds, and its single trainings."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.layout import StoreSpec
+from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.engine import Training
 from ibtools.recorders.engines import choose_engine
 from ibtools.recorders.experiments import Experiment, get_experiment
+from ibtools.recorders.input_quantiser import measure_inputs
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
 from ibtools.recorders.settings import Scheme
 from ibtools.schedule import parse_schedule
 from ibtools.schema import Keep
+from ibtools.snapshots import FLOAT_BITS
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,13 @@ class Recording:
             raise InputError(f"samples must be 1 to the {total} of the data, found {wanted}")
         return np.sort(SeedStreams(self.settings.seed, 0).sample_order(total)[:wanted])
 
+    @cached_property
+    def quantised_inputs(self) -> QuantisedInputs | None:
+        """What the network's input quantiser leaves of the recorded inputs; None if it has none."""
+        if self.settings.bits == FLOAT_BITS:
+            return None
+        return measure_inputs(self.data.x, self.data.is_test, self.recorded_samples())
+
     def store_spec(self) -> StoreSpec:
         """Return what a store of this recording holds."""
         settings, chosen = self.settings, self.recorded_samples()
@@ -219,13 +230,23 @@ class Recording:
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
             configuration=asdict(settings) | {"engine": self.engine},
-            attributes={"experiment": settings.experiment, "data_checksum": self.data.checksum},
+            attributes=self._attributes(),
             keep=settings.keep,
             prefit=settings.prefit > 0,
             recomputed=True,
             inputs="population" if population else "sample",
             is_chain=self.network.is_chain,
         )
+
+    def _attributes(self) -> dict[str, str | int]:
+        """Return what a store says of the data, besides what decides the recording."""
+        inputs = self.quantised_inputs
+        return {
+            "experiment": self.settings.experiment,
+            "data": self.data.description,
+            "data_checksum": self.data.checksum,
+            **({} if inputs is None else inputs.attributes()),
+        }
 
     def required_accuracy(self) -> float:
         """Return the training accuracy that counts as learning something.

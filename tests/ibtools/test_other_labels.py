@@ -76,7 +76,10 @@ def test_sample_labels__any_mark_and_any_line_end(tmp_path, encoding, end):
         (b"1\ta\n2\ta\n", r"line 1: must hold one column, .* but is '1\\ta'"),
         (b"1\n2;b\n", "line 2: must hold one column, .* but is '2;b'"),
         (b"a\n" + b"b" * 10**6, "line 2: a label must have 200 characters at the most, found 1000"),
-        (b"1\n1.0\n01\n2\n", "in the same way throughout, found '1' and '1.0', which mean the same"),
+        (
+            b"1\n1.0\n01\n2\n",
+            "in the same way throughout, found '1' and '1.0', which mean the same",
+        ),
         ("é\ne\u0301\na\na".encode(), "in the same way throughout, found 'é' and"),
         (b"0.25\n1\n2\n3\n", "whole numbers or words, found '0.25'; put continuous values into"),
         (b"0\nnan\n1\n1\n", "whole numbers or words, found 'nan'"),
