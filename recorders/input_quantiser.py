@@ -30,6 +30,11 @@ def measure_inputs(
     recorded : ndarray, (sample,), int64
         Positions of the samples that are counted, ascending.
 
+    Returns
+    -------
+    QuantisedInputs
+        Counts of these samples.
+
     Examples
     --------
     >>> x = np.float32([[0, 1], [0, 2], [1000, 3], [1000, 4]])
@@ -83,10 +88,9 @@ def quantise(values: NDArray[np.float32], low: np.float32, high: np.float32) -> 
     scale = (high - low) / _LARGEST_CODE
     zero_point = np.floor(-low / scale + _HALF)
     lowest, highest = -zero_point * scale, (_LARGEST_CODE - zero_point) * scale
-    steps: NDArray[np.float32] = (np.clip(values, lowest, highest) - lowest) * (
-        np.float32(1) / scale
-    )
-    return np.floor(steps + _HALF).astype(np.uint8)
+    steps = (np.clip(values, lowest, highest) - lowest) * (np.float32(1) / scale)
+    codes: NDArray[np.uint8] = np.floor(steps + _HALF).astype(np.uint8)
+    return codes
 
 
 def _training_range(
