@@ -37,7 +37,7 @@ def measure_inputs(
 
     Examples
     --------
-    >>> x = np.float32([[0, 1], [0, 2], [1000, 3], [1000, 4]])
+    >>> x = np.float32([[0, 0], [0, 1], [1000, 0], [1000, 1]])
     >>> measure_inputs(x, np.array([False, False, False, True]), np.arange(4))
     QuantisedInputs(distinct=4, distinct_quantised=2, features=2, features_merged=1)
     """
@@ -82,8 +82,8 @@ def quantise(values: NDArray[np.float32], low: np.float32, high: np.float32) -> 
 
     Examples
     --------
-    >>> quantise(np.float32([-1, 0, 0.5, 1, 2]), np.float32(0), np.float32(1))
-    array([  0,   0, 128, 255, 255], dtype=uint8)
+    >>> quantise(np.float32([-1, 0, 0.25, 1, 2]), np.float32(0), np.float32(1))
+    array([  0,   0,  64, 255, 255], dtype=uint8)
     """
     scale = (high - low) / _LARGEST_CODE
     zero_point = np.floor(-low / scale + _HALF)
