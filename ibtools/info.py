@@ -8,6 +8,7 @@ from typing import Literal, cast
 import numpy as np
 import zarr
 
+from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.storage import StorePath, is_local
@@ -31,6 +32,10 @@ class StoreInfo:
         Where the store comes from.
     layers : tuple of LayerSpec
         In the order of the network.
+    data : str
+        Which data set it is of, and whether it is known to be; empty if the store does not say.
+    inputs : QuantisedInputs or None
+        What the input quantiser left of the inputs, if the store says.
     n_repeats, n_epochs, n_samples, n_classes : int
         Sizes; of classes, those that occur.
     classes : tuple of int or str, or None
@@ -67,6 +72,8 @@ class StoreInfo:
     created: str
     ibtools_version: str
     layers: tuple[LayerSpec, ...]
+    data: str
+    inputs: QuantisedInputs | None
     n_repeats: int
     n_epochs: int
     n_samples: int
@@ -117,6 +124,8 @@ def store_info(path: StorePath) -> StoreInfo:
         created=str(group.attrs.get("created", "unknown")),
         ibtools_version=str(group.attrs.get("ibtools_version", "unknown")),
         layers=layers,
+        data=str(group.attrs.get("data", "")),
+        inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
         n_repeats=len(outcome),
         n_epochs=len(epochs),
         n_samples=len(label),
@@ -168,8 +177,9 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     lines = {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
         "layers": f"{layers} ({functions}; {bits} bits)",
+        "data": info.data,
         "samples": f"{info.n_samples} in {describe_classes(info)}",
-        "inputs": _format_inputs(info),
+        "inputs": _format_inputs(info) if info.inputs is None else str(info.inputs),
         "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",

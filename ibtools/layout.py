@@ -60,7 +60,7 @@ class StoreSpec:
     configuration : mapping, optional
         Everything that determines the recording, as JSON can hold it.
     attributes : mapping, optional
-        Further root attributes: experiment, checksum of the data set, library versions.
+        Further root attributes: experiment, what is known of the data set, library versions.
     keep : {"codes", "partition"}, optional
         Whether to keep the codes and float values, or only which samples share a state of each
         layer.
@@ -91,7 +91,7 @@ class StoreSpec:
     label: NDArray[np.int64]
     split: NDArray[np.str_] | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | int] = field(default_factory=dict)
     keep: Keep = "codes"
     prefit: bool = False
     recomputed: bool = False

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, replace
 
 from ibtools.info import row_bytes
+from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
@@ -23,18 +24,23 @@ class Forecast:
         What is recorded of one repeat, before compression and without padding.
     seconds_per_repeat : float
         Measured on a few epochs and one snapshot of this machine, writing not included.
+    inputs : QuantisedInputs or None
+        What the input quantiser leaves of the inputs; None for a float network, which has none.
     """
 
     repeats: int
     snapshots: int
     bytes_per_repeat: int
     seconds_per_repeat: float
+    inputs: QuantisedInputs | None = None
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
         total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
+        inputs = [] if self.inputs is None else [f"inputs      {self.inputs}"]
         return "\n".join(
             [
+                *inputs,
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
@@ -85,6 +91,7 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         snapshots,
         _snapshot_bytes(recording) * snapshots,
         float(epoch * epochs + snapshot * snapshots),
+        recording.quantised_inputs,
     )
 
 

@@ -1,5 +1,6 @@
 """Recording an experiment: train every repeat, write every snapshot, resume what stopped."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from textwrap import shorten
 from typing import Any
 
 import zarr
+from numpy.typing import NDArray
 
 from ibtools.errors import InputError, RecordingError, StoreError
-from ibtools.progress import progress_bar
+from ibtools.progress import progress_bar, write_line
 from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.datasets import load_data_set
 from ibtools.recorders.engines import find_engine
@@ -79,7 +81,8 @@ def record(
     quiet : bool, optional
         Show no progress.
     data : str, optional
-        Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file.
+        Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file, or of a folder
+        of images.
     data_folder : path, optional
         Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
     engine : {"dense", "compiled", "fit"}, optional
@@ -115,6 +118,7 @@ def record(
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
     target = find_engine(recording.engine)
     load_engine(target)
+    _warn_of_merged_inputs(recording)
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
         prepare_checkpoints(group)
@@ -124,6 +128,16 @@ def record(
     delete_checkpoints(group)
     consolidate(output)
     return _report(group, output)
+
+
+def _warn_of_merged_inputs(recording: Recording) -> None:
+    """Say on standard error what no layer can know because of the input quantiser."""
+    inputs = recording.quantised_inputs
+    if inputs is not None and inputs.loses:
+        write_line(
+            f"inputs: {inputs}, for it has one range for all; layers can't know more, which is no "
+            "compression: bring the features to similar ranges"
+        )
 
 
 def _record_pending(
@@ -203,13 +217,22 @@ def _open_or_create(
     found = _configuration(group) | {
         "data": group.attrs.get("data_checksum"),
         "layers": read_array(group, "layer").tolist(),
+        "split": _describe_split(read_array(group, "split")),
     }
     wanted = json.loads(spec.configuration_json()) | {
         "data": recording.data.checksum,
         "layers": [layer.name for layer in spec.layers],
+        "split": _describe_split(spec.coordinates()["split"]),
     }
     _validate_same(found, wanted, output)
     return group
+
+
+def _describe_split(split: NDArray[Any]) -> str:
+    """Say how samples are split, differently for different splits: no checksum of data tells."""
+    is_test = split == "test"
+    digest = hashlib.sha256(is_test.tobytes()).hexdigest()
+    return f"{int(is_test.sum())} test samples ({digest[:16]})"
 
 
 def _validate_same(

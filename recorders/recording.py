@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError
 from ibtools.inputs import number_inputs
 from ibtools.layout import StoreSpec
+from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.engine import Training
 from ibtools.recorders.engines import choose_engine
 from ibtools.recorders.experiments import Experiment, get_experiment
+from ibtools.recorders.input_quantiser import measure_inputs
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
 from ibtools.recorders.settings import Scheme
 from ibtools.schedule import parse_schedule
 from ibtools.schema import Keep
+from ibtools.snapshots import FLOAT_BITS
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,13 @@ class Recording:
             raise InputError(f"samples must be 1 to the {total} of the data, found {wanted}")
         return np.sort(SeedStreams(self.settings.seed, 0).sample_order(total)[:wanted])
 
+    @cached_property
+    def quantised_inputs(self) -> QuantisedInputs | None:
+        """What the network's input quantiser leaves of the recorded inputs; None if it has none."""
+        if self.settings.bits == FLOAT_BITS:
+            return None
+        return measure_inputs(self.data.x, self.data.is_test, self.recorded_samples())
+
     def store_spec(self) -> StoreSpec:
         """Return what a store of this recording holds."""
         settings, chosen = self.settings, self.recorded_samples()
@@ -221,7 +231,7 @@ class Recording:
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
             configuration=asdict(settings) | {"engine": self.engine},
-            attributes={"experiment": settings.experiment, "data_checksum": self.data.checksum},
+            attributes=self._attributes(),
             keep=settings.keep,
             prefit=settings.prefit > 0,
             recomputed=True,
@@ -234,6 +244,16 @@ class Recording:
     def _input_numbers(self) -> NDArray[np.int64]:
         """The number of every sample's input, recorded or not."""
         return number_inputs(self.data.x)
+
+    def _attributes(self) -> dict[str, str | int]:
+        """Return what a store says of the data, besides what decides the recording."""
+        inputs = self.quantised_inputs
+        return {
+            "experiment": self.settings.experiment,
+            "data": self.data.description,
+            "data_checksum": self.data.checksum,
+            **({} if inputs is None else inputs.attributes()),
+        }
 
     def required_accuracy(self) -> float:
         """Return the training accuracy that counts as learning something.

@@ -10,19 +10,21 @@ from click.testing import CliRunner
 import ibtools
 from ibtools.cli import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
+from ibtools.recorders.datasets.published import PUBLISHED, digest_parts
 from ibtools.reproduction import REPRODUCTIONS, Run, reproduce, settings_of
 
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}
 
 
-def make_images(folder: Path) -> Path:
-    """Write a small MNIST in the layout of Keras' file: what is tested needs no real digits."""
+def make_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a simple MNIST in the layout of Keras' file: what is tested needs no real digits."""
     rng = np.random.default_rng(0)
     arrays = {}
     for split, count in {"train": 60_000, "test": 10_000}.items():
         arrays[f"x_{split}"] = rng.integers(0, 2, (count, 28, 28), "uint8") * 255
         arrays[f"y_{split}"] = (np.arange(count) % 10).astype("uint8")
     np.savez_compressed(folder / "mnist.npz", **arrays)
+    monkeypatch.setitem(PUBLISHED, "MNIST", tuple(digest_parts(tuple(arrays.values())).values()))
     return folder
 
 
@@ -30,12 +32,14 @@ def make_images(folder: Path) -> Path:
     "name",
     ["binning", "bit-width", "prefit", pytest.param("quantize", marks=pytest.mark.slow)],
 )
-def test_reproduce__records_analyses_and_draws(name: str, tmp_path: Path):
+def test_reproduce__records_analyses_and_draws(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     changes = dict(SMALL)
     if name == "prefit":
         changes["prefit"] = 1
     if name == "quantize":
-        changes["data_folder"] = make_images(tmp_path)
+        changes["data_folder"] = make_images(tmp_path, monkeypatch)
     figures = reproduce(name, tmp_path / "out", **changes)
     assert figures
     for figure in figures:
@@ -47,10 +51,10 @@ def test_reproduce__records_analyses_and_draws(name: str, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_reproduce__architectures_and_accuracy(tmp_path: Path):
+def test_reproduce__architectures_and_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Both need MNIST; a convolution of 60 000 images takes minutes."""
     for name in ("archs", "accuracy"):
-        changes = SMALL | {"data_folder": make_images(tmp_path)}
+        changes = SMALL | {"data_folder": make_images(tmp_path, monkeypatch)}
         assert all(figure.exists() for figure in reproduce(name, tmp_path / "out", **changes))
 
 

@@ -26,7 +26,7 @@ from ibtools.commands.json_output import json_option, print_json, to_json
 @click.option(
     "--data",
     shell_complete=names(completing.data_sets),
-    help="MNIST, digits, ... or an .npz file with x and y.  [the paper's]",
+    help="MNIST, digits, ..., an .npz file with x and y, or a folder of images.  [the paper's]",
 )
 @click.option(
     "--data-folder",

@@ -2,11 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+
+_NUMBER_THEM = "number them with numpy.unique(y, return_inverse=True)[1]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +19,7 @@ class DataSet:
     Parameters
     ----------
     name : str
-        As in `ibtools.recorders.datasets.DATA_SETS`, or the name of the user's file.
+        As in `ibtools.recorders.datasets.DATA_SETS`, or the name of the user's file or folder.
     x : ndarray, (sample, ...), float32
         Inputs in their natural shape, such as (sample, row, column, colour); dense networks flatten
         them.
@@ -30,6 +33,8 @@ class DataSet:
         How many classes there are.
     is_population : bool, optional
         Whether these are all the inputs that there are, not a sample of them.
+    published : str, optional
+        Name of the published data set that the content is known to be; empty if it is of none.
 
     Raises
     ------
@@ -44,6 +49,15 @@ class DataSet:
     checksum: str
     n_classes: int
     is_population: bool = False
+    published: str = ""
+
+    @property
+    def description(self) -> str:
+        """Which data set this is, and whether that is known."""
+        if self.published == self.name:
+            return self.name
+        known = f"the content of {self.published}" if self.published else "of unknown content"
+        return f"{self.name}, {known}"
 
     def __post_init__(self) -> None:
         dtypes = tuple(str(array.dtype) for array in (self.x, self.y, self.is_test))
@@ -61,6 +75,40 @@ class DataSet:
                 f"labels must be 0 to {self.n_classes - 1}, "
                 f"but are {self.y.min()} to {self.y.max()}"
             )
+
+
+def validate_classes(y: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Check that labels number classes from 0 without gaps, and that there are two or more.
+
+    Parameters
+    ----------
+    y : ndarray, (sample,)
+        Labels of the user's own data.
+    where : str
+        What the data are called in an error.
+
+    Returns
+    -------
+    ndarray, (sample,), int64
+        The same.
+
+    Raises
+    ------
+    InputError
+        If they are no whole numbers, or other ones; the message says how to number them.
+    """
+    if y.dtype.kind not in "iu":
+        fix = "if all are whole, save y.astype(int)" if y.dtype.kind == "f" else _NUMBER_THEM
+        raise InputError(f"{where}: y must be integers, but is {y.dtype}; {fix}")
+    classes = np.unique(y)
+    if classes.size < 2:
+        raise InputError(f"{where}: y must have two classes or more, but all are {classes[0]}")
+    if not np.array_equal(classes, np.arange(classes.size)):
+        raise InputError(
+            f"{where}: labels must be 0 to {classes.size - 1}, as there are {classes.size}, "
+            f"but are {classes[0]} to {classes[-1]}; {_NUMBER_THEM}"
+        )
+    return y.astype(np.int64)
 
 
 def checksum(x: NDArray[np.float32], y: NDArray[np.int64]) -> str:

@@ -33,4 +33,5 @@ def load_digits() -> DataSet:
     images, labels = datasets.load_digits(return_X_y=True)
     x = (images.astype(np.float32) / _LARGEST).reshape(-1, 8, 8, 1)
     y = labels.astype(np.int64)
-    return DataSet("digits", x, y, stratified_split(y, "digits"), checksum(x, y), n_classes=10)
+    is_test = stratified_split(y, "digits")
+    return DataSet("digits", x, y, is_test, checksum(x, y), n_classes=10, published="digits")

@@ -12,10 +12,7 @@ from ibtools.recorders.datasets.cifar import N_VALUES, read_cifar_binary, read_c
 from ibtools.recorders.datasets.idx import read_idx
 from ibtools.recorders.datasets.libsvm import read_libsvm
 from ibtools.recorders.datasets.npz import read_keras_npz
-
-Parts = tuple[NDArray[Any], ...]
-"""x_train, y_train, x_test, y_test, as they were read: images of bytes, (sample, row, column) or
-(sample, row, column, colour), and labels."""
+from ibtools.recorders.datasets.published import Parts
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,12 @@ class ImageSet:
     Parameters
     ----------
     name : str
-        As in `ibtools.recorders.datasets.DATA_SETS`.
+        As in `ibtools.recorders.datasets.DATA_SETS` and
+        `ibtools.recorders.datasets.published.PUBLISHED`.
     shape : tuple of int
         Of an image: rows, columns, colours.
     n_train, n_test : int
         Numbers of images.
-    first_labels : tuple of int
-        Of the training images; they tell data sets apart whose files have the same names.
     subfolders : tuple of str
         Where the files may be within a folder of data sets.
     layouts : tuple of Layout
@@ -60,7 +56,6 @@ class ImageSet:
     shape: tuple[int, int, int]
     n_train: int
     n_test: int
-    first_labels: tuple[int, ...]
     subfolders: tuple[str, ...]
     layouts: tuple[Layout, ...]
     n_classes: int = 10
@@ -125,7 +120,6 @@ MNIST = ImageSet(
     (28, 28, 1),
     n_train=60000,
     n_test=10000,
-    first_labels=(5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
     subfolders=("mnist",),
     layouts=(
         _IDX,
@@ -140,7 +134,6 @@ FASHION_MNIST = ImageSet(
     (28, 28, 1),
     n_train=60000,
     n_test=10000,
-    first_labels=(9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
     subfolders=("fashion-mnist",),
     layouts=(_IDX, Layout(("fashion-mnist.npz",), _read_npz)),
 )
@@ -151,7 +144,6 @@ CIFAR_10 = ImageSet(
     (32, 32, 3),
     n_train=50000,
     n_test=10000,
-    first_labels=(6, 9, 9, 4, 1, 1, 2, 7, 8, 3),
     subfolders=(
         "cifar-10-batches-bin",
         "cifar-10-batches-py",

@@ -1,6 +1,7 @@
 """Loading image data sets, from whichever files there are."""
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError
 from ibtools.recorders.datasets.compression import SUFFIXES
 from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes
-from ibtools.recorders.datasets.image_sets import IMAGE_SETS, ImageSet, Layout
+from ibtools.recorders.datasets.image_sets import ImageSet, Layout
+from ibtools.recorders.datasets.published import describe_parts, digest_parts, identify
 
 FOLDER_VARIABLE = "IBTOOLS_DATA"
 """The environment variable that names the folder of data files."""
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A layout, and where its files are."""
+
     layout: Layout
     paths: list[Path]
 
@@ -42,7 +46,7 @@ def load_images(images: ImageSet, folder: Path | None = None) -> DataSet:
     Raises
     ------
     InputError
-        If files are missing or damaged, or don't hold what the data set must hold; or if the
+        If files are missing or damaged, or their content is not what was published; or if the
         download fails.
     """
     layout, paths = _find(images, folder)
@@ -50,14 +54,15 @@ def load_images(images: ImageSet, folder: Path | None = None) -> DataSet:
     where = f"{paths[0].parent}, {paths[0].name}" + (" ..." if paths[1:] else "")
     x_train, y_train = _validated(images, where, "training", images.n_train, x_train, y_train)
     x_test, y_test = _validated(images, where, "test", images.n_test, x_test, y_test)
-    _validate_identity(images, where, y_train)
+    _validate_content(images, paths[0].parent, digest_parts((x_train, y_train, x_test, y_test)))
     x = scale_bytes(np.concatenate([x_train, x_test]))
     y = np.concatenate([y_train, y_test]).astype(np.int64)
     is_test = np.arange(y.size) >= images.n_train
-    return DataSet(images.name, x, y, is_test, checksum(x, y), n_classes=images.n_classes)
+    n_classes, name = images.n_classes, images.name
+    return DataSet(name, x, y, is_test, checksum(x, y), n_classes=n_classes, published=name)
 
 
-def _find(images: ImageSet, folder: Path | None) -> _Found:
+def _find(images: ImageSet, folder: Path | None) -> Found:
     """Look for the files where `load_images` says."""
     own = _own_folder(folder)
     if own is not None:
@@ -87,14 +92,20 @@ def _own_folder(folder: Path | None) -> Path | None:
     return own
 
 
-def _search(images: ImageSet, folder: Path) -> _Found | None:
+def find_layouts(layouts: Iterable[Layout], place: Path) -> list[Found]:
+    """Find the layouts that are complete in a folder, in their order."""
+    found = []
+    for layout in layouts:
+        paths = [path for path in (_file(place, name) for name in layout.files) if path]
+        if len(paths) == len(layout.files):
+            found.append(Found(layout, paths))
+    return found
+
+
+def _search(images: ImageSet, folder: Path) -> Found | None:
     """Return the first complete layout; a subfolder, being named after the data set, goes first."""
-    for place in _places(images, folder):
-        for layout in images.layouts:
-            paths = [path for path in (_file(place, name) for name in layout.files) if path]
-            if len(paths) == len(layout.files):
-                return _Found(layout, paths)
-    return None
+    places = _places(images, folder)
+    return next((one for place in places for one in find_layouts(images.layouts, place)), None)
 
 
 def _places(images: ImageSet, folder: Path) -> list[Path]:
@@ -167,12 +178,14 @@ def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _validate_identity(images: ImageSet, where: str, y_train: NDArray[Any]) -> None:
-    """Refuse a data set that only bears the same names of files."""
-    for other in IMAGE_SETS:
-        first = tuple(y_train[: len(other.first_labels)].tolist())
-        if other.name != images.name and first == other.first_labels:
-            raise InputError(
-                f"{where}: these are the labels of {other.name}, not of {images.name}; "
-                f"put the files of each into a subfolder, such as {images.subfolders[0]}"
-            )
+def _validate_content(images: ImageSet, folder: Path, digests: Mapping[str, str]) -> None:
+    """Refuse whatever else bears the same names of files."""
+    found = identify(digests)
+    if found == images.name:
+        return
+    raise InputError(
+        f"{folder}: the files must be those of {images.name} as it was published, but are "
+        f"{f'those of {found}' if found else describe_parts(digests)}; put each data set into a "
+        f"subfolder, such as {images.subfolders[0]}, or record this one under the name of its "
+        f"folder: --data {folder} (data=)"
+    )

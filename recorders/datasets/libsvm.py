@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.recorders.datasets.compression import read_bytes
+from ibtools.text_file import split_lines
 
-_LINE = re.compile(rb"\d+(?: +\d+:\d+)*\s*")
+_LINE = re.compile(r"\d{1,9}(?: +\d{1,9}:\d{1,9})*\s*", re.ASCII)
 _MAX_BYTE = 255
 
 
@@ -44,7 +45,7 @@ def read_libsvm(path: Path, *, n_features: int) -> tuple[NDArray[np.uint8], NDAr
     InputError
         If a line has another form, an index or a value is out of range, or indices don't ascend.
     """
-    lines = read_bytes(path).splitlines()
+    lines = split_lines(read_bytes(path), where=str(path))
     x = np.zeros((len(lines), n_features), np.uint8)
     y = np.zeros(len(lines), np.int64)
     for row, line in enumerate(lines):
@@ -54,15 +55,15 @@ def read_libsvm(path: Path, *, n_features: int) -> tuple[NDArray[np.uint8], NDAr
 
 
 def _parse_line(
-    line: bytes, n_features: int, where: str
+    line: str, n_features: int, where: str
 ) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
     """Return label, indices from 0, and values."""
     if not _LINE.fullmatch(line):
         raise InputError(
-            f"{where}: must be a label and index:value pairs, all whole numbers, "
-            f"but is {line[:40].decode('latin-1')!r}"
+            f"{where}: must be a label and index:value pairs, all whole numbers from 0, "
+            f"but is {line[:40]!r}"
         )
-    numbers = np.array(list(map(int, line.replace(b":", b" ").split())))
+    numbers = np.array(list(map(int, line.replace(":", " ").split())))
     index, value = numbers[1::2], numbers[2::2]
     if index.size and (index[0] < 1 or index[-1] > n_features or (np.diff(index) < 1).any()):
         raise InputError(f"{where}: indices must ascend within 1 to {n_features}")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes
+from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes, validate_classes
+from ibtools.recorders.datasets.distinct import to_float32
 from ibtools.recorders.datasets.split import stratified_split
 
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -54,7 +55,7 @@ def load_npz(path: Path) -> DataSet:
 
         * ``x``, (sample, ...): numbers. Unsigned bytes are divided by 255, as images are; other
           numbers are kept, as float32.
-        * ``y``, (sample,): integers from 0, without gaps.
+        * ``y``, (sample,): integers from 0, without gaps, of two classes or more.
         * optionally either ``split``, (sample,), "train" or "test", or ``is_test``, (sample,),
           bool. Without, a fixed fifth of each class is for testing.
 
@@ -66,7 +67,8 @@ def load_npz(path: Path) -> DataSet:
     Raises
     ------
     InputError
-        If an array is missing, unknown, or not as described.
+        If an array is missing, unknown, or not as described, or float32 makes samples equal that
+        are not.
 
     Examples
     --------
@@ -82,7 +84,7 @@ def load_npz(path: Path) -> DataSet:
     arrays = _read_arrays(path)
     _validate_names(path, arrays, required=("x", "y"), optional=_OWN_NAMES)
     _validate_lengths(path, arrays)
-    y = _labels(path, arrays["y"])
+    y = validate_classes(arrays["y"], str(path))
     is_test = _is_test(path, arrays, y)
     x = _inputs(path, arrays["x"])
     return DataSet(path.name, x, y, is_test, checksum(x, y), n_classes=int(y.max()) + 1)
@@ -96,7 +98,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return dict(archive)
     except (EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(
-            f"{path}: must be an .npz archive of plain arrays, as numpy.savez writes it ({err})"
+            f"{path}: must be an .npz archive of plain arrays, as numpy.savez writes it ({err}); "
+            "if it was downloaded, delete it and download it again"
         ) from err
 
 
@@ -111,7 +114,10 @@ def _validate_names(
     found = ", ".join(arrays) or "nothing"
     missing = [name for name in required if name not in arrays]
     if missing:
-        raise InputError(f"{path}: must hold {', '.join(missing)}, but holds {found}")
+        keras = "; Keras' layout is read from a folder: give that" * (
+            set(KERAS_NAMES) <= set(arrays)
+        )
+        raise InputError(f"{path}: must hold {', '.join(missing)}, but holds {found}{keras}")
     if optional is not None and not set(arrays) <= set(optional):
         raise InputError(f"{path}: may hold only {', '.join(optional)}, but holds {found}")
     if {"split", "is_test"} <= set(arrays):
@@ -126,39 +132,19 @@ def _validate_lengths(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     if x.ndim < 2 or any(shape != x.shape[:1] for shape in others):
         raise InputError(
             f"{path}: x must be (sample, ...) and the others (sample,), but the shapes are "
-            f"{shapes}; a single feature is x[:, numpy.newaxis]"
+            f"{shapes}; a single feature is x[:, numpy.newaxis], labels in a column are y[:, 0], "
+            "one-hot labels y.argmax(axis=1)"
         )
     if x.size == 0:
         raise InputError(f"{path}: there must be samples and features, but the shapes are {shapes}")
 
 
-def _labels(path: Path, y: NDArray[Any]) -> NDArray[np.int64]:
-    if y.dtype.kind not in "iu":
-        raise InputError(f"{path}: y must be integers, but is {y.dtype}")
-    classes = np.unique(y)
-    if not np.array_equal(classes, np.arange(classes.size)):
-        raise InputError(
-            f"{path}: labels must be 0 to {classes.size - 1}, as there are {classes.size}, but are "
-            f"{classes[0]} to {classes[-1]}; "
-            "number them with numpy.unique(y, return_inverse=True)[1]"
-        )
-    return y.astype(np.int64)
-
-
 def _inputs(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
-    if x.dtype.kind not in "biuf":
-        raise InputError(f"{path}: x must be real numbers, but is {x.dtype}")
+    if x.dtype.kind not in "biuf" or x.dtype.itemsize > 8:
+        raise InputError(f"{path}: x must be real numbers of at most 64 bits, but is {x.dtype}")
     if x.dtype == np.uint8:
         return scale_bytes(x)
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused
-        values = np.ascontiguousarray(x, dtype=np.float32)
-    if not np.isfinite(values).all():
-        sample = int(np.argwhere(~np.isfinite(values))[0, 0])
-        raise InputError(
-            f"{path}: x must be finite in float32, but x[{sample}] is not; "
-            "leave such samples out or replace their values"
-        )
-    return values
+    return to_float32(x, str(path))
 
 
 def _is_test(

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from ibtools.errors import InputError
 from ibtools.recorders.datasets import checksum, load_data_set
 from ibtools.recorders.datasets.cifar import N_VALUES, read_cifar_binary, read_cifar_python
+from ibtools.recorders.datasets.distinct import count_distinct
 from ibtools.recorders.datasets.idx import read_idx
 from ibtools.recorders.datasets.libsvm import read_libsvm
 from ibtools.recorders.datasets.npz import read_keras_npz
@@ -83,7 +84,10 @@ def test_read_libsvm__round_trip(tmp_path_factory, x, label):
         ),
         ("5 1:2:3 4", "must be a label and index:value"),
         ("-1 1:2", "must be a label and index:value"),
-        ("", "must be a label and index:value"),
+        ("\n4 1:2", "line 2: must be a label and index:value"),
+        (f"{10**30} 1:2", "must be a label and index:value pairs, all whole numbers from 0"),
+        (f"5 {10**30}:2", "must be a label and index:value"),
+        ("٣ 1:2", "must be a label and index:value"),
         ("5 0:1", "indices must ascend within 1 to 7"),
         ("5 8:1", "indices must ascend within 1 to 7"),
         ("5 2:1 2:1", "indices must ascend within 1 to 7"),
@@ -94,6 +98,15 @@ def test_read_libsvm__damaged(path, line, message):
     path.write_text(f"3 1:255 7:1\n{line}\n")
     with pytest.raises(InputError, match=message):
         read_libsvm(path, n_features=7)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_read_libsvm__any_mark_and_any_line_end(path, encoding, end):
+    path.write_bytes(end.join(["3 1:255 7:1 ", "0", "1 2:9", ""]).encode(encoding))
+    x, y = read_libsvm(path, n_features=7)
+    assert y.tolist() == [3, 0, 1]
+    assert (x[0].tolist(), int(x.sum())) == ([255, 0, 0, 0, 0, 0, 1], 255 + 1 + 9)
 
 
 def test_read_cifar_binary__not_whole_records(path):
@@ -229,14 +242,26 @@ def test_load_npz__split(tmp_path):
     [
         ({"x": np.zeros(20)}, r"shapes are x \(20,\), y \(20,\); a single feature is x\[:, numpy"),
         ({"x": np.zeros((19, 3))}, r"shapes are x \(19, 3\), y \(20,\)"),
-        ({"y": np.zeros((20, 1), int)}, r"the others \(sample,\)"),
+        (
+            {"y": np.zeros((20, 1), int)},
+            r"the others \(sample,\).*, labels in a column are y\[:, 0\]",
+        ),
         ({"x": np.zeros((0, 3)), "y": np.zeros(0, int)}, "must be samples and features"),
         ({"x": np.zeros((20, 0))}, "must be samples and features"),
-        ({"x": np.full((20, 3), "a")}, "x must be real numbers, but is <U1"),
-        ({"x": np.full((20, 3), 1j)}, "x must be real numbers, but is complex128"),
+        ({"x": np.full((20, 3), "a")}, "x must be real numbers of at most 64 bits, but is <U1"),
+        ({"x": np.full((20, 3), 1j)}, "x must be real numbers .*, but is complex128"),
+        ({"x": np.ones((20, 3), np.longdouble)}, "x must be real numbers of at most 64 bits"),
+        ({"x": np.float16([[np.inf]] * 20)}, r"x\[0\] is not; leave .*, or scale them"),
         ({"x": np.where(np.arange(60).reshape(20, 3) == 31, np.nan, 0)}, r"x\[10\] is not"),
         ({"x": np.full((20, 3), 1e300)}, r"finite in float32, but x\[0\] is not"),
-        ({"y": np.arange(20) / 2}, "y must be integers, but is float64"),
+        ({"y": np.arange(20) / 2}, r"y must be integers, but is float64; if all are whole, save"),
+        ({"y": np.full(20, np.nan)}, "y must be integers, but is float64"),
+        ({"y": np.arange(20) % 2 > 0}, r"y must be integers, but is bool; number them with numpy"),
+        ({"y": np.array(["cat", "dog"] * 10)}, "y must be integers, but is <U3; number them with"),
+        ({"y": np.eye(2)[np.arange(20) % 2]}, r"one-hot labels y.argmax\(axis=1\)"),
+        ({"y": np.zeros(20, int)}, "y must have two classes or more, but all are 0"),
+        ({"y": np.arange(20) % 2 * 400_000_000}, "as there are 2, but are 0 to 400000000; number"),
+        ({"y": np.uint64([0, 2**63] * 10)}, "but are 0 to 9223372036854775808; number them"),
         (
             {"y": np.arange(20) % 4 + 1},
             "labels must be 0 to 3, as there are 4, but are 1 to 4; number",
@@ -257,12 +282,56 @@ def test_load_npz__refuses(tmp_path, changes, message):
         load_own(tmp_path, own(**changes))
 
 
+@pytest.mark.parametrize(
+    ("x", "before", "after"),
+    [
+        (1 + 1e-9 * np.arange(20), 20, 1),
+        (1e-60 * np.arange(20), 20, 1),
+        (2**30 + np.arange(20), 20, 1),
+        (np.uint64(2**63) + np.arange(20, dtype=np.uint64), 20, 1),
+        (np.repeat([0.0, -0.0, 1.0, 1 + 1e-9, 2.0], 4), 4, 3),
+        (np.where(np.arange(20) < 2, 2**24 + np.arange(20), np.arange(20)), 20, 19),
+    ],
+)
+def test_load_npz__refuses_what_float32_merges(tmp_path, x, before, after):
+    message = rf"of {before} different ones in {x.dtype} it leaves {after}; scale each feature"
+    with pytest.raises(InputError, match=message):
+        load_own(tmp_path, own(x=x[:, np.newaxis], y=np.arange(20) % 2))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.arange(20) / 7,
+        np.arange(20) // 2 * 1e-9 + 1e-9,
+        2**40 * np.arange(20),
+        -0.0 * np.ones(20),
+    ],
+)
+def test_load_npz__keeps_what_float32_only_rounds(tmp_path, x):
+    data = load_own(tmp_path, own(x=x[:, np.newaxis]))
+    assert np.array_equal(data.x[:, 0], x.astype(np.float32))
+
+
+def test_count_distinct__as_numpy_counts():
+    rng = np.random.default_rng(0)
+    for dtype in ("float32", "float64", "int64", "uint8", "bool", ">f8"):
+        x = rng.integers(0, 2, (3000, 2, 5)).astype(dtype)
+        assert count_distinct(x) == len(np.unique(x.reshape(3000, 10), axis=0))
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text", b"\x80\x02]."])
 def test_load_npz__no_archive(tmp_path, content):
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"mine.npz: must be an .npz archive"):
         load_data_set(str(path))
+
+
+def test_load_npz__keras_layout(tmp_path):
+    np.savez(tmp_path / "mnist.npz", x_train=1, y_train=2, x_test=3, y_test=4)
+    with pytest.raises(InputError, match=r"Keras' layout is read from a folder: give that$"):
+        load_data_set(str(tmp_path / "mnist.npz"))
 
 
 def test_load_npz__a_single_array(tmp_path):

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.datasets import DATA_SETS, checksum, load_data_set
 from ibtools.recorders.datasets.image_sets import IMAGE_SETS
 from ibtools.recorders.datasets.images import load_images
+from ibtools.recorders.datasets.own_images import load_image_folder
+from ibtools.recorders.datasets.published import PUBLISHED, digest_parts
 from ibtools.recorders.datasets.split import stratified_split
 from tests.recorders.image_files import (
     SMALL_CIFAR,
@@ -67,6 +68,20 @@ def write_npz(folder, name, parts):
     np.savez(folder / name, **dict(zip(names, parts, strict=True)))
 
 
+@pytest.fixture
+def publish(monkeypatch):
+    """Let the small images of a test be those that were published under a name."""
+
+    def published(images, seed=0, first=None):
+        parts = random_images(images, seed)
+        if first is not None:
+            parts[0].flat[: len(first)] = first
+        monkeypatch.setitem(PUBLISHED, images.name, tuple(digest_parts(parts).values()))
+        return parts
+
+    return published
+
+
 def assert_holds(data, parts):
     x_train, y_train, x_test, y_test = parts
     x = np.concatenate([x_train, x_test]).astype(np.float32) / np.float32(255)
@@ -78,13 +93,12 @@ def assert_holds(data, parts):
 
 
 def test_mnist__is_the_canonical_one(real_folder):
-    start = time.perf_counter()
     data = load_data_set("MNIST", folder=real_folder)
-    assert time.perf_counter() - start < 5  # it takes 0.4 s to 1 s
     for name, digest in REAL_SHA256.items():
         content = gzip.decompress((real_folder / "mnist" / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
     assert data.checksum == REAL_CHECKSUM
+    assert data.description == "MNIST"
     assert data.x.shape == (70000, 28, 28, 1)
     assert (data.x.min(), data.x.max()) == (0, 1)
     assert np.array_equal(data.is_test, np.arange(70000) >= 60000)
@@ -104,15 +118,16 @@ def test_mnist__is_found_through_the_environment(real_folder):
 
 def test_mnist__is_not_taken_for_fashion_mnist(real_folder):
     with pytest.raises(
-        InputError, match=r"labels of MNIST, not of Fashion-MNIST; put .* subfolder"
+        InputError,
+        match=r"must be those of Fashion-MNIST .*, but are those of MNIST; put .* folder",
     ):
         load_data_set("Fashion-MNIST", folder=real_folder / "mnist")
 
 
 @pytest.mark.parametrize("subfolder", ["", "mnist"])
 @pytest.mark.parametrize("form", ["idx", "idx.gz", "npz", "libsvm", "libsvm.bz2"])
-def test_load_images__mnist_in_every_format(tmp_path, form, subfolder):
-    parts = random_images(SMALL_MNIST)
+def test_load_images__mnist_in_every_format(tmp_path, publish, form, subfolder):
+    parts = publish(SMALL_MNIST)
     folder = tmp_path / subfolder
     folder.mkdir(exist_ok=True)
     if form == "idx":
@@ -132,8 +147,8 @@ def test_load_images__mnist_in_every_format(tmp_path, form, subfolder):
 
 
 @pytest.mark.parametrize("form", ["binary", "python 2", "python 3", "keras 3", "npz", "libsvm"])
-def test_load_images__cifar_10_in_every_format(tmp_path, form):
-    parts = random_images(SMALL_CIFAR)
+def test_load_images__cifar_10_in_every_format(tmp_path, publish, form):
+    parts = publish(SMALL_CIFAR)
     writers = {"python 2": python_2_batch, "python 3": python_3_batch, "keras 3": python_2_batch}
     if form == "npz":  # labels as Keras gives them
         x_train, y_train, x_test, y_test = parts
@@ -154,8 +169,8 @@ def test_load_images__cifar_10_in_every_format(tmp_path, form):
     assert_holds(load_images(SMALL_CIFAR, tmp_path), parts)
 
 
-def test_load_images__subfolder_tells_data_sets_apart(tmp_path):
-    digits, clothes = random_images(SMALL_MNIST, 1), random_images(SMALL_FASHION, 2)
+def test_load_images__subfolder_tells_data_sets_apart(tmp_path, publish):
+    digits, clothes = publish(SMALL_MNIST, 1), publish(SMALL_FASHION, 2)
     (tmp_path / "fashion-mnist").mkdir()
     write_idx(tmp_path, digits)
     write_idx(tmp_path / "fashion-mnist", clothes)
@@ -163,18 +178,124 @@ def test_load_images__subfolder_tells_data_sets_apart(tmp_path):
     assert_holds(load_images(SMALL_FASHION, tmp_path), clothes)
 
 
-def test_load_images__fashion_mnist_is_not_taken_for_mnist(tmp_path):
-    parts = random_images(SMALL_FASHION)
-    parts[1][:10] = SMALL_FASHION.first_labels
-    write_idx(tmp_path, parts)
-    with pytest.raises(InputError, match=r"labels of Fashion-MNIST, not of MNIST; put .*mnist$"):
+def test_load_images__known_by_content(tmp_path, publish):
+    """Files that bear the names of MNIST's but hold another data set are not taken for it."""
+    publish(SMALL_MNIST, 1)
+    clothes = publish(SMALL_FASHION, 2)
+    write_idx(tmp_path, clothes)
+    with pytest.raises(
+        InputError,
+        match=r"those of MNIST as it was published, but are those of Fashion-MNIST; put each data "
+        r"set into a subfolder, such as mnist, or record this one .*: --data .*\(data=\)$",
+    ):
         load_images(SMALL_MNIST, tmp_path)
-    load_images(SMALL_FASHION, tmp_path)
+    assert_holds(load_images(SMALL_FASHION, tmp_path), clothes)
 
 
-def test_scale_bytes__is_exact_division(tmp_path):
+def test_load_images__one_value_changed_or_parts_mixed(tmp_path, publish):
+    digits, clothes = publish(SMALL_MNIST, 1), publish(SMALL_FASHION, 2)
+    write_idx(tmp_path, (digits[0], clothes[1], *digits[2:]))
+    with pytest.raises(
+        InputError, match=r"but are training images of MNIST, training labels of Fashion-MNIST, "
+    ):
+        load_images(SMALL_MNIST, tmp_path)
+    digits[2][3, 4, 5] ^= 1
+    write_idx(tmp_path, digits)
+    with pytest.raises(InputError, match=r"training labels of MNIST, test images of none known"):
+        load_images(SMALL_MNIST, tmp_path)
+    write_idx(tmp_path, random_images(SMALL_MNIST, 3))
+    with pytest.raises(InputError, match="but are of no data set that is known; put"):
+        load_images(SMALL_MNIST, tmp_path)
+
+
+def test_published__digests_are_those_of_the_published_files(real_folder):
+    """MD5 of the uncompressed IDX files, whose SHA-256 is checked above."""
+    found = {
+        hashlib.md5(
+            gzip.decompress((real_folder / "mnist" / f"{name}.gz").read_bytes())
+        ).hexdigest()
+        for name in REAL_SHA256
+    }
+    assert found == set(PUBLISHED["MNIST"])
+    known = [digest for digests in PUBLISHED.values() for digest in digests]
+    assert len(set(known)) == len(known) == 4 + 4 + 4 + 6
+
+
+@pytest.mark.parametrize("form", ["idx", "npz", "binary", "libsvm"])
+def test_load_image_folder__any_images_in_the_files_of_a_known_set(tmp_path, form):
+    images = SMALL_CIFAR if form == "binary" else SMALL_MNIST
+    parts = random_images(images)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    if form == "idx":
+        parts = tuple(part[:, 3:] if part.ndim == 4 else part for part in parts)
+        write_idx(folder, parts)
+    elif form == "npz":
+        write_npz(folder, "mnist.npz", [part.squeeze() for part in parts])
+    elif form == "binary":
+        for name, x, y in batches(parts):
+            (folder / f"{name}.bin").write_bytes(binary_batch(x, y))
+    else:
+        for name, x, y in (("mnist", *parts[:2]), ("mnist.t", *parts[2:])):
+            (folder / name).write_bytes(libsvm_bytes(x.reshape(len(x), 784), y))
+    data = load_data_set(str(folder))
+    assert_holds(data, parts)
+    assert (data.name, data.n_classes) == ("mine/", 10)
+    assert data.description == "mine/, of unknown content"
+
+
+def test_load_image_folder__says_what_it_turns_out_to_be(tmp_path, publish):
+    write_idx(tmp_path, publish(SMALL_FASHION))
+    data = load_image_folder(tmp_path)
+    assert data.description == f"{tmp_path.name}/, the content of Fashion-MNIST"
+
+
+def test_load_image_folder__a_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    write_idx(tmp_path / "digits", random_images(SMALL_MNIST))
+    assert load_data_set("digits").x.shape == (1797, 8, 8, 1)
+    assert load_data_set("./digits").x.shape == (40, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda xa, ya, xb, yb: (xa, ya[:-1], xb, yb), r"training part must be .* \(29,\)$"),
+        (lambda xa, ya, xb, yb: (xa, ya, xb[:0], yb[:0]), "the test part must be images"),
+        (lambda xa, ya, xb, yb: (xa, ya, xb[:, 1:], yb), "must have one size, but are"),
+        (
+            lambda xa, ya, xb, yb: (xa, ya * 2, xb, yb * 2),
+            "as there are 10, but are 0 to 18; number",
+        ),
+        (lambda xa, ya, xb, yb: (xa, ya * 0, xb, yb * 0), "two classes or more, but all are 0"),
+    ],
+)
+def test_load_image_folder__refuses(tmp_path, change, message):
+    write_idx(tmp_path, change(*random_images(SMALL_MNIST)))
+    with pytest.raises(InputError, match=message):
+        load_image_folder(tmp_path)
+
+
+def test_load_image_folder__needs_one_layout(tmp_path):
+    with pytest.raises(InputError, match=r"one layout \(train-images.*\), but holds none of these"):
+        load_data_set(str(tmp_path))
     parts = random_images(SMALL_MNIST)
-    parts[0].flat[:256] = np.arange(256)
+    write_idx(tmp_path, parts)
+    write_npz(tmp_path, "mnist.npz", [part.squeeze() for part in parts])
+    with pytest.raises(InputError, match=r"but holds train-images-.*\.gz and mnist\.npz"):
+        load_data_set(str(tmp_path))
+
+
+def test_load_data_set__a_path_and_a_folder(tmp_path):
+    write_idx(tmp_path, random_images(SMALL_MNIST))
+    for name in (str(tmp_path), str(tmp_path / "mine.npz")):
+        with pytest.raises(InputError, match="itself: leave out the folder of data files"):
+            load_data_set(name, folder=tmp_path)
+
+
+def test_scale_bytes__is_exact_division(tmp_path, publish):
+    parts = publish(SMALL_MNIST, first=np.arange(256))
     write_idx(tmp_path, parts)
     x = load_images(SMALL_MNIST, tmp_path).x.ravel()[:256]
     assert x.tolist() == [float(np.float32(byte) / np.float32(255)) for byte in range(256)]
@@ -239,8 +360,10 @@ def test_load_data_set__folder_that_is_none(tmp_path, monkeypatch):
         load_data_set("MNIST")
 
 
-def test_load_images__keras_cache_comes_after_the_folder(no_network, monkeypatch, tmp_path):
-    cached, own = random_images(SMALL_MNIST, 1), random_images(SMALL_MNIST, 2)
+def test_load_images__keras_cache_comes_after_the_folder(
+    no_network, publish, monkeypatch, tmp_path
+):
+    cached = publish(SMALL_MNIST, 1)
     write_npz(no_network, "mnist.npz", [part.squeeze() for part in cached])
     monkeypatch.setenv("IBTOOLS_DATA", "")
     assert_holds(load_images(SMALL_MNIST), cached)
@@ -248,6 +371,7 @@ def test_load_images__keras_cache_comes_after_the_folder(no_network, monkeypatch
     folder.mkdir()
     monkeypatch.setenv("IBTOOLS_DATA", str(folder))
     assert_holds(load_images(SMALL_MNIST), cached)
+    own = publish(SMALL_MNIST, 2)
     write_idx(folder, own)
     assert_holds(load_images(SMALL_MNIST), own)
 
@@ -271,9 +395,9 @@ def test_load_data_set__without_tensorflow(no_network, monkeypatch, tmp_path):
         load_data_set("MNIST")
 
 
-def test_load_images__finishes_an_interrupted_download(no_network, monkeypatch, tmp_path):
+def test_load_images__finishes_an_interrupted_download(no_network, publish, monkeypatch, tmp_path):
     """What Keras got of four files stays; the others are downloaded, here from a folder."""
-    parts = random_images(SMALL_FASHION)
+    parts = publish(SMALL_FASHION)
     site, cache = tmp_path / "site", no_network / "fashion-mnist"
     site.mkdir()
     cache.mkdir()

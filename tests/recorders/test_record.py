@@ -459,6 +459,21 @@ def test_record__layers_without_names(tmp_path: Path, bits: int):
     assert dataset.complete.all()
 
 
+def test_record__resume_with_another_split_says_so(tmp_path: Path):
+    """Inputs and labels are the same, and so is their checksum."""
+    data, arrays = tmp_path / "mine.npz", {"x": np.arange(8192).reshape(4096, 2)}
+    arrays["y"] = np.arange(4096) % 2
+    changes = {"data": str(data), "network": "dense:2-4-2"}
+    np.savez(data, **arrays, is_test=np.arange(4096) % 5 == 0)
+    record_fake(tmp_path / "s.zarr", **changes)
+    record_fake(tmp_path / "s.zarr", **changes, resume=True)
+    np.savez(data, **arrays, is_test=np.arange(4096) % 5 == 1)
+    with pytest.raises(
+        StoreError, match=r"split is 820 test samples \(.* 819 test .* was asked for"
+    ):
+        record_fake(tmp_path / "s.zarr", **changes, resume=True)
+
+
 def test_record__resume_with_other_layers_says_so(tmp_path: Path):
     record_fake(tmp_path / "s.zarr")
     open_group(tmp_path / "s.zarr", "r+")["layer"][0] = "first"
