@@ -29,7 +29,7 @@ from tests.analysis.oracle import slow_information, slow_partition
 
 LABEL = np.arange(32) % 2
 EPOCHS = (0, 1, 5)
-GRID = ("codes", "scale", "zero point", "ends of the grid")
+GRID = ("codes", "scale", "zero point", "ends of the grid", "moving ranges")
 SPECS = (
     LayerSpec("first", 2, "tanh", 8),
     LayerSpec("second", 1, "tanh", 8),
@@ -96,6 +96,7 @@ def test_check__sound_store(sound: Path):
         "scale": "ok",
         "zero point": "ok",
         "ends of the grid": "ok",
+        "moving ranges": "ok",
         "values": "not checked",
         "range": "ok",
         "data processing": "ok",
@@ -453,7 +454,7 @@ def run(command: str) -> Result:
 def test_cli_check__prints_and_exits(tmp_path: Path, sound: Path):
     result = run(f"check {sound}")
     assert result.exit_code == 0, result.output
-    assert "12 checks, no violations, 1 note, 2 not checked" in result.output
+    assert "13 checks, no violations, 1 note, 2 not checked" in result.output
     path = record(tmp_path / "f.zarr", specs=FLOATS, make=float_snapshot)
     subject = binned(path)
     result = run(f"check {path}")

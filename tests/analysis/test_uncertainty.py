@@ -119,6 +119,14 @@ def test_repeat_intervals__of_nothing_and_of_one():
     np.testing.assert_array_equal(found[1], [1, np.nan, np.nan, np.nan, 1])
 
 
+def test_repeat_intervals__all_repeats_failed():
+    """Nothing counts, which is no error: the number of repeats says so."""
+    outcomes = {"outcome": ("repeat", ["failed"] * 2)}
+    found = repeat_intervals(xr.Dataset({"x": (("repeat", "layer"), np.ones((2, 3)))}, outcomes)).x
+    assert found.sel(statistic="n_repeats").values.tolist() == [0, 0, 0]
+    assert found.sel(statistic=["mean", "deviation", "low", "high"]).isnull().all()
+
+
 def test_repeat_intervals__same_seed_same_interval():
     results = create_results(outcomes=["trained"] * 5)
     first, again, other = (
