@@ -221,7 +221,8 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
         lines += ["", *textwrap.wrap(note, WIDTH)]
     if moving := moving_ranges(summarised):
         lines += ["", *textwrap.wrap(f"{WORDS} See docs/dynamics.md.", WIDTH)]
-        lines += [f"  {one}" for one in moving]
+        for one in moving:
+            lines += textwrap.wrap(str(one), WIDTH, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 

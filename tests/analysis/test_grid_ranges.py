@@ -182,6 +182,7 @@ def test_collect__moving_ranges_are_in_the_report(frozen: Path):
 
 
 def test_moving_ranges__still_at_the_end():
+    """A recording that ends in the warm-up says so."""
     one = xr.Dataset(
         {
             name: (("repeat", "layer"), np.array([[value], [value]], float))
