@@ -1,115 +1,63 @@
 """The dynamics of a training as numbers: peak, compression, turn and fitting of every layer.
 
-Curves of information against the epoch are noisy, and a maximum over noisy values is too large on
-average. `docs/dynamics.md` defines every number and says what is done about it.
+`docs/dynamics.md` defines every number, and says what is done about noise, about a resolution that
+changes, and about layers that are saturated.
 """
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.repeats import DIMS, VARIABLES, has_not_failed, validate_results
+from ibtools.analysis.chance import chance_deviations
+from ibtools.analysis.curves import (
+    NOISE_FACTOR,
+    WINDOW,
+    Curves,
+    held_out_fall,
+    measure_fall,
+    measure_rise,
+)
+from ibtools.analysis.repeats import (
+    DIMS,
+    VARIABLES,
+    ceilings,
+    has_not_failed,
+    validate_results,
+)
 from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import InputError, StoreError
-
-WINDOW = 5
-"""Recorded epochs that the running median looks at."""
 
 FEWEST_EPOCHS = 3
 """What it takes to tell noise from a trend."""
 
-NOISE_FACTOR = 3
-"""A rise or fall that is not larger than so many deviations of the noise is none."""
+ABOVE_CHANCE = ("mi_ty_above_null", "n_states", "n_singletons")
+"""What fitting is measured from."""
 
-MADE = 0.9
-"""The part of a rise, or of what is left of a fall, that counts as all of it."""
+NO_CHANCE_LEVEL = (
+    "Fitting is the rise of I(T;Y) above its chance level, which results of {estimator} do not "
+    "have; a rise of I(T;Y) itself may be that of its chance level"
+)
 
-ROUNDING = 1e-9
-"""Bits below which two values of a curve are the same."""
+NO_CEILING = "H(X) of the recorded inputs is no ceiling of an estimate for their population"
 
 _NAMES = {
     "mi_xt_peak": ("I(X;T) at its peak", "bit"),
-    "peak_saturation": ("I(X;T) at its peak, as part of log2 N", "1"),
+    "peak_saturation": ("I(X;T) at its peak, as part of H(X)", "1"),
     "peak_epoch": ("epoch of the peak of I(X;T)", "epoch"),
     "mi_xt_end": ("I(X;T) at the end", "bit"),
     "compression": ("compression: I(X;T) from its peak to the end", "bit"),
     "compression_held_out": ("compression from where the other repeats peak", "bit"),
     "turn_epoch": ("epoch at which I(X;T) turns", "epoch"),
     "mi_xt_noise": ("noise of I(X;T) from epoch to epoch", "bit"),
-    "mi_ty_rise": ("rise of I(T;Y)", "bit"),
-    "fitting_epoch": ("epoch by which I(T;Y) has made 90 % of its rise", "epoch"),
+    "fitting": ("fitting: rise of I(T;Y) above its chance level", "bit"),
+    "fitting_epoch": ("epoch by which 90 % of the fitting is made", "epoch"),
+    "mi_ty_above_null_noise": ("noise of I(T;Y) above its chance level", "bit"),
+    "mi_ty_rise": ("rise of I(T;Y) itself, chance level included", "bit"),
+    "mi_ty_rise_epoch": ("epoch by which 90 % of the rise of I(T;Y) itself is made", "epoch"),
     "mi_ty_noise": ("noise of I(T;Y) from epoch to epoch", "bit"),
 }
-
-Curves = NDArray[np.float64]
-
-
-def running_median(curves: Curves, *, window: int = WINDOW) -> Curves:
-    """Smooth curves by the median over a window that is centred on each value.
-
-    Parameters
-    ----------
-    curves : ndarray, (..., epoch), float64
-        Curves over recorded epochs.
-    window : int, optional
-        Values in the window, an odd number. Towards both ends the window shrinks, so that it stays
-        centred; the first and the last value are kept.
-
-    Returns
-    -------
-    ndarray, (..., epoch), float64
-        A curve that only rises, or only falls, stays as it is.
-
-    References
-    ----------
-    Tukey, Exploratory Data Analysis, 1977, chapter 7.
-
-    Examples
-    --------
-    >>> running_median(np.array([0.0, 1.0, 9.0, 2.0, 3.0, 4.0]))
-    array([0., 1., 2., 3., 3., 4.])
-    """
-    n = curves.shape[-1]
-    smooth = np.empty_like(curves)
-    for i in range(n):
-        half = min(window // 2, i, n - 1 - i)
-        smooth[..., i] = np.median(curves[..., i - half : i + half + 1], axis=-1)
-    return smooth
-
-
-def curve_noise(curves: Curves) -> Curves:
-    """Estimate the deviation of the noise that a curve has from epoch to epoch.
-
-    Parameters
-    ----------
-    curves : ndarray, (..., epoch), float64
-        At least three values; epoch is consumed.
-
-    Returns
-    -------
-    ndarray, (...), float64
-        In the unit of the curves.
-
-    Notes
-    -----
-    With the differences ``d`` of each value from the mean of its two neighbours,
-    ``1.4826 median(|d|) / sqrt(1.5)``: for independent normal noise of deviation s, d has deviation
-    ``sqrt(1.5) s``, and the median of ``|d|`` is its deviation over 1.4826. A trend that is nearly
-    straight over three values adds nothing, and the median leaves out the few where it is not.
-
-    References
-    ----------
-    Gasser, Sroka & Jennen-Steinmetz, Residual variance and residual pattern in nonlinear
-    regression, Biometrika 73, 1986 (pseudo-residuals).
-
-    Examples
-    --------
-    >>> curve_noise(np.array([1.0, 2.0, 3.0, 4.0])).item()
-    0.0
-    """
-    difference = curves[..., 1:-1] - (curves[..., :-2] + curves[..., 2:]) / 2
-    noise: Curves = 1.4826 * np.median(np.abs(difference), axis=-1) / np.sqrt(1.5)
-    return noise
 
 
 def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
@@ -118,8 +66,9 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt` and `mi_ty` in bits.
-        Consumes `epoch`; epochs on random labels (below 0) do not count.
+        From `ibtools.analyze` or `ibtools.open_results`, lazy or not: `mi_xt` and `mi_ty` in bits,
+        and for fitting `mi_ty_above_null`, `n_states` and `n_singletons`. Consumes `epoch`; epochs
+        on random labels (below 0) do not count.
     window : int, optional
         Recorded epochs that the running median looks at, an odd number; 1 for none.
 
@@ -127,10 +76,14 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
     -------
     Dataset, (repeat, layer)
         All float64; `docs/dynamics.md` defines them. In bits: `mi_xt_peak`, `mi_xt_end`,
-        `compression`, `compression_held_out` (NaN for a single repeat), `mi_ty_rise`, `mi_xt_noise`
-        and `mi_ty_noise`. In epochs: `peak_epoch`, `turn_epoch` (NaN where the curve does not fall)
-        and `fitting_epoch` (NaN where it does not rise). `peak_saturation` is part of log2 N. NaN
-        for repeats that failed, or lack an epoch that another one has.
+        `compression`, `compression_held_out` (NaN for a single repeat), `fitting`, `mi_ty_rise`,
+        `mi_xt_noise`, `mi_ty_above_null_noise` and `mi_ty_noise`. In epochs: `peak_epoch`,
+        `turn_epoch` (NaN where the curve does not fall), `fitting_epoch` and `mi_ty_rise_epoch`
+        (NaN where it does not rise). `peak_saturation` is part of H(X). NaN for repeats that
+        failed, or lack an epoch that another one has.
+
+        What an estimator cannot have is NaN, and an attribute says why: `note_fitting` where it has
+        no chance level of I(T;Y), `note_peak_saturation` where I(X;T) has no ceiling.
 
     Raises
     ------
@@ -148,17 +101,103 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
         raise InputError(f"window must be a positive odd number of epochs, found {window}")
     results = select_estimator(results)
     validate_results(results)
-    trained = results[list(VARIABLES)].isel(epoch=results["epoch"].values >= 0).compute()
-    rows, columns = _complete(trained, has_not_failed(results))
+    names = [*VARIABLES, *(name for name in ABOVE_CHANCE if name in results)]
+    trained = results[names].isel(epoch=results["epoch"].values >= 0).compute()
+    rows, columns = _complete(trained[list(VARIABLES)], has_not_failed(results))
     curves = trained.isel(repeat=rows, epoch=columns)
+    found = _measure(curves, window)
+    return _label(found, results, rows).assign_attrs(_notes(curves))
+
+
+def resolution(entropy_x: float) -> float:
+    """Return by how many bits a curve must change for more than a handful of inputs to have moved.
+
+    Parameters
+    ----------
+    entropy_x : float
+        H(X) in bits.
+
+    Returns
+    -------
+    float
+        ``18 / 2^H(X)`` bits.
+
+    Notes
+    -----
+    Of N = 2^H(X) equally likely inputs, joining two that had states of their own takes 2 / N bits
+    from H(T), and none or 2 / N from I(T;Y). The number c of pairs that a snapshot happens to join
+    is a count of rare events, whose deviation is sqrt(c). It is more than three of these only if c
+    is more than 9. Fewer pairs are no change, though a curve at its ceiling shows no noise.
+
+    Examples
+    --------
+    >>> round(resolution(12.0), 4)
+    0.0044
+    """
+    return float(NOISE_FACTOR**2 * 2 / 2**entropy_x)
+
+
+def _measure(curves: xr.Dataset, window: int) -> dict[str, Curves]:
+    """Measure complete curves; every quantity is (repeat, layer)."""
     epochs = curves["epoch"].values.astype(np.float64)
-    mi_xt, mi_ty = (
-        curves[name].transpose("repeat", "layer", "epoch").values.astype(np.float64)
-        for name in VARIABLES
+    mi_xt, mi_ty = (_values(curves, name) for name in VARIABLES)
+    least = resolution(float(curves.attrs["entropy_x"]))
+    fall = measure_fall(mi_xt, epochs, window=window, resolution=least)
+    rise = measure_rise(mi_ty, epochs, window=window, resolution=least)
+    found = {
+        "mi_xt_peak": fall.peak,
+        "peak_epoch": fall.peak_epoch,
+        "mi_xt_end": fall.end,
+        "compression": fall.size,
+        "compression_held_out": held_out_fall(mi_xt, window=window),
+        "turn_epoch": fall.turn_epoch,
+        "mi_xt_noise": fall.noise,
+        "mi_ty_rise": rise.size,
+        "mi_ty_rise_epoch": rise.epoch,
+        "mi_ty_noise": rise.noise,
+    }
+    if "x" in (highest := ceilings(curves.attrs)):
+        found["peak_saturation"] = fall.peak / highest["x"]
+    if _has_chance_level(curves):
+        found |= _measure_fitting(curves, epochs, window, least)
+    return found
+
+
+def _measure_fitting(
+    curves: xr.Dataset, epochs: Curves, window: int, least: float
+) -> dict[str, Curves]:
+    n_shared = _values(curves, "n_states") - _values(curves, "n_singletons")
+    deviation = chance_deviations(
+        n_shared,
+        n_samples=int(curves.attrs["n_samples"]),
+        entropy_y=float(curves.attrs["entropy_y"]),
     )
-    found = _fall(mi_xt, epochs, window) | _rise(mi_ty, epochs, window)
-    found["peak_saturation"] = found["mi_xt_peak"] / float(results.attrs["entropy_x"])
-    return _label(found, results, rows)
+    above = _values(curves, "mi_ty_above_null")
+    rise = measure_rise(above, epochs, window=window, resolution=least, deviation=deviation)
+    return {
+        "fitting": rise.size,
+        "fitting_epoch": rise.epoch,
+        "mi_ty_above_null_noise": rise.noise,
+    }
+
+
+def _values(curves: xr.Dataset, name: str) -> Curves:
+    values: Curves = curves[name].transpose("repeat", "layer", "epoch").values.astype(np.float64)
+    return values
+
+
+def _has_chance_level(results: xr.Dataset) -> bool:
+    return all(name in results for name in ABOVE_CHANCE)
+
+
+def _notes(results: xr.Dataset) -> dict[str, Any]:
+    """Say why an estimator does not have what others have."""
+    notes = {}
+    if not _has_chance_level(results):
+        notes["note_fitting"] = NO_CHANCE_LEVEL.format(estimator=results.attrs["estimator"])
+    if "x" not in ceilings(results.attrs):
+        notes["note_peak_saturation"] = NO_CEILING
+    return notes
 
 
 def _complete(
@@ -183,86 +222,14 @@ def _complete(
     return rows, columns
 
 
-def _fall(curves: Curves, epochs: Curves, window: int) -> dict[str, Curves]:
-    """Measure how I(X;T) falls from its peak, of (repeat, layer, epoch)."""
-    smooth, noise = running_median(curves, window=window), curve_noise(curves)
-    peak, end = smooth.max(axis=-1), smooth[..., -1]
-    compression = peak - end
-    high = smooth >= (peak - (1 - MADE) * compression - ROUNDING)[..., np.newaxis]
-    turn = epochs[high.shape[-1] - 1 - np.argmax(high[..., ::-1], axis=-1)]
-    first = np.argmax(smooth >= (peak - ROUNDING)[..., np.newaxis], axis=-1)
-    return {
-        "mi_xt_peak": peak,
-        "peak_epoch": epochs[first],
-        "mi_xt_end": end,
-        "compression": compression,
-        "compression_held_out": held_out_fall(curves, window=window),
-        "turn_epoch": np.where(_is_change(compression, noise), turn, np.nan),
-        "mi_xt_noise": noise,
-    }
-
-
-def _rise(curves: Curves, epochs: Curves, window: int) -> dict[str, Curves]:
-    """Measure how I(T;Y) rises from its start, of (repeat, layer, epoch)."""
-    smooth, noise = running_median(curves, window=window), curve_noise(curves)
-    start = smooth[..., 0]
-    rise = smooth.max(axis=-1) - start
-    made = smooth >= (start + MADE * rise - ROUNDING)[..., np.newaxis]
-    fitted = epochs[np.argmax(made, axis=-1)]
-    return {
-        "mi_ty_rise": rise,
-        "fitting_epoch": np.where(_is_change(rise, noise), fitted, np.nan),
-        "mi_ty_noise": noise,
-    }
-
-
-def _is_change(change: Curves, noise: Curves) -> NDArray[np.bool_]:
-    return np.asarray(change > np.maximum(NOISE_FACTOR * noise, ROUNDING))
-
-
-def held_out_fall(curves: Curves, *, window: int = WINDOW) -> Curves:
-    """Measure how far each curve falls to its end from where the mean of the others peaks.
-
-    Parameters
-    ----------
-    curves : ndarray, (repeat, ..., epoch), float64
-        Curves of repeats; epoch is consumed.
-    window : int, optional
-        Of the running median by which the mean of the others is smoothed.
-
-    Returns
-    -------
-    ndarray, (repeat, ...), float64
-        In the unit of the curves; negative where a curve ends higher than it was there. NaN for a
-        single repeat.
-
-    Notes
-    -----
-    The epoch is chosen without looking at the curve, so that noise does not choose it: for curves
-    that are noise around a constant, the mean is 0, while that of maximum less end is not. Where
-    repeats peak at different epochs, it is smaller than their falls from their own peaks.
-
-    Examples
-    --------
-    >>> held_out_fall(np.array([[0.0, 2.0, 1.0], [0.0, 3.0, 1.0]]), window=1)
-    array([1., 2.])
-    """
-    n_repeats = len(curves)
-    if n_repeats < 2:
-        return np.full(curves.shape[:-1], np.nan)
-    others = (curves.sum(axis=0) - curves) / (n_repeats - 1)
-    at = np.argmax(running_median(others, window=window), axis=-1)[..., np.newaxis]
-    fall: Curves = np.take_along_axis(curves, at, axis=-1)[..., 0] - curves[..., -1]
-    return fall
-
-
 def _label(found: dict[str, Curves], results: xr.Dataset, rows: NDArray[np.intp]) -> xr.Dataset:
-    """Make a Dataset (repeat, layer), NaN for the repeats that were left out."""
+    """Make a Dataset (repeat, layer), NaN for what was not found and repeats that were left out."""
     shape = (results.sizes["repeat"], results.sizes["layer"])
     variables = {}
     for name, (long_name, units) in _NAMES.items():
         values = np.full(shape, np.nan)
-        values[rows] = found[name]
+        if name in found:
+            values[rows] = found[name]
         attributes = {"long_name": long_name, "units": units}
         variables[name] = xr.Variable(("repeat", "layer"), values, attributes)
     kept = [str(name) for name in results.coords if "epoch" not in results[name].dims]

@@ -4,14 +4,16 @@ A repeat counts where it has a value, unless its training failed. What does not 
 caption, so that no figure hides it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.chance import SATURATED
+from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
 
@@ -23,6 +25,9 @@ BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
+
+Axis = Literal["x", "y"]
+"""Of the information plane."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class RepeatSummary:
         return [str(name) for name in self.mean["layer"].values]
 
     @property
+    def ceilings(self) -> dict[Axis, float]:
+        """What I(X;T) and I(T;Y) cannot exceed, in bits, as of `ceilings`."""
+        return ceilings(self.mean.attrs)
+
+    @property
     def saturated(self) -> xr.DataArray:
         """Where nearly every input has its own state, (epoch, layer), bool.
 
@@ -80,6 +90,33 @@ class RepeatSummary:
     def caption(self) -> str:
         """Source and repeats, on a line each."""
         return f"{self.source}\n{self.repeats}"
+
+
+def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
+    """Return what I(X;T) and I(T;Y) cannot exceed: H(X) and H(Y) of the recorded inputs.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of results of one estimator.
+
+    Returns
+    -------
+    dict of {"x", "y"} to float
+        In bits, by the axis of the plane. Empty for what is estimated for the population that the
+        inputs are a sample of: its entropies are others, and estimates have an error.
+
+    Examples
+    --------
+    >>> ceilings({"entropy_x": 12.0, "entropy_y": 1.0})
+    {'x': 12.0, 'y': 1.0}
+    >>> ceilings({"entropy_x": 12.0, "entropy_y": 1.0, "target": "population"})
+    {}
+    """
+    if attributes.get("target") == TARGET:
+        return {}
+    axes: tuple[Axis, ...] = ("x", "y")
+    return {axis: float(attributes[f"entropy_{axis}"]) for axis in axes}
 
 
 def summarise_repeats(

@@ -2,6 +2,8 @@
 
 import math
 import os
+import textwrap
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ibtools.analysis.dynamics import dynamics
+from ibtools.analysis.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.repeats import describe_failures
 from ibtools.analysis.results import open_results
 from ibtools.analysis.uncertainty import IntervalMethod, repeat_intervals
@@ -19,20 +22,31 @@ N_PERMUTATIONS = 9999
 
 FEWEST_FOR_RANKS = 3
 
+WIDTH = 100
+"""Columns of what is printed, at the most."""
+
 PRINTED = (
     "mi_xt_peak",
     "compression",
     "compression_held_out",
     "turn_epoch",
-    "mi_ty_rise",
+    "fitting",
     "fitting_epoch",
+    "mi_ty_rise",
+    "mi_ty_rise_epoch",
 )
 """What `ibtools summary` prints; the Dataset has all of `dynamics`."""
+
+FITTING = ("fitting", "fitting_epoch")
+"""What there is only where I(T;Y) has a chance level."""
 
 FEWEST_REPEATS = 3
 """An interval of fewer repeats is wider than any information that there is."""
 
-CEILING = "  log2 N: the ceiling"
+NOT_DEFINED = "not defined; see below"
+"""What is said in place of fitting where I(T;Y) has no chance level."""
+
+CEILING = "  H(X): the ceiling"
 """What is said of a layer whose peak is that of every repeat as high as it can be."""
 
 
@@ -62,10 +76,11 @@ def summary(
     Returns
     -------
     Dataset, (statistic, layer)
-        The variables of `ibtools.analysis.dynamics.dynamics`, with the statistics "mean",
-        "deviation", "low", "high" and "n_repeats" over the repeats that count, then
-        "rank_correlation" of Spearman with the test accuracy at the end, and its "p_value". The
-        last two are NaN where there is no test accuracy.
+        The variables and notes of `ibtools.analysis.dynamics.dynamics`, and of
+        `ibtools.analysis.grid_ranges.grid_ranges` if `path` is a store that has grids, with the
+        statistics "mean", "deviation", "low", "high" and "n_repeats" over the repeats that count,
+        then "rank_correlation" of Spearman with the test accuracy at the end, and its "p_value".
+        The last two are NaN where there is no test accuracy.
 
     Raises
     ------
@@ -76,10 +91,11 @@ def summary(
 
     Notes
     -----
-    Rank correlations are over the repeats of one experiment, for every quantity and layer: of 36
+    Rank correlations are over the repeats of one experiment, for every quantity and layer: of 40
     independent ones, two have p below 0.05 by chance. Take them as a hint which to test anew.
     """
     measured = dynamics(open_results(path, estimator=estimator))
+    measured = measured.assign(_grid_ranges(path).data_vars)
     intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
     accuracy = _last_test_accuracy(path, measured)
     ranks = rank_correlation(measured, accuracy, seed=seed)
@@ -161,6 +177,12 @@ def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ranks / length if length else ranks)
 
 
+def _grid_ranges(path: StorePath) -> xr.Dataset:
+    """Measure the ranges of quantisers; nothing where only results are."""
+    group = find_group(path, "r")
+    return xr.Dataset() if group is None or "scale" not in group else grid_ranges(open_raw(path))
+
+
 def _last_test_accuracy(path: StorePath, measured: xr.Dataset) -> xr.DataArray:
     """Return the test accuracy after the last trained epoch of every repeat, (repeat,)."""
     group = find_group(path, "r")
@@ -191,6 +213,20 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
     str
         Lines.
     """
+    width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
+    lines = [_format_head(summarised, path)]
+    for name in PRINTED:
+        lines += ["", *_format_quantity(summarised, name, width)]
+    for note in notes(summarised):
+        lines += ["", *textwrap.wrap(note, WIDTH)]
+    if moving := moving_ranges(summarised):
+        lines += ["", *textwrap.wrap(f"{WORDS} See docs/dynamics.md.", WIDTH)]
+        for one in moving:
+            lines += textwrap.wrap(str(one), WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     attributes = summarised.attrs
     head = (
         f"{os.fspath(path)}, {attributes['estimator']}: {attributes['repeats']}\n"
@@ -202,20 +238,29 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
             f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
             "of what is possible"
         )
-    width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
-    titles = (
-        f"{'':{width}}{'mean':>10}{'low':>10}{'high':>10}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
+    return head
+
+
+def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]:
+    """Write a table of a quantity of every layer, or that there is none."""
+    variable = summarised[name]
+    title = f"{variable.attrs['long_name']} ({variable.attrs['units']})"
+    if name in FITTING and "note_fitting" in summarised.attrs:
+        return [title, NOT_DEFINED]
+    head = (
+        f"{'':{width}}{'mean':>11}{'low':>11}{'high':>11}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
     )
-    lines = [head]
-    for name in PRINTED:
-        variable = summarised[name]
-        lines += ["", f"{variable.attrs['long_name']} ({variable.attrs['units']})", titles]
-        rows = [_format_row(variable, index, width) for index in range(variable.sizes["layer"])]
-        if name == "mi_xt_peak":
-            at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
-            rows = [row + (CEILING if at else "") for row, at in zip(rows, at_ceiling, strict=True)]
-        lines += rows
-    return "\n".join(lines)
+    rows = [_format_row(variable, index, width) for index in range(variable.sizes["layer"])]
+    if name == "mi_xt_peak":
+        at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
+        rows = [row + (CEILING if at else "") for row, at in zip(rows, at_ceiling, strict=True)]
+    return [title, head, *rows]
+
+
+def notes(summarised: xr.Dataset) -> list[str]:
+    """Return what is said of numbers that an estimator does not have."""
+    named = (name for name in ("note_fitting", "note_peak_saturation") if name in summarised.attrs)
+    return [f"{summarised.attrs[name]}." for name in named]
 
 
 def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
@@ -224,7 +269,7 @@ def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
         float(layer.sel(statistic=name))
         for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
     )
-    numbers = "".join(f"{_format(number, 4):>10}" for number in (mean, low, high))
+    numbers = "".join(f"{_format(number, 4):>11}" for number in (mean, low, high))
     name = str(layer["layer"].values)
     return f"{name:{width}}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
 
@@ -258,7 +303,12 @@ def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
         for name, variable in summarised.items()
     }
     kept = ("estimator", "repeats", "interval_method", "interval_level")
-    return {**{name: summarised.attrs[name] for name in kept}, "quantities": quantities}
+    return {
+        **{name: summarised.attrs[name] for name in kept},
+        "notes": notes(summarised),
+        "moving_ranges": [asdict(one) for one in moving_ranges(summarised)],
+        "quantities": quantities,
+    }
 
 
 def _nones(values: NDArray[np.float64]) -> list[float | None]:

@@ -123,6 +123,8 @@ def _validate(method: str, level: float, n_resamples: int) -> None:
 
 def _summarise(values: NDArray[Any], **options: Any) -> Values:
     """Summarise (..., repeat) as (..., statistic); each pattern of missing repeats by itself."""
+    if not values.size:
+        return np.broadcast_to([*[np.nan] * 4, 0.0], (*values.shape[:-1], len(STATISTICS)))
     rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
     out = np.full((len(rows), len(STATISTICS)), np.nan)
     out[:, -1] = 0

@@ -89,7 +89,8 @@ def softmax_symbols(code: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedint
     Notes
     -----
     softmax(a) = softmax(b) if and only if a - b is the same for all units. On one grid with
-    positive scale, that is when ``max(code) - code`` agrees, in integers.
+    positive scale, that is when ``max(code) - code`` agrees, in integers. This is of the softmax as
+    a function; one that is computed in float32 rounds, and so splits and merges some of its states.
 
     Examples
     --------

@@ -7,13 +7,15 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
+from ibtools.analysis.grid_ranges import WORDS, grid_ranges, moving_ranges
+from ibtools.analysis.uncertainty import repeat_intervals
 from ibtools.decode import dequantise
 from ibtools.snapshots import FLOAT_BITS
 
 MUCH = 0.5
 """From this share of values at the ends of the grid on, a layer is worth a note."""
 
-_GRID = ("codes", "scale", "zero point", "ends of the grid")
+_GRID = ("codes", "scale", "zero point", "ends of the grid", "moving ranges")
 
 _CASES = "layers of snapshots"
 
@@ -43,6 +45,7 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
         yield _check_scale(store, recorded)
         yield _check_zero_point(store, recorded)
         yield _check_ends(store, measures, recorded)
+        yield _check_moving_ranges(store)
     else:
         for name in _GRID:
             yield not_checked(name, words.NOT_QUANTISED)
@@ -109,6 +112,22 @@ def _check_ends(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray
         status="note",
         meaning=words.ENDS,
         always_worst=True,
+    )
+
+
+def _check_moving_ranges(store: xr.Dataset) -> Check:
+    found = grid_ranges(store)
+    moving = found["grid_moves_until"].notnull()
+    layers = moving_ranges(repeat_intervals(found))
+    return judge(
+        "moving ranges",
+        moving,
+        checked=found["grid_range_end"].notnull(),
+        amount=found["grid_filled_end"] / found["grid_filled_start"],
+        unit="times as much filled at the end",
+        cases="layers of repeats",
+        status="note",
+        meaning=f"{WORDS} {'; '.join(map(str, layers))}.",
     )
 
 

@@ -16,6 +16,9 @@ from ibtools.symbols import exact_symbols
 class Exact(CountingEstimator):
     """Count the layer's own symbols: exact for a deterministic network and the recorded inputs.
 
+    Layers that are too large for memory are counted by digests of their rows, which are not
+    verified: exact but for a tiny probability (`ibtools.analysis.digests.RowDigests`).
+
     Parameters
     ----------
     per_unit : bool, optional

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ibtools.analysis.check import check
 from ibtools.analysis.estimators import EstimatorLike, listed
+from ibtools.analysis.grid_ranges import grid_ranges, moving_ranges
 from ibtools.analysis.html_report.meaning import describe_meaning
 from ibtools.analysis.html_report.plane_figure import plane_figure
 from ibtools.analysis.html_report.static_figures import (
@@ -22,11 +23,13 @@ from ibtools.analysis.html_report.tables import (
     audit_words,
     dynamics_table,
     layers_table,
+    ranges_table,
     recording_table,
     repeats_table,
 )
 from ibtools.analysis.results import open_results
-from ibtools.analysis.summary import summary
+from ibtools.analysis.summary import notes, summary
+from ibtools.analysis.uncertainty import repeat_intervals
 from ibtools.errors import InputError, StoreError
 from ibtools.info import StoreInfo, store_info
 from ibtools.storage import StorePath
@@ -49,6 +52,8 @@ class EstimatorContents:
         The interactive plane, if there is one.
     dynamics : Table or None
         Of `ibtools.summary`, if there are any.
+    notes : tuple of str
+        What these do not have, and why.
     missing : tuple of str
         What is not there and why.
     """
@@ -58,6 +63,7 @@ class EstimatorContents:
     figures: tuple[StaticFigure, ...]
     plane: dict[str, Any] | None
     dynamics: Table | None
+    notes: tuple[str, ...]
     missing: tuple[str, ...]
 
 
@@ -77,6 +83,8 @@ class Contents:
         The figure, or why there is none.
     estimators : tuple of EstimatorContents
         In the order asked for.
+    ranges : Table or None
+        The layers whose quantiser's range moves against its values, if there are any.
     audit : Table
         One row per check.
     audit_words : tuple of tuple of str and str
@@ -93,6 +101,7 @@ class Contents:
     repeats: Table
     accuracy: StaticFigure | str
     estimators: tuple[EstimatorContents, ...]
+    ranges: Table | None
     audit: Table
     audit_words: tuple[tuple[str, str], ...]
     sound: bool
@@ -135,6 +144,7 @@ def collect(
         repeats=repeats_table(store),
         accuracy=_draw_accuracy(store),
         estimators=tuple(_collect_estimator(path, info, one) for one in results),
+        ranges=_find_moving_ranges(store),
         audit=audit_table(audit),
         audit_words=audit_words(audit),
         sound=audit.ok,
@@ -205,6 +215,12 @@ def _draw_accuracy(store: xr.Dataset) -> StaticFigure | str:
         return f"There is no figure of accuracy: {err}."
 
 
+def _find_moving_ranges(store: xr.Dataset) -> Table | None:
+    found = grid_ranges(store)
+    moving = moving_ranges(repeat_intervals(found)) if found else ()
+    return ranges_table(moving) if moving else None
+
+
 def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) -> EstimatorContents:
     name = str(results.attrs["estimator"])
     missing = []
@@ -215,15 +231,17 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
             f"ibtools analyze {os.fspath(path)} --estimator {name}"
         )
     figures: tuple[StaticFigure, ...] = ()
+    said: tuple[str, ...] = ()
     plane = dynamics = None
     try:
         figures = information_figures(results)
         plane = plane_figure(results)
-        dynamics = dynamics_table(summary(path, estimator=name), results)
+        summarised = summary(path, estimator=name)
+        dynamics, said = dynamics_table(summarised, results), tuple(notes(summarised))
     except StoreError as err:  # each needs more than the one before
         missing.append(f"{_first_missing(figures, plane)}: {err}.")
     return EstimatorContents(
-        name, describe_meaning(results), figures, plane, dynamics, tuple(missing)
+        name, describe_meaning(results), figures, plane, dynamics, said, tuple(missing)
     )
 
 

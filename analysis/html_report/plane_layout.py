@@ -1,7 +1,7 @@
 """What is around the interactive plane: axes, ceilings, the place of the legend."""
 
 import html
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.plots.limits import Span, plane_limits
 from ibtools.analysis.plots.reference import CEILINGS
-from ibtools.analysis.repeats import VARIABLES, RepeatSummary
+from ibtools.analysis.repeats import VARIABLES, Axis, RepeatSummary
 
 
 def axis_label(mean: xr.Dataset, name: str) -> str:
@@ -50,8 +50,8 @@ def plane_layout(summary: RepeatSummary, repeats: xr.Dataset) -> go.Layout:
         margin={"l": 64, "r": 24, "t": 28, "b": 110},
         legend={"orientation": "h", "y": -0.19, "yanchor": "top", "x": 0},
         hovermode="closest",
-        shapes=[_ceiling(summary, direction) for direction in CEILINGS],
-        annotations=[_ceiling_label(summary, direction) for direction in CEILINGS],
+        shapes=[_ceiling(axis, value) for axis, value in summary.ceilings.items()],
+        annotations=[_ceiling_label(axis, value) for axis, value in summary.ceilings.items()],
     )
 
 
@@ -65,11 +65,10 @@ def _widen(span: Span, values: NDArray[np.float64]) -> Span:
     )
 
 
-def _ceiling(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
+def _ceiling(axis: Axis, value: float) -> dict[str, Any]:
     """Draw what an axis cannot exceed as a line across the plane."""
-    other = "y" if direction == "x" else "x"
-    value = float(summary.mean.attrs[f"entropy_{direction}"])
-    ends = {f"{direction}0": value, f"{direction}1": value, f"{other}0": 0, f"{other}1": 1}
+    other = "y" if axis == "x" else "x"
+    ends = {f"{axis}0": value, f"{axis}1": value, f"{other}0": 0, f"{other}1": 1}
     return {
         "type": "line",
         **ends,
@@ -79,10 +78,9 @@ def _ceiling(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, 
     }
 
 
-def _ceiling_label(summary: RepeatSummary, direction: Literal["x", "y"]) -> dict[str, Any]:
-    value = float(summary.mean.attrs[f"entropy_{direction}"])
-    text = f"{CEILINGS[direction]} = {value:.4g}".replace("log2", "log₂")
-    if direction == "x":
+def _ceiling_label(axis: Axis, value: float) -> dict[str, Any]:
+    text = f"{CEILINGS[axis]} = {value:.4g}".replace("log2", "log₂")
+    if axis == "x":
         place = {"x": value, "y": 0, "yref": "y domain", "textangle": -90, "xanchor": "right"}
         return {"text": text, "showarrow": False, "yanchor": "bottom", **place}
     place = {"x": 0, "xref": "x domain", "y": value, "xanchor": "left", "yanchor": "bottom"}

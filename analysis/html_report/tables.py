@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.check import Check, CheckReport
 from ibtools.analysis.check.report import group_by_words
+from ibtools.analysis.grid_ranges import WORDS, MovingRange
 from ibtools.analysis.summary import PRINTED
 from ibtools.info import StoreInfo, describe_info, layer_table
 from ibtools.provenance import provenance
@@ -164,6 +165,29 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
         for layer in summarised["layer"].values
     )
     return Table(caption + _describe_symbols(results), ("layer", *head), rows)
+
+
+def ranges_table(moving: Sequence[MovingRange]) -> Table:
+    """List the layers whose quantiser's range moves against its values.
+
+    Parameters
+    ----------
+    moving : sequence of MovingRange
+        From `ibtools.analysis.grid_ranges.moving_ranges`.
+    """
+    rows = tuple(
+        (
+            one.layer,
+            f"{one.range_start:.3g}",
+            f"{100 * one.filled_start:.0f} %",
+            f"{one.range_end:.3g}",
+            f"{100 * one.filled_end:.0f} %",
+            one.describe_end(),
+        )
+        for one in moving
+    )
+    head = ("layer", "range at first", "filled", "range at the end", "filled", "moves until")
+    return Table(f"{WORDS} Means over repeats", head, rows)
 
 
 def _describe_symbols(results: xr.Dataset) -> str:

@@ -22,7 +22,7 @@ from ibtools.analysis.plots.reference import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
 from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 SIZE = (5.4, 5.6)
@@ -209,14 +209,15 @@ def draw_variable(
     for bound in (f"{variable}_lower", f"{variable}_upper"):
         if bound in summary.mean:
             _draw_lines(ax, summary.mean[bound], styles, BOUND_LINE)
-    _draw_ceiling_of(ax, summary, "x" if variable == "mi_xt" else "y")
+    axis: Axis = "x" if variable == "mi_xt" else "y"
+    if axis in summary.ceilings:
+        _draw_level(ax, summary.ceilings[axis], CEILINGS[axis])
 
 
-def _draw_ceiling_of(ax: Axes, summary: RepeatSummary, direction: Literal["x", "y"]) -> None:
+def _draw_level(ax: Axes, ceiling: float, symbol: str) -> None:
     """Draw what the coordinate of a plane cannot exceed, as a level."""
-    ceiling = summary.mean.attrs[f"entropy_{direction}"]
     ax.set_ylim(top=max(ax.get_ylim()[1], ceiling + CEILING_ROOM * _height(ax)))
-    draw_ceiling(ax, "y", ceiling, CEILINGS[direction])
+    draw_ceiling(ax, "y", ceiling, symbol)
 
 
 def _draw_lines(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.repeats import CHANCE, RepeatSummary
+from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary
 from ibtools.errors import InputError
 
 Span = tuple[float, float]
@@ -112,9 +112,13 @@ def plane_limits(
     if known is not None:
         x_span, y_span = _widen(known.plane[0], x), _widen(known.plane[1], y)
     else:
-        x_span = _surround(np.append(x, attributes["entropy_x"]))
-        y_span = _surround(np.append(y, attributes["entropy_y"]))
+        x_span = _surround(np.append(x, _ceilings(summaries, "x")))
+        y_span = _surround(np.append(y, _ceilings(summaries, "y")))
     return x_span, (min(y_span[0], lowest), y_span[1])
+
+
+def _ceilings(summaries: Iterable[RepeatSummary], axis: Axis) -> list[float]:
+    return [one.ceilings[axis] for one in summaries if axis in one.ceilings]
 
 
 def _lowest_chance_level(summary: RepeatSummary) -> float:

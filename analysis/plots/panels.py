@@ -116,9 +116,8 @@ def draw_frame(
     """Draw what a plane has without a point: limits, ceilings and the names of its axes."""
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
-    for direction, symbol in CEILINGS.items():
-        ceiling = summary.mean.attrs[f"entropy_{direction}"]
-        draw_ceiling(ax, direction, ceiling, symbol if name_ceilings else None)
+    for axis, ceiling in summary.ceilings.items():
+        draw_ceiling(ax, axis, ceiling, CEILINGS[axis] if name_ceilings else None)
     ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
     set_y_label(ax, variable_label(summary.mean["mi_ty"]))
 

@@ -214,20 +214,20 @@ def create_panels(
     """Decide what each of several planes shows: those with the same ceilings the same part."""
     groups: dict[tuple[float, float], list[RepeatSummary]] = {}
     for summary in summaries.values():
-        groups.setdefault(_ceilings(summary), []).append(summary)
-    shared = {ceilings: plane_limits(group, limits) for ceilings, group in groups.items()}
+        groups.setdefault(_entropies(summary), []).append(summary)
+    shared = {entropies: plane_limits(group, limits) for entropies, group in groups.items()}
     return [
         Panel(
             summary,
             f"{title}\n{summary.repeats}",
-            shared[_ceilings(summary)],
+            shared[_entropies(summary)],
             zoom_limits(summary, zoom),
         )
         for title, summary in summaries.items()
     ]
 
 
-def _ceilings(summary: RepeatSummary) -> tuple[float, float]:
+def _entropies(summary: RepeatSummary) -> tuple[float, float]:
     return summary.mean.attrs["entropy_x"], summary.mean.attrs["entropy_y"]
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ibtools.analysis.chance import SATURATED
 from ibtools.analysis.plots.labels import mathematical
-from ibtools.analysis.repeats import BOUNDS, CHANCE, RepeatSummary
+from ibtools.analysis.repeats import BOUNDS, CHANCE, Axis, RepeatSummary
 
 CEILING_COLOR = "0.45"
 CEILING_LINE: Mapping[str, Any] = MappingProxyType(
@@ -18,7 +18,7 @@ CEILING_LINE: Mapping[str, Any] = MappingProxyType(
 CEILING_ROOM = 0.045
 """Room beyond a ceiling for its label, as a fraction of the axis."""
 
-CEILINGS: Mapping[Literal["x", "y"], str] = MappingProxyType({"x": "H(X)", "y": "H(Y)"})
+CEILINGS: Mapping[Axis, str] = MappingProxyType({"x": "H(X)", "y": "H(Y)"})
 """What I(X;T) and I(T;Y) cannot exceed, by the axis of the plane."""
 
 CHANCE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.9, "linestyle": (0, (1, 1.5))})
@@ -30,7 +30,7 @@ BOUND_LINE: Mapping[str, Any] = MappingProxyType(
 HOLLOW_COLOR = "white"
 
 
-def draw_ceiling(ax: Axes, direction: Literal["x", "y"], value: float, symbol: str | None) -> None:
+def draw_ceiling(ax: Axes, direction: Axis, value: float, symbol: str | None) -> None:
     """Draw the largest value that an axis can reach as a thin line, labelled where there is room.
 
     Parameters
@@ -70,7 +70,8 @@ def reference_handles(summaries: Sequence[RepeatSummary], *, bounds: bool = Fals
     Parameters
     ----------
     summaries : sequence of RepeatSummary
-        What is drawn: chance levels, bounds and hollow points are explained if any has them.
+        What is drawn: chance levels, bounds, ceilings and hollow points are explained if any has
+        them.
     bounds : bool, optional
         Whether bounds are drawn where there are any.
     """
@@ -80,7 +81,8 @@ def reference_handles(summaries: Sequence[RepeatSummary], *, bounds: bool = Fals
             name in summary.mean for summary in summaries for name in BOUNDS
         )
     hollow = any(bool(summary.saturated.any()) for summary in summaries)
-    return [*handles, ceiling_handle(), *[hollow_handle()] * hollow]
+    handles += [ceiling_handle()] * any(summary.ceilings for summary in summaries)
+    return handles + [hollow_handle()] * hollow
 
 
 def ceiling_handle() -> Line2D:

@@ -12,6 +12,7 @@ from sklearn.metrics.cluster import expected_mutual_information as sklearn_expec
 from ibtools.analysis import chance
 from ibtools.analysis.chance import (
     SATURATED,
+    chance_deviations,
     chance_levels,
     count_singletons,
     expected_mutual_information,
@@ -21,6 +22,7 @@ from ibtools.analysis.contingency import Contingency
 from ibtools.analysis.counts import Spectrum, label_spectra
 from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.information import entropy, largest_entropy, mutual_information
+from ibtools.analysis.permutations import permuted_information as draw_permutations
 from ibtools.schema import WHOLE_LAYER
 from tests.analysis.oracle import permuted_information, slow_chance_level
 from tests.analysis.strategies import labelled_samples
@@ -217,3 +219,21 @@ def test_expected_mutual_information__refuses():
         expected_mutual_information(np.array([1, 2, 3]))
     with pytest.raises(TypeError, match="counts must be integers"):
         expected_mutual_information(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("n_states", [8, 300, 3000, 20_000])
+def test_chance_deviations__are_those_of_permutations(n_states):
+    """Of two classes of one size: few large states, pairs, and nearly all states of one sample."""
+    rng = np.random.default_rng(0)
+    sizes = np.bincount(rng.integers(0, n_states, 4096))
+    drawn = draw_permutations(
+        Spectrum.of(sizes), np.array([2048, 2048]), n_permutations=2000, seed=0
+    )
+    found = chance_deviations(np.array((sizes > 1).sum()), n_samples=4096, entropy_y=1.0)
+    assert float(found) == pytest.approx(float(drawn.std(ddof=1)), rel=0.2)
+
+
+def test_chance_deviations__of_single_samples():
+    """A state of one sample agrees with any label, whatever that is."""
+    found = chance_deviations(np.zeros(3, int), n_samples=4096, entropy_y=1.0)
+    assert found.tolist() == [0, 0, 0]

@@ -29,7 +29,7 @@ from tests.analysis.oracle import slow_information, slow_partition
 
 LABEL = np.arange(32) % 2
 EPOCHS = (0, 1, 5)
-GRID = ("codes", "scale", "zero point", "ends of the grid")
+GRID = ("codes", "scale", "zero point", "ends of the grid", "moving ranges")
 SPECS = (
     LayerSpec("first", 2, "tanh", 8),
     LayerSpec("second", 1, "tanh", 8),
@@ -97,6 +97,7 @@ def test_check__sound_store(sound: Path):
         "scale": "ok",
         "zero point": "ok",
         "ends of the grid": "ok",
+        "moving ranges": "ok",
         "values": "not checked",
         "range": "ok",
         "data processing": "ok",

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ibtools
-from ibtools.analysis.dynamics import curve_noise, dynamics, held_out_fall, running_median
+from ibtools.analysis.curves import (
+    curve_noise,
+    held_out_fall,
+    running_median,
+)
+from ibtools.analysis.dynamics import dynamics, resolution
 from ibtools.analysis.summary import format_summary, rank_correlation, summary_dict
 from ibtools.cli import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
@@ -25,14 +30,18 @@ from tests.conftest import LABEL
 CURVES = hnp.arrays(np.float64, (2, 9), elements=st.floats(0, 12).map(lambda x: round(x, 3)))
 
 
-def results_of(mi_xt, mi_ty=None, *, epochs=None, **settings) -> xr.Dataset:
-    """Results of one layer from curves (repeat, epoch)."""
+def results_of(mi_xt, mi_ty=None, *, above=None, epochs=None, **settings) -> xr.Dataset:
+    """Results of one layer from curves (repeat, epoch); chance is what `above` leaves of mi_ty."""
     mi_xt = np.atleast_2d(np.asarray(mi_xt, float))
     epochs = np.arange(mi_xt.shape[1]) if epochs is None else epochs
     settings = {"outcomes": ["trained"] * len(mi_xt)} | settings
     results = create_results(epochs=epochs, layers=["only"], **settings)
     results["mi_xt"][..., 0] = mi_xt
     results["mi_ty"][..., 0] = 0.5 if mi_ty is None else np.atleast_2d(np.asarray(mi_ty, float))
+    results["mi_ty_above_null"] = results["mi_ty"].copy()
+    if above is not None:
+        results["mi_ty_above_null"][..., 0] = np.atleast_2d(np.asarray(above, float))
+    results["n_singletons"] = results["n_states"].copy()
     return results
 
 
@@ -44,8 +53,9 @@ def test_dynamics__by_hand():
     """Rises by 4 to 10 at epoch 4, stays, and falls to 6; I(T;Y) makes 90 % of 0.5 by epoch 16."""
     mi_xt = [6, 8, 10, 10, 10, 9.8, 9, 8, 7, 6]
     mi_ty = [0.2, 0.3, 0.5, 0.6, 0.66, 0.68, 0.69, 0.695, 0.7, 0.7]
+    above = [0.1, 0.1, 0.2, 0.2, 0.2, 0.3, 0.3, 0.35, 0.35, 0.35]
     epochs = [0, 2, 4, 6, 10, 12, 14, 16, 18, 20]
-    found = numbers(dynamics(results_of([mi_xt, mi_xt], mi_ty, epochs=epochs)))
+    found = numbers(dynamics(results_of([mi_xt, mi_xt], mi_ty, above=above, epochs=epochs)))
     assert found == {
         "mi_xt_peak": 10,
         "peak_saturation": round(10 / 12, 6),
@@ -55,8 +65,11 @@ def test_dynamics__by_hand():
         "compression_held_out": 4,
         "turn_epoch": 12,  # 9.8 is the last within 0.4 of the peak
         "mi_xt_noise": round(1.4826 * 0.05 / 1.5**0.5, 6),
+        "fitting": 0.25,
+        "fitting_epoch": 16,  # 0.35 is the first above 0.1 + 0.225
+        "mi_ty_above_null_noise": round(1.4826 * 0.0375 / 1.5**0.5, 6),
         "mi_ty_rise": 0.5,
-        "fitting_epoch": 10,  # 0.66 is the first above 0.2 + 0.45
+        "mi_ty_rise_epoch": 10,  # 0.66 is the first above 0.2 + 0.45
         "mi_ty_noise": round(
             1.4826 * np.median([0.05, 0.05, 0.02, 0.02, 0.005, 0.0025, 0, 0.0025]) / 1.5**0.5, 6
         ),
@@ -74,10 +87,76 @@ def test_dynamics__a_spike_is_no_peak():
 def test_dynamics__constant_layer_neither_turns_nor_fits():
     """A layer at the ceiling has no turn, and one that starts with all of the label no fitting."""
     found = numbers(dynamics(results_of([12.0] * 6, [0.999157] * 6)))
-    assert (found["compression"], found["mi_ty_rise"], found["peak_saturation"]) == (0, 0, 1)
-    assert np.isnan(found["turn_epoch"])
-    assert np.isnan(found["fitting_epoch"])
-    assert np.isnan(found["compression_held_out"])
+    assert (found["compression"], found["fitting"], found["peak_saturation"]) == (0, 0, 1)
+    for name in ("turn_epoch", "fitting_epoch", "mi_ty_rise_epoch", "compression_held_out"):
+        assert np.isnan(found[name])
+
+
+def changes(mi_xt, mi_ty=0.5, **settings) -> tuple[bool, bool, bool]:
+    """Tell whether a layer turns, fits, and rises in I(T;Y) itself."""
+    curves = np.broadcast_arrays(np.asarray(mi_xt, float), np.asarray(mi_ty, float))
+    found = numbers(dynamics(results_of(*curves, **settings)))
+    names = ("turn_epoch", "fitting_epoch", "mi_ty_rise_epoch")
+    return tuple(bool(np.isfinite(found[name])) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("fall", "turns"),
+    [
+        (2 / 4096, False),  # one snapshot at the end joins two inputs
+        (18 / 4096, False),
+        (20 / 4096, True),  # ten pairs
+        (0.3, True),
+    ],
+)
+def test_dynamics__a_few_joined_pairs_are_no_turn(fall, turns):
+    """At the ceiling a curve shows no noise, but it has a resolution: that of a few inputs."""
+    mi_xt = np.r_[np.full(20, 12.0), 12 - fall]
+    assert changes(mi_xt) == (turns, False, False)
+    rising = np.r_[0.5, np.full(20, 0.5 + fall)]
+    assert changes(np.full(21, 12.0), rising) == (False, turns, turns)
+
+
+def test_resolution__is_that_of_different_inputs():
+    """Of 24 inputs, each recorded eight times, joining two takes 16 of 192 samples: 1/12 bits."""
+    assert resolution(np.log2(24)) == pytest.approx(9 / 12)
+    assert resolution(12.0) == 18 / 4096
+
+
+def test_dynamics__a_rise_with_the_chance_level_is_no_fitting():
+    mi_ty = np.linspace(0.1, 0.9, 11)
+    assert changes(np.full(11, 8.0), mi_ty, above=np.full(11, 0.05)) == (False, False, True)
+    assert changes(np.full(11, 8.0), mi_ty, above=mi_ty - 0.05) == (False, True, True)
+    assert changes(np.full(11, 8.0), np.full(11, 0.9), above=mi_ty) == (False, True, False)
+
+
+def test_dynamics__a_rise_within_the_deviation_of_chance_is_no_fitting():
+    """900 states of several inputs each: chance alone moves I(T;Y) by 30 / 4096 bits."""
+    above = np.linspace(0.0, 0.03, 11)  # three deviations of a difference are 0.031 bits
+    results = results_of(np.full(11, 10.0), above=above)
+    results["n_states"][:], results["n_singletons"][:] = 1000, 100
+    assert np.isnan(numbers(dynamics(results))["fitting_epoch"])
+    results["n_singletons"][:] = 300
+    assert numbers(dynamics(results))["fitting_epoch"] == 9
+
+
+def test_dynamics__without_a_chance_level_there_is_no_fitting():
+    """Fitting is not defined, and nothing takes its place; the raw rise is under its own name."""
+    results = results_of(np.full(11, 8.0), np.linspace(0.1, 0.9, 11), estimator="kde-0.001")
+    found = dynamics(results.drop_vars("mi_ty_above_null"))
+    assert found.fitting.isnull().all()
+    assert found.fitting_epoch.isnull().all()
+    assert numbers(found)["mi_ty_rise_epoch"] == 9
+    assert "results of kde-0.001 do not have" in found.attrs["note_fitting"]
+    assert "note_fitting" not in dynamics(results).attrs
+
+
+def test_dynamics__a_population_has_no_ceiling():
+    results = results_of(np.full(11, 12.4))
+    assert numbers(dynamics(results))["peak_saturation"] > 1
+    found = dynamics(results.assign_attrs(target="population"))
+    assert found.peak_saturation.isnull().all()
+    assert "no ceiling" in found.attrs["note_peak_saturation"]
 
 
 def test_dynamics__noise_is_no_compression():
@@ -269,7 +348,7 @@ def test_format_summary__table(analysed: Path):
     start = lines.index("I(X;T) at its peak (bit)")
     assert lines[start + 1].split() == ["mean", "low", "high", "repeats", "rank", "corr.", "p"]
     assert lines[start + 2].split()[:7] == ["only", "6", "6", "6", "5", "-", "-"]
-    assert lines[start + 2].endswith("log2 N: the ceiling")
+    assert lines[start + 2].endswith("H(X): the ceiling")
     assert max(map(len, lines)) <= 100
 
 

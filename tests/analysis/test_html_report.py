@@ -332,6 +332,9 @@ def test_plane_figure__ceilings():
     assert horizontal["y0"] == horizontal["y1"] == ENTROPY_Y
     texts = [label["text"] for label in layout["annotations"]]
     assert texts == ["H(X) = 12", "H(Y) = 0.9992"]
+    layout = plane_figure(create_results().assign_attrs(target="population"))["figure"]["layout"]
+    assert "shapes" not in layout
+    assert "annotations" not in layout
 
 
 def test_plane_figure__labels_are_what_was_measured():

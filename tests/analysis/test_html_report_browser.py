@@ -310,3 +310,12 @@ def test_report__reads_without_scripts(browser, report_file: Path):
     assert "This figure needs JavaScript; the figures above do not." in text
     assert "Dynamics by exact" in text
     visited.leave()
+
+
+def test_report__a_plane_without_ceilings_is_drawn(browser, tmp_path: Path):
+    """Estimates for a population have neither ceilings nor chance levels."""
+    store = record_example(tmp_path / "population.zarr")
+    ibtools.analyze_store(store, estimator="exact-population-grassberger", quiet=True)
+    visited = Visit(browser, ibtools.report(store, output=tmp_path / "report.html", quiet=True))
+    assert visited.shown() == "epoch 10"
+    visited.leave()

@@ -86,6 +86,16 @@ def test_plane_limits__of_other_data_hold_points_and_ceilings(limits):
     assert y1 > 0.9992
 
 
+def test_plane_limits__hold_the_ceilings_of_those_that_have_any():
+    low = named("arrays", outcomes=["trained"])
+    low["mi_xt"] *= 0.1
+    population = summarise_repeats(low.assign_attrs(target="population"))
+    (_, x1), _ = plane_limits([population], None)
+    assert x1 < 2
+    (_, x1), _ = plane_limits([population, summarise_repeats(low)], None)
+    assert x1 > 12
+
+
 @pytest.mark.parametrize("limits", [((1, 0), (0, 1)), (0, 1), ((0, 1), (1, 1))])
 def test_limits__that_are_none_are_refused(limits):
     for options in ({"limits": limits}, {"zoom": limits}):

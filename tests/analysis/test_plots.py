@@ -182,6 +182,15 @@ def test_information_plane__ceilings_are_drawn_and_within_the_limits():
     assert ax.get_ylim()[1] > ENTROPY_Y
 
 
+def test_figures__a_population_has_no_ceiling():
+    """The entropies of the recorded inputs bound no estimate for what they are a sample of."""
+    results = create_results().drop_vars("mi_ty_null").assign_attrs(target="population")
+    results["mi_xt"] += 1
+    axes = [information_plane(results), *information_epochs(results)]
+    assert not any(ceilings_of(ax) for ax in axes)
+    assert "ceiling" not in [*legend_names(axes[0]), *legend_names(axes[2])]
+
+
 def test_information_plane__prefit_is_grey():
     ax = information_plane(create_results(epochs=[-100, -1, 0, 1, 100]))
     ax.figure.draw_without_rendering()

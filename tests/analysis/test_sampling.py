@@ -182,6 +182,13 @@ def test_corrected_information__less_biased_than_counts(joint, n_samples, correc
     assert abs(corrected - truth) < 0.6 * abs(plug_in - truth)
 
 
+def test_mutual_information__of_a_sample_may_be_too_small():
+    """Counts make H too small, I(T;Y) too large, but not where the state determines the label."""
+    copy = np.diag([0.5, 0.3, 0.2])
+    assert mean_of(mutual_information, copy, 20) < bits([0.5, 0.3, 0.2]) - 0.03
+    assert mean_of(mutual_information, INDEPENDENT, 20) > 0.3
+
+
 def test_chao_shen__corrects_nothing_where_no_state_was_seen_once():
     """Its information of a well sampled binary channel is that of the counts, nearly."""
     table = np.array([[450, 50], [50, 450]])

@@ -52,6 +52,20 @@ def test_softmax_symbols__merge_what_softmax_merges():
     assert len(set(zip(labels.tolist(), expected.tolist(), strict=True))) == n_states
 
 
+def test_softmax_symbols__are_of_a_softmax_that_does_not_round():
+    """One that is computed in float32 splits some states, and merges others."""
+
+    def rows(logits: list[list[float]]) -> int:
+        exp = np.exp(np.float32(logits) - np.max(logits, axis=1, keepdims=True).astype(np.float32))
+        return len(np.unique(exp / exp.sum(axis=1, keepdims=True), axis=0))
+
+    step = np.float32(0.1)
+    shifted = np.add.outer(np.arange(200, dtype=np.uint8), np.array([0, 7, 3], np.uint8))
+    assert len(np.unique(softmax_symbols(shifted), axis=0)) == 1 < rows(step * shifted)
+    far = np.array([[0, 110], [0, 120]], np.uint8)
+    assert len(np.unique(softmax_symbols(far), axis=0)) == 2 > rows(far.tolist())
+
+
 def test_symbols__keep_leading_dims():
     code = np.random.default_rng(1).integers(0, 255, (2, 3, 4, 5), np.uint8)
     assert softmax_symbols(code).shape == code.shape

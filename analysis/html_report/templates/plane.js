@@ -52,7 +52,7 @@
 
   function themedLayout(layout) {
     const { ground, text, grid, axis: lines, ceiling } = theme();
-    const themed = structuredClone(layout);
+    const themed = structuredClone(layout);  // without what is empty, as ceilings may be
     const axis = {
       gridcolor: grid, linecolor: lines, tickcolor: lines, showline: true, ticks: "outside",
     };
@@ -64,9 +64,9 @@
       xaxis: { ...themed.xaxis, ...axis },
       yaxis: { ...themed.yaxis, ...axis },
       hoverlabel: { bgcolor: ground, font: { family: FONT, color: text } },
-      shapes: themed.shapes.map((shape) => (
+      shapes: (themed.shapes ?? []).map((shape) => (
         { ...shape, line: { ...shape.line, color: ceiling } })),
-      annotations: themed.annotations.map((label) => (
+      annotations: (themed.annotations ?? []).map((label) => (
         { ...label, font: { size: 11, color: ceiling } })),
     };
   }
