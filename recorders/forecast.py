@@ -1,12 +1,13 @@
 """What a recording will cost, before it is begun."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from ibtools.info import row_bytes
+from ibtools.info import format_layers, format_left_out, row_bytes
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
+from ibtools.snapshots import LayerSpec
 
 _TRIED_EPOCHS = 10
 
@@ -23,18 +24,26 @@ class Forecast:
         What is recorded of one repeat, before compression and without padding.
     seconds_per_repeat : float
         Measured on a few epochs and one snapshot of this machine, writing not included.
+    layers : tuple of LayerSpec, optional
+        What is recorded of the network.
+    left_out : dict of str to str, optional
+        The layers that are not recorded, and why.
     """
 
     repeats: int
     snapshots: int
     bytes_per_repeat: int
     seconds_per_repeat: float
+    layers: tuple[LayerSpec, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
         total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
+        layers = {"layers": format_layers(self.layers), "left out": format_left_out(self.left_out)}
         return "\n".join(
             [
+                *(f"{name:<11} {text}" for name, text in layers.items() if text),
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
@@ -85,6 +94,8 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         snapshots,
         _snapshot_bytes(recording) * snapshots,
         float(epoch * epochs + snapshot * snapshots),
+        recording.store_spec().layers,
+        dict(recording.network.left_out),
     )
 
 

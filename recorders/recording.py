@@ -1,5 +1,6 @@
 """What decides a recording: its settings, what a store of it holds, and its single trainings."""
 
+import json
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from ibtools.recorders.experiments import Experiment, get_experiment
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
 from ibtools.recorders.settings import Scheme
+from ibtools.recorders.user_network import UserNetwork
 from ibtools.schedule import parse_schedule
 from ibtools.schema import Keep
 
@@ -176,7 +178,7 @@ class Recording:
         )
         object.__setattr__(self, "network", network)
         object.__setattr__(self, "engine", choose_engine(network, self.settings.engine))
-        self.training(self.settings.first_repeat, attempt=0)  # checks what a training checks
+        self._validate_trainings()
 
     def training(self, repeat: int, attempt: int) -> Training:
         """Return one training of this recording."""
@@ -196,6 +198,14 @@ class Recording:
             recorded=None if settings.samples is None else self.recorded_samples(),
             recorded_epochs=frozenset(settings.recorded_epochs),
         )
+
+    def _validate_trainings(self) -> None:
+        """Check what a training checks, and with what it would train a network of the user's."""
+        first, are_repeats = self.settings.first_repeat, self.settings.repeats > 1
+        training = self.training(first, attempt=0)
+        if isinstance(self.network, UserNetwork):
+            other = self.training(first + 1, 0) if are_repeats else self.training(first, 1)
+            self.network.validate_training(training, other, are_repeats=are_repeats)
 
     def recorded_samples(self) -> NDArray[np.int64]:
         """Return the positions of the recorded samples, ascending; the same for every repeat."""
@@ -219,7 +229,11 @@ class Recording:
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
             configuration=asdict(settings) | {"engine": self.engine},
-            attributes={"experiment": settings.experiment, "data_checksum": self.data.checksum},
+            attributes={
+                "experiment": settings.experiment,
+                "data_checksum": self.data.checksum,
+                "layers_left_out": json.dumps(dict(self.network.left_out)),
+            },
             keep=settings.keep,
             prefit=settings.prefit > 0,
             recomputed=True,
