@@ -1,6 +1,7 @@
 """A store at a glance."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -32,6 +33,8 @@ class StoreInfo:
         Where the store comes from.
     layers : tuple of LayerSpec
         In the order of the network.
+    left_out : dict of str to str
+        The layers of the network that were not recorded, and why; empty where it is not known.
     data : str
         Which data set it is of, and whether it is known to be; empty if the store does not say.
     inputs : QuantisedInputs or None
@@ -72,6 +75,7 @@ class StoreInfo:
     created: str
     ibtools_version: str
     layers: tuple[LayerSpec, ...]
+    left_out: dict[str, str]
     data: str
     inputs: QuantisedInputs | None
     n_repeats: int
@@ -124,6 +128,7 @@ def store_info(path: StorePath) -> StoreInfo:
         created=str(group.attrs.get("created", "unknown")),
         ibtools_version=str(group.attrs.get("ibtools_version", "unknown")),
         layers=layers,
+        left_out=json.loads(str(group.attrs.get("layers_left_out", "{}"))),
         data=str(group.attrs.get("data", "")),
         inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
         n_repeats=len(outcome),
@@ -162,6 +167,21 @@ def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tup
     return ("layer", "units", "function", "bits"), rows
 
 
+def format_layers(layers: Sequence[LayerSpec]) -> str:
+    """Say on one line what the recorded layers are; nothing if there are none."""
+    if not layers:
+        return ""
+    functions = " ".join(dict.fromkeys(layer.activation_function for layer in layers))
+    bits = " ".join(dict.fromkeys(str(layer.bits) for layer in layers))
+    listed = ", ".join(f"{layer.name} {layer.n_units}" for layer in layers)
+    return f"{listed} ({functions}; {bits} bits)"
+
+
+def format_left_out(left_out: Mapping[str, str]) -> str:
+    """Say on one line which layers were not recorded, and why; nothing if there are none."""
+    return ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
+
+
 def format_info(info: StoreInfo, path: StorePath) -> str:
     """Return the lines that `ibtools info` prints of the store at `path`."""
     return "\n".join(f"{name:<11} {text}" for name, text in describe_info(info, path).items())
@@ -169,14 +189,12 @@ def format_info(info: StoreInfo, path: StorePath) -> str:
 
 def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     """Say in words what there is in the store at `path`, each line by its name."""
-    layers = ", ".join(f"{layer.name} {layer.n_units}" for layer in info.layers)
-    functions = " ".join(dict.fromkeys(layer.activation_function for layer in info.layers))
-    bits = " ".join(dict.fromkeys(str(layer.bits) for layer in info.layers))
     outcomes = ", ".join(f"{count} {name}" for name, count in info.outcomes.items() if count)
     total = info.n_repeats * info.n_epochs
     lines = {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
-        "layers": f"{layers} ({functions}; {bits} bits)",
+        "layers": format_layers(info.layers),
+        "left out": format_left_out(info.left_out),
         "data": info.data,
         "samples": f"{info.n_samples} in {describe_classes(info)}",
         "inputs": _format_inputs(info) if info.inputs is None else str(info.inputs),

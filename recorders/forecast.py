@@ -1,13 +1,14 @@
 """What a recording will cost, before it is begun."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from ibtools.info import row_bytes
+from ibtools.info import format_layers, format_left_out, row_bytes
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import load_engine
+from ibtools.snapshots import LayerSpec
 
 _TRIED_EPOCHS = 10
 
@@ -26,6 +27,10 @@ class Forecast:
         Measured on a few epochs and one snapshot of this machine, writing not included.
     inputs : QuantisedInputs or None
         What the input quantiser leaves of the inputs; None for a float network, which has none.
+    layers : tuple of LayerSpec, optional
+        What is recorded of the network.
+    left_out : dict of str to str, optional
+        The layers that are not recorded, and why.
     """
 
     repeats: int
@@ -33,14 +38,21 @@ class Forecast:
     bytes_per_repeat: int
     seconds_per_repeat: float
     inputs: QuantisedInputs | None = None
+    layers: tuple[LayerSpec, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
         total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
-        inputs = [] if self.inputs is None else [f"inputs      {self.inputs}"]
+        inputs = "" if self.inputs is None else str(self.inputs)
+        lines = {
+            "layers": format_layers(self.layers),
+            "left out": format_left_out(self.left_out),
+            "inputs": inputs,
+        }
         return "\n".join(
             [
-                *inputs,
+                *(f"{name:<11} {text}" for name, text in lines.items() if text),
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
@@ -92,6 +104,8 @@ def forecast(recording: Recording, *, engine: str) -> Forecast:
         _snapshot_bytes(recording) * snapshots,
         float(epoch * epochs + snapshot * snapshots),
         recording.quantised_inputs,
+        recording.store_spec().layers,
+        dict(recording.network.left_out),
     )
 
 

@@ -145,6 +145,13 @@ class Network:
         return True
 
     @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """The layers that are not recorded, and why: what flattens, where samples are not flat."""
+        convolved = any(not isinstance(layer, Dense) for layer in self.layers)
+        flattens = convolved or len(self.input_shape) > 1
+        return (("flatten", "only hands values on"),) if flattens else ()
+
+    @property
     def n_classes(self) -> int:
         """Units of the output layer."""
         return math.prod(self.layers[-1].output_shape(()))

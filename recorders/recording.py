@@ -1,5 +1,6 @@
 """What decides a recording: its settings, what a store of it holds, and its single trainings."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from ibtools.recorders.input_quantiser import measure_inputs
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
 from ibtools.recorders.settings import Scheme
+from ibtools.recorders.user_network import UserNetwork
 from ibtools.schedule import parse_schedule
 from ibtools.schema import Keep
 from ibtools.snapshots import FLOAT_BITS
@@ -181,7 +183,7 @@ class Recording:
         )
         object.__setattr__(self, "network", network)
         object.__setattr__(self, "engine", choose_engine(network, self.settings.engine))
-        self.training(self.settings.first_repeat, attempt=0)  # checks what a training checks
+        self._validate_trainings()
 
     def training(self, repeat: int, attempt: int) -> Training:
         """Return one training of this recording."""
@@ -201,6 +203,14 @@ class Recording:
             recorded=None if settings.samples is None else self.recorded_samples(),
             recorded_epochs=frozenset(settings.recorded_epochs),
         )
+
+    def _validate_trainings(self) -> None:
+        """Check what a training checks, and with what it would train a network of the user's."""
+        first, are_repeats = self.settings.first_repeat, self.settings.repeats > 1
+        training = self.training(first, attempt=0)
+        if isinstance(self.network, UserNetwork):
+            other = self.training(first + 1, 0) if are_repeats else self.training(first, 1)
+            self.network.validate_training(training, other, are_repeats=are_repeats)
 
     def recorded_samples(self) -> NDArray[np.int64]:
         """Return the positions of the recorded samples, ascending; the same for every repeat."""
@@ -246,12 +256,13 @@ class Recording:
         return number_inputs(self.data.x)
 
     def _attributes(self) -> dict[str, str | int]:
-        """Return what a store says of the data, besides what decides the recording."""
+        """Return what a store says of data and network, besides what decides the recording."""
         inputs = self.quantised_inputs
         return {
             "experiment": self.settings.experiment,
             "data": self.data.description,
             "data_checksum": self.data.checksum,
+            "layers_left_out": json.dumps(dict(self.network.left_out)),
             **({} if inputs is None else inputs.attributes()),
         }
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ibtools.errors import InputError
 from ibtools.recorders.networks import Dense, Network, dense_layers, get_network
+from ibtools.recorders.user_code import validate_no_file
 from ibtools.recorders.user_network import UserNetwork, load_user_network
 
 AnyNetwork = Network | UserNetwork
@@ -52,6 +53,7 @@ def resolve_network(text: str, *, input_shape: tuple[int, ...], n_classes: int) 
     >>> resolve_network("dense:784-64-10", input_shape=(28, 28, 1), n_classes=10).layer_names
     ('hidden_1', 'output')
     """
+    validate_no_file(text)
     kind, colon, _ = text.partition(":")
     if colon and kind != _DENSE:
         return load_user_network(text, input_shape=input_shape, n_classes=n_classes)

@@ -1,15 +1,16 @@
 """A network that the user builds: a function that returns a tf_keras model, named as text."""
 
 import importlib
-import os
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ibtools.errors import InputError, RecordingError
 from ibtools.recorders.settings import output_function, validate_bits, validate_scheme
+from ibtools.recorders.user_code import import_function
 from ibtools.snapshots import LayerSpec
+
+if TYPE_CHECKING:
+    from ibtools.recorders.engine import Training
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class UserNetwork:
         The recorded layers of the model as it is built, with 32 bits.
     is_chain : bool
         Whether each layer is computed from the one before it and nothing else.
+    left_out : tuple of (str, str)
+        The layers that are not recorded, and why.
     """
 
     name: str
@@ -35,6 +38,7 @@ class UserNetwork:
     n_classes: int
     layers: tuple[LayerSpec, ...]
     is_chain: bool
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
@@ -90,6 +94,17 @@ class UserNetwork:
                 f"initializer must be 'paper', but is {initializer!r}"
             )
 
+    def validate_training(
+        self, training: "Training", other: "Training", *, are_repeats: bool
+    ) -> None:
+        """Check on a few samples that what would be trained is the user's model, new each time.
+
+        Parameters are those of `ibtools.recorders.keras.trial.validate_trainings`, which says what
+        is refused.
+        """
+        trial = importlib.import_module("ibtools.recorders.keras.trial")
+        trial.validate_trainings(training, other, are_repeats=are_repeats)
+
 
 def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> UserNetwork:
     """Build the user's model once, to check it and to learn what is recorded of it.
@@ -110,7 +125,8 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     Raises
     ------
     InputError
-        If the function can't be found, or returns something that can't be trained and recorded.
+        If the function can't be found, fails, or returns something that can't be trained and
+        recorded.
     RecordingError
         If TensorFlow is not installed.
 
@@ -131,49 +147,6 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     function = import_function(name)
     model = user_model.create_checked(function, name, input_shape, n_classes)
     layers, is_chain = describe.describe(model), describe.is_chain(model)
-    return UserNetwork(name, input_shape, n_classes, layers, is_chain)
-
-
-def import_function(name: str) -> Callable[[], Any]:
-    """Import a function by its name.
-
-    Parameters
-    ----------
-    name : str
-        "package.module:function". Modules of the current folder are found as well, after all
-        others.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    InputError
-        If there is no such module, or no such function in it.
-    """
-    module_name, _, function_name = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
-        raise InputError(
-            "a network is named as in the table, as dense:784-64-32-10, or as "
-            f"package.module:function, but is {name!r}"
-        )
-    function = getattr(_import_module(module_name, name), function_name, None)
-    if not callable(function):
-        raise InputError(
-            f"{name}: module {module_name} must define a function {function_name}, which returns "
-            f"a tf_keras model, but {'has none' if function is None else f'it is {function!r}'}"
-        )
-    return function  # type: ignore[no-any-return]
-
-
-def _import_module(module_name: str, name: str) -> Any:
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as err:
-        raise InputError(
-            f"{name}: {module_name} can't be imported, because there is no module {err.name}; "
-            "install it, or run in the folder that it is in"
-        ) from err
+    return UserNetwork(
+        name, input_shape, n_classes, layers, is_chain, left_out=describe.left_out(model)
+    )

@@ -11,7 +11,7 @@ from ibtools.recorders.keras.user_model import create_checked
 from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.settings import Scheme
-from ibtools.recorders.user_network import import_function
+from ibtools.recorders.user_code import import_function
 from ibtools.snapshots import FLOAT_BITS
 
 LOGITS = "logits"

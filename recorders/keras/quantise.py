@@ -7,7 +7,14 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from ibtools.errors import InputError
-from ibtools.recorders.keras.describe import chooses_values, function_name, output_layer
+from ibtools.recorders.keras.copying import (
+    copy_layer,
+    keep_frozen,
+    validate_copied,
+    validate_wrapped,
+)
+from ibtools.recorders.keras.describe import output_layer
+from ibtools.recorders.keras.functions import chooses_values, function_name
 from ibtools.recorders.keras.schemes import (
     CUSTOM_OBJECTS,
     InputScheme,
@@ -19,12 +26,20 @@ from ibtools.recorders.keras.schemes import (
 from ibtools.recorders.settings import Scheme
 from ibtools.snapshots import LayerSpec
 
-_KERNEL_LAYERS = (
-    tf_keras.layers.Dense,
-    tf_keras.layers.Conv1D,
-    tf_keras.layers.Conv2D,
-    tf_keras.layers.Conv3D,
-)
+_LAYERS = tf_keras.layers
+
+_KERNELS: dict[type, tuple[str, ...]] = {
+    _LAYERS.Dense: ("kernel",),
+    _LAYERS.EinsumDense: ("kernel",),
+    **dict.fromkeys((_LAYERS.Conv1D, _LAYERS.Conv2D, _LAYERS.Conv3D), ("kernel",)),
+    **dict.fromkeys((_LAYERS.Conv1DTranspose, _LAYERS.Conv2DTranspose), ("kernel",)),
+    _LAYERS.Conv3DTranspose: ("kernel",),
+    **dict.fromkeys((_LAYERS.DepthwiseConv1D, _LAYERS.DepthwiseConv2D), ("depthwise_kernel",)),
+    **dict.fromkeys(
+        (_LAYERS.SeparableConv1D, _LAYERS.SeparableConv2D), ("depthwise_kernel", "pointwise_kernel")
+    ),
+}
+"""The kernels of dense and convolutional layers, by the names of their attributes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,9 @@ class TappedModel:
     taps: tuple[Tap, ...]
 
 
-def quantise_model(model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme) -> TappedModel:
+def quantise_model(
+    model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme, *, quantisers: bool = True
+) -> TappedModel:
     """Make a model for quantisation-aware training out of a float32 model.
 
     Parameters
@@ -76,6 +93,8 @@ def quantise_model(model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme) -> 
         Its recorded layers, with the bits to give them.
     scheme : {"paper", "full"}
         What is quantised.
+    quantisers : bool, optional
+        False leaves all quantisers out, to see whether what remains is the model.
 
     Returns
     -------
@@ -84,11 +103,13 @@ def quantise_model(model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme) -> 
     Raises
     ------
     InputError
-        If tfmot can't copy the model, or scheme `full` can't quantise all of its weights.
+        If a layer can't be copied or quantised, or scheme `full` can't quantise all of its weights.
     """
+    validate_copied(model)
     logits_model = _remove_softmax(model)
-    plan = _Plan(logits_model, specs, scheme)
+    plan = _Plan(logits_model, specs, scheme, quantisers=quantisers)
     quantised = _quantise(logits_model, plan)
+    keep_frozen(quantised)
     probabilities = tf_keras.layers.Softmax(name=_free_name("output", quantised))(quantised.output)
     full = tf_keras.Model(quantised.inputs, probabilities, name=model.name)
     taps = [plan.tap(full, spec) for spec in specs[:-1]]
@@ -98,8 +119,12 @@ def quantise_model(model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme) -> 
 class _Plan:
     """Decides what is quantised in each layer of a model that ends in logits."""
 
-    def __init__(self, model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme) -> None:
+    def __init__(
+        self, model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme, *, quantisers: bool
+    ) -> None:
         self.logits = output_layer(model)
+        self.quantises_input = quantisers and not looks_up_input(model)
+        self._quantisers = quantisers
         self._bits = specs[-1].bits
         self._scheme = scheme
         self._recorded = {spec.name for spec in specs[:-1]} | {self.logits.name}
@@ -108,7 +133,8 @@ class _Plan:
 
     def config(self, layer: Any) -> LayerConfig | None:
         """Return what tfmot quantises in a layer, or None."""
-        return self._configs[layer.name]
+        config = self._configs[layer.name]
+        return config if self._quantisers or config is None else LayerConfig(self._bits, (), "none")
 
     def tap(self, model: Any, spec: LayerSpec, name: str = "") -> Tap:
         """Find a recorded layer in the quantised model."""
@@ -122,8 +148,10 @@ class _Plan:
     def _choose_config(self, layer: Any) -> LayerConfig | None:
         function = function_name(layer)
         weights: tuple[str, ...] = ()
-        if type(layer) in _KERNEL_LAYERS:
-            weights = quantised_weights(function, has_bias=layer.use_bias, scheme=self._scheme)
+        if type(layer) in _KERNELS:
+            has_bias = layer.bias is not None
+            kernels = _KERNELS[type(layer)]
+            weights = quantised_weights(function, kernels, has_bias=has_bias, scheme=self._scheme)
         elif layer.weights and self._scheme == "full":
             raise InputError(
                 "scheme full quantises the weights of dense and convolutional layers, but layer "
@@ -132,7 +160,10 @@ class _Plan:
             )
         needs_grid = layer.name in self._recorded and self._find_grid(layer) is layer
         output = output_range(function, self._scheme) if needs_grid else "none"
-        return LayerConfig(self._bits, weights, output) if weights or needs_grid else None
+        if not weights and not needs_grid:
+            return None
+        validate_wrapped(layer)
+        return LayerConfig(self._bits, weights, output)
 
     def _find_grid(self, layer: Any) -> Any:
         """Find the layer whose quantiser decides the grid of a layer's values."""
@@ -140,6 +171,16 @@ class _Plan:
         while chooses_values(source):
             (source,) = _layers_before(source)
         return source if source.name in self._recorded else layer
+
+
+def looks_up_input(model: Any) -> bool:
+    """Tell whether the input of a model are whole numbers that stand for something.
+
+    They are not quantised: the nearest value on a grid of 8 bits would stand for something else.
+    """
+    return model.inputs[0].dtype.is_integer or any(
+        isinstance(layer, _LAYERS.Embedding) for layer in model.layers
+    )
 
 
 def _layers_before(layer: Any) -> list[Any]:
@@ -154,8 +195,7 @@ def _remove_softmax(model: Any) -> Any:
         return tf_keras.Model(model.inputs, output.input)
 
     def copy(layer: Any) -> Any:
-        change = {"activation": "linear"} if layer is output else {}
-        return type(layer).from_config(layer.get_config() | change)
+        return copy_layer(layer, **({"activation": "linear"} if layer is output else {}))
 
     functional = tf_keras.Model(model.inputs, model.outputs)
     linear = tf_keras.models.clone_model(functional, clone_function=copy)
@@ -167,7 +207,7 @@ def _quantise(model: Any, plan: _Plan) -> Any:
     """Annotate a copy of a model and let tfmot quantise it."""
 
     def annotate(layer: Any) -> Any:
-        copy = type(layer).from_config(layer.get_config())
+        copy = copy_layer(layer)
         config = plan.config(layer)
         if config is None:
             return copy
@@ -176,7 +216,7 @@ def _quantise(model: Any, plan: _Plan) -> Any:
     with tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS):
         annotated = tf_keras.models.clone_model(model, clone_function=annotate)
         annotated.set_weights(model.get_weights())
-        return tfmot.quantization.keras.quantize_apply(annotated, InputScheme())
+        return tfmot.quantization.keras.quantize_apply(annotated, InputScheme(plan.quantises_input))
 
 
 def _tap_output(model: Any, plan: _Plan, spec: LayerSpec) -> Tap:

@@ -264,7 +264,7 @@ def calibrate(model: Any, x: NDArray[np.float32]) -> None:
         names = {short_name(weight) for weight in layer.weights}
         if f"{layer.name}_min" in names:
             _set_range(layer, layer.name, x)
-        for weight in layer.trainable_weights:
+        for weight in layer.weights:
             if f"{short_name(weight)}_min" in names:
                 _set_range(layer, short_name(weight), weight.numpy())
 

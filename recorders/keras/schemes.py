@@ -25,6 +25,10 @@ output            b bits: [-1, 1] of Tanh, [0, 6] of ReLU6, [0, 1] of a sigmoid 
 softmax           b bits, [0, 1]
 ================= ==================================================================================
 
+Kernels are those of dense and convolutional layers. In scheme `paper`, all weights of other layers,
+as recurrent ones, embeddings and normalisation, stay continuous; scheme `full` refuses such layers.
+An input of whole numbers that an embedding looks up is not quantised, as others would be found.
+
 The loss is computed from the softmax before it is quantised, in both. A probability that rounds to
 0 would have an infinite loss, and one that Keras clips has no gradient, so that a sample which the
 network gets quite wrong could never be corrected. What is recorded, and what the accuracy is
@@ -65,7 +69,7 @@ class LayerConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc
     bits : int
         Bits of a code.
     weights : sequence of str
-        The quantised weights: "kernel", "bias", both or none.
+        The quantised weights, by the names of their attributes: "kernel", "bias", both or none.
     output : str or pair of float
         Range of the output: see `Range`.
     """
@@ -118,11 +122,19 @@ class InputScheme(tfmot.quantization.keras.QuantizeScheme):  # type: ignore[misc
 
     tfmot's own scheme prepares networks for TFLite: it merges and replaces layers, which would then
     not be the ones that are recorded.
+
+    Parameters
+    ----------
+    quantises : bool
+        False leaves the input as it is.
     """
+
+    def __init__(self, quantises: bool) -> None:
+        self._quantises = quantises
 
     def get_layout_transformer(self) -> Any:
         """Return what puts the input quantiser into a model."""
-        return _InputTransform()
+        return _InputTransform([_InputQuantize()] if self._quantises else [])
 
     def get_quantize_registry(self) -> Any:
         """Return that no layer is quantised unless it is annotated with how."""
@@ -130,11 +142,14 @@ class InputScheme(tfmot.quantization.keras.QuantizeScheme):  # type: ignore[misc
 
 
 class _InputTransform(tfmot.quantization.keras.QuantizeLayoutTransform):  # type: ignore[misc]
+    def __init__(self, transforms: list[Any]) -> None:
+        self._transforms = transforms
+
     def apply(self, model: Any, layer_quantize_map: dict[str, Any]) -> Any:
         transformer = tfmot.quantization.keras.graph_transformations.model_transformer
         names = {layer.name for layer in model.layers}
         return transformer.ModelTransformer(
-            model, [_InputQuantize()], names, layer_quantize_map
+            model, self._transforms, names, layer_quantize_map
         ).transform()
 
 
@@ -184,13 +199,17 @@ def output_range(function: str, scheme: str) -> Range:
     return "current" if function == "tanh" else "average"
 
 
-def quantised_weights(function: str, *, has_bias: bool, scheme: str) -> tuple[str, ...]:
-    """Choose the weights of a layer that are quantised.
+def quantised_weights(
+    function: str, kernels: tuple[str, ...], *, has_bias: bool, scheme: str
+) -> tuple[str, ...]:
+    """Choose the weights of a dense or convolutional layer that are quantised.
 
     Parameters
     ----------
     function : str
         Activation function of the layer.
+    kernels : tuple of str
+        Its kernels, by the names of their attributes.
     has_bias : bool
         Whether it has a bias.
     scheme : {"paper", "full"}
@@ -199,11 +218,11 @@ def quantised_weights(function: str, *, has_bias: bool, scheme: str) -> tuple[st
     Returns
     -------
     tuple of str
-        "kernel", "bias", both or none.
+        The kernels, the kernels and "bias", or none.
     """
     if scheme == "full":
-        return ("kernel", "bias") if has_bias else ("kernel",)
-    return () if function == "tanh" else ("kernel",)
+        return (*kernels, "bias") if has_bias else kernels
+    return () if function == "tanh" else kernels
 
 
 def quantise_probabilities(probabilities: Any, bits: int, name: str) -> Any:

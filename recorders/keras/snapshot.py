@@ -154,7 +154,7 @@ def output_model(tapped: TappedModel, *further: Any) -> Any:
 def _compile(forward: Callable[..., Any], model: Any) -> Any:
     """Trace a pass over inputs and the number of ranges that are final."""
     (inputs,) = model.inputs
-    signature = [tf.TensorSpec(inputs.shape, inputs.dtype), tf.TensorSpec([], tf.int32)]
+    signature = [tf.TensorSpec(inputs.shape, tf.float32), tf.TensorSpec([], tf.int32)]
     return tf.function(forward, input_signature=signature).get_concrete_function()
 
 

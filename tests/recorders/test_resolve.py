@@ -8,6 +8,7 @@ import pytest
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.networks import Dense
 from ibtools.recorders.resolve import resolve_network
+from ibtools.recorders.user_code import import_function
 from ibtools.snapshots import LayerSpec
 
 MODELS = "tests.recorders.user_models"
@@ -93,6 +94,24 @@ def test_resolve_network__user_model_says_what_is_recorded():
     )
 
 
+def test_resolve_network__user_model_says_what_is_left_out():
+    assert dict(resolve(f"{MODELS}:mixed", (8, 8, 1), 10).left_out) == {
+        "conv": "has no activation function",
+        "norm": "normalises, without an activation function",
+        "flat": "only hands values on",
+        "drop": "acts in training only",
+        "scores": "has no activation function",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "flattens"), [("mnist-conv", (28, 28, 1), True), ("syn", (12,), False)]
+)
+def test_resolve_network__a_network_of_the_table_flattens_or_not(name, shape, flattens):
+    network = resolve(name, shape, 10 if flattens else 2)
+    assert dict(network.left_out) == ({"flatten": "only hands values on"} if flattens else {})
+
+
 def test_resolve_network__user_model_keeps_its_initialisers():
     network = resolve(f"{MODELS}:small")
     network.validate_initializer("paper")
@@ -108,7 +127,10 @@ def test_resolve_network__user_model_keeps_its_initialisers():
         (f"{MODELS}:NOT_A_FUNCTION", "must define a function NOT_A_FUNCTION, .* but it is 3"),
         ("dence:784-10", "is named as in the table, as dense:784-64-32-10, or as package"),
         ("module:", "or as package.module:function, but is 'module:'"),
-        (f"{MODELS}:nothing", r"must return a tf_keras.Model, but returns a builtins.NoneType$"),
+        (
+            f"{MODELS}:nothing",
+            r"must return a tf_keras.Model, but returns a builtins.NoneType; does it end",
+        ),
         (f"{MODELS}:keras_3", r"a keras\..*, a Keras 3 model; write `import tf_keras` instead"),
         (f"{MODELS}:unbuilt", r"its Sequential does not; start it with tf_keras.Input\(shape\)"),
         (f"{MODELS}:subclassed", "Functional or Sequential model that knows its input shape"),
@@ -125,11 +147,43 @@ def test_resolve_network__refuses_what_it_cannot_record(text, message):
         resolve(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "my.keras",
+            r"'my.keras' is a file of one; .* load_model\('my.keras', compile=False\), .*one",
+        ),
+        ("models/my.h5", r"load_model\('my.h5', compile=False\)"),
+        ("mynet.py:build", r"name the module, not its file: mynet:build$"),
+        ("nets/mynet.py:build", "not its file: mynet:build, in the folder nets$"),
+        ("mynet.py", "not its file: mynet:function$"),
+    ],
+)
+def test_resolve_network__a_file_is_no_network(text, message):
+    with pytest.raises(InputError, match=message):
+        resolve(text)
+
+
+def test_resolve_network__a_saved_model_is_no_network(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(InputError, match=r"is a file of one; write a function that returns"):
+        resolve(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["1 / 0", "(", "import no_such_module"])
+def test_import_function__a_module_that_fails(text, tmp_path, monkeypatch):
+    name = f"failing_{len(text)}"
+    (tmp_path / f"{name}.py").write_text(f"import os\n{text}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=rf"^{name}:build: {name} can't be imported[^\n]*$"):
+        import_function(f"{name}:build")
+
+
 def test_resolve_network__finds_modules_in_the_current_folder(tmp_path):
     (tmp_path / "own_nets.py").write_text("def build():\n    return 'no model'\n")
     code = (
-        "from ibtools.recorders.user_network import import_function as f\n"
-        "print(f('own_nets:build')())"
+        "from ibtools.recorders.user_code import import_function as f\nprint(f('own_nets:build')())"
     )
     command = [sys.executable, "-P", "-c", code]
     path = os.pathsep.join(filter(None, sys.path))
