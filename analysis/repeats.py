@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.chance import SATURATED
 from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
+from ibtools.shown import shortened
 
 VARIABLES = ("mi_xt", "mi_ty")
 CHANCE = "mi_ty_null"
@@ -23,6 +24,8 @@ BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
+LONGEST_ESTIMATOR = 80
+"""Characters of an estimator in a caption."""
 
 
 @dataclass(frozen=True)
@@ -247,8 +250,10 @@ def select_layers(dataset: xr.Dataset, layers: Iterable[str] | None) -> xr.Datas
 
 def describe_source(dataset: xr.Dataset) -> str:
     """Name the experiment, and the estimator of results."""
-    names = (dataset.attrs.get("experiment"), dataset.attrs.get("estimator"))
-    return ", ".join(str(name) for name in names if name)
+    estimator = dataset.attrs.get("estimator")
+    names = [shortened(dataset.attrs.get("experiment") or "")]
+    names += [shortened(estimator, LONGEST_ESTIMATOR)] * bool(estimator)
+    return ", ".join(filter(None, names))
 
 
 def describe_failures(dataset: xr.Dataset) -> list[str]:

@@ -35,6 +35,7 @@ from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
+from ibtools.shown import shell_command
 from ibtools.storage import absolute
 from ibtools.store import (
     RECORDED,
@@ -280,7 +281,8 @@ def open_results(
         names: Sequence[EstimatorLike] = result_names(path)
         if not names:
             raise StoreError(
-                f"{path}: no results to open yet; compute them with: ibtools analyze {path}"
+                f"{path}: no results to open yet; compute them with: "
+                f"{shell_command('analyze', path)}"
             )
     elif isinstance(estimator, Sequence) and not isinstance(estimator, str):
         names = estimator
@@ -320,7 +322,7 @@ def _no_results(path: StorePath, name: str, available: Sequence[str]) -> StoreEr
     there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
     return StoreError(
         f"{path}: no results of estimator {name!r}; {there}; compute them with: "
-        f"ibtools analyze {path} --estimator {name}"
+        f"{shell_command('analyze', path, '--estimator', name)}"
     )
 
 

@@ -13,7 +13,9 @@ from ibtools.analysis.dynamics import dynamics
 from ibtools.analysis.repeats import describe_failures
 from ibtools.analysis.results import open_results
 from ibtools.analysis.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
 from ibtools.store import StorePath, find_group, open_raw
+from ibtools.table import terminal_columns
 
 N_PERMUTATIONS = 9999
 
@@ -31,6 +33,9 @@ PRINTED = (
 
 FEWEST_REPEATS = 3
 """An interval of fewer repeats is wider than any information that there is."""
+
+NUMBERS_WIDTH, SHORTEST_NAME = 59, 12
+"""Columns of the numbers of a layer, and of its name where the terminal is narrow."""
 
 CEILING = "  log2 N: the ceiling"
 """What is said of a layer whose peak is that of every repeat as high as it can be."""
@@ -193,7 +198,7 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
     """
     attributes = summarised.attrs
     head = (
-        f"{os.fspath(path)}, {attributes['estimator']}: {attributes['repeats']}\n"
+        f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
         f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
         f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
     )
@@ -202,7 +207,7 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
             f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
             "of what is possible"
         )
-    width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
+    width = max(map(display_width, _layer_names(summarised))) + 2
     titles = (
         f"{'':{width}}{'mean':>10}{'low':>10}{'high':>10}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
     )
@@ -225,8 +230,14 @@ def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
         for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
     )
     numbers = "".join(f"{_format(number, 4):>10}" for number in (mean, low, high))
-    name = str(layer["layer"].values)
-    return f"{name:{width}}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+    name = padded(_layer_names(variable)[index], width)
+    return f"{name}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+
+
+def _layer_names(summarised: xr.Dataset | xr.DataArray) -> list[str]:
+    """Return what the layers are called in the table, shorter where the terminal is narrow."""
+    room = terminal_columns() - NUMBERS_WIDTH - 2
+    return short_names(summarised["layer"].values, max(SHORTEST_NAME, min(LONGEST_NAME, room)))
 
 
 def _format(number: float, digits: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 
 from ibtools.schema import Keep
+from ibtools.shown import shell_command, visible
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.storage import StorePath, is_local
 from ibtools.store import find_group, open_group, read_array
@@ -131,7 +132,8 @@ def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tup
 
 def format_info(info: StoreInfo, path: StorePath) -> str:
     """Return the lines that `ibtools info` prints of the store at `path`."""
-    return "\n".join(f"{name:<11} {text}" for name, text in describe_info(info, path).items())
+    lines = describe_info(info, path).items()
+    return "\n".join(f"{name:<11} {visible(text)}" for name, text in lines)
 
 
 def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
@@ -153,7 +155,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
-        or f"none yet; compute them with: ibtools analyze {path}",
+        or f"none yet; compute them with: {shell_command('analyze', path)}",
         "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
     }
     return {name: text for name, text in lines.items() if text}

@@ -101,7 +101,7 @@ STATES_BROKEN = (
     "are then not those that the network works with, and their information is not exact."
 )
 
-NO_RESULTS = "There are no results yet. Compute them with: ibtools analyze {path}"
+NO_RESULTS = "There are no results yet. Compute them with: {command}"
 
 NOT_ANALYSED = (
     "Complete snapshots have no results of this estimator yet. Compute them with: ibtools analyze"

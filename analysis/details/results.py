@@ -24,6 +24,7 @@ from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
+from ibtools.shown import shell_command
 from ibtools.store import (
     RECORDED,
     StorePath,
@@ -170,8 +171,9 @@ def open_details(
     root = find_group(path, "r")
     if root is None or key not in root:
         raise StoreError(
-            f"{path}: no details {name!r} of {specification}; compute them with: ibtools details "
-            f"{path} {name} --estimator {specification}, or see --by and --permutations"
+            f"{path}: no details {name!r} of {specification}; compute them with: "
+            f"{shell_command('details', path, name, '--estimator', specification)}, or see --by "
+            "and --permutations"
         )
     found = open_raw(path, group=key)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}

@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import create_axes, draw_legend_below
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import (
     FAILED,
     describe_failures,
@@ -21,6 +23,7 @@ from ibtools.analysis.repeats import (
     validate_recording,
 )
 from ibtools.errors import InputError, StoreError, unknown_name
+from ibtools.shown import short_names
 
 SIZE = (5.0, 4.9)
 LABEL_COLORS = (
@@ -173,9 +176,16 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
         points=states[:, :2].astype(np.float32),
         label=states[:, 2].astype(np.int64),
         n_samples=n_samples,
-        caption=f"{describe_source(dataset)}, {layer}, epoch {epoch}\n{', '.join(words)}",
+        caption=f"{describe_source(dataset)}, {_short(dataset, layer)}, epoch {epoch}\n"
+        f"{', '.join(words)}",
         axis_label="probability of class {0}" if is_softmax else "value of unit {1}",
     )
+
+
+def _short(dataset: xr.Dataset, layer: str) -> str:
+    """Return what the layer is called where all others have short names too."""
+    names = [str(name) for name in dataset["layer"].values]
+    return short_names(names)[names.index(layer)]
 
 
 def _draw(ax: Axes, snapshot: _Snapshot) -> None:
@@ -197,7 +207,7 @@ def _draw(ax: Axes, snapshot: _Snapshot) -> None:
     set_y_label(ax, snapshot.axis_label.format(1, 2))
     largest = int(snapshot.n_samples.max())
     size = f"area: samples (at most {largest})" if largest > 1 else "every sample by itself"
-    ax.set_title(f"{snapshot.caption}; {size}")
+    set_title(ax, figure_text(f"{snapshot.caption}; {size}"))
     draw_legend_below(ax, _label_handles(np.unique(snapshot.label), colors))
 
 
