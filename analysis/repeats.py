@@ -16,6 +16,7 @@ from ibtools.analysis.chance import SATURATED
 from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
+from ibtools.shown import shortened
 
 VARIABLES = ("mi_xt", "mi_ty")
 CHANCE = "mi_ty_null"
@@ -25,6 +26,8 @@ BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
+LONGEST_ESTIMATOR = 80
+"""Characters of an estimator in a caption."""
 
 Axis = Literal["x", "y"]
 """Of the information plane."""
@@ -284,8 +287,10 @@ def select_layers(dataset: xr.Dataset, layers: Iterable[str] | None) -> xr.Datas
 
 def describe_source(dataset: xr.Dataset) -> str:
     """Name the experiment, and the estimator of results."""
-    names = (dataset.attrs.get("experiment"), dataset.attrs.get("estimator"))
-    return ", ".join(str(name) for name in names if name)
+    estimator = dataset.attrs.get("estimator")
+    names = [shortened(dataset.attrs.get("experiment") or "")]
+    names += [shortened(estimator, LONGEST_ESTIMATOR)] * bool(estimator)
+    return ", ".join(filter(None, names))
 
 
 def describe_failures(dataset: xr.Dataset) -> list[str]:

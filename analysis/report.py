@@ -1,8 +1,9 @@
 """What an analysis tells when it is done."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ibtools.shown import python_string, shell_command, visible
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class AnalysisReport:
         if self.digested:
             digested = (
                 f"; from digests of rows, because --memory is too little for a snapshot: "
-                f"{', '.join(self.digested)}"
+                f"{', '.join(map(visible, self.digested))}"
             )
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
@@ -84,11 +85,11 @@ def describe_next(path: str, reports: Sequence[AnalysisReport]) -> str:
     in Python: ibtools.open_results("syn.zarr", estimator="exact")
     """
     names = [one.estimator for one in reports]
-    opened = f'"{names[0]}"' if len(names) == 1 else "None"
-    lines = [f'in Python: ibtools.open_results("{path}", estimator={opened})']
+    opened = python_string(names[0]) if len(names) == 1 else "None"
+    lines = [f"in Python: ibtools.open_results({python_string(path)}, estimator={opened})"]
     drawn = next((one.estimator for one in reports if one.has_plane), None)
     if drawn is not None:
         which = [] if drawn == "exact" else ["--estimator", drawn]
         figure = ["plot", path, "information-plane", *which, "--output", "plane.png"]
-        lines.insert(0, f"next: {shlex.join(['ibtools', *figure])}")
+        lines.insert(0, f"next: {shell_command(*figure)}")
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +37,7 @@ from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import FORMAT_NAME, RESULT_VARIABLES
+from ibtools.shown import shell_command
 from ibtools.storage import absolute
 from ibtools.store import (
     RECORDED,
@@ -296,7 +296,7 @@ def _open_all(path: StorePath) -> xr.Dataset:
     names = result_names(path)
     if not names:
         raise StoreError(
-            f"{path}: no results to open yet; compute them with: ibtools analyze {path}"
+            f"{path}: no results to open yet; compute them with: {shell_command('analyze', path)}"
         )
     outdated = outdated_results(path)
     current = [name for name in names if name not in outdated]
@@ -353,8 +353,8 @@ def _analyze_command(path: StorePath, name: str) -> str:
     """Return the command that computes results at `path`, which may be kept outside the store."""
     root = find_group(path, "r")
     is_store = root is not None and root.attrs.get("format") == FORMAT_NAME
-    where = os.fspath(path) if is_store else f"STORE --output {os.fspath(path)}"
-    return f"ibtools analyze {where} --estimator {name}"
+    where = (path,) if is_store else ("STORE", "--output", path)
+    return shell_command("analyze", *where, "--estimator", name)
 
 
 def outdated_results(path: StorePath) -> dict[str, str]:

@@ -16,7 +16,9 @@ from ibtools.analysis.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.repeats import describe_failures
 from ibtools.analysis.results import open_results
 from ibtools.analysis.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
 from ibtools.store import StorePath, find_group, open_raw
+from ibtools.table import terminal_columns
 
 N_PERMUTATIONS = 9999
 
@@ -45,6 +47,9 @@ FEWEST_REPEATS = 3
 
 NOT_DEFINED = "not defined; see below"
 """What is said in place of fitting where I(T;Y) has no chance level."""
+
+NUMBERS_WIDTH, SHORTEST_NAME = 62, 12
+"""Columns of the numbers of a layer, and of its name where the terminal is narrow."""
 
 CEILING = "  H(X): the ceiling"
 """What is said of a layer whose peak is that of every repeat as high as it can be."""
@@ -213,7 +218,7 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
     str
         Lines.
     """
-    width = max(len(str(layer)) for layer in summarised["layer"].values) + 2
+    width = max(map(display_width, _layer_names(summarised))) + 2
     lines = [_format_head(summarised, path)]
     for name in PRINTED:
         lines += ["", *_format_quantity(summarised, name, width)]
@@ -222,14 +227,16 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
     if moving := moving_ranges(summarised):
         lines += ["", *textwrap.wrap(f"{WORDS} See docs/dynamics.md.", WIDTH)]
         for one in moving:
-            lines += textwrap.wrap(str(one), WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += textwrap.wrap(
+                visible(one), WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
     return "\n".join(lines)
 
 
 def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     attributes = summarised.attrs
     head = (
-        f"{os.fspath(path)}, {attributes['estimator']}: {attributes['repeats']}\n"
+        f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
         f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
         f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
     )
@@ -270,8 +277,14 @@ def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
         for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
     )
     numbers = "".join(f"{_format(number, 4):>11}" for number in (mean, low, high))
-    name = str(layer["layer"].values)
-    return f"{name:{width}}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+    name = padded(_layer_names(variable)[index], width)
+    return f"{name}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+
+
+def _layer_names(summarised: xr.Dataset | xr.DataArray) -> list[str]:
+    """Return what the layers are called in the table, shorter where the terminal is narrow."""
+    room = terminal_columns() - NUMBERS_WIDTH - 2
+    return short_names(summarised["layer"].values, max(SHORTEST_NAME, min(LONGEST_NAME, room)))
 
 
 def _format(number: float, digits: int) -> str:

@@ -13,12 +13,14 @@ from ibtools.commands.export import export
 from ibtools.commands.info import info
 from ibtools.commands.interrupted import exit_interrupted
 from ibtools.commands.plot import plot
+from ibtools.commands.printing import tell_line
 from ibtools.commands.record import record
 from ibtools.commands.report import report
 from ibtools.commands.reproduce import reproduce
 from ibtools.commands.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
+from ibtools.shown import visible
 from ibtools.storage import storage_errors
 
 
@@ -32,7 +34,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except _foreseen() as err:
-            raise click.ClickException(str(err)) from err
+            raise click.ClickException(visible(err)) from err
         except KeyboardInterrupt:
             exit_interrupted(None)
 
@@ -45,7 +47,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         for name, number in version_report().items():
-            click.echo(f"{name} {number}")
+            tell_line(f"{name} {number}")
         ctx.exit()
 
 

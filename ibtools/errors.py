@@ -21,9 +21,20 @@ anything else keeps its traceback, because it is a bug.
 import difflib
 from collections.abc import Iterable
 
+from ibtools.shown import short_names, visible
+
+MOST_NAMES = 30
+"""Known names that an error lists."""
+
 
 class IbtoolsError(Exception):
-    """What ibtools foresaw: the message says what must hold, what was found, what to do."""
+    """What ibtools foresaw: the message says what must hold, what was found, what to do.
+
+    As text it is one visible line, whatever names and paths are in it.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class StoreError(IbtoolsError, ValueError):
@@ -84,4 +95,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(name.lower(), lower, n=1)
     hint = f"; did you mean {lower[close[0]]!r}?" if close else "."
-    return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+    listed = short_names(names)[:MOST_NAMES]
+    further = f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES)
+    return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(listed)}{further}")

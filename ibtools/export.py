@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
+from ibtools.shown import shell_command
 from ibtools.snapshots import HISTORY
 from ibtools.storage import StorePath, local_folder
 from ibtools.store import open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""What spreadsheets take for a formula, or leave out, at the beginning of a text."""
 
 
 def export_results(
@@ -34,6 +42,15 @@ def export_results(
         layer; snapshots that are not analysed are left out. A row of the second is one repeat and
         epoch of training, with loss (nats) and accuracy on training and test samples.
 
+    Notes
+    -----
+    Texts that a spreadsheet would take for formulas, since they begin with ``=``, ``+``, ``-``,
+    ``@``, a tab or a carriage return, have an apostrophe before them; so have those that begin with
+    one. All other cells are as they are. With the apostrophes removed, this reads exactly what was
+    written, names such as "1" and "NA" too::
+
+        pandas.read_csv("information.csv", dtype={"layer": str}, keep_default_na=False)
+
     Raises
     ------
     StoreError
@@ -49,14 +66,14 @@ def export_results(
     names = result_names(path) if names is None else names
     if not names:
         raise StoreError(
-            f"{path}: no results to export yet; compute them with: ibtools analyze {path}"
+            f"{path}: no results to export yet; compute them with: {shell_command('analyze', path)}"
         )
     information = [_table(ibtools.open_results(path, estimator=name), name) for name in names]
     place.mkdir(parents=True, exist_ok=True)
     files = place / "information.csv", place / "accuracy.csv"
     _write_rows(information, files[0])
     history = dataset[list(HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
-    history.to_dataframe().reset_index().to_csv(files[1], index=False)
+    _write_csv(history.to_dataframe().reset_index(), files[1])
     return files
 
 
@@ -71,4 +88,16 @@ def _write_rows(tables: list[xr.Dataset], file: Path) -> None:
     frames = [table.to_dataframe().reset_index().dropna(subset="mi_ty") for table in tables]
     rows = pd.concat(frames, ignore_index=True)
     rows.insert(0, "estimator", rows.pop("estimator"))
-    rows.to_csv(file, index=False)
+    _write_csv(rows, file)
+
+
+def _write_csv(rows: "pd.DataFrame", file: Path) -> None:
+    """Write rows whose texts are texts in a spreadsheet too."""
+    texts = rows.select_dtypes(exclude=["number", "bool"])
+    rows.assign(**{str(name): texts[name].map(_as_text) for name in texts}).to_csv(
+        file, index=False, lineterminator="\n"
+    )
+
+
+def _as_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

@@ -11,6 +11,7 @@ import zarr
 
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
+from ibtools.shown import shell_command, visible
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.storage import StorePath, is_local
 from ibtools.store import find_group, open_group, read_array
@@ -184,7 +185,8 @@ def format_left_out(left_out: Mapping[str, str]) -> str:
 
 def format_info(info: StoreInfo, path: StorePath) -> str:
     """Return the lines that `ibtools info` prints of the store at `path`."""
-    return "\n".join(f"{name:<11} {text}" for name, text in describe_info(info, path).items())
+    lines = describe_info(info, path).items()
+    return "\n".join(f"{name:<11} {visible(text)}" for name, text in lines)
 
 
 def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
@@ -206,7 +208,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
-        or f"none yet; compute them with: ibtools analyze {path}",
+        or f"none yet; compute them with: {shell_command('analyze', path)}",
         "out of date": _format_outdated(info, path),
         "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
     }
@@ -216,8 +218,9 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
 def _format_outdated(info: StoreInfo, path: StorePath) -> str:
     if not info.outdated:
         return ""
-    spelled = "".join(f" --estimator {name}" for name in info.outdated)
-    return f"{', '.join(info.outdated)}; compute anew with: ibtools analyze {path}{spelled}"
+    chosen = [word for name in info.outdated for word in ("--estimator", name)]
+    command = shell_command("analyze", path, *chosen)
+    return f"{', '.join(info.outdated)}; compute anew with: {command}"
 
 
 def describe_classes(info: StoreInfo) -> str:

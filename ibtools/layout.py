@@ -245,6 +245,11 @@ def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:
     if len(set(names)) < len(names):
         raise StoreError(f"layers must have different names, found {', '.join(names)}")
     for layer in layers:
+        if not layer.name.strip() or "\0" in layer.name:
+            raise StoreError(
+                "the name of a layer must have a character that can be seen and no null character, "
+                f"found {layer.name!r}; call the layer something else"
+            )
         if not isinstance(layer.activation_function, str):
             raise StoreError(
                 f"layer {layer.name!r}: the activation function must be a name (str), found "

@@ -7,24 +7,32 @@ has its styles in the elements, since notebooks that are not trusted drop style 
 from html import escape
 
 from ibtools.overview import Overview
+from ibtools.shown import short_names, shortened, visible
+from ibtools.table import format_table
+
+LONGEST_CELL = 60
+"""Columns of a cell in text, at most."""
 
 _QUIET = "opacity:.65"
-_CELL = "text-align:left;padding:1px 14px 1px 0;background:none;color:inherit;border:none"
+_CELL = (
+    "text-align:left;padding:1px 14px 1px 0;background:none;color:inherit;border:none;"
+    "overflow-wrap:anywhere"
+)
 _RULE = "border-bottom:1px solid rgba(128,128,128,.5)"
 
 
 def format_text(overview: Overview) -> str:
     """Return the lines of a terminal: the title, what is said, and the table."""
     width = max((len(name) for name, _ in overview.rows), default=0)
-    lines = [f"<{overview.title}>", *(f"  {n:<{width}}  {text}" for n, text in overview.rows)]
+    said = (f"  {name:<{width}}  {visible(text)}" for name, text in overview.rows)
+    lines = [f"<{overview.title}>", *said]
     if overview.table:
-        rows = [overview.columns, *overview.table]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines.append("")
-        lines += [
-            "  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+        names = short_names((row[0] for row in overview.table), LONGEST_CELL)
+        rows = [
+            [name, *(shortened(cell, LONGEST_CELL) for cell in cells)]
+            for name, (_, *cells) in zip(names, overview.table, strict=True)
         ]
+        lines += ["", *format_table(overview.columns, rows, indent="  ")]
     return "\n".join(lines)
 
 
@@ -59,4 +67,4 @@ def _table(rows: str, style: str = "") -> str:
 
 
 def _cell(text: str, style: str = "") -> str:
-    return f'<td style="{_CELL};{style}">{escape(text)}</td>'
+    return f'<td style="{_CELL};{style}">{escape(visible(text))}</td>'

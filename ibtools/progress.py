@@ -7,6 +7,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from ibtools.shown import shortened, visible
+
 
 class Progress(Protocol):
     """What long work tells about itself."""
@@ -47,7 +49,7 @@ def progress_bar(
     """
     with tqdm(
         total=total,
-        desc=description,
+        desc=shortened(description),
         unit=unit,
         initial=done,
         leave=None,
@@ -59,7 +61,7 @@ def progress_bar(
 
 def write_line(line: str) -> None:
     """Write a line to standard error, above the bars that are shown."""
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(visible(line), file=sys.stderr)
 
 
 def _hide_unless_terminal() -> bool | None:

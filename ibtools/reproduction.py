@@ -8,6 +8,7 @@ from typing import Any, Literal
 import ibtools
 from ibtools.errors import unknown_name
 from ibtools.progress import progress_bar
+from ibtools.shown import shell_command
 from ibtools.storage import local_folder
 from ibtools.store import is_taken
 
@@ -243,20 +244,21 @@ def _store(run: Run, place: Path) -> Path:
 
 def _record_step(run: Run, place: Path, settings: dict[str, Any], common: dict[str, Any]) -> Step:
     store = _store(run, place)
-    spelled = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in settings.items())
+    pairs = ((f"--{key.replace('_', '-')}", value) for key, value in settings.items())
+    spelled = [word for pair in pairs for word in pair]
 
     def do() -> None:
         place.mkdir(parents=True, exist_ok=True)
         ibtools.record(run.experiment, store, resume=is_taken(store), **settings, **common)
 
-    return Step(f"ibtools record {run.experiment} {spelled} --output {store}", do)
+    return Step(shell_command("record", run.experiment, *spelled, "--output", store), do)
 
 
 def _analyze_step(run: Run, place: Path, estimators: tuple[str, ...], quiet: bool) -> Step:
     store = _store(run, place)
-    spelled = " ".join(f"--estimator {name}" for name in estimators)
+    spelled = [word for name in estimators for word in ("--estimator", name)]
     return Step(
-        f"ibtools analyze {store} {spelled}",
+        shell_command("analyze", store, *spelled),
         lambda: ibtools.analyze_store(store, estimator=estimators, quiet=quiet),
     )
 
@@ -282,7 +284,7 @@ def _plot_step(run: Run, figure: str, place: Path) -> tuple[Step, Path]:
     def do() -> None:
         ibtools.plot_store(store, figure, output=output)
 
-    return Step(f"ibtools plot {store} {figure} --output {output}", do), output
+    return Step(shell_command("plot", store, figure, "--output", output), do), output
 
 
 def _panels_step(

@@ -12,6 +12,7 @@ from ibtools.analysis.check.processing import check_results, check_states, is_ch
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst
 from ibtools.analysis.results import open_results, outdated_results, result_names
+from ibtools.shown import shell_command
 from ibtools.store import RECORDED, StorePath, open_group, open_raw
 
 __all__ = ["Check", "CheckReport", "Worst", "check"]
@@ -90,12 +91,13 @@ def _check_all_results(
 ) -> Iterator[Check]:
     names = result_names(path)
     if not names:
-        text = words.NO_RESULTS.format(path=os.fspath(path))
+        text = words.NO_RESULTS.format(command=shell_command("analyze", os.fspath(path)))
         yield Check("results", "information", "note", words=text)
     outdated = outdated_results(path)
     for name in names:
         if name in outdated:
-            text = words.OUTDATED.format(why=outdated[name], path=os.fspath(path), name=name)
+            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            text = words.OUTDATED.format(why=outdated[name], command=command)
             yield Check("up to date", f"information/{name}", "violation", words=text)
             continue
         yield from check_results(open_results(path, estimator=name), store, measures, chain=chain)

@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ibtools.analysis.check import words
+from ibtools.shown import visible
+from ibtools.table import format_table, terminal_columns
 
 Status = Literal["ok", "note", "violation", "not checked"]
 """A violation breaks what must hold. A note is worth knowing and breaks nothing."""
@@ -113,7 +115,7 @@ class CheckReport:
 
     def format(self) -> str:
         """Return the table and the words that ``ibtools check`` prints."""
-        head = f"{self.store}: {self.count()}"
+        head = f"{visible(self.store)}: {self.count()}"
         return "\n".join([head, "", *_table(self.checks), *_paragraphs(self.checks)])
 
     def count(self) -> str:
@@ -214,15 +216,7 @@ def _locate(candidates: xr.DataArray, amount: xr.DataArray | None, unit: str) ->
 
 
 def _table(checks: tuple[Check, ...]) -> list[str]:
-    rows = [("status", "check", "of", "found", "worst")]
-    rows += [_row(check) for check in checks]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        "  ".join(
-            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]
-        ).rstrip()
-        for row in rows
-    ]
+    return format_table(("status", "check", "of", "found", "worst"), [*map(_row, checks)])
 
 
 def _row(check: Check) -> tuple[str, str, str, str, str]:
@@ -237,8 +231,18 @@ def _paragraphs(checks: tuple[Check, ...]) -> list[str]:
         status = alike[0].status.upper() if alike[0].status == "violation" else alike[0].status
         names = ", ".join(dict.fromkeys(check.name for check in alike))
         subjects = ", ".join(dict.fromkeys(check.subject for check in alike))
-        lines += ["", f"{status}: {names} ({subjects})"]
-        lines += textwrap.wrap(
-            meaning, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-        )
+        lines += ["", visible(f"{status}: {names} ({subjects})"), *_wrap(meaning)]
     return lines
+
+
+def _wrap(meaning: str) -> list[str]:
+    """Fill lines with words, but leave a command whole, on a line of its own, to be copied."""
+    prose, colon, command = meaning.partition(": ibtools ")
+    lines = textwrap.wrap(
+        prose + colon[:1],
+        min(WIDTH, terminal_columns()),
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
+    return [*lines, f"  ibtools {command}"] if command else lines

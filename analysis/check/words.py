@@ -118,11 +118,11 @@ STATES_BROKEN = (
     "are then not those that the network works with, and their information is not exact."
 )
 
-NO_RESULTS = "There are no results yet. Compute them with: ibtools analyze {path}"
+NO_RESULTS = "There are no results yet. Compute them with: {command}"
 
 OUTDATED = (
     "The results are out of date: {why}. Nothing shows them until they are computed anew. Do that "
-    "with: ibtools analyze {path} --estimator {name}"
+    "with: {command}"
 )
 
 NOT_ANALYSED = (

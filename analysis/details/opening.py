@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ibtools.analysis.details.results import GROUP, DetailsReport
+from ibtools.shown import python_string
 
 DRAWN: Mapping[str, str] = MappingProxyType(
     {
@@ -46,6 +47,7 @@ def describe_opening(path: str, reports: Sequence[DetailsReport]) -> str:
 
 def _opening(path: str, report: DetailsReport) -> str:
     estimator, name = report.group.removeprefix(f"{GROUP}/").split("/")
-    which = "" if estimator == "exact" else f', estimator="{estimator}"'
+    which = "" if estimator == "exact" else f", estimator={python_string(estimator)}"
     kind = name.partition("-")[0]
-    return f'ibtools.open_details("{path}", "{name}"{which}).{DRAWN[kind]}'
+    opened = f"{python_string(path)}, {python_string(name)}{which}"
+    return f"ibtools.open_details({opened}).{DRAWN[kind]}"

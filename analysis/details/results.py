@@ -21,6 +21,7 @@ from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
 from ibtools.schema import Variable
+from ibtools.shown import shell_command
 from ibtools.store import (
     RECORDED,
     StorePath,
@@ -170,9 +171,8 @@ def open_details(
     chosen = get_estimator(estimator)
     specification = chosen.specification
     key = f"{GROUP}/{specification}/{name}"
-    command = (
-        f"ibtools details {path} {name} --estimator {specification}, or see --by and --permutations"
-    )
+    words = shell_command("details", path, name, "--estimator", specification)
+    command = f"{words}, or see --by and --permutations"
     root = find_group(path, "r")
     if root is None or key not in root:
         raise StoreError(

@@ -32,6 +32,7 @@ from ibtools.analysis.summary import notes, summary
 from ibtools.analysis.uncertainty import repeat_intervals
 from ibtools.errors import InputError, StoreError
 from ibtools.info import StoreInfo, store_info
+from ibtools.shown import shell_command, visible
 from ibtools.storage import StorePath
 from ibtools.store import open_store
 
@@ -136,7 +137,7 @@ def collect(
     store = open_store(path)
     audit = check(path, quiet=quiet)
     return Contents(
-        title=info.experiment,
+        title=visible(info.experiment),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
         notes=_describe_incomplete(info),
         recording=recording_table(path, info, store.attrs),
@@ -165,9 +166,10 @@ def _open_all(
     opened = [open_results(path, estimator=one) for one in chosen]
     by_name = {str(one.attrs["estimator"]): one for one in opened}
     if not any(info.results.get(name) for name in by_name):
+        options = [word for name in by_name for word in ("--estimator", name)]
         raise StoreError(
-            f"{path}: no results to report yet; compute them with: ibtools analyze {path}"
-            + "".join(f" --estimator {name}" for name in by_name)
+            f"{path}: no results to report yet; compute them with: "
+            f"{shell_command('analyze', path, *options)}"
         )
     return [one.load() for one in by_name.values()]
 
@@ -181,9 +183,9 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     repeats = f"{info.n_repeats} repeat{'s' * (info.n_repeats != 1)}"
     first, last = info.epochs
     return (
-        f"{repeats} of {info.experiment}: {info.n_complete} snapshots of {len(info.layers)} "
-        f"layers, at {info.n_epochs} epochs from {first} to {last}, on {info.n_samples} samples in "
-        f"{info.n_classes} classes. Information by {', '.join(names)}."
+        f"{repeats} of {visible(info.experiment)}: {info.n_complete} snapshots of "
+        f"{len(info.layers)} layers, at {info.n_epochs} epochs from {first} to {last}, on "
+        f"{info.n_samples} samples in {info.n_classes} classes. Information by {', '.join(names)}."
     )
 
 
@@ -228,7 +230,7 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
     if n_analysed < info.n_complete:
         missing.append(
             f"Analysed are {n_analysed} of {info.n_complete} complete snapshots; go on with: "
-            f"ibtools analyze {os.fspath(path)} --estimator {name}"
+            f"{shell_command('analyze', os.fspath(path), '--estimator', name)}"
         )
     figures: tuple[StaticFigure, ...] = ()
     said: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ibtools.analysis.html_report.contents import Contents
+from ibtools.shown import visible
 
 
 def render(contents: Contents) -> str:
@@ -28,12 +29,20 @@ def render(contents: Contents) -> str:
     return page.render(contents=contents, planes=planes, plotly=Markup(get_plotlyjs()))
 
 
+def _visible(value: object) -> object:
+    """Write what a reader can't see, and so what turns the direction of text, as Python does."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "\n".join(map(visible, value.split("\n")))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("ibtools.analysis.html_report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -4,7 +4,6 @@ The figure holds every trajectory once. The page has no frames, which would hold
 takes the point of an epoch from the mean trajectory.
 """
 
-import html
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.html_report.plane_layout import axis_label, plane_layout
+from ibtools.analysis.html_report.plotly_text import plotly_text
 from ibtools.analysis.html_report.thinning import (
     MOST_EPOCHS,
     MOST_REPEAT_EPOCHS,
@@ -34,6 +34,7 @@ from ibtools.analysis.repeats import (
     summarise_variables,
     validate_results,
 )
+from ibtools.shown import short_names, visible
 
 SYMBOLS = {
     "o": "circle",
@@ -77,6 +78,8 @@ class _Layer:
 
     Parameters
     ----------
+    name : str
+        What it is called, short, as a text of Plotly.
     style : LayerStyle
         Colour and marker.
     size : float
@@ -87,22 +90,18 @@ class _Layer:
         Trajectories of single repeats.
     """
 
+    name: str
     style: LayerStyle
     size: float
     mean: xr.Dataset
     repeats: xr.Dataset
-
-    @property
-    def name(self) -> str:
-        """Its name, without what Plotly would take for markup."""
-        return html.escape(str(self.mean["layer"].values))
 
     def look(self, role: str) -> dict[str, Any]:
         """Return what all traces of the layer share."""
         return {
             "name": self.name,
             "legendgroup": self.name,
-            "meta": {"role": role, "layer": str(self.mean["layer"].values)},
+            "meta": {"role": role, "layer": visible(self.mean["layer"].values)},
         }
 
 
@@ -191,8 +190,12 @@ def _split_layers(mean: xr.Dataset, repeats: xr.Dataset) -> list[_Layer]:
     styles = layer_styles(mean["layer"].values)
     sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
     return [
-        _Layer(style, float(size), mean.sel(layer=name), repeats.sel(layer=name))
-        for (name, style), size in zip(styles.items(), sizes, strict=True)
+        _Layer(
+            plotly_text(short), style, float(size), mean.sel(layer=name), repeats.sel(layer=name)
+        )
+        for short, (name, style), size in zip(
+            short_names(styles), styles.items(), sizes, strict=True
+        )
     ]
 
 
@@ -228,7 +231,7 @@ def _chance_traces(layers: list[_Layer]) -> list[go.Scatter]:
 
 def _chance_trace(layer: _Layer) -> go.Scatter:
     """Draw I(T;Y) of labels without any relation to the layer, over its course in I(X;T)."""
-    y = html.escape(axis_label(layer.mean, "mi_ty"))
+    y = plotly_text(axis_label(layer.mean, "mi_ty"))
     epochs = _rounded(layer.mean["epoch"].values, 0)
     return go.Scatter(
         x=_rounded(layer.mean["mi_xt"].values),
@@ -293,10 +296,10 @@ def _custom_data(mean: xr.Dataset) -> list[list[float | None]]:
 
 
 def _hover_template(layer: _Layer) -> str:
-    x, y = (html.escape(axis_label(layer.mean, name)) for name in VARIABLES)
+    x, y = (plotly_text(axis_label(layer.mean, name)) for name in VARIABLES)
     lines = [f"<b>{layer.name}</b>"]
     lines += [
-        f"{html.escape(label)} %{{customdata[{index}]}}"
+        f"{plotly_text(label)} %{{customdata[{index}]}}"
         for index, (label, _, _) in enumerate(_columns(layer.mean))
     ]
     lines[2:2] = [f"{x} = %{{x:.{DECIMALS}f}} bit", f"{y} = %{{y:.{DECIMALS}f}} bit"]

@@ -1,6 +1,5 @@
 """What is around the interactive plane: axes, ceilings, the place of the legend."""
 
-import html
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.html_report.plotly_text import plotly_text
 from ibtools.analysis.plots.limits import Span, plane_limits
 from ibtools.analysis.plots.reference import CEILINGS
 from ibtools.analysis.repeats import VARIABLES, Axis, RepeatSummary
@@ -37,7 +37,7 @@ def plane_layout(summary: RepeatSummary, repeats: xr.Dataset) -> go.Layout:
         _widen(span, repeats[name].values)
         for span, name in zip(plane_limits([summary], "paper"), VARIABLES, strict=True)
     ]
-    titles = [f"{html.escape(axis_label(summary.mean, name))} [bit]" for name in VARIABLES]
+    titles = [f"{plotly_text(axis_label(summary.mean, name))} [bit]" for name in VARIABLES]
     x, y = (
         {"title": {"text": title}, "range": list(span), "zeroline": False}
         for title, span in zip(titles, spans, strict=True)

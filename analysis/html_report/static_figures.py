@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from ibtools.analysis.accuracy import accuracies
 from ibtools.analysis.plots import accuracy, information_epochs, information_plane
+from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
 from ibtools.analysis.plots.epochs import label_information_epochs
 from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats import summarise_repeats
@@ -75,10 +77,10 @@ def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
         If no accuracy was recorded.
     """
     drawn = accuracy(dataset)
-    caption = drawn.get_title().replace("\n", ", ")
+    words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
     return StaticFigure(
         figure_png(drawn),
-        f"Lines of training, test and all-sample accuracy against epoch: {caption}.",
+        f"Lines of training, test and all-sample accuracy against epoch: {words}.",
         ACCURACY_CAPTION,
     )
 

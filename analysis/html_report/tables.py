@@ -18,6 +18,7 @@ from ibtools.analysis.grid_ranges import WORDS, MovingRange
 from ibtools.analysis.summary import PRINTED
 from ibtools.info import StoreInfo, describe_info, layer_table
 from ibtools.provenance import provenance
+from ibtools.shown import visible
 from ibtools.storage import StorePath
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -92,14 +93,14 @@ def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, A
         f"created {made['created']} with ibtools {made['ibtools_version']}, "
         f"{made['library_versions']}"
     )
-    return Table(
-        "The recording and where it comes from", ("property", "value"), tuple(rows.items())
-    )
+    shown = tuple((name, visible(text)) for name, text in rows.items())
+    return Table("The recording and where it comes from", ("property", "value"), shown)
 
 
 def layers_table(info: StoreInfo) -> Table:
     """List the layers of the network."""
-    return Table("The recorded layers", *layer_table(info.layers))
+    head, rows = layer_table(info.layers)
+    return Table("The recorded layers", head, tuple(tuple(map(visible, row)) for row in rows))
 
 
 def repeats_table(store: xr.Dataset) -> Table:
@@ -161,7 +162,7 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
         for name in PRINTED
     ]
     rows = tuple(
-        (str(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in PRINTED))
+        (visible(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in PRINTED))
         for layer in summarised["layer"].values
     )
     return Table(caption + _describe_symbols(results), ("layer", *head), rows)

@@ -22,12 +22,13 @@ from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.facets import accuracy_facets, epochs_facets, information_facets
 from ibtools.analysis.plots.files import format_of, save_figure, validate_output
+from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_planes, ranked_repeats
 from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scatter import scatter
-from ibtools.analysis.plots.sheets import Format, figure_format
-from ibtools.analysis.plots.titles import facet_titles
+from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
+from ibtools.analysis.plots.titles import LONGEST_FACET, facet_titles
 from ibtools.analysis.results import open_results
 from ibtools.errors import InputError, unknown_name
 from ibtools.store import StorePath, open_store
@@ -308,7 +309,9 @@ def plot_stores(
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
-    by_title = dict(zip(titles, datasets, strict=True))
+    with figure_format(format or format_of(output), width=width), sheets_applied():
+        drawn = figure_names(titles, LONGEST_FACET)
+    by_title = dict(zip(drawn, datasets, strict=True))
     return _draw(kind.draw, by_title, options, output, format, width)
 
 

@@ -15,9 +15,11 @@ from ibtools.analysis.intervals import confidence_half_width
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.limits import Span, paper_limits
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.reference import CHANCE_LINE
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import create_axes, draw_legend_below
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
 
@@ -81,8 +83,7 @@ def accuracy(
     with drawing_style(ax):
         ax = create_axes(size=SIZE)[0] if ax is None else ax
         draw_accuracy(ax, summary, span, chance)
-        band = ", 95 % confidence" if summary.n_repeats.max() > 1 else ""
-        ax.set_title(summary.caption + band)
+        set_title(ax, figure_text(accuracy_caption(summary)))
         draw_legend_below(ax, accuracy_handles(ax))
     return ax
 
@@ -90,6 +91,11 @@ def accuracy(
 def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
     """Average the accuracies of a store over the repeats that count."""
     return summarise_variables(accuracies, SUBSETS, epoch_dim="trained_epoch")
+
+
+def accuracy_caption(summary: RepeatSummary) -> str:
+    """Say whose accuracy it is, and what the bands are."""
+    return summary.caption + ", 95 % confidence" * bool(summary.n_repeats.max() > 1)
 
 
 def accuracy_handles(ax: Axes) -> list[Line2D]:

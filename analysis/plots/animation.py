@@ -15,10 +15,12 @@ from ibtools.analysis.accuracy import accuracies, majority_share
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import Limits, plane_limits
+from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, draw_frame
 from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, reference_handles
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_figure, draw_legend_below, layer_styles
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
@@ -225,10 +227,10 @@ def _draw_still(
 ) -> None:
     """Draw what does not move: axes, ceilings, legend."""
     draw_frame(ax, summary, limits)
-    ax.set_title(summary.caption, loc="left", pad=TITLE_PAD)
+    set_title(ax, figure_text(summary.caption), loc="left", pad=TITLE_PAD)
     look: dict[str, Any] = {"markersize": 5, "linewidth": 1.2}
     handles = [
-        Line2D([], [], color=one.color, marker=one.marker, label=name, **look)
-        for name, one in styles.items()
+        Line2D([], [], color=one.color, marker=one.marker, label=label, **look)
+        for label, one in zip(figure_names(styles), styles.values(), strict=True)
     ]
     draw_legend_below(ax, [*handles, *reference_handles([summary])])

@@ -6,12 +6,12 @@ from typing import Literal, cast
 
 import numpy as np
 import xarray as xr
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import plane_limits
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import (
@@ -22,9 +22,11 @@ from ibtools.analysis.plots.style import (
     layer_styles,
     share_y,
 )
+from ibtools.analysis.plots.titles import set_figure_title
 from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.analysis.stacking import select_estimator, split_estimators
 from ibtools.errors import InputError
+from ibtools.shown import shortened, visible
 
 COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
 FURNITURE = (1.0, 1.0)
@@ -135,8 +137,8 @@ def _draw_figure(
         draw_legend_below(lower[-1], handles)
         return tuple(planes), tuple(upper), tuple(lower)
     figure = cast(Figure, axes[0].figure)
-    experiment = str(summaries[0].mean.attrs.get("experiment", ""))
-    figure.suptitle(experiment, fontsize=rcParams["axes.titlesize"])
+    experiment = shortened(summaries[0].mean.attrs.get("experiment", ""))
+    set_figure_title(figure, figure_text(experiment))
     draw_figure_legend(figure, handles)
     return tuple(planes), tuple(upper), tuple(lower)
 
@@ -160,8 +162,8 @@ def _draw_planes(
 
 
 def _title(summary: RepeatSummary) -> str:
-    name = textwrap.fill(str(summary.mean.attrs["estimator"]), NOTE_CHARACTERS)
-    return f"{name}\n{summary.repeats}"
+    name = textwrap.fill(visible(summary.mean.attrs["estimator"]), NOTE_CHARACTERS)
+    return figure_text(f"{name}\n{summary.repeats}")
 
 
 def _draw_row(
@@ -189,5 +191,5 @@ def _meaning(summary: RepeatSummary, variable: str) -> str:
 
 def _write_note(ax: Axes, note: str) -> None:
     ax.set_axis_off()
-    text = textwrap.fill(note, NOTE_CHARACTERS)
+    text = figure_text(textwrap.fill(note, NOTE_CHARACTERS))
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize="small")

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label, variable_label
+from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.reference import (
     BOUND_LINE,
     CEILING_ROOM,
@@ -21,6 +22,7 @@ from ibtools.analysis.plots.reference import (
 )
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.ranks import middle_repeat
 from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
@@ -124,9 +126,9 @@ def label_information_epochs(results: xr.Dataset) -> Axes:
     styles = layer_styles(summary.layers)
     with drawing_style(None):
         (ax,) = create_axes(size=HALF_SIZE)
-        draw_variable(ax, summary, "mi_ty", styles)
-        ax.set_title(summary.caption)
-        draw_legend_below(ax, _legend_handles(ax, summary, styles))
+        lines = draw_variable(ax, summary, "mi_ty", styles)
+        set_title(ax, figure_text(summary.caption))
+        draw_legend_below(ax, _legend_handles(lines, summary))
     return ax
 
 
@@ -138,19 +140,17 @@ def _draw_pair(
     middle: xr.Dataset | None,
 ) -> None:
     draw_variable(upper, summary, "mi_xt", styles, middle=middle)
-    draw_variable(lower, summary, "mi_ty", styles, middle=middle)
-    upper.set_title(summary.caption)
-    draw_legend_below(lower, _legend_handles(lower, summary, styles, middle))
+    lines = draw_variable(lower, summary, "mi_ty", styles, middle=middle)
+    set_title(upper, figure_text(summary.caption))
+    draw_legend_below(lower, _legend_handles(lines, summary, middle))
 
 
 def _legend_handles(
-    ax: Axes,
+    lines: Sequence[Line2D],
     summary: RepeatSummary,
-    styles: dict[str, LayerStyle],
     middle: xr.Dataset | None = None,
 ) -> list[Line2D]:
-    handles = [line for line in ax.lines if line.get_label() in styles]
-    handles += reference_handles([summary], bounds=True)
+    handles = [*lines, *reference_handles([summary], bounds=True)]
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
@@ -162,8 +162,8 @@ def epoch_handles(
 ) -> list[Line2D]:
     """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
     handles = [
-        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=name)
-        for name, style in styles.items()
+        Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=label)
+        for label, style in zip(figure_names(styles), styles.values(), strict=True)
     ]
     return [*handles, *reference_handles(summaries, bounds=True)]
 
@@ -180,7 +180,7 @@ def draw_variable(
     styles: Mapping[str, LayerStyle],
     *,
     middle: xr.Dataset | None = None,
-) -> None:
+) -> list[Line2D]:
     """Draw one variable of every layer against epoch, with what it is read against.
 
     Parameters
@@ -195,10 +195,18 @@ def draw_variable(
         The layers to draw.
     middle : Dataset, (epoch, layer), optional
         One repeat, drawn thin and dashed.
+
+    Returns
+    -------
+    list of Line2D
+        The means of the layers, labelled with their names.
     """
+    lines = []
     for position, (name, style) in enumerate(styles.items()):
         offset = MARKER_SPACING * position / len(styles)
-        _draw_layer(ax, summary, variable, name, style, marker_offset=offset)
+        lines.append(_draw_layer(ax, summary, variable, name, style, marker_offset=offset))
+    for line, label in zip(lines, figure_names(styles), strict=True):
+        line.set_label(label)
     EpochScale.of(summary.epochs).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
     set_y_label(ax, variable_label(summary.mean[variable]))
@@ -212,6 +220,7 @@ def draw_variable(
     axis: Axis = "x" if variable == "mi_xt" else "y"
     if axis in summary.ceilings:
         _draw_level(ax, summary.ceilings[axis], CEILINGS[axis])
+    return lines
 
 
 def _draw_level(ax: Axes, ceiling: float, symbol: str) -> None:

@@ -15,6 +15,7 @@ from ibtools.analysis.accuracy import accuracies, majority_share
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import Limits
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import Panel, legend_handles
 from ibtools.analysis.plots.planes import (
     create_panels,
@@ -30,6 +31,7 @@ from ibtools.analysis.plots.style import (
     draw_legend_below,
     share_y,
 )
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import RepeatSummary
 from ibtools.errors import InputError
 
@@ -78,7 +80,8 @@ def information_facets(
     Parameters
     ----------
     results : mapping of str to Dataset, or Dataset, (repeat, epoch, layer, ...)
-        Results by the title of their facet, or results over one or two further dimensions, such as
+        Results by the title of their facet, which may hold mathematics as in matplotlib, or
+        results over one or two further dimensions, such as
         those of `xarray.concat` with ``coords="different"``; lazy or not. Layers and repeats that a
         facet does not have are left out of it. Of one Dataset the ceilings are those of its
         attributes, so give stores of different data as a mapping.
@@ -171,7 +174,7 @@ def epochs_facets(
         _draw_epochs(grid[:n], summaries, "mi_xt", styles)
         _draw_epochs(grid[n:], summaries, "mi_ty", styles)
         for ax, (title, summary) in zip(grid, summaries.items(), strict=False):
-            ax.set_title(f"{title}\n{summary.repeats}")
+            set_title(ax, f"{title}\n{summary.repeats}")
         _draw_legend(grid, epoch_handles(list(summaries.values()), styles), axes)
         if axes is None:
             _label_outer(grid, n, shared=True)
@@ -221,7 +224,7 @@ def accuracy_facets(
         grid = _grid(facets, axes)
         for ax, (title, summary), level in zip(grid, summaries.items(), chance, strict=True):
             draw_accuracy(ax, summary, None, level)
-            ax.set_title(f"{title}\n{summary.repeats}")
+            set_title(ax, f"{title}\n{summary.repeats}")
         share_y(grid)
         _draw_legend(grid, accuracy_handles(grid[0]), axes)
         if axes is None:
@@ -289,7 +292,7 @@ def _split(dataset: xr.Dataset, dims: Sequence[str]) -> dict[str, xr.Dataset]:
             f"{dim} = {one[dim].item()}" if dim in one.coords else f"{dim} {place}"
             for dim, place in zip(dims, places, strict=True)
         ]
-        by_title[", ".join(words)] = _without_padding(one)
+        by_title[figure_text(", ".join(words))] = _without_padding(one)
     return by_title
 
 

@@ -2,9 +2,10 @@
 
 import io
 import logging
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from ibtools.analysis.plots.names import escape_latex, rewrite_words
 from ibtools.analysis.plots.sheets import Format, sheets_applied
 from ibtools.errors import InputError
 from ibtools.storage import local_file
@@ -27,7 +29,7 @@ SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
 """The suffixes of figures, each with the metadata that would differ from run to run."""
 
 ABSENT: Mapping[str, str] = MappingProxyType(
-    {"_": r"\_", "<": "<", ">": ">", "|": "|", "{": r"\{", "}": r"\}"}
+    {"_": r"\_", "<": "<", ">": ">", "|": "|", "{": r"\{", "}": r"\}", "\\": r"\backslash"}
 )
 """What stands in another place in Computer Modern's text font, and how it is written instead."""
 
@@ -97,10 +99,10 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     options: dict[str, Any] = {"metadata": dict(SUFFIX_METADATA[suffix])}
     with sheets_applied(), style.context(TEX_SETTINGS if suffix == ".pgf" else {}):
         if suffix == ".pgf":
-            with _light(figure):
+            with _light(figure), _rewritten(figure.findobj(Text), escape_latex):
                 figure.savefig(path, format="pgf")
         else:
-            with _legible(figure), _quiet_fonts():
+            with _rewritten(_in_computer_modern(figure), escape_computer_modern), _quiet_fonts():
                 figure.savefig(path, format=suffix[1:], **options)
 
 
@@ -141,13 +143,16 @@ def _n_points(collection: Collection) -> int:
     return n_offsets + sum(len(path) for path in collection.get_paths())
 
 
+def _in_computer_modern(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+
+
 @contextmanager
-def _legible(figure: Figure) -> Iterator[None]:
-    """Write as mathematics, while a figure is saved, what Computer Modern has other signs for."""
-    texts = [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+def _rewritten(texts: Sequence[Text], rewrite: Callable[[str], str]) -> Iterator[None]:
+    """Write the words of texts, but not their mathematics, in another way while they are saved."""
     before = [text.get_text() for text in texts]
-    for text in texts:
-        text.set_text(escape_computer_modern(text.get_text()))
+    for text, plain in zip(texts, before, strict=True):
+        text.set_text(rewrite_words(plain, rewrite))
     try:
         yield
     finally:
@@ -155,13 +160,13 @@ def _legible(figure: Figure) -> Iterator[None]:
             text.set_text(plain)
 
 
-def escape_computer_modern(text: str) -> str:
+def escape_computer_modern(words: str) -> str:
     r"""Write as mathematics the ASCII characters that the font has other signs for.
 
     Parameters
     ----------
-    text : str
-        Plain, or with mathematics, which is left alone.
+    words : str
+        Of a text of matplotlib, without mathematics.
 
     Returns
     -------
@@ -169,16 +174,15 @@ def escape_computer_modern(text: str) -> str:
 
     Examples
     --------
-    >>> print(escape_computer_modern("hidden_1 of $T_1$"))
-    hidden$\_$1 of $T_1$
+    >>> print(escape_computer_modern("hidden_1"))
+    hidden$\_$1
     """
-    if "$" in text and text.count("$") % 2:
-        return text
-    parts = text.split("$")
-    parts[::2] = [
-        "".join(f"${ABSENT[one]}$" if one in ABSENT else one for one in part) for part in parts[::2]
-    ]
-    return "".join(f"${part}$" if position % 2 else part for position, part in enumerate(parts))
+    signs = words.replace("$", r"\$").replace(r"\\$", r"\$")
+    return re.sub(r"\\\$|[_<>|{}\\]", _as_mathematics, signs)
+
+
+def _as_mathematics(sign: re.Match[str]) -> str:
+    return sign[0] if sign[0] == r"\$" else f"${ABSENT[sign[0]]}$"
 
 
 @contextmanager

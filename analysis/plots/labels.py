@@ -4,6 +4,10 @@ import re
 
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.mathtext import MathTextParser
+
+from ibtools.analysis.plots.names import figure_text
+from ibtools.shown import visible
 
 CHARACTER_WIDTH = 0.62
 """Mean width of a character, in font sizes, with some to spare."""
@@ -34,7 +38,7 @@ def variable_label(variable: xr.DataArray) -> str:
     """
     name = str(variable.attrs.get("long_name", variable.name))
     units = variable.attrs.get("units")
-    return mathematical(name) + (f" [{units}]" if units else "")
+    return mathematical(visible(name)) + (figure_text(f" [{visible(units)}]") if units else "")
 
 
 def mathematical(text: str) -> str:
@@ -55,8 +59,17 @@ def mathematical(text: str) -> str:
     $H(\mathrm{binned}\ T)$, at most $\log_2 N$
     """
     if "$" in text:
-        return text
+        return text if _can_be_set(text) else figure_text(text)
     return INFORMATION.sub(lambda found: f"${_typeset(found[0])}$", text)
+
+
+def _can_be_set(text: str) -> bool:
+    """Whether what a text has between dollars is mathematics."""
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _typeset(symbols: str) -> str:
@@ -100,7 +113,7 @@ def wrap_label(label: str, n_characters: int) -> list[str]:
     >>> wrap_label(r"entropy $H(\mathrm{binned}\ T)$ [bit]", 12)
     ['entropy', '$H(\\mathrm{binned}\\ T)$', '[bit]']
     """
-    words = re.findall(r"(?:\$[^$]*\$|[^\s$])+", label)
+    words = re.findall(r"(?:\\\$|\$(?:\\.|[^$])*\$|\S)+", label)
     lines = words[:1]
     for word in words[1:]:
         longer = f"{lines[-1]} {word}"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.limits import Limits
+from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.reference import (
     CEILINGS,
     CHANCE_LINE,
@@ -25,6 +26,7 @@ from ibtools.analysis.plots.reference import (
     reference_handles,
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
@@ -48,7 +50,7 @@ class Panel:
     summary : RepeatSummary
         What is drawn.
     title : str
-        Above it.
+        Above it, as a text of matplotlib.
     limits : Limits
         What is shown, in bits.
     marked : Limits or None, optional
@@ -106,7 +108,7 @@ def draw_panel(
     draw_frame(ax, panel.summary, panel.limits, name_ceilings=not panel.is_zoom)
     if panel.marked is not None:
         _mark(ax, panel.marked)
-    ax.set_title(panel.title, pad=TITLE_PAD)
+    set_title(ax, panel.title, pad=TITLE_PAD)
     return points
 
 
@@ -147,7 +149,10 @@ def legend_handles(
         What is drawn, as for `ibtools.analysis.plots.reference.reference_handles`.
     """
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
-    handles = [Line2D([], [], marker=styles[name].marker, label=name, **look) for name in names]
+    labels = dict(zip(styles, figure_names(styles), strict=True))
+    handles = [
+        Line2D([], [], marker=styles[name].marker, label=labels[name], **look) for name in names
+    ]
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
     handles.append(Line2D([], [], label="last epoch", **_outlined("o", 5, color, color)))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
     Panel,
     draw_colorbar,
@@ -110,9 +111,10 @@ def information_plane(
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     summary = summarise_repeats(results, layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
-    panel = Panel(summary, summary.caption, plane_limits([summary], limits), marked)
+    shown = plane_limits([summary], limits)
     styles = layer_styles(results["layer"].values)
     with drawing_style(ax):
+        panel = Panel(summary, figure_text(summary.caption), shown, marked)
         if ax is None:
             return _draw_figure(panel, styles, colorbar=colorbar)
         _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar)

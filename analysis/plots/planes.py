@@ -5,11 +5,11 @@ from typing import Literal, cast
 
 import numpy as np
 import xarray as xr
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
     Panel,
     draw_colorbar,
@@ -26,6 +26,7 @@ from ibtools.analysis.plots.style import (
     draw_legend_below,
     layer_styles,
 )
+from ibtools.analysis.plots.titles import set_figure_title
 from ibtools.analysis.ranks import notable_ranks, rank_repeats
 from ibtools.analysis.repeats import (
     RepeatSummary,
@@ -58,8 +59,9 @@ def information_planes(
     Parameters
     ----------
     results_by_title : mapping of str to Dataset
-        Results (repeat, epoch, layer) by what to call them, such as "30 bins" or "ReLU". The title
-        of each panel counts its repeats and those that failed.
+        Results (repeat, epoch, layer) by what to call them, such as "30 bins" or "ReLU", which may
+        hold mathematics as in matplotlib. The title of each panel counts its repeats and those that
+        failed.
     axes : sequence of Axes, optional
         Where to draw, one for each, of one figure and in the caller's style. By default a grid in a
         new figure in the style of ibtools, unknown to pyplot.
@@ -159,8 +161,8 @@ def ranked_repeats(
         ranked = f"{ranking.size} repeat{'s' * (ranking.size > 1)} ranked"
         words = ", ".join([ranked, *describe_failures(results)])
         with drawing_style(axes):
-            caption = f"{describe_source(results)}\n{words}"
-            cast(Figure, drawn[0].figure).suptitle(caption, fontsize=rcParams["axes.titlesize"])
+            caption = figure_text(f"{describe_source(results)}\n{words}")
+            set_figure_title(cast(Figure, drawn[0].figure), caption)
     return drawn
 
 

@@ -11,8 +11,10 @@ from matplotlib.lines import Line2D
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import create_axes, draw_figure_legend, draw_legend_below
+from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats import (
     RepeatSummary,
     select_layers,
@@ -20,7 +22,11 @@ from ibtools.analysis.repeats import (
     validate_recording,
 )
 from ibtools.errors import InputError
+from ibtools.shown import shortened
 from ibtools.snapshots import FLOAT_BITS
+
+LONGEST_TITLE, LONGEST_NAME, LONGEST_WORD = 44, 36, 30
+"""Characters of a title on one line, of the name of a layer, and of that of its function."""
 
 NCOLS = 3
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.0
@@ -76,25 +82,30 @@ def activation_ranges(
     validate_recording(dataset, (*COLORS, "epoch", "layer", "activation_function", "bits"))
     selected = select_layers(dataset, layers)
     summary = summarise_variables(selected, list(COLORS))
-    titles = _layer_titles(selected)
-    if axes is not None and len(axes) != len(titles):
-        raise InputError(f"axes must be {len(titles)}, one for each layer, got {len(axes)}")
+    n = selected.sizes["layer"]
+    if axes is not None and len(axes) != n:
+        raise InputError(f"axes must be {n}, one for each layer, got {len(axes)}")
     with drawing_style(axes):
+        titles = _layer_titles(selected)
         if axes is None:
             return _draw_figure(summary, titles)
         _draw_panels(list(axes), summary, titles)
-        axes[0].set_title(f"{summary.caption}\n{titles[0]}")
+        set_title(axes[0], f"{figure_text(summary.caption)}\n{titles[0]}")
         draw_legend_below(axes[-1], _handles())
     return tuple(axes)
 
 
 def _layer_titles(dataset: xr.Dataset) -> list[str]:
     """Name each layer and its function, and where ranges are of something else."""
-    columns = (dataset[name].values for name in ("layer", "activation_function", "bits"))
+    functions, bits = (dataset[name].values for name in ("activation_function", "bits"))
+    of_logits = (functions == "softmax") & (bits < FLOAT_BITS)
     titles = []
-    for name, function, bits in zip(*columns, strict=True):
-        of_logits = function == "softmax" and bits < FLOAT_BITS
-        titles.append(f"{name} (logits of softmax)" if of_logits else f"{name} ({function})")
+    for name, function, is_special in zip(
+        figure_names(dataset["layer"].values, LONGEST_NAME), functions, of_logits, strict=True
+    ):
+        said = "logits of softmax" if is_special else figure_text(shortened(function, LONGEST_WORD))
+        gap = "\n" if len(name) + len(said) > LONGEST_TITLE else " "
+        titles.append(f"{name}{gap}({said})")
     return titles
 
 
@@ -111,7 +122,7 @@ def _draw_figure(summary: RepeatSummary, titles: list[str]) -> tuple[Axes, ...]:
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
     figure = cast(Figure, axes[0].figure)
-    figure.suptitle(summary.caption, fontsize=axes[0].title.get_fontsize())
+    set_figure_title(figure, figure_text(summary.caption))
     draw_figure_legend(figure, _handles())
     return tuple(axes)
 
@@ -123,7 +134,7 @@ def _draw_panels(axes: list[Axes], summary: RepeatSummary, titles: list[str]) ->
             _draw_end(ax, summary, variable, index)
         scale.apply_to_x_axis(ax)
         ax.margins(x=0.02, y=0.1)
-        ax.set_title(title)
+        set_title(ax, title)
         set_y_label(ax, "range of values")
 
 

@@ -11,8 +11,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import create_axes, draw_legend_below
+from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import (
     FAILED,
     describe_failures,
@@ -21,6 +23,7 @@ from ibtools.analysis.repeats import (
 )
 from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.labels import name_classes, number_classes
+from ibtools.shown import short_names, shortened
 
 SIZE = (5.0, 4.9)
 LABEL_COLORS = (
@@ -176,9 +179,16 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
         label=states[:, 2].astype(np.int64),
         classes=name_classes(classes, dataset.attrs),
         n_samples=n_samples,
-        caption=f"{describe_source(dataset)}, {layer}, epoch {epoch}\n{', '.join(words)}",
+        caption=f"{describe_source(dataset)}, {_short(dataset, layer)}, epoch {epoch}\n"
+        f"{', '.join(words)}",
         axis_label="probability of class {0}" if is_softmax else "value of unit {1}",
     )
+
+
+def _short(dataset: xr.Dataset, layer: str) -> str:
+    """Return what the layer is called where all others have short names too."""
+    names = [str(name) for name in dataset["layer"].values]
+    return short_names(names)[names.index(layer)]
 
 
 def _draw(ax: Axes, snapshot: _Snapshot) -> None:
@@ -200,7 +210,7 @@ def _draw(ax: Axes, snapshot: _Snapshot) -> None:
     set_y_label(ax, snapshot.axis_label.format(1, 2))
     largest = int(snapshot.n_samples.max())
     size = f"area: samples (at most {largest})" if largest > 1 else "every sample by itself"
-    ax.set_title(f"{snapshot.caption}; {size}")
+    set_title(ax, figure_text(f"{snapshot.caption}; {size}"))
     draw_legend_below(ax, _label_handles(snapshot.classes, colors))
 
 
@@ -226,7 +236,7 @@ def _label_handles(classes: NDArray[Any], colors: NDArray[Any]) -> list[Line2D]:
             marker="o",
             linestyle="none",
             markersize=5,
-            label=f"label {name}",
+            label=figure_text(f"label {shortened(name)}"),
         )
         for name, color in zip(classes, colors, strict=False)
     ]

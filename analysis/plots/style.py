@@ -14,9 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 
 from ibtools.analysis.plots.files import figure_png
+from ibtools.analysis.plots.names import DOLLAR
 from ibtools.analysis.plots.sheets import current_format
 
 LAYER_COLORS = (
@@ -34,6 +36,12 @@ LAYER_COLORS = (
 LAYER_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "*", "<", ">", "8", "d")
 
 PREFIT_COLOR = "0.7"
+
+MOST_ROWS, ROW_HEIGHT = 15, 1.7
+"""Rows of a legend that the usual height of a figure has room for; their height in font sizes."""
+
+MOST_SHARE, USUAL_SHARE = 0.6, 0.4
+"""Part of a figure that a legend of more rows takes before the figure is made taller, and then."""
 
 HANDLE_LENGTH, HANDLE_PAD, COLUMN_SPACING = 2.0, 0.4, 1.2
 """Of legends, in font sizes."""
@@ -146,13 +154,16 @@ def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
     handles : sequence of Artist
         What the legend lists, each with a label.
     """
-    ax.legend(
-        handles=handles,
+    legend_format = _legend_format(handles, ax.get_window_extent().width / ax.figure.dpi)
+    legend = ax.legend(
+        handles,
+        [""] * len(handles),
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         borderaxespad=4,  # font sizes: leaves room for tick labels and the axis label
-        **_legend_format(handles, ax.get_window_extent().width / ax.figure.dpi),
+        **legend_format,
     )
+    _fill(legend, handles, legend_format["ncols"])
 
 
 def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -165,7 +176,25 @@ def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
         What the legend lists, each with a label.
     """
     legend_format = _legend_format(handles, 0.8 * figure.get_figwidth())
-    figure.legend(handles=handles, loc="outside lower center", **legend_format)
+    labels = [""] * len(handles)
+    legend = figure.legend(handles, labels, loc="outside lower center", **legend_format)
+    _fill(legend, handles, legend_format["ncols"])
+
+
+def _fill(legend: Legend, handles: Sequence[Artist], ncols: int) -> None:
+    """Set the texts of a legend, and make a figure of ours taller where they are very many.
+
+    Of labels that are given to it, matplotlib leaves out those that begin with "_".
+    """
+    for text, handle in zip(legend.get_texts(), handles, strict=True):
+        text.set_text(str(handle.get_label()))
+    figure, n_rows = legend.get_figure(root=True), -(-len(handles) // ncols)
+    if not isinstance(figure, NotebookFigure) or n_rows <= MOST_ROWS:
+        return
+    height = figure.get_figheight()
+    needed = n_rows * ROW_HEIGHT * float(legend.get_texts()[0].get_fontsize()) / 72
+    if needed > MOST_SHARE * height:
+        figure.set_figheight(height + needed - USUAL_SHARE * height)
 
 
 def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
@@ -187,7 +216,9 @@ def _legend_format(handles: Sequence[Artist], width: float) -> dict[str, Any]:
 
 def _text_width(text: str, font: FontProperties) -> float:
     """Return the width of a text in points."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath="$" in text)
+    is_mathematics = len(DOLLAR.findall(text)) > 1
+    plain = text if is_mathematics else text.replace(r"\$", "$")
+    width, _, _ = text_to_path.get_text_width_height_descent(plain, font, ismath=is_mathematics)
     return float(width)
 
 

@@ -1,9 +1,53 @@
-"""What to call the stores of one figure: by what differs between them."""
+"""Titles: what to call the stores of one figure, and how much of a line there is room for."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ibtools.analysis.plots.labels import CHARACTER_WIDTH, wrap_label
+
+LONGEST_FACET = 48
+"""Characters of the title of a facet."""
+
+LONGEST_LINE = 80
+"""Characters of a line that is never broken; the usual ones are shorter."""
+
+
+def set_title(ax: Axes, title: str, **options: Any) -> None:
+    """Set the title of axes, with lines that are too long for the figure broken between words.
+
+    Parameters
+    ----------
+    ax : Axes
+    title : str
+        Of matplotlib: what comes from a store in it went through `ibtools.analysis.plots.names`.
+    **options
+        Of `Axes.set_title`.
+    """
+    place = ax.get_subplotspec()
+    ncols = 1 if place is None else place.get_gridspec().ncols
+    figure = cast(Figure, ax.get_figure(root=True))
+    ax.set_title(_fit(title, figure.get_figwidth() / ncols), **options)
+
+
+def set_figure_title(figure: Figure, title: str) -> None:
+    """Set the title of a figure, as large as those of axes, likewise."""
+    size = rcParams["axes.titlesize"]
+    figure.suptitle(_fit(title, figure.get_figwidth()), fontsize=size)
+
+
+def _fit(title: str, width: float) -> str:
+    """Break the lines of a title that are too long for a width in inches."""
+    characters = int(72 * width / (CHARACTER_WIDTH * rcParams["font.size"]))
+    lines: list[str] = []
+    for line in title.split("\n"):
+        lines += wrap_label(line, characters) if len(line) > LONGEST_LINE else [line]
+    return "\n".join(lines)
 
 
 def facet_titles(datasets: Sequence[xr.Dataset], names: Sequence[str]) -> list[str]:

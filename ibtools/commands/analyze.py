@@ -11,6 +11,7 @@ import ibtools
 from ibtools.commands.completing import ESTIMATORS, names, paths
 from ibtools.commands.interrupted import computed, exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_line, tell_lines
 
 
 @click.command()
@@ -108,8 +109,8 @@ def analyze(
         print_json({"store": output or store, "results": reports})
         return
     for report in reports:
-        click.echo(f"{output or store}: {report}")
-    click.echo(_describe_next(output or store, reports))
+        tell_line(f"{output or store}: {report}")
+    tell_lines(_describe_next(output or store, reports))
 
 
 def _describe_next(path: str, reports: Sequence[Any]) -> str:

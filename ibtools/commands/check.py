@@ -5,6 +5,7 @@ import click
 import ibtools
 from ibtools.commands.completing import paths
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_lines
 
 
 @click.command()
@@ -37,5 +38,5 @@ def check(
     if as_json:
         print_json(report.to_dict())
     else:
-        click.echo(report.format())
+        tell_lines(report.format())
     context.exit(0 if report.ok else 1)

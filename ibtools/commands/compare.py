@@ -7,6 +7,8 @@ import click
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, files, names, paths
 from ibtools.commands.interrupted import computed, exit_interrupted
+from ibtools.commands.names import split_names
+from ibtools.commands.printing import tell_line
 
 
 @click.command()
@@ -52,9 +54,9 @@ def compare(
     chosen: dict[str, Any] = {"format": format, "width": width}
     if estimators:
         chosen["estimator"] = estimators
-    drawn = layers.split(",") if layers else None
+    drawn = split_names(layers) if layers else None
     try:
         ibtools.compare(store, output=output, layers=drawn, quiet=quiet, **chosen)
     except KeyboardInterrupt:
         exit_interrupted(computed(store, "information"))
-    click.echo(f"{output}: comparison of estimators of {store}")
+    tell_line(f"{output}: comparison of estimators of {store}")

@@ -32,4 +32,4 @@ def completion(context: click.Context, shell: str) -> None:
         raise unknown_name("shell", shell, _SHELLS)
     complete, install = _SHELLS[shell]
     script = complete(context.find_root().command, {}, "ibtools", "_IBTOOLS_COMPLETE").source()
-    click.echo(f"{script.rstrip()}\n# to install it: {install}")
+    click.echo(f"{script.rstrip()}\n# to install it: {install}")  # noqa: TID251  # of click

@@ -8,6 +8,7 @@ import ibtools
 from ibtools.commands.completing import DETAILS, ESTIMATORS, names, paths
 from ibtools.commands.interrupted import computed, exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_line, tell_lines
 
 
 @click.command()
@@ -72,8 +73,8 @@ def details(
         print_json({"store": output or store, "details": reports})
         return
     for report in reports:
-        click.echo(f"{output or store}: {report}")
-    click.echo(_describe_opening(output or store, reports))
+        tell_line(f"{output or store}: {report}")
+    tell_lines(_describe_opening(output or store, reports))
 
 
 def _describe_opening(path: str, reports: tuple[Any, ...]) -> str:

@@ -5,6 +5,7 @@ import click
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, names, paths
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_line
 
 
 @click.command()
@@ -35,4 +36,4 @@ def export(store: str, output: str, estimators: tuple[str, ...], as_json: bool) 
         print_json({"store": store, "files": files})
         return
     for file in files:
-        click.echo(file)
+        tell_line(file)

@@ -4,6 +4,7 @@ import click
 
 from ibtools.commands.completing import paths
 from ibtools.commands.json_output import json_option, print_json, to_json
+from ibtools.commands.printing import tell_lines
 from ibtools.info import format_info, store_info
 
 
@@ -22,4 +23,4 @@ def info(store: str, as_json: bool) -> None:
     if as_json:
         print_json({"store": store, **to_json(found)})
     else:
-        click.echo(format_info(found, store))
+        tell_lines(format_info(found, store))

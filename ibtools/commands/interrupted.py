@@ -1,12 +1,11 @@
 """What Ctrl-C leaves: what is on disk, and the command that goes on."""
 
-import shlex
 import sys
 from typing import NoReturn
 
-import click
-
+from ibtools.commands.printing import tell_line
 from ibtools.info import StoreResults, count_results, count_snapshots
+from ibtools.shown import shell_command
 from ibtools.storage import StorePath
 
 _INTERRUPTED = 130
@@ -24,12 +23,14 @@ def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
         Options that the command needs to go on.
     """
     if on_disk is None:
-        command = shlex.join(["ibtools", *sys.argv[1:]])
-        click.echo(f"\nInterrupted; nothing was written. Begin again with: {command}", err=True)
+        command = shell_command(*sys.argv[1:])
+        said = f"Interrupted; nothing was written. Begin again with: {command}"
     else:
         given = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", *further)]
-        command = shlex.join(["ibtools", *given, *further])
-        click.echo(f"\nInterrupted; {on_disk}. Go on with: {command}", err=True)
+        command = shell_command(*given, *further)
+        said = f"Interrupted; {on_disk}. Go on with: {command}"
+    tell_line("", err=True)
+    tell_line(said, err=True)
     sys.exit(_INTERRUPTED)
 
 

@@ -6,6 +6,8 @@ import click
 
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths_and
+from ibtools.commands.names import split_names
+from ibtools.commands.printing import tell_line
 
 ANIMATION = "animation"
 
@@ -74,7 +76,7 @@ def plot(
       ibtools plot syn.zarr animation --output plane.gif
       ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
-    options["layers"] = layers.split(",") if layers else None
+    options["layers"] = split_names(layers) if layers else None
     given = {name: value for name, value in options.items() if value is not None}
     if figure == ANIMATION:
         if len(stores) > 1:
@@ -84,4 +86,4 @@ def plot(
         ibtools.plot_store(stores[0], figure, output=output, **given)
     else:
         ibtools.plot_stores(stores, figure, output=output, **given)
-    click.echo(f"{output}: {figure} of {', '.join(stores)}")
+    tell_line(f"{output}: {figure} of {', '.join(stores)}")

@@ -9,6 +9,8 @@ from ibtools.commands import completing
 from ibtools.commands.completing import names
 from ibtools.commands.interrupted import exit_interrupted, recorded
 from ibtools.commands.json_output import json_option, print_json, to_json
+from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.shown import shell_command
 
 
 @click.command()
@@ -143,7 +145,7 @@ def record(
         if as_json:
             print_json(forecast)
         else:
-            click.echo(forecast.format())
+            tell_lines(forecast.format())
         return
     if output is None:
         raise click.UsageError("Missing option '--output'.")
@@ -165,7 +167,7 @@ def record(
         return
     failed = f", {report.failed} failed" if report.failed else ""
     retried = f" ({report.failed_attempts} attempts given up)" if report.failed_attempts else ""
-    click.echo(
+    tell_line(
         f"{output}: {report.trained} repeats recorded{failed}{retried}; "
-        f"next: ibtools analyze {output}"
+        f"next: {shell_command('analyze', output)}"
     )

@@ -4,6 +4,7 @@ import click
 
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, files, names, paths
+from ibtools.commands.printing import tell_line
 
 
 @click.command()
@@ -30,4 +31,4 @@ def report(store: str, output: str, estimators: tuple[str, ...], quiet: bool) ->
       ibtools report syn.zarr --estimator exact --output exact.html
     """
     ibtools.report(store, output=output, estimator=estimators or None, quiet=quiet)
-    click.echo(f"{output}: report of {store}")
+    tell_line(f"{output}: report of {store}")

@@ -8,6 +8,7 @@ import ibtools
 from ibtools.commands.completing import names, paths, reproductions
 from ibtools.commands.interrupted import exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_line
 from ibtools.progress import write_line
 
 
@@ -59,5 +60,6 @@ def reproduce(
         print_json({"steps": steps, "figures": figures})
         return
     if dry_run:
-        click.echo("\n".join(steps))
-    click.echo(f"figures: {', '.join(str(figure) for figure in figures)}")
+        for step in steps:
+            tell_line(step)
+    tell_line(f"figures: {', '.join(str(figure) for figure in figures)}")

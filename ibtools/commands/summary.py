@@ -7,6 +7,7 @@ import click
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, names, paths
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.printing import tell_lines
 
 
 @click.command()
@@ -46,4 +47,4 @@ def summary(store: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(summary_dict(found))
     else:
-        click.echo(format_summary(found, store))
+        tell_lines(format_summary(found, store))

@@ -18,6 +18,7 @@
     responsive: true,
     displaylogo: false,
     showSendToCloud: false,
+    typesetMath: false,
     plotlyServerURL: "",
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
