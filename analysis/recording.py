@@ -13,6 +13,7 @@ from ibtools.analysis.information import entropy
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
+from ibtools.derived import validate_derived
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
@@ -140,6 +141,7 @@ def _validate(dataset: xr.Dataset) -> None:
             f"analyze needs the Dataset of a store, but {', '.join(missing)} is missing; open it "
             "with ibtools.open_store(path)"
         )
+    validate_derived(dataset)
     cube = CUBE[:4] if "partition" in dataset.variables else CUBE
     lost = [dim for dim in cube if dim not in dataset.dims]
     if lost:

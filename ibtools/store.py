@@ -21,6 +21,7 @@ from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
 from ibtools.decode import decode
+from ibtools.derived import incomplete_store, without_layout
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
@@ -149,7 +150,7 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         there = list_names(path)
         arrays = {name: array for name, array in arrays.items() if name in there}
     if not any(name in arrays for name in RECORDED):
-        raise _truncated(path, " or ".join(RECORDED))
+        raise incomplete_store(path, group.attrs, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
             array = arrays[variable.name]
@@ -158,7 +159,7 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         elif variable.presence == "always" or (
             variable.presence == "quantised" and "code" in arrays
         ):
-            raise _truncated(path, variable.name)
+            raise incomplete_store(path, group.attrs, variable.name)
 
 
 def open_store(path: StorePath) -> xr.Dataset:
@@ -177,7 +178,7 @@ def open_store(path: StorePath) -> xr.Dataset:
         NaN where a layer has no such unit and where a snapshot is not complete. A softmax layer
         that was recorded as the codes of its logits shows softmax probabilities. A store that
         keeps the partition only has `partition` and no activations. Nothing but the coordinates is
-        loaded.
+        loaded. Saved with ``to_zarr``, it is cut into the chunks that it has in memory.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def open_store(path: StorePath) -> xr.Dataset:
     xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
     """
     open_group(path)
-    return decode(open_raw(path))
+    return without_layout(decode(open_raw(path)))
 
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
@@ -375,10 +376,3 @@ def _find_group(
 
 def _url(path: StorePath) -> str:
     return os.fspath(path)
-
-
-def _truncated(path: StorePath, missing: str) -> StoreError:
-    return StoreError(
-        f"{path}: the store is truncated or foreign: variable {missing} is missing; record it "
-        "again with --overwrite (overwrite=True)"
-    )
