@@ -15,6 +15,7 @@ from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
 from ibtools.derived import validate_derived
 from ibtools.errors import InputError, StoreError
+from ibtools.identity import DIGEST, Content
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -87,6 +88,7 @@ class Recording:
         return {
             **provenance(),
             **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
+            DIGEST: Content.of(dataset).digest,
             "estimator": estimator.specification,
             **estimator.attributes,
             **(bounds if estimator.needs_global_range else {}),

@@ -9,13 +9,14 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.result_identity import resize_results, take_results, validate_target
 from ibtools.analysis.result_variables import (
     RESULT_COORDINATES,
     from_statistic,
     result_variables,
 )
 from ibtools.analysis.windows import Window
-from ibtools.errors import StoreError
+from ibtools.identity import DIGEST, Content
 from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
 from ibtools.store import (
     StorePath,
@@ -33,6 +34,9 @@ GROUP = "information"
 
 BOUNDS = ("bounds_low", "bounds_high")
 """Attributes of results whose bins lie between the bounds of all values."""
+
+DEPENDS_ON = (*BOUNDS, DIGEST, "n_samples", "entropy_x", "entropy_y")
+"""Attributes that results are out of date without."""
 
 _DIGESTED = "digested_layers"
 
@@ -69,11 +73,11 @@ def open_results_group(
     key = f"{GROUP}/{estimator.specification}"
     variables = (*RESULT_COORDINATES, *result_variables(estimator))
     group = find_or_create(target, key, variables, dataset, attributes, what="results")
-    bounds = {name: attributes[name] for name in BOUNDS if name in attributes}
+    depends = {name: attributes[name] for name in DEPENDS_ON if name in attributes}
     with writing(group):
         added = _add_variables(target, group, estimator)
-        forget_outdated(group, dataset["seed"].values, bounds)
-        group.attrs.update(bounds)
+        forget_outdated(group, dataset["seed"].values, depends)
+        group.attrs.update(depends)
         for variable in RESULT_COORDINATES:
             get_array(group, variable.name)[...] = dataset[variable.name].values
     return group, added
@@ -111,17 +115,20 @@ def find_or_create(
         If results of another store are there, or nothing can be written.
     """
     root = find_group(target, "r+") or create_results_root(target)
+    content = Content.behind(dataset, attributes)
+    validate_target(target, root, content)
+    sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     with writing(root):
         group = root.get(key)
         if not isinstance(group, zarr.Group) or "analysed" not in group:
             group = root.create_group(key, overwrite=True, attributes=attributes)
             for variable in (*variables, RESULT_VARIABLES[-1]):
-                create_variable(group, variable, {str(d): n for d, n in dataset.sizes.items()})
+                create_variable(group, variable, sizes)
             consolidate(target)
-        elif group.attrs.get("store_id") != attributes.get("store_id"):
-            raise StoreError(
-                f"{target}: holds {what} of another store; choose another --output, or delete them"
-            )
+            return group
+        take_results(target, root, group, content, attributes, what=what)
+        if resize_results(group, sizes):
+            consolidate(target)
     return group
 
 

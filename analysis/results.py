@@ -1,5 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,11 +29,13 @@ from ibtools.analysis.result_groups import (
     open_results_group,
     write_window,
 )
+from ibtools.analysis.result_identity import current_marks
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
-from ibtools.analysis.tasks import Source
+from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
+from ibtools.identity import Content
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
 from ibtools.storage import absolute
@@ -121,17 +124,22 @@ def analyze_store(
     Notes
     -----
     Earlier results are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all of an estimator with global bounds if what was recorded since widened them.
+    since, all if labels or layers of the store were changed, and all of an estimator with global
+    bounds if what was recorded since widened them.
     """
     chosen = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
     group = open_group(path)
     dataset = _open_unchunked(group)
     recording = Recording.of(dataset, chosen)
-    with open_workers(scheduler) as workers:
-        plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
-        analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
-        reports = analysis.write(path if output is None else output, workers, quiet=quiet)
+    target = path if output is None else output
+    try:
+        with open_workers(scheduler) as workers:
+            plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
+            analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
+            reports = analysis.write(target, workers, quiet=quiet)
+    finally:
+        close_stores()
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     return reports if several else reports[0]
 
@@ -193,7 +201,8 @@ class _Analysis:
         )
         source = Source(
             self.path,
-            self.dataset.attrs.get("store_id"),
+            Content.of(self.dataset).digest,
+            uuid.uuid4().hex,
             self.recording.global_range,
             self.plan.cost.budget,
         )
@@ -274,7 +283,8 @@ def open_results(
     Raises
     ------
     StoreError
-        If there are no such results, or none at all.
+        If there are no such results, or none at all, or if they are of other labels or layers than
+        the store has now.
     """
     if estimator is None:
         names: Sequence[EstimatorLike] = result_names(path)
@@ -291,10 +301,13 @@ def open_results(
 
 def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
     name = _find_results(path, estimator)
-    results = open_raw(path, group=f"{GROUP}/{name}")
+    key = f"{GROUP}/{name}"
+    results = open_raw(path, group=key)
+    command = f"ibtools analyze {path} --estimator {name}"
+    analysed = current_marks(path, key, results, command=command)
     masked = {
         variable.name: results[variable.name]
-        .where(results["analysed"], variable.fill)
+        .where(analysed, variable.fill)
         .assign_attrs(results[variable.name].attrs)
         for variable in RESULT_VARIABLES
         if variable.name in results and variable.name != "analysed"

@@ -11,6 +11,8 @@ from ibtools.analysis.check.measure import measure_recording
 from ibtools.analysis.check.processing import check_results, check_states, is_chain
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst
+from ibtools.analysis.result_groups import GROUP
+from ibtools.analysis.result_identity import why_changed
 from ibtools.analysis.results import open_results, result_names
 from ibtools.store import RECORDED, StorePath, open_group, open_raw
 
@@ -93,4 +95,9 @@ def _check_all_results(
         text = words.NO_RESULTS.format(path=os.fspath(path))
         yield Check("results", "information", "note", words=text)
     for name in names:
+        subject = f"{GROUP}/{name}"
+        if why_changed(path, subject):
+            text = words.OTHER_CONTENT.format(path=os.fspath(path), name=name)
+            yield Check("labels and layers", subject, "violation", words=text)
+            continue
         yield from check_results(open_results(path, estimator=name), store, measures, chain=chain)

@@ -103,6 +103,12 @@ STATES_BROKEN = (
 
 NO_RESULTS = "There are no results yet. Compute them with: ibtools analyze {path}"
 
+OTHER_CONTENT = (
+    "The results are of other labels or layers than the store has now: it was changed after they "
+    "were computed. Nothing else shows them. Compute them anew with: ibtools analyze {path} "
+    "--estimator {name}"
+)
+
 NOT_ANALYSED = (
     "Complete snapshots have no results of this estimator yet. Compute them with: ibtools analyze"
 )

@@ -15,11 +15,12 @@ from ibtools.analysis.details.graph import data_variables, details_each, validat
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.estimators import EstimatorLike, get_estimator
 from ibtools.analysis.result_groups import (
-    BOUNDS,
+    DEPENDS_ON,
     find_or_create,
     forget_outdated,
     write_epochs,
 )
+from ibtools.analysis.result_identity import current_marks
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
@@ -41,7 +42,7 @@ GROUP = "details"
 CHUNKS_PER_WRITE = 8
 """Chunks that are analysed before their details are written."""
 
-_DEPENDS_ON = (*BOUNDS, "label_checksum")
+_DEPENDS_ON = (*DEPENDS_ON, "label_checksum")
 """Attributes that results are out of date without."""
 
 
@@ -109,8 +110,8 @@ def details_store(
     Notes
     -----
     Earlier details are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all if the bounds of an estimator with global bounds grew, or another label has the
-    same name.
+    since, and all if labels or layers of the store were changed, if the bounds of an estimator with
+    global bounds grew, or if another label has the same name.
     """
     kinds = get_details(what)
     counting = validate_counting(get_estimator(estimator))
@@ -162,7 +163,7 @@ def open_details(
     Raises
     ------
     StoreError
-        If there are no such details.
+        If there are no such details, or they are of other labels or layers than the store has now.
     """
     name = what if isinstance(what, str) else what.name
     specification = get_estimator(estimator).specification
@@ -174,9 +175,11 @@ def open_details(
             f"{path} {name} --estimator {specification}, or see --by and --permutations"
         )
     found = open_raw(path, group=key)
+    command = f"ibtools details {path}, for the same detail of {specification}"
+    analysed = current_marks(path, key, found, command=command)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
     masked = {
-        name: found[name].where(found["analysed"], fills[str(name)]).assign_attrs(found[name].attrs)
+        name: found[name].where(analysed, fills[str(name)]).assign_attrs(found[name].attrs)
         for name in found.data_vars
         if name != "analysed"
     }
