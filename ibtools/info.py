@@ -11,7 +11,7 @@ import zarr
 from ibtools.identity import Content, is_store
 from ibtools.schema import Keep
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.storage import StorePath, is_local
+from ibtools.storage import StorePath, is_local, place_of
 from ibtools.store import find_group, open_group, read_array
 
 StoreResults = Literal["information", "details"]
@@ -251,4 +251,4 @@ def _count(results: zarr.Group, content: Content | None) -> int:
 
 
 def _disk_bytes(path: StorePath) -> int:
-    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in Path(place_of(path)).rglob("*") if file.is_file())

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.storage import place_of
 
 SYN_LABELS = ("popcount", "orbit")
 """Labels that every sample of SYN has: its lit bits, and its class of patterns under rotations."""
@@ -39,7 +40,7 @@ def sample_labels(label: str, dataset: xr.Dataset) -> tuple[str, NDArray[Any]]:
     """
     if label in SYN_LABELS:
         return label, _label_syn(label, dataset)
-    path = Path(label)
+    path = Path(place_of(label))
     if path.suffix not in (".npy", ".csv"):
         raise InputError(
             f"a label must be {' or '.join(SYN_LABELS)}, for SYN, or a file that ends in .npy or "

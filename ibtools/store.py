@@ -4,7 +4,6 @@ A store is one Zarr v3 group that plain `xarray.open_zarr` reads; `ibtools.schem
 in it.
 """
 
-import os
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -34,10 +33,12 @@ from ibtools.schema import (
     Variable,
     validate_variable,
 )
+from ibtools.spawning import validate_main
 from ibtools.storage import StorePath as StorePath  # part of this module too
 from ibtools.storage import (
     is_local,
     list_names,
+    place_of,
     reaching,
     reason,
     storage_errors,
@@ -71,11 +72,14 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
         If something is at `path` that may not be overwritten.
     StoreError
         If `path` can't be written to.
+    IbtoolsError
+        If a worker process runs the script that starts it.
     """
+    validate_main()
     _validate_free(path, overwrite=overwrite)
     with reaching(path, "the store can't be created"):
         group = zarr.create_group(
-            _url(path),
+            place_of(path),
             overwrite=overwrite,
             attributes=_attributes(spec),
             storage_options=storage_options(path),
@@ -103,7 +107,7 @@ def create_results_root(path: StorePath) -> zarr.Group:
             f"{path}: something that holds no results is there; choose another path"
         )
     with reaching(path, "results can't be written"):
-        return zarr.create_group(_url(path), storage_options=storage_options(path))
+        return zarr.create_group(place_of(path), storage_options=storage_options(path))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -211,7 +215,7 @@ def consolidate(path: StorePath) -> None:
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         with reaching(path, "metadata can't be written"):
             root = zarr.open_group(
-                _url(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
+                place_of(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
             )
             zarr.consolidate_metadata(root.store, zarr_format=3)
 
@@ -358,12 +362,12 @@ def _find_group(
     group: str | None = None,
 ) -> zarr.Group | None:
     """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
-    if is_local(path) and not Path(path).is_dir():
+    if is_local(path) and not Path(place_of(path)).is_dir():
         return None
     with reaching(path, "the store can't be opened"):
         try:
             return zarr.open_group(
-                _url(path),
+                place_of(path),
                 path=group,
                 mode=mode,
                 zarr_format=3,
@@ -372,7 +376,3 @@ def _find_group(
             )
         except (GroupNotFoundError, ContainsArrayError):
             return None
-
-
-def _url(path: StorePath) -> str:
-    return os.fspath(path)

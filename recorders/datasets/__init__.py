@@ -15,6 +15,7 @@ from ibtools.recorders.datasets.image_sets import CIFAR_10, FASHION_MNIST, MNIST
 from ibtools.recorders.datasets.images import load_images
 from ibtools.recorders.datasets.npz import load_npz
 from ibtools.recorders.datasets.split import stratified_split
+from ibtools.storage import place_of
 
 __all__ = ["DATA_SETS", "DataSet", "checksum", "load_data_set"]
 
@@ -49,10 +50,10 @@ def load_data_set(name: str, *, folder: str | Path | None = None) -> DataSet:
     ((4096, 12), 2118, 820)
     """
     if name.endswith(".npz"):
-        return load_npz(Path(name))
+        return load_npz(Path(place_of(name)))
     if name not in DATA_SETS:
         raise unknown_name("data set", name, [*DATA_SETS, "a path ending in .npz"])
-    return DATA_SETS[name](None if folder is None else Path(folder))
+    return DATA_SETS[name](None if folder is None else Path(place_of(folder)))
 
 
 def _load_syn() -> DataSet:
