@@ -1,5 +1,6 @@
 """How much memory an analysis may use, and who may use it when."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,11 +57,17 @@ class _Gate:
     """Counts what the tasks of this process have reserved."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.changed = threading.Condition()
         self.reserved = 0
 
 
 _GATE = _Gate()
+
+if hasattr(os, "register_at_fork"):  # what other threads reserve, a forked process never frees
+    os.register_at_fork(after_in_child=_GATE.reset)
 
 
 @contextmanager

@@ -9,9 +9,14 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.identity import DIGEST
 from ibtools.store import get_array, read_array
 
-DEPENDS_ON = ("revision", "bounds_low", "bounds_high", "entropy_x")
+OTHER_CONTENT = "they are of other labels, inputs or layers than the store has now"
+
+_CONTENT = (DIGEST, "n_samples", "entropy_x", "entropy_y")
+
+DEPENDS_ON = ("revision", "bounds_low", "bounds_high", *_CONTENT)
 """Attributes of results without which, or with other values of which, all are out of date."""
 
 ASSUMED: Mapping[str, Any] = MappingProxyType({"revision": 1})
@@ -21,7 +26,7 @@ _CHANGES: Mapping[str, str] = MappingProxyType(
     {
         "bounds_low": "the range of all values, between which the bins lie, is another now",
         "bounds_high": "the range of all values, between which the bins lie, is another now",
-        "entropy_x": "the store tells other inputs apart now, so that H(X) is another",
+        **dict.fromkeys(_CONTENT, OTHER_CONTENT),
         "label_checksum": "another label has the same name",
     }
 )
@@ -73,21 +78,23 @@ def why_outdated(
     return tuple(dict.fromkeys(reasons))
 
 
-def why_revised(attributes: Mapping[str, Any], estimator: Estimator) -> str:
+def why_revised(attributes: Mapping[str, Any], estimator: Estimator | None) -> str:
     """Say why results are out of date by what is computed, whatever it was computed of.
 
     Parameters
     ----------
     attributes : mapping
         Of the results.
-    estimator : Estimator
-        Whose results.
+    estimator : Estimator or None
+        Whose results; None if this version of ibtools does not have it.
 
     Returns
     -------
     str
-        A clause; empty if they are up to date.
+        A clause; empty if they are up to date, or nothing is known of the estimator.
     """
+    if estimator is None:
+        return ""
     return "".join(why_outdated(attributes, {"revision": estimator.revision}, estimator))
 
 

@@ -14,7 +14,9 @@ from ibtools.analysis.inputs import input_entropy, input_numbers
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
+from ibtools.derived import validate_derived
 from ibtools.errors import InputError, StoreError
+from ibtools.identity import DIGEST, Content
 from ibtools.labels import name_classes, number_classes
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
@@ -91,6 +93,7 @@ class Recording:
         return {
             **provenance(),
             **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
+            DIGEST: Content.of(dataset).digest,
             "estimator": estimator.specification,
             "revision": estimator.revision,
             **estimator.attributes,
@@ -152,6 +155,7 @@ def _validate(dataset: xr.Dataset) -> None:
             f"analyze needs the Dataset of a store, but {', '.join(missing)} is missing; open it "
             "with ibtools.open_store(path)"
         )
+    validate_derived(dataset)
     cube = CUBE[:4] if "partition" in dataset.variables else CUBE
     lost = [dim for dim in cube if dim not in dataset.dims]
     if lost:

@@ -1,22 +1,25 @@
 """Results on disk: one group per estimator, filled window by window."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from zarr.errors import ContainsArrayError, ContainsGroupError
 
 from ibtools.analysis.estimators import Estimator
 from ibtools.analysis.outdated import dependencies, forget_outdated
+from ibtools.analysis.result_identity import resize_results, take_results, validate_target
 from ibtools.analysis.result_variables import (
     RESULT_COORDINATES,
     from_statistic,
     result_variables,
 )
 from ibtools.analysis.windows import Window
-from ibtools.errors import StoreError
+from ibtools.identity import Content
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
 from ibtools.store import (
@@ -115,17 +118,44 @@ def find_or_create(
         If results of another store are there, or nothing can be written.
     """
     root = find_group(target, "r+") or create_results_root(target)
+    content = Content.behind(dataset, attributes)
+    validate_target(target, root, content)
+    sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     with writing(root):
         group = root.get(key)
-        if not isinstance(group, zarr.Group) or "analysed" not in group:
-            group = root.create_group(key, overwrite=True, attributes=attributes)
-            for variable in (*variables, RESULT_VARIABLES[-1]):
-                create_variable(group, variable, {str(d): n for d, n in dataset.sizes.items()})
+        if isinstance(group, zarr.Group) and "analysed" in group:
+            take_results(target, root, group, content, attributes, what=what)
+            changed = False
+        else:
+            group = _create(root, key, variables, dataset, attributes)
+            changed = True
+        if resize_results(group, sizes) or changed:
             consolidate(target)
-        elif group.attrs.get("store_id") != attributes.get("store_id"):
-            raise StoreError(
-                f"{target}: holds {what} of another store; choose another --output, or delete them"
-            )
+    return group
+
+
+def _create(
+    root: zarr.Group,
+    key: str,
+    variables: Sequence[Variable],
+    dataset: xr.Dataset,
+    attributes: dict[str, Any],
+) -> zarr.Group:
+    """Create what is not there yet: several analyses that begin at once all create the same.
+
+    The marks come last: whoever sees them sees all else.
+    """
+    try:
+        group = root.require_group(key)
+    except ContainsGroupError:
+        group = cast("zarr.Group", root[key])
+    group.attrs.update(attributes)
+    sizes = {str(dim): n for dim, n in dataset.sizes.items()}
+    for variable in (*variables, RESULT_VARIABLES[-1]):
+        with suppress(ContainsArrayError):  # another analysis may have results in it already
+            create_variable(group, variable, sizes)
+        if variable.coordinate:
+            get_array(group, variable.name)[...] = dataset[variable.name].values
     return group
 
 

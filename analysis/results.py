@@ -1,5 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,6 @@ from ibtools.analysis.estimators import (
     parse_estimator,
 )
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
-from ibtools.analysis.outdated import why_revised
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.report import AnalysisReport
@@ -30,13 +30,15 @@ from ibtools.analysis.result_groups import (
     open_results_group,
     write_window,
 )
+from ibtools.analysis.result_identity import current_marks, why_not_current
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
-from ibtools.analysis.tasks import Source
+from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
+from ibtools.identity import Content, is_store
 from ibtools.progress import progress_bar
-from ibtools.schema import FORMAT_NAME, RESULT_VARIABLES
+from ibtools.schema import RESULT_VARIABLES
 from ibtools.shown import shell_command
 from ibtools.storage import absolute
 from ibtools.store import (
@@ -124,18 +126,23 @@ def analyze_store(
     Notes
     -----
     Earlier results are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all of an estimator that computes something else now (its `revision`), or with global
-    bounds if what was recorded since widened them. The report says what is computed anew, and why.
+    since, and all of an estimator that computes something else now (its `revision`), if labels,
+    inputs or layers of the store were changed, or with global bounds if what was recorded since
+    widened them. The report says what is computed anew, and why.
     """
     chosen = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
     group = open_group(path)
     dataset = _open_unchunked(group)
     recording = Recording.of(dataset, chosen)
-    with open_workers(scheduler) as workers:
-        plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
-        analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
-        reports = analysis.write(path if output is None else output, workers, quiet=quiet)
+    target = path if output is None else output
+    try:
+        with open_workers(scheduler) as workers:
+            plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
+            analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
+            reports = analysis.write(target, workers, quiet=quiet)
+    finally:
+        close_stores()
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     return reports if several else reports[0]
 
@@ -197,7 +204,8 @@ class _Analysis:
         )
         source = Source(
             self.path,
-            self.dataset.attrs.get("store_id"),
+            Content.of(self.dataset).digest,
+            uuid.uuid4().hex,
             self.recording.entropy_x,
             self.recording.global_range,
             self.plan.cost.budget,
@@ -277,8 +285,9 @@ def open_results(
     Raises
     ------
     StoreError
-        If there are no such results, or none at all, or if they are out of date: computed by a
-        version of ibtools that computed something else under this name.
+        If there are no such results, or none at all, or if they are out of date: of other labels,
+        inputs or layers than the store has now, or computed by a version of ibtools that computed
+        something else under this name.
 
     Notes
     -----
@@ -306,13 +315,13 @@ def _open_all(path: StorePath) -> xr.Dataset:
 
 def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
     name = _find_results(path, estimator)
-    results = open_raw(path, group=f"{GROUP}/{name}")
+    key = f"{GROUP}/{name}"
+    results = open_raw(path, group=key)
     known = known_estimator(name) if isinstance(estimator, str) else estimator
-    if why := why_revised(results.attrs, known) if known else "":
-        raise _outdated(path, name, why)
+    analysed = current_marks(path, key, results, known, command=_analyze_command(path, name))
     masked = {
         variable.name: results[variable.name]
-        .where(results["analysed"], variable.fill)
+        .where(analysed, variable.fill)
         .assign_attrs(results[variable.name].attrs)
         for variable in RESULT_VARIABLES
         if variable.name in results and variable.name != "analysed"
@@ -342,29 +351,21 @@ def _no_results(path: StorePath, name: str, available: Sequence[str]) -> StoreEr
     )
 
 
-def _outdated(path: StorePath, name: str, why: str) -> StoreError:
-    return StoreError(
-        f"{path}: the results of {name} are out of date: {why}; compute them anew with: "
-        f"{_analyze_command(path, name)}"
-    )
-
-
 def _analyze_command(path: StorePath, name: str) -> str:
     """Return the command that computes results at `path`, which may be kept outside the store."""
     root = find_group(path, "r")
-    is_store = root is not None and root.attrs.get("format") == FORMAT_NAME
-    where = (path,) if is_store else ("STORE", "--output", path)
+    where = (path,) if root is not None and is_store(root) else ("STORE", "--output", path)
     return shell_command("analyze", *where, "--estimator", name)
 
 
 def outdated_results(path: StorePath) -> dict[str, str]:
-    """Return which results at `path` are out of date by what is computed, and why.
+    """Return which results at `path` are out of date, and why.
 
     Returns
     -------
     dict of str to str
         Names of results, sorted; of each a clause, as from
-        `ibtools.analysis.outdated.why_revised`.
+        `ibtools.analysis.result_identity.why_not_current`.
 
     Raises
     ------
@@ -372,9 +373,8 @@ def outdated_results(path: StorePath) -> dict[str, str]:
         If nothing is at `path`.
     """
     found = {
-        name: why_revised(group.attrs, estimator)
+        name: why_not_current(path, f"{GROUP}/{name}", group.attrs, known_estimator(name))
         for name, group in _result_groups(path)
-        if (estimator := known_estimator(name))
     }
     return {name: why for name, why in found.items() if why}
 

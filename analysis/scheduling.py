@@ -26,6 +26,7 @@ from dask.system import CPU_COUNT
 from ibtools.cluster import connect, current_client
 from ibtools.errors import IbtoolsError, InputError, unknown_name
 from ibtools.interrupt import ignore_interrupt
+from ibtools.spawning import start_worker, validate_main
 
 SCHEDULERS = ("threads", "processes", "synchronous")
 """Schedulers of this machine; any other name is the address of a cluster."""
@@ -152,7 +153,10 @@ def open_workers(scheduler: str | None = None) -> Iterator[Workers]:
         If there is no such scheduler.
     InputError
         If the cluster can't be reached or has no workers, or distributed is not installed.
+    IbtoolsError
+        If processes can't be started, because the script that starts them has no main guard.
     """
+    validate_main()
     name = _ALIASES.get(str(scheduler), scheduler)
     if name is not None and name not in SCHEDULERS and "://" not in name:
         raise unknown_name("scheduler", name, (*SCHEDULERS, "tcp://HOST:PORT"))
@@ -183,6 +187,7 @@ def _local(name: str) -> Workers:
         return Workers(ThreadPoolExecutor(n_workers, "ibtools"), threads=n_workers)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=ignore_interrupt)
+    start_worker(pool, instead='compute with threads: scheduler="threads"')
     return Workers(pool, processes=n_workers)
 
 

@@ -15,6 +15,7 @@ from ibtools.analysis.estimators.block import ROWS
 from ibtools.analysis.memory import reserve
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.errors import StoreError
+from ibtools.identity import Content
 from ibtools.labels import number_classes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.store import RECORDED, get_array, open_group, read_array
@@ -28,8 +29,10 @@ class Source:
     ----------
     path : str
         Absolute, or a URL.
-    store_id : str or None
-        Of the store that the analysis began with.
+    digest : str
+        Of the content that the store had when the analysis began: `ibtools.identity.Content`.
+    analysis : str
+        Of this analysis only. Another one opens the store anew, in whichever process.
     entropy_x : float
         As in `LayerBlock`.
     global_range : tuple of float and float
@@ -39,7 +42,8 @@ class Source:
     """
 
     path: str
-    store_id: str | None
+    digest: str
+    analysis: str
     entropy_x: float
     global_range: tuple[float, float]
     budget: int
@@ -131,7 +135,7 @@ def block_statistics(
     ndarray, (block, layer, statistic), float64
         As from `stack_statistics`.
     """
-    store = _open(source.path, source.store_id)
+    store = _open(source.path, source.digest, source.analysis)
     out = np.empty((len(block.epochs), _length(block.layers), count_statistics(estimators)))
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)
@@ -166,7 +170,7 @@ def block_digests(source: Source, block: Block) -> RowDigests:
     RowDigests
         What the part adds to the digests of all samples.
     """
-    store = _open(source.path, source.store_id)
+    store = _open(source.path, source.digest, source.analysis)
     layer = store.layers[block.layers.start]
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)[0, 0]
@@ -191,10 +195,10 @@ class _OpenStore:
 
 
 @lru_cache(maxsize=4)
-def _open(path: str, store_id: str | None) -> _OpenStore:
-    """Open a store once per process."""
+def _open(path: str, digest: str, analysis: str) -> _OpenStore:
+    """Open a store once per process and analysis."""
     group = open_group(path)
-    if group.attrs.get("store_id") != store_id:
+    if Content.of(group).digest != digest:
         raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
     label, classes = number_classes(read_array(group, "label"))
     return _OpenStore(
@@ -203,6 +207,11 @@ def _open(path: str, store_id: str | None) -> _OpenStore:
         label,
         len(classes),
     )
+
+
+def close_stores() -> None:
+    """Forget the stores that this process has open: an analysis has ended."""
+    _open.cache_clear()
 
 
 def _read(store: _OpenStore, block: Block) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibtools.accessor import IbAccessor
 from ibtools.errors import IbtoolsError, StoreError
+from ibtools.forking import survive_forks
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_store
 
@@ -93,6 +94,8 @@ __all__ = [
     "sample_labels",
     "summary",
 ]
+
+survive_forks()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.derived import validate_derived
 from ibtools.errors import StoreError, unknown_name
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -94,8 +95,10 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     StoreError
-        If something that is needed is missing, or units of a layer were dropped.
+        If something that is needed is missing, units of a layer were dropped, or the Dataset is
+        that of a store no more.
     """
+    validate_derived(dataset)
     if "partition" in dataset:
         return dataset
     _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
@@ -128,6 +131,7 @@ def decoded(dataset: xr.Dataset) -> xr.Dataset:
     Dataset
         As of `decode`; as it is if it is decoded already.
     """
+    validate_derived(dataset)
     stored = "activation" not in dataset or (
         dataset["activation"].attrs.get("long_name") == _STORED_ACTIVATION.description
     )
@@ -156,7 +160,8 @@ def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:
     UnknownNameError
         If there is no such layer.
     StoreError
-        If the Dataset has no dimension `layer`, or units of the layer were dropped.
+        If the Dataset has no dimension `layer`, units of the layer were dropped, or it is that of
+        several stores.
     """
     if "layer" not in dataset.dims:
         raise StoreError(
@@ -167,6 +172,7 @@ def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:
     names = [str(known) for known in dataset["layer"].values]
     if name not in names:
         raise unknown_name("layer", name, names)
+    validate_derived(dataset)
     layer = dataset.isel(layer=names.index(name))
     if "unit" in layer.dims and "n_units" in layer.coords:
         layer = layer.isel(unit=slice(int(layer["n_units"])))

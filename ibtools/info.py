@@ -9,11 +9,12 @@ from typing import Literal, cast
 import numpy as np
 import zarr
 
+from ibtools.identity import Content, is_store
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
 from ibtools.shown import shell_command, visible
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.storage import StorePath, is_local
+from ibtools.storage import StorePath, is_local, place_of
 from ibtools.store import find_group, open_group, read_array
 
 StoreResults = Literal["information", "details"]
@@ -61,7 +62,7 @@ class StoreInfo:
     train_accuracy, test_accuracy : float
         Mean over repeats after the last epoch that each was trained; NaN if there is none.
     results : dict of str to int
-        Analysed snapshots per estimator.
+        Analysed snapshots per estimator, as the store is now: none of results of other labels.
     details : dict of str to int
         Analysed snapshots per estimator and detail, such as "exact/classes".
     outdated : dict of str to str
@@ -146,8 +147,8 @@ def store_info(path: StorePath) -> StoreInfo:
         n_complete=int(complete.sum()),
         train_accuracy=_last_accuracy(group, "train_accuracy"),
         test_accuracy=_last_accuracy(group, "test_accuracy"),
-        results=_analysed(group, "information"),
-        details=_analysed(group, "details"),
+        results=_analysed(group, "information", Content.of(group)),
+        details=_analysed(group, "details", Content.of(group)),
         outdated=outdated_results(path),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
@@ -302,22 +303,33 @@ def count_results(path: StorePath, kind: StoreResults) -> dict[str, int]:
         As in `StoreInfo`.
     """
     group = find_group(path, "r")
-    return {} if group is None else _analysed(group, kind)
+    if group is None:
+        return {}
+    return _analysed(group, kind, Content.of(group) if is_store(group) else None)
 
 
-def _analysed(group: zarr.Group, key: str) -> dict[str, int]:
+def _analysed(group: zarr.Group, key: str, content: Content | None) -> dict[str, int]:
     """Return the analysed snapshots of the results below `key`, by their names from there on."""
     if key not in group:
         return {}
     counts: dict[str, int] = {}
     for name, results in sorted(cast("zarr.Group", group[key]).groups()):
         if "analysed" in results:
-            counts[name] = int(read_array(results, "analysed").sum())
+            counts[name] = _count(results, content)
         else:
-            below = _analysed(group, f"{key}/{name}")
+            below = _analysed(group, f"{key}/{name}", content)
             counts |= {f"{name}/{one}": n for one, n in below.items()}
     return counts
 
 
+def _count(results: zarr.Group, content: Content | None) -> int:
+    """Count the snapshots that are analysed as the store beside them is now."""
+    analysed = read_array(results, "analysed")
+    if content is None:
+        return int(analysed.sum())
+    current = content.is_of(results) & content.current_repeats(results)
+    return int(analysed[current].sum())
+
+
 def _disk_bytes(path: StorePath) -> int:
-    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in Path(place_of(path)).rglob("*") if file.is_file())

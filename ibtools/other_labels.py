@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.storage import place_of
 from ibtools.text_file import split_lines
 
 SYN_LABELS = ("popcount", "orbit")
@@ -48,7 +49,7 @@ def sample_labels(label: str, dataset: xr.Dataset) -> tuple[str, NDArray[Any]]:
     """
     if label in SYN_LABELS:
         return label, _label_syn(label, dataset)
-    path = Path(label).expanduser()
+    path = Path(place_of(label))
     if path.suffix.lower() not in (".npy", ".csv"):
         raise InputError(
             f"a label must be {' or '.join(SYN_LABELS)}, for SYN, or a file that ends in .npy or "

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.derived import validate_derived
 from ibtools.errors import StoreError
 from ibtools.info import layer_table, row_bytes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -64,8 +65,13 @@ def describe(dataset: xr.Dataset) -> Overview:
 
 
 def _describe_store(dataset: xr.Dataset) -> Overview:
+    try:
+        validate_derived(dataset)
+    except StoreError as err:
+        rows = (("sizes", _sizes(dataset)), ("reason", str(err)))
+        return Overview("ibtools: made of a store, but no store", rows)
     layers = _layers(dataset)
-    rows = {
+    said = {
         "experiment": _source(dataset),
         "network": _network(layers),
         "snapshots": _sizes(dataset),
@@ -75,7 +81,7 @@ def _describe_store(dataset: xr.Dataset) -> Overview:
         "cube": _cube(dataset, layers),
     }
     names, table = layer_table(layers)
-    return Overview("ibtools store", _said(rows), names, table)
+    return Overview("ibtools store", _said(said), names, table)
 
 
 def _describe_results(dataset: xr.Dataset) -> Overview:

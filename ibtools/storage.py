@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from ibtools.errors import InputError, StoreError, UnknownNameError
 
@@ -21,9 +22,24 @@ _HINTS = {
 }
 
 
+def place_of(path: StorePath) -> str:
+    """Return where a path leads: `~` is the user's home, and a file URL is a path.
+
+    Examples
+    --------
+    >>> place_of("file:///data/my%20run.zarr"), place_of("s3://bucket/~/run.zarr")
+    ('/data/my run.zarr', 's3://bucket/~/run.zarr')
+    """
+    text = os.fspath(path)
+    for scheme in ("file://localhost/", "file:///"):
+        if text.startswith(scheme):
+            return "/" + unquote(text.removeprefix(scheme))
+    return text if "://" in text else os.path.expanduser(text)
+
+
 def is_local(path: StorePath) -> bool:
-    """Whether `path` is a plain path rather than an fsspec URL."""
-    return "://" not in str(path)
+    """Whether `path` is on this machine, rather than an fsspec URL."""
+    return "://" not in place_of(path)
 
 
 def local_folder(path: StorePath) -> Path:
@@ -39,7 +55,7 @@ def local_folder(path: StorePath) -> Path:
             f"only stores are written to {str(path).partition('://')[0]}://, but {path} is for "
             "other files; give a local folder, and copy it"
         )
-    return Path(path)
+    return Path(place_of(path))
 
 
 def local_file(path: StorePath, what: str, suffixes: Sequence[str]) -> Path:
@@ -78,7 +94,7 @@ def local_file(path: StorePath, what: str, suffixes: Sequence[str]) -> Path:
 
 def absolute(path: StorePath) -> str:
     """Return a path that means the same in another folder."""
-    return os.path.abspath(path) if is_local(path) else os.fspath(path)
+    return os.path.abspath(place_of(path)) if is_local(path) else os.fspath(path)
 
 
 def storage_options(path: StorePath) -> dict[str, Any] | None:
@@ -108,16 +124,16 @@ def list_names(path: StorePath) -> set[str]:
         If the file system can't be reached.
     """
     if is_local(path):
-        place = Path(path)
+        place = Path(place_of(path))
         if place.is_dir():
             return {entry.name for entry in place.iterdir()}
         return {place.name} if place.exists() else set()
     with reaching(path, "can't be reached"):
         from fsspec.core import url_to_fs
 
-        system, place = url_to_fs(os.fspath(path), **(storage_options(path) or {}))
+        system, found_at = url_to_fs(os.fspath(path), **(storage_options(path) or {}))
         try:
-            found = system.ls(place, detail=False)
+            found = system.ls(found_at, detail=False)
         except FileNotFoundError:
             return set()
         return {name.rstrip("/").rpartition("/")[2] for name in found}

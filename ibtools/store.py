@@ -4,7 +4,6 @@ A store is one Zarr v3 group that plain `xarray.open_zarr` reads; `ibtools.schem
 in it.
 """
 
-import os
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
 from ibtools.decode import decode
+from ibtools.derived import incomplete_store, without_layout
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
@@ -33,10 +33,12 @@ from ibtools.schema import (
     Variable,
     validate_variable,
 )
+from ibtools.spawning import validate_main
 from ibtools.storage import StorePath as StorePath  # part of this module too
 from ibtools.storage import (
     is_local,
     list_names,
+    place_of,
     reaching,
     reason,
     storage_errors,
@@ -70,11 +72,14 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
         If something is at `path` that may not be overwritten.
     StoreError
         If `path` can't be written to.
+    IbtoolsError
+        If a worker process runs the script that starts it.
     """
+    validate_main()
     _validate_free(path, overwrite=overwrite)
     with reaching(path, "the store can't be created"):
         group = zarr.create_group(
-            _url(path),
+            place_of(path),
             overwrite=overwrite,
             attributes=_attributes(spec),
             storage_options=storage_options(path),
@@ -102,7 +107,7 @@ def create_results_root(path: StorePath) -> zarr.Group:
             f"{path}: something that holds no results is there; choose another path"
         )
     with reaching(path, "results can't be written"):
-        return zarr.create_group(_url(path), storage_options=storage_options(path))
+        return zarr.create_group(place_of(path), storage_options=storage_options(path))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -149,7 +154,7 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         there = list_names(path)
         arrays = {name: array for name, array in arrays.items() if name in there}
     if not any(name in arrays for name in RECORDED):
-        raise _truncated(path, " or ".join(RECORDED))
+        raise incomplete_store(path, group.attrs, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
             array = arrays[variable.name]
@@ -158,7 +163,7 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         elif variable.presence == "always" or (
             variable.presence == "quantised" and "code" in arrays
         ):
-            raise _truncated(path, variable.name)
+            raise incomplete_store(path, group.attrs, variable.name)
 
 
 def open_store(path: StorePath) -> xr.Dataset:
@@ -177,7 +182,7 @@ def open_store(path: StorePath) -> xr.Dataset:
         NaN where a layer has no such unit and where a snapshot is not complete. A softmax layer
         that was recorded as the codes of its logits shows softmax probabilities. A store that
         keeps the partition only has `partition` and no activations. Nothing but the coordinates is
-        loaded.
+        loaded. Saved with ``to_zarr``, it is cut into the chunks that it has in memory.
 
     Raises
     ------
@@ -189,7 +194,7 @@ def open_store(path: StorePath) -> xr.Dataset:
     xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
     """
     open_group(path)
-    return decode(open_raw(path))
+    return without_layout(decode(open_raw(path)))
 
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
@@ -210,7 +215,7 @@ def consolidate(path: StorePath) -> None:
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         with reaching(path, "metadata can't be written"):
             root = zarr.open_group(
-                _url(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
+                place_of(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
             )
             zarr.consolidate_metadata(root.store, zarr_format=3)
 
@@ -358,12 +363,12 @@ def _find_group(
     group: str | None = None,
 ) -> zarr.Group | None:
     """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
-    if is_local(path) and not Path(path).is_dir():
+    if is_local(path) and not Path(place_of(path)).is_dir():
         return None
     with reaching(path, "the store can't be opened"):
         try:
             return zarr.open_group(
-                _url(path),
+                place_of(path),
                 path=group,
                 mode=mode,
                 zarr_format=3,
@@ -372,14 +377,3 @@ def _find_group(
             )
         except (GroupNotFoundError, ContainsArrayError):
             return None
-
-
-def _url(path: StorePath) -> str:
-    return os.fspath(path)
-
-
-def _truncated(path: StorePath, missing: str) -> StoreError:
-    return StoreError(
-        f"{path}: the store is truncated or foreign: variable {missing} is missing; record it "
-        "again with --overwrite (overwrite=True)"
-    )

@@ -47,6 +47,7 @@ def save_checkpoint(group: zarr.Group, repeat: int, epoch: int, state: bytes) ->
                 shape=payload.shape,
                 chunks=payload.shape,
                 dtype="uint8",
+                dimension_names=(f"byte of {_name(repeat)}",),  # xarray.open_datatree asks for one
                 overwrite=array is not None,
             )
         array[...] = payload

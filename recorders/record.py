@@ -20,6 +20,7 @@ from ibtools.recorders.forecast import Forecast, forecast
 from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.repeat import load_engine
 from ibtools.recorders.workers import open_cluster, record_repeats
+from ibtools.spawning import validate_main
 from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
 
 
@@ -112,7 +113,10 @@ def record(
     RecordingError
         If TensorFlow is not installed, every repeat failed (they are in the store), or the cluster
         has no workers, or keeps losing them.
+    IbtoolsError
+        If worker processes can't be started, because the script that starts them has no main guard.
     """
+    validate_main()
     if resume and engine is None:
         engine = _recorded_engine(output)
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)

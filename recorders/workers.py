@@ -21,6 +21,7 @@ from ibtools.progress import Progress
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, load_engine, shared_engine
+from ibtools.spawning import start_worker
 from ibtools.store import StorePath, open_group
 
 if TYPE_CHECKING:
@@ -57,14 +58,24 @@ def open_cluster(jobs: int | None, scheduler: str | None) -> "Iterator[Client | 
     ------
     InputError
         If `jobs` is below 1, or the cluster can't be reached.
+    IbtoolsError
+        If worker processes can't be started on this machine.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be 1 or more, found {jobs}")
     if scheduler is None and (jobs in (None, 1) or current_client() is None):
+        if jobs not in (None, 1):
+            _validate_startable()
         yield None
         return
     with connect(scheduler) as client:
         yield client
+
+
+def _validate_startable() -> None:
+    """Check that worker processes can be started, before there is a store."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        start_worker(pool, instead="record with one process: jobs=1")
 
 
 def record_repeats(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.outdated import DEPENDS_ON, dependencies, forget_outdated, why_revised
+from ibtools.analysis.outdated import DEPENDS_ON, dependencies, forget_outdated
 from ibtools.analysis.result_groups import find_or_create, write_epochs
+from ibtools.analysis.result_identity import current_marks
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
@@ -111,8 +112,9 @@ def details_store(
     Notes
     -----
     Earlier details are kept unless they are out of date: those of a repeat that was begun anew
-    since, and all if the estimator computes something else now (its `revision`), if the bounds of
-    one with global bounds grew, or if another label has the same name.
+    since, and all if the estimator computes something else now (its `revision`), if labels, inputs
+    or layers of the store were changed, if the bounds of an estimator with global bounds grew, or
+    if another label has the same name.
     """
     kinds = get_details(what)
     counting = validate_counting(get_estimator(estimator))
@@ -179,14 +181,10 @@ def open_details(
             f"{path}: no details {name!r} of {specification}; compute them with: {command}"
         )
     found = open_raw(path, group=key)
-    if why := why_revised(found.attrs, chosen):
-        raise StoreError(
-            f"{path}: the details {name!r} of {specification} are out of date: {why}; compute them "
-            f"anew with: {command}"
-        )
+    analysed = current_marks(path, key, found, chosen, command=command)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
     masked = {
-        name: found[name].where(found["analysed"], fills[str(name)]).assign_attrs(found[name].attrs)
+        name: found[name].where(analysed, fills[str(name)]).assign_attrs(found[name].attrs)
         for name in found.data_vars
         if name != "analysed"
     }

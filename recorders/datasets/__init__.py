@@ -16,6 +16,7 @@ from ibtools.recorders.datasets.images import load_images
 from ibtools.recorders.datasets.npz import load_npz
 from ibtools.recorders.datasets.own_images import load_image_folder
 from ibtools.recorders.datasets.split import stratified_split
+from ibtools.storage import place_of
 
 __all__ = ["DATA_SETS", "DataSet", "checksum", "load_data_set"]
 
@@ -51,8 +52,8 @@ def load_data_set(name: str, *, folder: str | Path | None = None) -> DataSet:
     ((4096, 12), 2118, 820)
     """
     if name in DATA_SETS:
-        return DATA_SETS[name](None if folder is None else Path(folder))
-    path = Path(name).expanduser()
+        return DATA_SETS[name](None if folder is None else Path(place_of(folder)))
+    path = Path(place_of(name))
     is_file = path.suffix.lower() == ".npz"
     if not is_file and not path.is_dir():
         known = [*DATA_SETS, "a path ending in .npz", "a folder of images"]

@@ -13,6 +13,7 @@ from ibtools.recorders.datasets.compression import SUFFIXES
 from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes
 from ibtools.recorders.datasets.image_sets import ImageSet, Layout
 from ibtools.recorders.datasets.published import describe_parts, digest_parts, identify
+from ibtools.storage import place_of
 
 FOLDER_VARIABLE = "IBTOOLS_DATA"
 """The environment variable that names the folder of data files."""
@@ -86,7 +87,7 @@ def _own_folder(folder: Path | None) -> Path | None:
     """Return the folder that the user named, if any; an empty variable names none."""
     named = os.environ.get(FOLDER_VARIABLE)
     source = f" ({FOLDER_VARIABLE})" if folder is None else ""
-    own = Path(named) if folder is None and named else folder
+    own = Path(place_of(named)) if folder is None and named else folder
     if own is not None and not own.is_dir():
         raise InputError(f"the folder of data files must exist, but {own}{source} does not")
     return own

@@ -158,7 +158,7 @@ def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
         windows,
         workers,
         plan=plan,
-        source=Source("nowhere", None, 12.0, (0.0, 1.0), 2**30),
+        source=Source("nowhere", "", "", 12.0, (0.0, 1.0), 2**30),
         recording=None,
         estimators=[Exact()],
         read_rows=lambda _: None,

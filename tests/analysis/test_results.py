@@ -13,9 +13,11 @@ import xarray as xr
 import ibtools
 from ibtools.analysis import result_groups
 from ibtools.analysis import results as results_module
+from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
 from ibtools.errors import StoreError, StoreExistsError
 from ibtools.layout import StoreSpec
+from ibtools.schema import WHOLE_LAYER
 from ibtools.snapshots import LayerSpec, LayerValues
 from ibtools.store import consolidate, create_store, create_variable
 from ibtools.writer import RepeatWriter
@@ -109,7 +111,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("zarr.Group.create_group", refuse)
+    monkeypatch.setattr("zarr.Group.require_group", refuse)
     monkeypatch.setattr(results_module, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)
@@ -213,3 +215,21 @@ def dies_after(calls: int):
         create_variable(*arguments)
 
     return create
+
+
+@pytest.mark.parametrize("created", [0, 3, len(RESULT_COORDINATES) + len(WHOLE_LAYER)])
+def test_analyze_store__another_analysis_begins_meanwhile(
+    example_store: Path, monkeypatch, created: int
+):
+    """Whichever array another analysis has created meanwhile, both go on, and agree."""
+    left = iter(range(created))
+
+    def create(*arguments):
+        if next(left, None) is None and monkeypatch.undo() is None:
+            assert analyze_store(example_store, quiet=True).computed == 8
+        create_variable(*arguments)
+
+    monkeypatch.setattr(result_groups, "create_variable", create)
+    assert analyze_store(example_store, quiet=True).skipped == 8
+    expected = ibtools.analyze(ibtools.open_store(example_store)).compute()
+    xr.testing.assert_equal(open_results(example_store).load(), expected)

@@ -1,0 +1,166 @@
+"""Whose results are at a place: those of the store as it is, of what it was, or of another."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.outdated import OTHER_CONTENT, why_revised
+from ibtools.errors import StoreError
+from ibtools.identity import DIGEST, Content, is_store
+from ibtools.store import StorePath, find_group, read_array
+
+
+def validate_target(target: StorePath, root: zarr.Group, content: Content) -> None:
+    """Check that results may go to a place: no other store is there.
+
+    Raises
+    ------
+    StoreError
+        If one is, in which they would be taken for its own.
+    """
+    if is_store(root) and Content.of(root).digest != content.digest:
+        raise StoreError(
+            f"{target}: a store with other labels or layers is there, whose own these results "
+            "would seem to be; choose another --output (output=)"
+        )
+
+
+def take_results(
+    target: StorePath,
+    root: zarr.Group,
+    group: zarr.Group,
+    content: Content,
+    attributes: Mapping[str, Any],
+    *,
+    what: str,
+) -> None:
+    """Check that results on disk are those of a store, or were before it was changed.
+
+    Parameters
+    ----------
+    target : path or URL
+        Where they are.
+    root : zarr.Group
+        What is there.
+    group : zarr.Group
+        The results. They get the digest that they lack if they are of an earlier ibtools, and lose
+        that of what the store was before.
+    content : Content
+        Of the store.
+    attributes : mapping
+        Of new results.
+    what : str
+        "results" or "details", for the error.
+
+    Raises
+    ------
+    StoreError
+        If they are of another store. Results beside the recording that are of what it was before
+        are not refused: they are out of date.
+    """
+    same_store = group.attrs.get("store_id") == attributes.get("store_id")
+    same_content = content.is_of(group)
+    beside = is_store(root)
+    if not same_store or not (beside or (same_content and _has_all(content, group))):
+        raise StoreError(
+            f"{target}: holds {what} of another store; choose another --output, or delete them"
+        )
+    if not same_content:
+        group.attrs[DIGEST] = ""
+    elif DIGEST not in group.attrs:
+        group.attrs[DIGEST] = content.digest
+
+
+def _has_all(content: Content, group: zarr.Group) -> bool:
+    """Whether a store has every repeat that there are results of, where they have it."""
+    repeat, marked = read_array(group, "repeat"), read_array(group, "analysed").any(axis=1)
+    n_more = max(0, len(repeat) - len(content.repeat))
+    now = np.pad(content.repeat, (0, n_more), constant_values=-1)
+    return bool((now[: len(repeat)] == repeat)[marked].all()) and not n_more
+
+
+def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
+    """Give the arrays of results the sizes that the store has now; whether any changed.
+
+    What is new is not analysed. Coordinates are to be written anew.
+    """
+    changed = False
+    for _, array in group.arrays():
+        dims = getattr(array.metadata, "dimension_names", None) or ()
+        shape = tuple(sizes[str(dim)] for dim in dims)
+        if shape != array.shape:
+            array.resize(shape)
+            changed = True
+    return changed
+
+
+def current_marks(
+    path: StorePath, key: str, opened: xr.Dataset, estimator: Estimator | None, *, command: str
+) -> xr.DataArray:
+    """Return which snapshots of opened results are analysed as the store is now.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store, or where else results are kept; what is there is known to be of the store then.
+    key : str
+        The group of the results.
+    opened : Dataset
+        The results, with `analysed`.
+    estimator : Estimator or None
+        Whose results; None if this version of ibtools does not have it.
+    command : str
+        What computes them anew, for the error.
+
+    Returns
+    -------
+    DataArray, (repeat, epoch), bool
+        Lazy. False for repeats that were begun anew since.
+
+    Raises
+    ------
+    StoreError
+        If labels, inputs or layers of the store were changed since, or this version of ibtools
+        computes something else under this name.
+    """
+    if why := why_not_current(path, key, opened.attrs, estimator):
+        raise StoreError(
+            f"{path}: the results {key} are out of date: {why}; compute them anew with: {command}"
+        )
+    analysed: xr.DataArray = opened["analysed"]
+    root = find_group(path, "r")
+    if root is None or not is_store(root):
+        return analysed
+    current = Content.of(root).current_repeats(cast("zarr.Group", root[key]))
+    return analysed & xr.DataArray(current, dims="repeat")
+
+
+def why_not_current(
+    path: StorePath, key: str, attributes: Mapping[str, Any], estimator: Estimator | None
+) -> str:
+    """Say why results are out of date: of what the store was before, or computed otherwise.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store, or where else results are kept; what is there is known to be of the store then.
+    key : str
+        The group of the results.
+    attributes : mapping
+        Of the results.
+    estimator : Estimator or None
+        Whose results; None if this version of ibtools does not have it.
+
+    Returns
+    -------
+    str
+        A clause; empty if they are up to date.
+    """
+    root = find_group(path, "r")
+    if root is None or not is_store(root) or Content.of(root).is_of(cast("zarr.Group", root[key])):
+        return why_revised(attributes, estimator)
+    return OTHER_CONTENT

@@ -1,0 +1,165 @@
+"""What xarray makes of a store is a store, saved and opened again: or one line says why not."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import ibtools
+from ibtools.errors import StoreError
+from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints, save_checkpoint
+from ibtools.store import consolidate, open_group
+from tests.conftest import record_example
+
+pytestmark = pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+
+ALIGNED = {"align_chunks": True}
+"""What plain xarray must be told to write whole shards."""
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch) -> Path:
+    """A store of two blocks of epochs, whose shards hold three chunks."""
+    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    return record_example(tmp_path / "source.zarr")
+
+
+def results_of(path: Path) -> xr.Dataset:
+    ibtools.analyze_store(path, quiet=True)
+    return ibtools.open_results(path).load().drop_attrs()
+
+
+def values_of(path: Path) -> xr.Dataset:
+    return ibtools.open_store(path).load().drop_attrs()
+
+
+def test_to_zarr__a_copy_is_a_store(source: Path, tmp_path: Path):
+    """Opened by ibtools or plain xarray, saved, and saved again: the same bits."""
+    decoded, plain, again = (tmp_path / f"{name}.zarr" for name in ("decoded", "plain", "again"))
+    ibtools.open_store(source).to_zarr(decoded)
+    xr.open_zarr(source).to_zarr(plain, **ALIGNED)
+    ibtools.open_store(decoded).to_zarr(again)
+    expected, results = values_of(source), results_of(source)
+    for copy in (decoded, plain, again):
+        xr.testing.assert_identical(values_of(copy), expected)
+        xr.testing.assert_identical(results_of(copy), results)
+        assert ibtools.check(copy, quiet=True).ok
+    assert "code" in ibtools.open_store(again)
+
+
+def test_to_zarr__a_copy_of_a_partition_is_a_store(partition_store: Path, tmp_path: Path):
+    ibtools.open_store(partition_store).to_zarr(tmp_path / "copy.zarr")
+    xr.testing.assert_identical(results_of(tmp_path / "copy.zarr"), results_of(partition_store))
+
+
+def test_to_zarr__plain_xarray_keeps_the_layout_of_the_store(source: Path, tmp_path: Path):
+    xr.open_zarr(source).to_zarr(tmp_path / "copy.zarr", **ALIGNED)
+    encodings = [xr.open_zarr(one).code.encoding for one in (source, tmp_path / "copy.zarr")]
+    for name in ("chunks", "shards", "filters", "compressors"):
+        assert encodings[0][name] == encodings[1][name]
+
+
+PARTS = {
+    "epochs": lambda ds: ds.isel(epoch=slice(1, 3)).chunk(epoch=-1),
+    "layers": lambda ds: ds.sel(layer=["hidden_1", "output"]),
+    "repeat": lambda ds: ds.isel(repeat=[1]),
+    "samples": lambda ds: ds.isel(sample=(ds.label != 1).values),
+    "chunks": lambda ds: ds.chunk(epoch=3, sample=20),
+    "in memory": lambda ds: ds.load(),
+    "pickled": lambda ds: pickle.loads(pickle.dumps(ds)),
+}
+
+
+@pytest.mark.parametrize("make", PARTS)
+def test_to_zarr__a_part_is_a_store(source: Path, tmp_path: Path, make: str):
+    part = PARTS[make](ibtools.open_store(source))
+    part.to_zarr(tmp_path / "part.zarr")
+    expected = ibtools.analyze(part).compute().drop_attrs()
+    xr.testing.assert_identical(results_of(tmp_path / "part.zarr"), expected)
+    if make in ("epochs", "layers", "samples"):
+        plain = PARTS[make](xr.open_zarr(source))
+        plain.to_zarr(tmp_path / "plain.zarr", **ALIGNED)
+        xr.testing.assert_identical(results_of(tmp_path / "plain.zarr"), expected)
+
+
+def test_to_zarr__of_a_dimension_that_was_dropped(example_store: Path, tmp_path: Path):
+    ibtools.open_store(example_store).sel(layer="output").to_zarr(tmp_path / "layer.zarr")
+    with pytest.raises(StoreError, match=r"Select with a list, as in isel\(layer=\[0\]\)"):
+        ibtools.open_store(tmp_path / "layer.zarr")
+
+
+def test_to_zarr__a_copy_that_failed(example_store: Path, tmp_path: Path):
+    """What is left says what it is; nobody is told to overwrite."""
+    copy = tmp_path / "copy.zarr"
+    with pytest.raises(ValueError, match="would overlap multiple Dask chunks"):
+        xr.open_zarr(example_store).to_zarr(copy)
+    with pytest.raises(StoreError, match=r"unfinished copy of a store: variable .* align_chunks"):
+        ibtools.open_store(copy)
+
+
+def test_concat__repeats_of_two_recordings_are_one(source: Path, tmp_path: Path):
+    results = results_of(source).isel(repeat=[1, 0])
+    for opens, options in ((ibtools.open_store, {}), (xr.open_zarr, ALIGNED)):
+        rows = [opens(source).isel(repeat=[row]) for row in (1, 0)]
+        joined = xr.concat(rows, "repeat", data_vars="minimal", coords="minimal", compat="override")
+        path = tmp_path / f"{opens.__name__}.zarr"
+        joined.to_zarr(path, **options)
+        xr.testing.assert_identical(results_of(path), results)
+
+
+def test_concat__experiments_are_not_one_store(example_store: Path):
+    first = ibtools.open_store(example_store)
+    second = first.assign_coords(n_units=first.n_units + 0, label=2 - first.label)
+    joined = xr.concat([first, second], "experiment", data_vars="all", coords="all")
+    assert "experiment is a dimension of" in repr(joined.ib)
+    assert "ds.isel(experiment=0)" in joined.ib._repr_html_()
+    for ask in (
+        joined.ib.analyze,
+        lambda: joined.ib.details("classes"),
+        lambda: joined.ib.activation,
+        lambda: joined.ib.layer("output"),
+    ):
+        with pytest.raises(StoreError, match=r"isel\(experiment=0\)"):
+            ask()
+    found = joined.isel(experiment=1).ib.analyze().compute().drop_attrs()
+    xr.testing.assert_identical(found, second.ib.analyze().compute().drop_attrs())
+
+
+def test_where__keeps_no_codes(example_store: Path):
+    """xarray puts NaN into every variable where it leaves something out: that is no store."""
+    ds = ibtools.open_store(example_store)
+    chosen = ds.where(ds.label == 1, drop=True)
+    for ask in (
+        chosen.ib.analyze,
+        lambda: chosen.ib.details("classes"),
+        lambda: chosen.ib.activation,
+    ):
+        with pytest.raises(StoreError, match=r"where.*ds\.isel\(sample=\(ds\.label == 1\)\.values"):
+            ask()
+    assert "where" in repr(chosen.ib)
+    assert ds.isel(sample=(ds.label == 1).values).ib.analyze().attrs["n_samples"] == 21
+
+
+def test_validate_derived__codes_of_another_dtype(example_store: Path):
+    ds = xr.open_zarr(example_store)
+    with pytest.raises(
+        StoreError, match=r"must have code as uint8 or uint16 .*found int64.*unit\)$"
+    ):
+        ds.assign(code=ds.code.astype("int64")).ib.analyze()
+
+
+def test_open_datatree__of_a_store_that_grows(example_store: Path):
+    """Recording, results and what is kept for resuming are one tree, while it is recorded too."""
+    group = open_group(example_store, "r+")
+    prepare_checkpoints(group)
+    for repeat, state in enumerate((b"state", b"a longer state")):
+        save_checkpoint(group, repeat, 1, state)
+    results = results_of(example_store)
+    ibtools.details_store(example_store, "units", quiet=True)
+    tree = xr.open_datatree(example_store, engine="zarr")
+    assert {"/", "/checkpoint", "/information/exact", "/details/exact/units"} <= set(tree.groups)
+    assert tree["/information/exact/mi_ty"].equals(results["mi_ty"])
+    delete_checkpoints(group)
+    consolidate(example_store)
+    assert "/checkpoint" not in xr.open_datatree(example_store, engine="zarr").groups
