@@ -34,7 +34,9 @@ def summary(store: str, as_json: bool, **options: Any) -> None:
     """Print the dynamics of every layer of STORE as numbers, over its repeats.
 
     The peak of I(X;T), the fall from there to the end and the epoch of the turn, the rise of I(T;Y)
-    and the epoch by which it is made: mean, interval, and rank correlation with test accuracy.
+    above its chance level (fitting) and that of I(T;Y) itself, and the epochs by which they are
+    made: mean, interval, and rank correlation with test accuracy. Then the layers in which the
+    range of the quantiser moves, so that what rises may be resolution.
 
     \b
     Examples:
