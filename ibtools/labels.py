@@ -48,6 +48,28 @@ def number_classes(
     return numbers.astype(np.int64), classes
 
 
+def names_to_keep(classes: NDArray[Any]) -> tuple[int | str, ...] | None:
+    """Return what a store has to keep of the labels that `number_classes` gave numbers to.
+
+    Parameters
+    ----------
+    classes : ndarray, (class,), integer, bool or str
+        The label of each class.
+
+    Returns
+    -------
+    tuple of int or str, or None
+        As `StoreSpec` takes `classes`; None if labels and numbers are the same.
+
+    Examples
+    --------
+    >>> names_to_keep(np.array([1, 2])), names_to_keep(np.array([0, 1]))
+    ((1, 2), None)
+    """
+    same = classes.dtype.kind != "U" and np.array_equal(classes, np.arange(classes.size))
+    return None if same else tuple(classes.tolist())
+
+
 def validate_discrete(label: ArrayLike, *, name: str = "label") -> NDArray[Any]:
     """Return labels as an array of integers, bools or words, after checking that they are.
 

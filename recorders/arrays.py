@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
 from ibtools.inputs import number_inputs
-from ibtools.labels import number_classes
+from ibtools.labels import names_to_keep, number_classes
 from ibtools.layout import StoreSpec, whole_numbers
 from ibtools.recorders.array_layers import (
     Bits,
@@ -136,17 +136,18 @@ def record_arrays(
     >>> folder.cleanup()
     """
     numbers, classes = number_classes(label)
-    repeats = None if repeats is None else whole_numbers("repeats", repeats, np.int64)
-    epochs = None if epochs is None else whole_numbers("epochs", epochs, np.int32)
+    if repeats is not None:
+        repeats = whole_numbers("repeats", repeats, np.int64)
+    if epochs is not None:
+        epochs = whole_numbers("epochs", epochs, np.int32)
     if isinstance(activations, Mapping):
         arrays = {name: _as_array(name, array) for name, array in activations.items()}
         repeats, epochs = _default_numbers(arrays, repeats, epochs, numbers.size)
-        snapshots = _snapshots(arrays, repeats, epochs, scale, zero_point)
+        taken = map(_take, _snapshots(arrays, repeats, epochs, scale, zero_point))
     else:
-        snapshots = _stream(activations, scale, zero_point)
+        taken = map(_take, _stream(activations, scale, zero_point))
     if epochs is None or repeats is None:
         raise StoreError("an iterable of snapshots needs epochs= and repeats=: all that will come")
-    taken = map(_take, snapshots)
     first = next(taken, None)
     if first is None:
         raise StoreError("activations must hold at least one snapshot, found none")
@@ -162,17 +163,11 @@ def record_arrays(
         inputs=inputs,
         is_chain=is_chain,
         input=_number_inputs(x, numbers.size),
-        classes=_names(classes),
+        classes=names_to_keep(classes),
     )
     _validate_place(first, spec)
     validate_snapshot(spec.layers, _values(first), spec.n_samples)
     _write(create_store(path, spec, overwrite=overwrite), spec, chain([first], taken))
-
-
-def _names(classes: NDArray[Any]) -> tuple[int | str, ...] | None:
-    """Return what classes were called before they were numbered; None if nothing changed."""
-    same = classes.dtype.kind != "U" and np.array_equal(classes, np.arange(classes.size))
-    return None if same else tuple(classes.tolist())
 
 
 def _number_inputs(x: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | None:
