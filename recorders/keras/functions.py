@@ -31,7 +31,6 @@ _CHOOSING = (
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 _OTHER_NAMES = {"softmax_v2": "softmax", "silu": "swish"}
 _MODULES = (tf_keras.activations, tf.nn, tf.math)
-_MEANT = ("pool", LINEAR)
 
 
 def chooses_values(layer: Any) -> bool:
@@ -106,5 +105,5 @@ def _activation_name(function: Any) -> str:
     if name is not None:
         return name
     own = str(getattr(function, "__name__", type(function).__name__)).strip("<>").lower()
-    meant = own in _MEANT or any(hasattr(module, own) for module in _MODULES)
-    return f"own_{own}" if meant else own
+    is_taken = own == "pool" or any(hasattr(module, own) for module in _MODULES)
+    return f"own_{own}" if is_taken else own
