@@ -30,7 +30,7 @@ class StoreInfo:
         In the order of the network.
     data : str
         Which data set it is of, and whether it is known to be; empty if the store does not say.
-    inputs : QuantisedInputs or None
+    quantised_inputs : QuantisedInputs or None
         What the input quantiser left of the inputs, if the store says.
     n_repeats, n_epochs, n_samples, n_classes : int
         Sizes.
@@ -62,7 +62,7 @@ class StoreInfo:
     ibtools_version: str
     layers: tuple[LayerSpec, ...]
     data: str
-    inputs: QuantisedInputs | None
+    quantised_inputs: QuantisedInputs | None
     n_repeats: int
     n_epochs: int
     n_samples: int
@@ -109,7 +109,7 @@ def store_info(path: StorePath) -> StoreInfo:
         ibtools_version=str(group.attrs.get("ibtools_version", "unknown")),
         layers=layers,
         data=str(group.attrs.get("data", "")),
-        inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
+        quantised_inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
         n_repeats=len(outcome),
         n_epochs=len(epochs),
         n_samples=len(label),
@@ -155,7 +155,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "layers": f"{layers} ({functions}; {bits} bits)",
         "data": info.data,
         "samples": f"{info.n_samples} in {info.n_classes} classes",
-        "inputs": "" if info.inputs is None else str(info.inputs),
+        "quantised": "" if info.quantised_inputs is None else str(info.quantised_inputs),
         "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",

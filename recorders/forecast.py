@@ -24,7 +24,7 @@ class Forecast:
         What is recorded of one repeat, before compression and without padding.
     seconds_per_repeat : float
         Measured on a few epochs and one snapshot of this machine, writing not included.
-    inputs : QuantisedInputs or None
+    quantised_inputs : QuantisedInputs or None
         What the input quantiser leaves of the inputs; None for a float network, which has none.
     """
 
@@ -32,15 +32,15 @@ class Forecast:
     snapshots: int
     bytes_per_repeat: int
     seconds_per_repeat: float
-    inputs: QuantisedInputs | None = None
+    quantised_inputs: QuantisedInputs | None = None
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
         total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
-        inputs = [] if self.inputs is None else [f"inputs      {self.inputs}"]
+        inputs = self.quantised_inputs
         return "\n".join(
             [
-                *inputs,
+                *([] if inputs is None else [f"quantised   {inputs}"]),
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
