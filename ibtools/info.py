@@ -39,7 +39,7 @@ class StoreInfo:
         The layers of the network that were not recorded, and why; empty where it is not known.
     data : str
         Which data set it is of, and whether it is known to be; empty if the store does not say.
-    inputs : QuantisedInputs or None
+    quantised_inputs : QuantisedInputs or None
         What the input quantiser left of the inputs, if the store says.
     n_repeats, n_epochs, n_samples, n_classes : int
         Sizes; of classes, those that occur.
@@ -79,7 +79,7 @@ class StoreInfo:
     layers: tuple[LayerSpec, ...]
     left_out: dict[str, str]
     data: str
-    inputs: QuantisedInputs | None
+    quantised_inputs: QuantisedInputs | None
     n_repeats: int
     n_epochs: int
     n_samples: int
@@ -132,7 +132,7 @@ def store_info(path: StorePath) -> StoreInfo:
         layers=layers,
         left_out=json.loads(str(group.attrs.get("layers_left_out", "{}"))),
         data=str(group.attrs.get("data", "")),
-        inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
+        quantised_inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
         n_repeats=len(outcome),
         n_epochs=len(epochs),
         n_samples=len(label),
@@ -200,7 +200,8 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "left out": format_left_out(info.left_out),
         "data": info.data,
         "samples": f"{info.n_samples} in {describe_classes(info)}",
-        "inputs": _format_inputs(info) if info.inputs is None else str(info.inputs),
+        "inputs": _format_inputs(info),
+        "quantised": "" if info.quantised_inputs is None else str(info.quantised_inputs),
         "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",

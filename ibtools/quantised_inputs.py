@@ -26,7 +26,7 @@ class QuantisedInputs:
     Examples
     --------
     >>> str(QuantisedInputs(4, 4, features=2, features_merged=0))
-    '4 different, all of which the 8-bit input quantiser leaves'
+    '4 different inputs, all of which the 8-bit input quantiser leaves'
     """
 
     distinct: int
@@ -52,9 +52,11 @@ class QuantisedInputs:
 
     def __str__(self) -> str:
         if not self.loses:
-            return f"{self.distinct} different, all of which the 8-bit input quantiser leaves"
+            return (
+                f"{self.distinct} different inputs, all of which the 8-bit input quantiser leaves"
+            )
         return (
-            f"{self.distinct} different, of which the 8-bit input quantiser leaves "
+            f"{self.distinct} different inputs, of which the 8-bit input quantiser leaves "
             f"{self.distinct_quantised}; it makes {self.features_merged} of {self.features} "
             "features constant"
         )

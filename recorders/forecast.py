@@ -25,7 +25,7 @@ class Forecast:
         What is recorded of one repeat, before compression and without padding.
     seconds_per_repeat : float
         Measured on a few epochs and one snapshot of this machine, writing not included.
-    inputs : QuantisedInputs or None
+    quantised_inputs : QuantisedInputs or None
         What the input quantiser leaves of the inputs; None for a float network, which has none.
     layers : tuple of LayerSpec, optional
         What is recorded of the network.
@@ -37,18 +37,18 @@ class Forecast:
     snapshots: int
     bytes_per_repeat: int
     seconds_per_repeat: float
-    inputs: QuantisedInputs | None = None
+    quantised_inputs: QuantisedInputs | None = None
     layers: tuple[LayerSpec, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
         total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
-        inputs = "" if self.inputs is None else str(self.inputs)
+        quantised = "" if self.quantised_inputs is None else str(self.quantised_inputs)
         lines = {
             "layers": format_layers(self.layers),
             "left out": format_left_out(self.left_out),
-            "inputs": inputs,
+            "quantised": quantised,
         }
         return "\n".join(
             [

@@ -139,8 +139,8 @@ def _warn_of_merged_inputs(recording: Recording) -> None:
     inputs = recording.quantised_inputs
     if inputs is not None and inputs.loses:
         write_line(
-            f"inputs: {inputs}, for it has one range for all; layers can't know more, which is no "
-            "compression: bring the features to similar ranges"
+            f"{recording.data.name}: {inputs}, for it has one range for all; layers can't know "
+            "more, which is no compression: bring the features to similar ranges"
         )
 
 

@@ -160,7 +160,8 @@ def _validated(
     if x.shape not in shapes or y.ndim != 1:
         raise InputError(
             f"{where}: the {part} images of {images.name} must be {_by(shapes[-1])}, "
-            f"but are {_by(x.shape)}, with labels {_by(y.shape)}"
+            f"but are {_by(x.shape)}, with labels {_by(y.shape)}; a part of it, or other images, "
+            "are recorded under the name of their folder: --data FOLDER (data=)"
         )
     if x.dtype != np.uint8 or y.dtype.kind not in "iu":
         raise InputError(

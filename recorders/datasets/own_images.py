@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError
 from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes, validate_classes
 from ibtools.recorders.datasets.image_sets import IMAGE_SETS, Layout
-from ibtools.recorders.datasets.images import find_layouts
+from ibtools.recorders.datasets.images import Found, find_layouts
 from ibtools.recorders.datasets.published import digest_parts, identify
 
 _LAYOUTS: Iterable[Layout] = dict.fromkeys(
@@ -43,15 +43,7 @@ def load_image_folder(folder: Path) -> DataSet:
         If there are no such files, or those of several layouts; if they are damaged, or images and
         labels don't fit together.
     """
-    found = find_layouts(_LAYOUTS, folder)
-    if len(found) != 1:
-        known = "; ".join(" + ".join(layout.files) for layout in _LAYOUTS)
-        there = " and ".join(paths[0].name for _, paths in found) or "none of these"
-        raise InputError(
-            f"{folder}: a folder of data must hold the files of one layout ({known}; each plain, "
-            f".gz or .bz2), but holds {there}"
-        )
-    layout, paths = found[0]
+    layout, paths = _find_layout(folder)
     x_train, y_train, x_test, y_test = layout.read(paths)
     for part, x, y in (("training", x_train, y_train), ("test", x_test, y_test)):
         _validate_part(f"{folder}: the {part} part", x, y)
@@ -71,6 +63,18 @@ def load_image_folder(folder: Path) -> DataSet:
         n_classes=int(y.max()) + 1,
         published=identify(digest_parts((x_train, y_train, x_test, y_test))) or "",
     )
+
+
+def _find_layout(folder: Path) -> Found:
+    found = find_layouts(_LAYOUTS, folder)
+    if len(found) != 1:
+        known = "; ".join(" + ".join(layout.files) for layout in _LAYOUTS)
+        there = " and ".join(paths[0].name for _, paths in found) or "none of these"
+        raise InputError(
+            f"{folder}: a folder of data must hold the files of one layout ({known}; each plain, "
+            f".gz or .bz2), but holds {there}"
+        )
+    return found[0]
 
 
 def _validate_part(where: str, x: NDArray[Any], y: NDArray[Any]) -> None:

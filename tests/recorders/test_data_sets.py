@@ -307,7 +307,7 @@ def test_scale_bytes__is_exact_division(tmp_path, publish):
     [
         (
             lambda xa, ya, xb, yb: (xa[:-1], ya[:-1], xb, yb),
-            "must be 30 x 28 x 28, but are 29 x 28",
+            r"must be 30 x 28 x 28, but are 29 x 28.*; a part of it, .*: --data FOLDER",
         ),
         (
             lambda xa, ya, xb, yb: (xa, ya, xb[:0], yb[:0]),

@@ -17,7 +17,9 @@ from ibtools.recorders.datasets import load_data_set
 from ibtools.recorders.input_quantiser import measure_inputs, quantise
 from ibtools.recorders.record import plan
 
-MERGED = "4096 different, of which the 8-bit input quantiser leaves 256; it makes 1 of 2 features"
+MERGED = (
+    "4096 different inputs, of which the 8-bit input quantiser leaves 256; it makes 1 of 2 features"
+)
 
 
 @pytest.fixture
@@ -44,7 +46,9 @@ def record(data: str, path: Path, *options: str) -> Result:
 def test_record__says_what_the_input_quantiser_merges(unscaled, tmp_path):
     result = record(unscaled, tmp_path / "s.zarr", "--quiet")
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"inputs: {MERGED} constant, for it has one range for all; layers can't")
+    assert line.startswith(
+        f"mine.npz: {MERGED} constant, for it has one range for all; layers can't"
+    )
     attributes = ibtools.open_store(tmp_path / "s.zarr").attrs
     assert attributes["inputs_distinct"] == 4096
     assert attributes["inputs_distinct_quantised"] == 256
@@ -52,9 +56,9 @@ def test_record__says_what_the_input_quantiser_merges(unscaled, tmp_path):
     assert attributes["features_constant_quantised"] == 1
     assert attributes["data"] == "mine.npz, of unknown content"
     out = run("info", str(tmp_path / "s.zarr")).stdout
-    assert f"inputs      {MERGED} constant" in out
+    assert f"quantised   {MERGED} constant" in out
     assert "data        mine.npz, of unknown content" in out
-    told = json.loads(run("info", str(tmp_path / "s.zarr"), "--json").stdout)["inputs"]
+    told = json.loads(run("info", str(tmp_path / "s.zarr"), "--json").stdout)["quantised_inputs"]
     assert told == {
         "distinct": 4096, "distinct_quantised": 256, "features": 2, "features_merged": 1
     }  # fmt: skip
@@ -67,23 +71,23 @@ def test_record__says_nothing_where_nothing_merges(unscaled, tmp_path):
     result = record(str(tmp_path / "scaled.npz"), tmp_path / "scaled.zarr", "--quiet")
     assert result.stderr == ""
     assert (
-        "inputs      4096 different, all of which the 8-bit input quantiser leaves"
+        "quantised   4096 different inputs, all of which the 8-bit input quantiser leaves"
         in run("info", str(tmp_path / "scaled.zarr")).stdout
     )
 
 
 def test_info__of_a_store_that_does_not_say(example_store):
     info = store_info(example_store)
-    assert (info.inputs, info.data) == (None, "")
+    assert (info.quantised_inputs, info.data) == (None, "")
     out = run("info", str(example_store)).stdout
-    assert "\ninputs" not in out
+    assert "\nquantised " not in out
     assert "\ndata" not in out
 
 
 def test_forecast__says_what_the_input_quantiser_merges(unscaled):
     settings = {"data": unscaled, "network": "dense:2-4-2", "epochs": 2, "engine": "fake"}
     forecast = ibtools.forecast_recording("custom", **settings)
-    assert forecast.format().splitlines()[0] == f"inputs      {MERGED} constant"
+    assert forecast.format().splitlines()[0] == f"quantised   {MERGED} constant"
 
 
 def test_plan__a_float_network_has_no_input_quantiser(unscaled):
