@@ -48,7 +48,8 @@ class Settings:
     seed : int
         Base of all random streams.
     samples : int or None
-        How many samples are recorded; None for all.
+        How many samples are recorded; None for all. The ranges of Tanh layers of scheme "paper" are
+        those of the recorded samples.
     keep : {"codes", "partition"}
         What is kept of a snapshot.
     engine : str or None

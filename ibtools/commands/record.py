@@ -75,7 +75,11 @@ from ibtools.shown import shell_command
     shell_complete=names(("codes", "partition")),
     help="codes, or only the partition.",
 )
-@click.option("--samples", type=int, help="Record a fixed subset of so many samples.  [all]")
+@click.option(
+    "--samples",
+    type=int,
+    help="Record a fixed subset of so many samples; ranges of Tanh layers are of these.  [all]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Base of all random streams.")
 @click.option("--learning-rate", type=float, default=1e-4, show_default=True, help="Of Adam.")
 @click.option("--batch-size", type=int, default=256, show_default=True, help="Samples per step.")

@@ -352,6 +352,22 @@ def test_format_summary__table(analysed: Path):
     assert max(map(len, lines)) <= 100
 
 
+@pytest.mark.parametrize(
+    ("estimator", "has_ceiling"), [("exact-population-chao-shen", False), ("kde", True)]
+)
+def test_format_summary__estimators_without_a_chance_level(
+    analysed: Path, tmp_path: Path, estimator: str, has_ceiling: bool
+):
+    """Fitting is not defined, which is said; a population has no ceiling, which is not named."""
+    ibtools.analyze_store(analysed, estimator=estimator, output=tmp_path / "r", quiet=True)
+    found = ibtools.summary(tmp_path / "r", estimator=estimator)
+    text = format_summary(found, "r")
+    assert text.count("not defined; see below") == 2
+    assert "Fitting is the rise of I(T;Y) above its chance level" in text
+    assert ("H(X): the ceiling" in text) == has_ceiling
+    assert len(summary_dict(found)["notes"]) == 2 - has_ceiling
+
+
 def test_format_summary__few_repeats_say_little(analysed: Path):
     assert "fewer than" not in format_summary(ibtools.summary(analysed), "s.zarr")
     found = ibtools.summary(analysed)
