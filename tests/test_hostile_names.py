@@ -35,7 +35,8 @@ def in_font(name: str) -> str:
     return name.replace("层", r"\u5c42").replace("🙂", r"\U0001f642")
 
 
-IN_FONT = list(map(in_font, SHORT))
+DRAWN = [in_font(visible(name)) for name in NAMES]
+IN_FONT = short_names(DRAWN)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def draw(*words: object, output: Path) -> list[str]:
 def test_figures__names_are_text(figure, store, tmp_path):
     drawn = "\n".join(draw(store, figure, output=tmp_path / "figure.svg"))
     assert shortened(EXPERIMENT) in drawn
-    panels = [in_font(name) for name in short_names(NAMES, 36)]
+    panels = short_names(DRAWN, 36)
     names = {"accuracy": [], "scatter": IN_FONT[-1:], "activation-ranges": panels}
     shown = names.get(figure, IN_FONT)
     for name in shown:
@@ -102,18 +103,8 @@ def test_facets__names_are_text(figure, store, tmp_path):
 
 
 def test_comparison_and_animation__names_are_text(store, tmp_path):
-    run(
-        "plot",
-        store,
-        "animation",
-        "--frames",
-        2,
-        "--fps",
-        1,
-        "--quiet",
-        "--output",
-        tmp_path / "film.gif",
-    )
+    film = ("--frames", 2, "--fps", 1, "--quiet", "--output", tmp_path / "film.gif")
+    run("plot", store, "animation", *film)
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         compared = ("--estimator", "exact", "--estimator", "knn-3")
         run("compare", store, *compared, "--output", tmp_path / "two.svg", "--quiet")

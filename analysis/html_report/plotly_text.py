@@ -4,6 +4,7 @@ import html
 
 from ibtools.shown import visible
 
+# of the names of characters, Plotly knows those of < > & but not that of a quotation mark
 SIGNS = str.maketrans({"%": "&#37;", "$": "&#36;"})
 """What begins a value in a template, and mathematics where MathJax is loaded."""
 
@@ -21,4 +22,4 @@ def plotly_text(text: object) -> str:
     >>> plotly_text("<b> of 5 %{x}")
     '&lt;b&gt; of 5 &#37;{x}'
     """
-    return html.escape(visible(text)).translate(SIGNS)
+    return html.escape(visible(text), quote=False).translate(SIGNS)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import ibtools
+from ibtools.shown import short_names, visible
 from tests.conftest import record_example
+from tests.hostile_names import NAMES, record_hostile
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -318,4 +320,27 @@ def test_report__a_plane_without_ceilings_is_drawn(browser, tmp_path: Path):
     ibtools.analyze_store(store, estimator="exact-population-grassberger", quiet=True)
     visited = Visit(browser, ibtools.report(store, output=tmp_path / "report.html", quiet=True))
     assert visited.shown() == "epoch 10"
+    visited.leave()
+
+
+def test_report__hostile_names_are_text(browser, tmp_path: Path):
+    """No script of a name runs, no template is filled in, and the longest word breaks."""
+    store = record_hostile(tmp_path)
+    visited = Visit(browser, ibtools.report(store, output=tmp_path / "report.html", quiet=True))
+    dialogs: list[str] = []
+    visited.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    entries = visited.page.locator("#plane-figure .legend .traces text")
+    assert entries.all_text_contents()[: len(NAMES)] == short_names(NAMES)
+    cells = visited.page.locator("#plane-values tbody th")
+    assert cells.all_text_contents() == list(map(visible, NAMES))
+    visited.page.locator("#plane-figure").scroll_into_view_if_needed()
+    x, y = visited.positions()[1]
+    visited.page.mouse.move(x - 3, y - 3)
+    visited.page.mouse.move(x, y)
+    label = visited.page.locator("#plane-figure .hoverlayer .hovertext").first
+    label.wait_for()
+    assert any(name in (label.text_content() or "") for name in short_names(NAMES))
+    wide = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert not visited.page.evaluate(wide)
+    assert not dialogs
     visited.leave()

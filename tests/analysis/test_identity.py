@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis import tasks
-from ibtools.analysis.result_groups import DEPENDS_ON
+from ibtools.analysis.outdated import DEPENDS_ON
 from ibtools.cli import cli
 from ibtools.errors import StoreError
 from ibtools.identity import DIGEST, Content

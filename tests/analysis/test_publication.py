@@ -16,7 +16,6 @@ from ibtools.analysis.plots import (
     plot,
     save_figure,
 )
-from ibtools.analysis.plots.files import escape_computer_modern
 from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
 from ibtools.errors import InputError, UnknownNameError
@@ -150,11 +149,6 @@ def test_figure_format__stacks_panels_that_would_be_too_narrow():
     assert FigureFormat(width=3.4).columns(3, 3.0) == 1
     assert FigureFormat(width=7.0).columns(3, 3.0) == 3
     assert FigureFormat().columns(3, 3.0) == 3
-
-
-def test_escape_computer_modern():
-    assert escape_computer_modern("a_b < $x_1$") == r"a$\_$b $<$ $x_1$"
-    assert escape_computer_modern("5 $ and _") == "5 $ and _"
 
 
 def test_save_figure__leaves_the_texts_of_a_figure_alone(tmp_path):
