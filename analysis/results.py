@@ -350,4 +350,5 @@ def result_names(path: StorePath) -> tuple[str, ...]:
         raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
     if GROUP not in root:
         return ()
-    return tuple(sorted(cast("zarr.Group", root[GROUP]).group_keys()))
+    groups = cast("zarr.Group", root[GROUP]).groups()
+    return tuple(sorted(name for name, group in groups if "analysed" in group))

@@ -29,6 +29,16 @@ from tests.analysis.oracle import slow_information, slow_partition
 
 LABEL = np.arange(32) % 2
 EPOCHS = (0, 1, 5)
+CONTRACT = (
+    "layers",
+    "labels",
+    "classes",
+    "splits",
+    "epochs",
+    "repeats",
+    "outcomes",
+    "history",
+)
 GRID = ("codes", "scale", "zero point", "ends of the grid")
 SPECS = (
     LayerSpec("first", 2, "tanh", 8),
@@ -88,6 +98,8 @@ def test_check__sound_store(sound: Path):
     report = check(sound)
     assert report.ok
     assert statuses(report) == {
+        **dict.fromkeys(CONTRACT, "ok"),
+        "padding": "ok",
         "complete": "ok",
         "trainings": "ok",
         "determinism": "not checked",
@@ -453,7 +465,7 @@ def run(command: str) -> Result:
 def test_cli_check__prints_and_exits(tmp_path: Path, sound: Path):
     result = run(f"check {sound}")
     assert result.exit_code == 0, result.output
-    assert "12 checks, no violations, 1 note, 2 not checked" in result.output
+    assert "21 checks, no violations, 1 note, 2 not checked" in result.output
     path = record(tmp_path / "f.zarr", specs=FLOATS, make=float_snapshot)
     subject = binned(path)
     result = run(f"check {path}")
