@@ -396,4 +396,5 @@ def _result_groups(path: StorePath) -> list[tuple[str, zarr.Group]]:
         raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
     if GROUP not in root:
         return []
-    return sorted(cast("zarr.Group", root[GROUP]).groups())
+    groups = cast("zarr.Group", root[GROUP]).groups()
+    return sorted((name, group) for name, group in groups if "analysed" in group)

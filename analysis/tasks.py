@@ -18,6 +18,7 @@ from ibtools.errors import StoreError
 from ibtools.identity import Content
 from ibtools.labels import number_classes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.storage import decoding
 from ibtools.store import RECORDED, get_array, open_group, read_array
 
 
@@ -218,10 +219,12 @@ def _read(store: _OpenStore, block: Block) -> NDArray[Any]:
     """Read (block, layer, sample, unit)."""
     first, last = int(block.epochs[0]), int(block.epochs[-1])
     key = (block.repeat, slice(first, last + 1), block.layers, block.samples)
-    if block.name == "partition":
-        values = np.asarray(store.arrays[block.name][key])[..., np.newaxis]
-    else:
-        values = np.asarray(store.arrays[block.name][(*key, block.units)])
+    array = store.arrays[block.name]
+    with decoding(f"{block.name}, repeat {block.repeat}, epochs {first} to {last} (by position)"):
+        if block.name == "partition":
+            values = np.asarray(array[key])[..., np.newaxis]
+        else:
+            values = np.asarray(array[(*key, block.units)])
     return values if len(values) == len(block.epochs) else values[block.epochs - first]
 
 

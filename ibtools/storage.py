@@ -176,3 +176,34 @@ def reaching(path: StorePath, failure: str) -> Iterator[None]:
         raise StoreError(f"{path}: {failure}: {err}") from err
     except storage_errors() as err:
         raise StoreError(f"{path}: {failure}: {reason(err)}") from err
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Turn whatever reading damaged chunks raises into one clear error.
+
+    Parameters
+    ----------
+    what : str
+        What is read.
+
+    Raises
+    ------
+    StoreError
+        With the reason.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except (ValueError, RuntimeError) as err:  # a checksum that differs; what no codec made
+        raise _damaged(what, err) from err
+    except storage_errors() as err:
+        raise _damaged(what, err) from err
+
+
+def _damaged(what: str, err: Exception) -> StoreError:
+    return StoreError(
+        f"{what}: can't be read: {reason(err)}; the file is damaged or cut short: restore it from "
+        "a copy of the store"
+    )

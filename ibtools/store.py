@@ -22,6 +22,7 @@ from zarr.errors import ContainsArrayError, GroupNotFoundError
 from ibtools.decode import decode
 from ibtools.derived import incomplete_store, without_layout
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
+from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
 from ibtools.schema import (
@@ -149,7 +150,8 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
             f"{path}: the store has format version {found}, this ibtools reads up to "
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
-    arrays = dict(group.arrays())
+    with reaching(path, "the store can't be read"):
+        arrays = dict(group.arrays())
     if group.metadata.consolidated_metadata is not None:
         there = list_names(path)
         arrays = {name: array for name, array in arrays.items() if name in there}
@@ -164,6 +166,8 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
             variable.presence == "quantised" and "code" in arrays
         ):
             raise incomplete_store(path, group.attrs, variable.name)
+    validate_sizes(arrays, path)
+    validate_configuration(group, path)
 
 
 def open_store(path: StorePath) -> xr.Dataset:

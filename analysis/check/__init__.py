@@ -1,18 +1,17 @@
 """The audit: everything that must hold of a store and its results, checked in one pass."""
 
 import os
-from collections.abc import Iterator
 
 import xarray as xr
 
 from ibtools.analysis.check import words
+from ibtools.analysis.check.contract import DECISIVE, check_contract
 from ibtools.analysis.check.grid import check_grid
+from ibtools.analysis.check.kept import check_kept
 from ibtools.analysis.check.measure import measure_recording
-from ibtools.analysis.check.processing import check_results, check_states, is_chain
+from ibtools.analysis.check.processing import check_states, is_chain
 from ibtools.analysis.check.recording import check_recording
-from ibtools.analysis.check.report import Check, CheckReport, Worst
-from ibtools.analysis.results import open_results, outdated_results, result_names
-from ibtools.shown import shell_command
+from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
 from ibtools.store import RECORDED, StorePath, open_group, open_raw
 
 __all__ = ["Check", "CheckReport", "Worst", "check"]
@@ -69,12 +68,17 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     store = _open_without_cube(path)
     if chain is None:
         chain = is_chain(store.attrs)
+    contract = tuple(check_contract(store))
+    if any(one.status == "violation" and one.name in DECISIVE for one in contract):
+        unmeasured = not_checked("recorded values", words.UNMEASURED)
+        return CheckReport(os.fspath(path), (*contract, unmeasured))
     measures = measure_recording(group, quiet=quiet)
     checks = [
+        *contract,
         *check_recording(store, measures),
         *check_grid(store, measures),
         check_states(store, measures, chain=chain),
-        *_check_all_results(path, store, measures, chain),
+        *check_kept(path, store, measures, chain=chain),
     ]
     return CheckReport(os.fspath(path), tuple(checks))
 
@@ -84,20 +88,3 @@ def _open_without_cube(path: StorePath) -> xr.Dataset:
     store = open_raw(path)
     small = [str(name) for name in store.data_vars if name not in RECORDED]
     return store.assign({name: store[name].load() for name in small})
-
-
-def _check_all_results(
-    path: StorePath, store: xr.Dataset, measures: xr.Dataset, chain: bool
-) -> Iterator[Check]:
-    names = result_names(path)
-    if not names:
-        text = words.NO_RESULTS.format(command=shell_command("analyze", os.fspath(path)))
-        yield Check("results", "information", "note", words=text)
-    outdated = outdated_results(path)
-    for name in names:
-        if name in outdated:
-            command = shell_command("analyze", os.fspath(path), "--estimator", name)
-            text = words.OUTDATED.format(why=outdated[name], command=command)
-            yield Check("up to date", f"information/{name}", "violation", words=text)
-            continue
-        yield from check_results(open_results(path, estimator=name), store, measures, chain=chain)

@@ -35,7 +35,7 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     Check
     """
     if "partition" in store:
-        for name in (*_GRID, "values", "range"):
+        for name in (*_GRID, "padding", "values", "range"):
             yield not_checked(name, words.PARTITION_ONLY)
         return
     quantised = store["bits"] != FLOAT_BITS
@@ -49,6 +49,15 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     else:
         for name in _GRID:
             yield not_checked(name, words.NOT_QUANTISED)
+    yield judge(
+        "padding",
+        measures["n_in_padding"] > 0,
+        checked=store["complete"],
+        amount=measures["n_in_padding"].astype(float),
+        unit="values",
+        cases=_CASES,
+        meaning=words.PADDING,
+    )
     if quantised.all():
         yield not_checked("values", words.ALL_QUANTISED)
     else:

@@ -1,5 +1,6 @@
 """The one pass over a recording from which its audit is made, out of core."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from ibtools.labels import number_classes
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.storage import decoding
 from ibtools.store import RECORDED, get_array, read_array
 from ibtools.symbols import exact_symbols
 
@@ -33,6 +35,7 @@ MEASURES: dict[str, tuple[str, float]] = {
     "n_at_lowest_code": ("int64", 0),
     "n_at_highest_code": ("int64", 0),
     "n_not_a_number": ("int64", 0),
+    "n_in_padding": ("int64", 0),
     "n_split_states": ("int64", 0),
     "split_entropy": ("float64", 0.0),
     "n_split_inputs": ("int64", 0),
@@ -58,7 +61,8 @@ def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
         `n_states` (int64), `entropy_t` and `mi_ty` (float64, bit): those of the exact symbols,
         counted anew. `lowest` and `highest` (float64): code of a quantised layer, value of a float
         layer. `n_at_lowest_code` and `n_at_highest_code` (int64): codes 0 and 2^bits - 1.
-        `n_not_a_number` (int64). `n_split_states` (int64) and `split_entropy` (float64, bit):
+        `n_not_a_number` (int64). `n_in_padding` (int64): values beyond the units of the layer, in
+        chunks that hold units. `n_split_states` (int64) and `split_entropy` (float64, bit):
         states of the layer before that this layer tells apart, and H(layer | layer before).
         `n_split_inputs` (int64): inputs of several samples that are in different states. Of a store
         that keeps the partition, only what follows from it. Consumes sample and unit.
@@ -116,18 +120,27 @@ class _Source:
                     yield row, epochs
 
     def portions(self, row: int, epochs: NDArray[np.intp], index: int) -> Iterator[NDArray[Any]]:
-        """Yield what was recorded of a layer, (epoch, sample, unit), some units at a time."""
+        """Yield what was recorded of a layer, (epoch, sample, unit), some units at a time.
+
+        The last portion has the rest of its chunk too, which must be padding.
+        """
         span, chosen = slice(epochs[0], epochs[-1] + 1), epochs - epochs[0]
+        where = f"repeat {row}, epochs {epochs[0]} to {epochs[-1]} (by position)"
         if "partition" in self.group:
-            labels = get_array(self.group, "partition")[row, span, index]
-            yield np.asarray(labels)[chosen][..., np.newaxis]
+            array = get_array(self.group, "partition")
+            with decoding(f"partition, {where}"):
+                labels = np.asarray(array[row, span, index])
+            yield labels[chosen][..., np.newaxis]
             return
         spec = self.layers[index]
-        array = get_array(self.group, "code" if spec.quantised else "activation")
-        step = spec.n_units if is_softmax_of_codes(spec) else array.chunks[-1]
+        name = "code" if spec.quantised else "activation"
+        array = get_array(self.group, name)
+        chunk = array.chunks[-1]
+        step = math.ceil(spec.n_units / chunk) * chunk if is_softmax_of_codes(spec) else chunk
         for first in range(0, spec.n_units, step):
-            units = slice(first, min(first + step, spec.n_units))
-            yield np.asarray(array[row, span, index, :, units])[chosen]
+            with decoding(f"{name}, {where}"):
+                values = np.asarray(array[row, span, index, :, first : first + step])
+            yield values[chosen]
 
 
 def _repeated_inputs(group: zarr.Group) -> NDArray[np.uint32] | None:
@@ -172,11 +185,14 @@ def _measure_layer(
     """Label the samples of a layer, and measure its values; labels are (epoch, sample)."""
     labels: NDArray[np.uint32] | None = None
     parts: list[Measures] = []
-    for values in portions:
+    left = spec.n_units
+    for portion in portions:
+        values, padding = np.ascontiguousarray(portion[..., :left]), portion[..., left:]
+        left -= values.shape[-1]
         if values.dtype == np.uint32:
             symbols: NDArray[Any] = values
         else:
-            parts.append(_measure_values(values, spec))
+            parts.append(_measure_values(values, spec) | _measure_padding(padding))
             symbols = exact_symbols(_numbers(values), spec)
         found, n_states = partition_block(symbols)
         if labels is not None:
@@ -210,6 +226,11 @@ def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Measures:
         "n_at_lowest_code": (values == 0).sum(axis=axes),
         "n_at_highest_code": (values == 2**spec.bits - 1).sum(axis=axes),
     }
+
+
+def _measure_padding(padding: NDArray[Any]) -> Measures:
+    kept = ~np.isnan(padding) if padding.dtype.kind == "f" else padding != 0
+    return {"n_in_padding": kept.sum(axis=(1, 2))}
 
 
 def _merge(parts: Sequence[Measures]) -> Measures:

@@ -1,5 +1,68 @@
 """What the outcome of each check means."""
 
+LAYERS = (
+    "A layer has a name that is empty or that another has, no units or more than the cube, bits "
+    "that its codes can't have (1 to 16, as wide as they are stored), or 32 bits without values. "
+    "The store was changed since it was recorded, or written by something else: set names, n_units "
+    "and bits right, or record again."
+)
+
+LABELS = (
+    "Classes count from 0, and a sample has a negative one. The labels were changed since the "
+    "recording: set them right."
+)
+
+CLASSES = (
+    "No sample is of some class below the largest, as in a selection of samples. Information is "
+    "that of the classes that there are; tables and figures by class have empty places."
+)
+
+SPLITS = (
+    "A sample is of neither train nor test: it counts among all samples, but in no split. Set the "
+    "split of the samples right."
+)
+
+EPOCHS = (
+    "Epochs must ascend, recorded and trained ones, and the phase must be prefit below epoch 0 and "
+    "training from there on. Curves and dynamics take them in their order: sort the store, or set "
+    "them right."
+)
+
+SAME_SEED = (
+    "Repeats have the seed of another: they are the same training, and counting it twice makes "
+    "every interval too short. Were two copies of one store joined? Leave one of them out."
+)
+
+SAME_NUMBER = (
+    "Repeats have the number of another, as after joining two stores. They are analysed by their "
+    "places, but can't be told apart by number: number them anew (assign_coords(repeat=...))."
+)
+
+OUTCOMES = (
+    "An outcome is none of pending, trained and failed, or failed attempts are negative. Means "
+    "choose repeats by their outcome: set it right."
+)
+
+UNDECIDED = (
+    "All snapshots of a repeat are on disk, but its outcome is pending: the recording ended just "
+    "before it was written, or it was changed since. Finish it with: ibtools record ... --resume"
+)
+
+HISTORY = (
+    "An accuracy is not from 0 to 1, or a loss is negative: no recorder writes that. The history "
+    "was changed or damaged since."
+)
+
+UNMEASURED = (
+    "Nothing that was recorded was looked at, since layers or labels are not what they must be: "
+    "that comes first."
+)
+
+PADDING = (
+    "There are values beyond the units that a layer has, where a store keeps nothing: n_units is "
+    "too small, so that units are not counted, or the cube was changed since."
+)
+
 LOST = (
     "Snapshots of repeats that count as trained are not on disk, or not marked as complete. The "
     "outcome of a repeat is set after its last snapshot, so the store was changed or damaged "
@@ -123,6 +186,12 @@ NO_RESULTS = "There are no results yet. Compute them with: {command}"
 OUTDATED = (
     "The results are out of date: {why}. Nothing shows them until they are computed anew. Do that "
     "with: {command}"
+)
+
+MARKED = (
+    "Results are marked as analysed but are not there: their files were lost or cut, or changed "
+    "since. No analysis computes them again while they are marked: delete these results, and "
+    "analyse again."
 )
 
 NOT_ANALYSED = (

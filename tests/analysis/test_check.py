@@ -29,6 +29,16 @@ from tests.analysis.oracle import slow_information, slow_partition
 
 LABEL = np.arange(32) % 2
 EPOCHS = (0, 1, 5)
+CONTRACT = (
+    "layers",
+    "labels",
+    "classes",
+    "splits",
+    "epochs",
+    "repeats",
+    "outcomes",
+    "history",
+)
 GRID = ("codes", "scale", "zero point", "ends of the grid", "moving ranges")
 SPECS = (
     LayerSpec("first", 2, "tanh", 8),
@@ -88,6 +98,8 @@ def test_check__sound_store(sound: Path):
     report = check(sound)
     assert report.ok
     assert statuses(report) == {
+        **dict.fromkeys(CONTRACT, "ok"),
+        "padding": "ok",
         "complete": "ok",
         "trainings": "ok",
         "determinism": "not checked",

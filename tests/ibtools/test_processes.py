@@ -42,7 +42,7 @@ def run(arguments: list[str], **options) -> subprocess.CompletedProcess:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_fork__of_a_process_that_computed(example_store: Path, tmp_path: Path):
-    """The child has none of the parent's threads, and waits for none."""
+    """The child has none of the parent's threads, and waits for none: for dask's, for memory."""
     done = run(["-W", "ignore", "-c", FORKED, str(example_store), str(tmp_path)])
     assert done.stdout == "0\n", done.stderr
     assert (tmp_path / "plane.png").exists()

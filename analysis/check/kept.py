@@ -1,0 +1,78 @@
+"""Checks of results as they are kept beside a store: whose they are, and whether all is there."""
+
+import os
+from collections.abc import Iterator
+
+import xarray as xr
+
+from ibtools.analysis.check import words
+from ibtools.analysis.check.processing import check_results
+from ibtools.analysis.check.report import Check, judge
+from ibtools.analysis.result_groups import GROUP
+from ibtools.analysis.results import open_results, outdated_results, result_names
+from ibtools.schema import CUBE
+from ibtools.shown import shell_command
+from ibtools.store import StorePath, open_raw
+
+
+def check_kept(
+    path: StorePath, store: xr.Dataset, measures: xr.Dataset, *, chain: bool
+) -> Iterator[Check]:
+    """Check the results of all estimators that a store has.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store.
+    store : Dataset
+        As `ibtools.store.open_raw` opens it.
+    measures : Dataset, (repeat, epoch, layer)
+        From `ibtools.analysis.check.measure.measure_recording`.
+    chain : bool
+        Whether each layer is computed from the one before alone.
+
+    Yields
+    ------
+    Check
+    """
+    names = result_names(path)
+    if not names:
+        text = words.NO_RESULTS.format(command=shell_command("analyze", os.fspath(path)))
+        yield Check("results", "information", "note", words=text)
+    outdated = outdated_results(path)
+    for name in names:
+        subject = f"{GROUP}/{name}"
+        if name in outdated:
+            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            text = words.OUTDATED.format(why=outdated[name], command=command)
+            yield Check("up to date", subject, "violation", words=text)
+            continue
+        results = _placed(open_results(path, estimator=name), store)
+        yield _check_marked(_placed(open_raw(path, group=subject), store), subject)
+        yield from check_results(results, store, measures, chain=chain)
+
+
+def _placed(results: xr.Dataset, store: xr.Dataset) -> xr.Dataset:
+    """Give results the places of a store that may have grown, or been numbered anew."""
+    places = {dim: slice(store.sizes[dim]) for dim in CUBE[:2]}
+    bare = results.drop_vars(results.coords).isel(places)
+    more = {dim: (0, store.sizes[dim] - bare.sizes[dim]) for dim in places}
+    numbers = [name for name in bare if bare[name].dtype.kind == "f"]
+    padded = bare[numbers].pad(more)
+    if "analysed" in bare:
+        padded["analysed"] = bare["analysed"].pad(more, constant_values=False)
+    return padded.assign_coords({dim: store[dim].values for dim in CUBE[:3]})
+
+
+def _check_marked(kept: xr.Dataset, subject: str) -> Check:
+    """Check that what is marked as analysed is there: I(X;T) and I(T;Y) of all layers."""
+    names = [name for name in ("mi_xt", "mi_ty") if name in kept]
+    missing = kept[names].to_array("quantity").isnull().any(["quantity", "layer"])
+    return judge(
+        "marks",
+        missing.load(),
+        checked=kept["analysed"].load(),
+        cases="snapshots",
+        subject=subject,
+        meaning=words.MARKED,
+    )
