@@ -54,7 +54,7 @@ def neighbour_information(
     --------
     >>> values = np.array([[0], [1], [2], [10], [11], [12]], np.float32)
     >>> round(neighbour_information(values, np.array([0, 0, 0, 1, 1, 1]), n_neighbours=1), 6)
-    1.130102
+    1.130111
     >>> neighbour_information(values * 0, np.array([0, 0, 0, 1, 1, 1]), n_neighbours=1)
     0.0
     """
