@@ -119,7 +119,7 @@ def find_or_create(
     """
     root = find_group(target, "r+") or create_results_root(target)
     content = Content.behind(dataset, attributes)
-    validate_target(target, root, content)
+    validate_target(target, root, content, attributes)
     sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     with writing(root):
         group = root.get(key)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-import numpy as np
 import xarray as xr
 import zarr
 
@@ -14,18 +13,23 @@ from ibtools.identity import DIGEST, Content, is_store
 from ibtools.store import StorePath, find_group, read_array
 
 
-def validate_target(target: StorePath, root: zarr.Group, content: Content) -> None:
-    """Check that results may go to a place: no other store is there.
+def validate_target(
+    target: StorePath, root: zarr.Group, content: Content, attributes: Mapping[str, Any]
+) -> None:
+    """Check that results may go to a place: no store but their own is there.
 
     Raises
     ------
     StoreError
-        If one is, in which they would be taken for its own.
+        If another one is, in which they would be taken for its own.
     """
-    if is_store(root) and Content.of(root).digest != content.digest:
+    if not is_store(root):
+        return
+    same_store = root.attrs.get("store_id") == attributes.get("store_id")
+    if not same_store or Content.of(root).digest != content.digest:
         raise StoreError(
-            f"{target}: a store with other labels or layers is there, whose own these results "
-            "would seem to be; choose another --output (output=)"
+            f"{target}: another store is there, whose own these results would seem to be; choose "
+            "another --output (output=)"
         )
 
 
@@ -78,9 +82,9 @@ def take_results(
 def _has_all(content: Content, group: zarr.Group) -> bool:
     """Whether a store has every repeat that there are results of, where they have it."""
     repeat, marked = read_array(group, "repeat"), read_array(group, "analysed").any(axis=1)
-    n_more = max(0, len(repeat) - len(content.repeat))
-    now = np.pad(content.repeat, (0, n_more), constant_values=-1)
-    return bool((now[: len(repeat)] == repeat)[marked].all()) and not n_more
+    if len(repeat) > len(content.repeat):
+        return False
+    return bool((content.repeat[: len(repeat)] == repeat)[marked].all())
 
 
 def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
@@ -131,12 +135,12 @@ def current_marks(
         raise StoreError(
             f"{path}: the results {key} are out of date: {why}; compute them anew with: {command}"
         )
+    found = _beside(path, key)
     analysed: xr.DataArray = opened["analysed"]
-    root = find_group(path, "r")
-    if root is None or not is_store(root):
+    if found is None:
         return analysed
-    current = Content.of(root).current_repeats(cast("zarr.Group", root[key]))
-    return analysed & xr.DataArray(current, dims="repeat")
+    content, group = found
+    return analysed & xr.DataArray(content.current_repeats(group), dims="repeat")
 
 
 def why_not_current(
@@ -160,7 +164,15 @@ def why_not_current(
     str
         A clause; empty if they are up to date.
     """
-    root = find_group(path, "r")
-    if root is None or not is_store(root) or Content.of(root).is_of(cast("zarr.Group", root[key])):
+    found = _beside(path, key)
+    if found is None or found[0].is_of(found[1]):
         return why_revised(attributes, estimator)
     return OTHER_CONTENT
+
+
+def _beside(path: StorePath, key: str) -> tuple[Content, zarr.Group] | None:
+    """Return a store and results in it; None where there are results without a store."""
+    root = find_group(path, "r")
+    if root is None or not is_store(root):
+        return None
+    return Content.of(root), cast("zarr.Group", root[key])

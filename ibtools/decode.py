@@ -203,7 +203,9 @@ def _decode_layer(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
         return layer["activation"].where(layer["complete"])
     values = _decode_codes(layer.isel(unit=slice(spec.n_units)), spec)
     values = values.where(layer["complete"])
-    return values.pad(unit=(0, layer.sizes["unit"] - spec.n_units))
+    padded: xr.DataArray = values.pad(unit=(0, layer.sizes["unit"] - spec.n_units))
+    # in the chunks of the store, not of the layer: xarray saves no uneven ones
+    return padded.chunk(layer["code"].chunksizes) if padded.chunks else padded
 
 
 def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:

@@ -14,7 +14,7 @@ LABELS = (
 
 CLASSES = (
     "No sample is of some class below the largest, as in a selection of samples. Information is "
-    "that of the classes that there are; tables and figures by class have empty places."
+    "that of the classes that there are."
 )
 
 SPLITS = (

@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -51,6 +52,18 @@ def test_to_zarr__a_copy_is_a_store(source: Path, tmp_path: Path):
 def test_to_zarr__a_copy_of_a_partition_is_a_store(partition_store: Path, tmp_path: Path):
     ibtools.open_store(partition_store).to_zarr(tmp_path / "copy.zarr")
     xr.testing.assert_identical(results_of(tmp_path / "copy.zarr"), results_of(partition_store))
+
+
+@pytest.mark.parametrize("widths", [(5, 4, 2), (2, 130, 1), (130, 7, 3, 2)])
+def test_to_zarr__of_layers_of_several_widths(tmp_path: Path, widths: tuple[int, ...]):
+    """Layers end within chunks of units; the decoded values are in even ones all the same."""
+    rng = np.random.default_rng(0)
+    path, copy = tmp_path / "widths.zarr", tmp_path / "copy.zarr"
+    layers = {f"l{n}": rng.integers(0, 9, (1, 2, 8, n), "uint8") for n in widths}
+    functions = {f"l{widths[-1]}": "softmax"}
+    ibtools.record_arrays(path, layers, label=np.arange(8) % 2, activation_functions=functions)
+    ibtools.open_store(path).to_zarr(copy)
+    xr.testing.assert_identical(values_of(copy), values_of(path))
 
 
 def test_to_zarr__plain_xarray_keeps_the_layout_of_the_store(source: Path, tmp_path: Path):
