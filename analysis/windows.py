@@ -97,8 +97,8 @@ class Window:
             layer,
             recording.label,
             recording.n_classes,
-            recording.entropy_x,
             keeps_partition=True,
+            entropy_x=recording.entropy_x,
         )
         return stack_statistics(estimators, partition)[:, np.newaxis]
 

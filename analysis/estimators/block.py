@@ -34,8 +34,6 @@ class LayerBlock:
         Class of each sample, 0 to n_classes - 1.
     n_classes : int
         Number of classes.
-    entropy_x : float, optional
-        H(X) of the samples in bits; where it is left out, all inputs differ.
     rows : mapping of str to ndarray, (block,), float64, optional
         The `ROWS`. Only estimators that look at values need them.
     global_range : tuple of float and float, optional
@@ -43,16 +41,18 @@ class LayerBlock:
         `ibtools.analysis.ranges.global_range`. Only estimators with global bounds need it.
     keeps_partition : bool, optional
         Whether `recorded` is a partition.
+    entropy_x : float, optional
+        H(X) of the samples in bits; where it is left out, all inputs differ.
     """
 
     recorded: NDArray[Any]
     layer: LayerSpec
     y: NDArray[np.integer]
     n_classes: int
-    entropy_x: float = np.nan
     rows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     global_range: tuple[float, float] = (np.nan, np.nan)
     keeps_partition: bool = False
+    entropy_x: float = np.nan
 
     def __post_init__(self) -> None:
         if np.isnan(self.entropy_x):

@@ -347,7 +347,7 @@ def test_information_epochs__ceilings_legend_and_labels():
     assert set(ceilings_of(upper)[0].get_ydata()) == {ENTROPY_X}
     assert set(ceilings_of(lower)[0].get_ydata()) == {ENTROPY_Y}
     assert tuple(legend_names(lower)) == (*LAYERS, *EXPLAINED)
-    assert "log_2" in upper.texts[0].get_text()
+    assert "H(X)" in upper.texts[0].get_text()
     assert upper.get_ylabel() == r"$H(\mathrm{binned}\ T)$ [bit]"
     assert "log scale" in lower.get_xlabel()
 
