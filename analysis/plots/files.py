@@ -18,7 +18,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ibtools.analysis.plots.names import escape_latex, rewrite_words
+from ibtools.analysis.plots.names import DOLLAR, escape_latex, rewrite_words
 from ibtools.analysis.plots.sheets import Format, sheets_applied
 from ibtools.errors import InputError
 from ibtools.storage import local_file
@@ -102,7 +102,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
             with _light(figure), _rewritten(figure.findobj(Text), escape_latex):
                 figure.savefig(path, format="pgf")
         else:
-            with _rewritten(_in_computer_modern(figure), escape_computer_modern), _quiet_fonts():
+            with _legible(figure), _quiet_fonts():
                 figure.savefig(path, format=suffix[1:], **options)
 
 
@@ -119,8 +119,9 @@ def figure_png(drawn: Axes | Figure) -> bytes:
     bytes
     """
     file = io.BytesIO()
-    with sheets_applied():
-        cast(Figure, drawn.figure).savefig(file, format="png")
+    figure = cast(Figure, drawn.figure)
+    with sheets_applied(), _legible(figure):
+        figure.savefig(file, format="png")
     return file.getvalue()
 
 
@@ -143,8 +144,29 @@ def _n_points(collection: Collection) -> int:
     return n_offsets + sum(len(path) for path in collection.get_paths())
 
 
-def _in_computer_modern(figure: Figure) -> list[Text]:
-    return [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+@contextmanager
+def _legible(figure: Figure) -> Iterator[None]:
+    """Write as mathematics, while a figure is saved, what Computer Modern has other signs for.
+
+    Beside mathematics, matplotlib takes characters from no second font, so that a text that has
+    both kinds is set in the second font as a whole.
+    """
+    texts = [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+    foreign = [text for text in texts if _is_foreign(text.get_text()) and text.get_fontfamily()[1:]]
+    families = [text.get_fontfamily() for text in foreign]
+    for text, family in zip(foreign, families, strict=True):
+        text.set_fontfamily(family[1:])
+    try:
+        with _rewritten([one for one in texts if one not in foreign], escape_computer_modern):
+            yield
+    finally:
+        for text, family in zip(foreign, families, strict=True):
+            text.set_fontfamily(family)
+
+
+def _is_foreign(text: str) -> bool:
+    plain = len(DOLLAR.findall(text)) < 2
+    return plain and not text.isascii() and any(sign in text for sign in ABSENT)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import matplotlib
 import pytest
 
-from ibtools.analysis.plots import plot
+from ibtools.analysis.plots import figure_format, plot, save_figure
 from ibtools.analysis.plots.files import escape_computer_modern
 from ibtools.analysis.plots.labels import mathematical, wrap_label
 from ibtools.analysis.plots.names import escape_latex, figure_names, figure_text, rewrite_words
@@ -102,3 +102,13 @@ def test_title__a_long_line_is_broken_where_the_figure_ends():
     lines = drawn.axes[0].get_title().split("\n")
     assert len(lines) > 2
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_latex__characters_of_the_second_font_are_there_beside_an_underscore(tmp_path, caplog):
+    names = ["größe_1", "a_" + "x" * 60, "ж_<b>"]
+    drawn = plot(create_results(layers=names), "information-epochs", format="latex", width=3.4)
+    before = [text.get_fontfamily() for text in legend_of(drawn).get_texts()]
+    with figure_format("latex"):
+        save_figure(drawn, tmp_path / "figure.pdf")
+    assert "does not have a glyph" not in caplog.text
+    assert [text.get_fontfamily() for text in legend_of(drawn).get_texts()] == before
