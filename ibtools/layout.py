@@ -310,7 +310,7 @@ def _validate_ascending(name: str, numbers: tuple[int, ...]) -> None:
 
 def _validate_labels(label: NDArray[np.integer], classes: tuple[int | str, ...] | None) -> None:
     values = validate_discrete(label)
-    low, high = values.min(), values.max()
+    low, high = np.unique(values)[[0, -1]].tolist()
     if values.dtype.kind not in "iu" or low < 0 or high > np.iinfo(np.int64).max:
         raise StoreError(
             f"label must number the classes from 0, found {values.dtype}, {low} to {high}; number "
