@@ -15,6 +15,7 @@ from ibtools.analysis.plots import (
 )
 from ibtools.analysis.plots.titles import facet_titles
 from ibtools.errors import InputError, StoreError, UnknownNameError
+from ibtools.shown import short_names
 from tests.analysis.results_example import LAYERS, create_recording, create_results
 
 SEVERAL = {"tanh": create_results(), "relu": create_results(outcomes=["trained"] * 3)}
@@ -151,7 +152,7 @@ def test_plot_stores__draws_what_each_store_holds(example_store, partition_store
     for store in stores:
         ibtools.analyze_store(store, quiet=True)
     figure = plot_stores(stores, "information-plane", output=tmp_path / "f.pdf", format="latex")
-    assert titles_of(figure.axes[:2]) == [str(store) for store in stores]
+    assert titles_of(figure.axes[:2]) == short_names(stores, 48)
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
 
 
