@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.chance import chance_deviations
+from ibtools.analysis.chance import chance_deviations, saturation
 from ibtools.analysis.curves import (
     NOISE_FACTOR,
     WINDOW,
@@ -157,7 +157,7 @@ def _measure(curves: xr.Dataset, window: int) -> dict[str, Curves]:
         "mi_ty_noise": rise.noise,
     }
     if "x" in (highest := ceilings(curves.attrs)):
-        found["peak_saturation"] = fall.peak / highest["x"]
+        found["peak_saturation"] = saturation(fall.peak, highest["x"])
     if _has_chance_level(curves):
         found |= _measure_fitting(curves, epochs, window, least)
     return found

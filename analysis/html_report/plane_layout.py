@@ -79,7 +79,7 @@ def _ceiling(axis: Axis, value: float) -> dict[str, Any]:
 
 
 def _ceiling_label(axis: Axis, value: float) -> dict[str, Any]:
-    text = f"{CEILINGS[axis]} = {value:.4g}".replace("log2", "log₂")
+    text = f"{CEILINGS[axis]} = {value:.4g}"
     if axis == "x":
         place = {"x": value, "y": 0, "yref": "y domain", "textangle": -90, "xanchor": "right"}
         return {"text": text, "showarrow": False, "yanchor": "bottom", **place}
