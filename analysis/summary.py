@@ -308,7 +308,7 @@ def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
     quantities = {
         str(name): {
             "units": variable.attrs["units"],
-            **{
+            "layers": {
                 layer: dict(zip(statistics, _nones(variable.values[:, index]), strict=True))
                 for index, layer in enumerate(layers)
             },

@@ -164,7 +164,7 @@ def test_json__has_the_names_as_they_are(store):
     assert [layer["name"] for layer in found["layers"]] == list(NAMES)
     assert found["experiment"] == EXPERIMENT
     quantities = json.loads(run("summary", store, "--json"))["quantities"]
-    assert set(NAMES) <= set(quantities["mi_xt_peak"])
+    assert set(NAMES) == set(quantities["mi_xt_peak"]["layers"])
     json.loads(run("check", store, "--json", "--quiet"))
     json.loads(run("details", store, "classes", "--json", "--quiet"))
 

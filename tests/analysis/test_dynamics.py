@@ -384,7 +384,7 @@ def test_cli_summary__prints(analysed: Path):
     assert "compression: I(X;T) from its peak to the end (bit)" in run(f"summary {analysed}")
     found = json.loads(run(f"summary {analysed} --json --interval percentile --level 0.9"))
     assert (found["interval_method"], found["interval_level"]) == ("percentile", 0.9)
-    assert found["quantities"]["mi_xt_peak"]["only"]["mean"] == 6
-    assert found["quantities"]["mi_xt_peak"]["only"]["p_value"] is None
+    assert found["quantities"]["mi_xt_peak"]["layers"]["only"]["mean"] == 6
+    assert found["quantities"]["mi_xt_peak"]["layers"]["only"]["p_value"] is None
     assert found["quantities"]["compression"]["units"] == "bit"
     assert found == summary_dict(ibtools.summary(analysed, method="percentile", level=0.9))
