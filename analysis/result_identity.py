@@ -103,7 +103,13 @@ def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
 
 
 def current_marks(
-    path: StorePath, key: str, opened: xr.Dataset, estimator: Estimator | None, *, command: str
+    path: StorePath,
+    key: str,
+    opened: xr.Dataset,
+    estimator: Estimator | None,
+    *,
+    what: str,
+    command: str,
 ) -> xr.DataArray:
     """Return which snapshots of opened results are analysed as the store is now.
 
@@ -117,6 +123,8 @@ def current_marks(
         The results, with `analysed`.
     estimator : Estimator or None
         Whose results; None if this version of ibtools does not have it.
+    what : str
+        What they are, such as "the results of exact", for the error.
     command : str
         What computes them anew, for the error.
 
@@ -133,7 +141,7 @@ def current_marks(
     """
     if why := why_not_current(path, key, opened.attrs, estimator):
         raise StoreError(
-            f"{path}: the results {key} are out of date: {why}; compute them anew with: {command}"
+            f"{path}: {what} are out of date: {why}; compute them anew with: {command}"
         )
     found = _beside(path, key)
     analysed: xr.DataArray = opened["analysed"]

@@ -318,7 +318,8 @@ def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
     key = f"{GROUP}/{name}"
     results = open_raw(path, group=key)
     known = known_estimator(name) if isinstance(estimator, str) else estimator
-    analysed = current_marks(path, key, results, known, command=_analyze_command(path, name))
+    what, command = f"the results of {name}", _analyze_command(path, name)
+    analysed = current_marks(path, key, results, known, what=what, command=command)
     masked = {
         variable.name: results[variable.name]
         .where(analysed, variable.fill)

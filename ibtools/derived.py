@@ -106,7 +106,12 @@ def _validate_variable(declared: Variable, found: xr.Variable) -> None:
 
 
 def _is_alike(dtype: np.dtype[Any], declared: Variable) -> bool:
-    """Whether a dtype is of the declared kind; its width may differ in memory."""
+    """Whether a dtype is of the declared kind; its width may differ in memory.
+
+    A label may be any whole number or word there: `ibtools.labels.number_classes` judges it.
+    """
+    if declared.name == "label":
+        return dtype.kind != "f"
     if declared.dtypes == ("str",):
         return dtype.kind in "OTU"
     kinds = {np.dtype(name).kind for name in declared.dtypes}

@@ -21,7 +21,7 @@ from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
-from ibtools.schema import Variable
+from ibtools.schema import CUBE, Variable
 from ibtools.shown import shell_command
 from ibtools.store import (
     RECORDED,
@@ -181,7 +181,8 @@ def open_details(
             f"{path}: no details {name!r} of {specification}; compute them with: {command}"
         )
     found = open_raw(path, group=key)
-    analysed = current_marks(path, key, found, chosen, command=command)
+    what = f"the details {name!r} of {specification}"
+    analysed = current_marks(path, key, found, chosen, what=what, command=command)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
     masked = {
         name: found[name].where(analysed, fills[str(name)]).assign_attrs(found[name].attrs)
@@ -220,7 +221,10 @@ def _as_given(variable: Variable, lazy: xr.Dataset) -> Variable:
 def _delete_misshapen(
     target: StorePath, key: str, variables: Sequence[Variable], lazy: xr.Dataset
 ) -> None:
-    """Delete details of this store whose arrays have no place for the classes that it has now."""
+    """Delete details of this store whose arrays have no place for the classes that it has now.
+
+    Repeats and epochs that were added since get places of their own.
+    """
     root = find_group(target, "r+")
     group = None if root is None else root.get(key)
     if root is None or not isinstance(group, zarr.Group) or "analysed" not in group:
@@ -228,9 +232,10 @@ def _delete_misshapen(
     if group.attrs.get("store_id") != lazy.attrs.get("store_id"):
         return
     for variable in variables:
-        shape = tuple(lazy.sizes[dim] for dim in variable.dims)
         array = get_array(group, variable.name)
-        if array.shape != shape or dtype_name(array) != variable.dtypes[0]:
+        known = zip(variable.dims, array.shape, strict=True)
+        fits = all(lazy.sizes[dim] == n for dim, n in known if dim not in CUBE[:2])
+        if not fits or dtype_name(array) != variable.dtypes[0]:
             with writing(root):
                 del root[key]
             return

@@ -467,7 +467,7 @@ def run(command: str) -> Result:
 def test_cli_check__prints_and_exits(tmp_path: Path, sound: Path):
     result = run(f"check {sound}")
     assert result.exit_code == 0, result.output
-    assert "13 checks, no violations, 1 note, 3 not checked" in result.output
+    assert "23 checks, no violations, 1 note, 3 not checked" in result.output
     path = record(tmp_path / "f.zarr", specs=FLOATS, make=float_snapshot)
     subject = binned(path)
     result = run(f"check {path}")

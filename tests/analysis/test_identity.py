@@ -80,7 +80,7 @@ def test_analyze_store__keeps_nothing_open(example_store: Path):
 
 
 def test_analyze_store__a_store_that_is_replaced_meanwhile(example_store: Path):
-    source = tasks.Source(str(example_store), "of another", "analysis", (0.0, 1.0), 2**30)
+    source = tasks.Source(str(example_store), "of another", "analysis", 12.0, (0.0, 1.0), 2**30)
     with pytest.raises(StoreError, match="replaced by another store while it was analysed"):
         tasks.block_statistics(source, (), None)
 
@@ -127,12 +127,14 @@ def test_open_results__of_other_labels_are_never_shown(example_store: Path, tmp_
         lambda: ibtools.report(example_store, output=tmp_path / "report.html"),
     ]
     for view in views:
-        with pytest.raises(StoreError, match=r"other labels or layers.*ibtools (analyze|details)"):
+        with pytest.raises(
+            StoreError, match=r"other labels, inputs or layers.*ibtools (analyze|details)"
+        ):
             view()
     assert store_info(example_store).results == {"exact": 0}
     report = ibtools.check(example_store, quiet=True)
     (line,) = [one for one in report.violations if one.subject == "information/exact"]
-    assert "other labels or layers" in line.words
+    assert "other labels, inputs or layers" in line.words
     result = CliRunner().invoke(cli, ["summary", str(example_store)])
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
@@ -225,7 +227,7 @@ def test_open_results__of_an_earlier_version_with_other_layers(example_store: Pa
     analyze(example_store)
     without_digest(example_store)
     get_array(open_group(example_store, "r+"), "layer")[0] = "renamed"
-    with pytest.raises(StoreError, match="other labels or layers"):
+    with pytest.raises(StoreError, match="other labels, inputs or layers"):
         ibtools.open_results(example_store)
     assert ibtools.analyze_store(example_store, quiet=True).computed == 8
 

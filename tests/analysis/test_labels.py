@@ -100,7 +100,7 @@ def test_analyze__labels_of_a_dataset_may_be_anything_discrete(example_store: Pa
     for label in (np.array(["c", "a", "b"])[dataset.label], dataset.label.values - 1):
         found = dataset.assign_coords(label=("sample", label)).ib.analyze().compute()
         xr.testing.assert_equal(found, expected)
-    with pytest.raises(StoreError, match=r"one whole number or word per sample, found float64"):
+    with pytest.raises(StoreError, match=r"label as int64 \(sample\), found float64"):
         dataset.assign_coords(label=("sample", dataset.label.values / 2)).ib.analyze()
 
 
