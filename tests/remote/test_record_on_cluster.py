@@ -38,6 +38,8 @@ def fake(monkeypatch):
 
 def record_on(cluster, path: Path, **changes):
     settings = {"engine": "fake", "scheduler": cluster.scheduler_address} | changes
+    with Client(cluster) as client:
+        client.wait_for_workers(1)  # a test before may have killed them all
     return record_small(path, **settings)
 
 
