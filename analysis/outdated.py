@@ -12,7 +12,9 @@ from ibtools.analysis.estimators import Estimator
 from ibtools.identity import DIGEST
 from ibtools.store import get_array, read_array
 
-OTHER_CONTENT = "they are of other labels, inputs or layers than the store has now"
+OTHER_CONTENT = (
+    "they are of other labels, inputs or layers, or another split, than the store has now"
+)
 
 _CONTENT = (DIGEST, "n_samples", "entropy_x", "entropy_y")
 

@@ -38,6 +38,8 @@ class Recording:
         Which snapshots count.
     label : ndarray, (sample,), int64
         Class of each sample, 0 to n_classes - 1.
+    digest : str
+        Of the content of the store: `ibtools.identity.Content`.
     entropy_x : float
         H(X) of the samples in bits.
     global_range : tuple of float and float
@@ -47,6 +49,7 @@ class Recording:
     layers: tuple[LayerSpec, ...]
     complete: NDArray[np.bool_]
     label: NDArray[np.int64]
+    digest: str
     entropy_x: float
     global_range: tuple[float, float]
 
@@ -80,7 +83,8 @@ class Recording:
         found = (np.nan, np.nan)
         if any(estimator.needs_values for estimator in estimators):
             found = _range_of_all(dataset, layers, complete)
-        return cls(layers, complete, label, input_entropy(input_numbers(dataset)), found)
+        entropy_x = input_entropy(input_numbers(dataset))
+        return cls(layers, complete, label, Content.of(dataset).digest, entropy_x, found)
 
     @property
     def n_classes(self) -> int:
@@ -93,7 +97,7 @@ class Recording:
         return {
             **provenance(),
             **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
-            DIGEST: Content.of(dataset).digest,
+            DIGEST: self.digest,
             "estimator": estimator.specification,
             "revision": estimator.revision,
             **estimator.attributes,

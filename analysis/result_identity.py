@@ -136,34 +136,35 @@ def current_marks(
     Raises
     ------
     StoreError
-        If labels, inputs or layers of the store were changed since, or this version of ibtools
-        computes something else under this name.
+        If labels, splits, inputs or layers of the store were changed since, or this version of
+        ibtools computes something else under this name.
     """
-    if why := why_not_current(path, key, opened.attrs, estimator):
+    root = cast("zarr.Group", find_group(path, "r"))
+    group, content = cast("zarr.Group", root[key]), content_beside(root)
+    if why := why_not_current(group, content, estimator):
         raise StoreError(
             f"{path}: {what} are out of date: {why}; compute them anew with: {command}"
         )
-    found = _beside(path, key)
     analysed: xr.DataArray = opened["analysed"]
-    if found is None:
+    if content is None:
         return analysed
-    content, group = found
     return analysed & xr.DataArray(content.current_repeats(group), dims="repeat")
 
 
-def why_not_current(
-    path: StorePath, key: str, attributes: Mapping[str, Any], estimator: Estimator | None
-) -> str:
+def content_beside(root: zarr.Group) -> Content | None:
+    """Return what a store is about; None of a place where only results are kept."""
+    return Content.of(root) if is_store(root) else None
+
+
+def why_not_current(group: zarr.Group, content: Content | None, estimator: Estimator | None) -> str:
     """Say why results are out of date: of what the store was before, or computed otherwise.
 
     Parameters
     ----------
-    path : path or URL
-        A store, or where else results are kept; what is there is known to be of the store then.
-    key : str
-        The group of the results.
-    attributes : mapping
-        Of the results.
+    group : zarr.Group
+        The results.
+    content : Content or None
+        Of the store that they are in, as from `content_beside`.
     estimator : Estimator or None
         Whose results; None if this version of ibtools does not have it.
 
@@ -172,15 +173,6 @@ def why_not_current(
     str
         A clause; empty if they are up to date.
     """
-    found = _beside(path, key)
-    if found is None or found[0].is_of(found[1]):
-        return why_revised(attributes, estimator)
+    if content is None or content.is_of(group):
+        return why_revised(group.attrs, estimator)
     return OTHER_CONTENT
-
-
-def _beside(path: StorePath, key: str) -> tuple[Content, zarr.Group] | None:
-    """Return a store and results in it; None where there are results without a store."""
-    root = find_group(path, "r")
-    if root is None or not is_store(root):
-        return None
-    return Content.of(root), cast("zarr.Group", root[key])

@@ -30,13 +30,13 @@ from ibtools.analysis.result_groups import (
     open_results_group,
     write_window,
 )
-from ibtools.analysis.result_identity import current_marks, why_not_current
+from ibtools.analysis.result_identity import content_beside, current_marks, why_not_current
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
 from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
-from ibtools.identity import Content, is_store
+from ibtools.identity import is_store
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
 from ibtools.shown import shell_command
@@ -204,7 +204,7 @@ class _Analysis:
         )
         source = Source(
             self.path,
-            Content.of(self.dataset).digest,
+            self.recording.digest,
             uuid.uuid4().hex,
             self.recording.entropy_x,
             self.recording.global_range,
@@ -373,10 +373,9 @@ def outdated_results(path: StorePath) -> dict[str, str]:
     StoreError
         If nothing is at `path`.
     """
-    found = {
-        name: why_not_current(path, f"{GROUP}/{name}", group.attrs, known_estimator(name))
-        for name, group in _result_groups(path)
-    }
+    root = _find_root(path)
+    groups, content = _result_groups(root), content_beside(root)
+    found = {name: why_not_current(group, content, known_estimator(name)) for name, group in groups}
     return {name: why for name, why in found.items() if why}
 
 
@@ -388,13 +387,17 @@ def result_names(path: StorePath) -> tuple[str, ...]:
     StoreError
         If nothing is at `path`.
     """
-    return tuple(name for name, _ in _result_groups(path))
+    return tuple(name for name, _ in _result_groups(_find_root(path)))
 
 
-def _result_groups(path: StorePath) -> list[tuple[str, zarr.Group]]:
+def _find_root(path: StorePath) -> zarr.Group:
     root = find_group(path, "r")
     if root is None:
         raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
+    return root
+
+
+def _result_groups(root: zarr.Group) -> list[tuple[str, zarr.Group]]:
     if GROUP not in root:
         return []
     groups = cast("zarr.Group", root[GROUP]).groups()

@@ -54,7 +54,8 @@ def export_results(
     Raises
     ------
     StoreError
-        If there is no store at `path`, or it has no results.
+        If there is no store at `path`, if it has no results, or if any that are to be written are
+        out of date: a table that silently lacks an estimator would be worse.
     InputError
         If `folder` is a URL.
     """

@@ -121,6 +121,7 @@ def store_info(path: StorePath) -> StoreInfo:
     from ibtools.analysis.results import outdated_results
 
     group = open_group(path)
+    content = Content.of(group)
     layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
     epochs, label = read_array(group, "epoch"), read_array(group, "label")
     complete, outcome = read_array(group, "complete"), read_array(group, "outcome")
@@ -147,8 +148,8 @@ def store_info(path: StorePath) -> StoreInfo:
         n_complete=int(complete.sum()),
         train_accuracy=_last_accuracy(group, "train_accuracy"),
         test_accuracy=_last_accuracy(group, "test_accuracy"),
-        results=_analysed(group, "information", Content.of(group)),
-        details=_analysed(group, "details", Content.of(group)),
+        results=_analysed(group, "information", content),
+        details=_analysed(group, "details", content),
         outdated=outdated_results(path),
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),

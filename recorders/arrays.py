@@ -292,10 +292,7 @@ def _choose_layers(
     scale: PerLayer | None,
     zero_point: PerLayer | None,
 ) -> tuple[LayerSpec, ...]:
-    """Return the layers, after checking that all that is given by layer is of one that can have it.
-
-    All that is given by layer must name layers; a grid, layers of codes.
-    """
+    """Return the layers, after checking that what is given by layer is of one that can have it."""
     layers = first[2]
     validate_names("activation_functions", functions, layers)
     validate_names("bits", bits if isinstance(bits, Mapping) else None, layers)

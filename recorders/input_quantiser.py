@@ -1,8 +1,9 @@
 """Measuring what the input quantiser of a network leaves of the inputs.
 
-Every quantised network rounds its input to 8 bits first: to 256 values of one range, which is that
-of all features of all training samples together, and 0. Inputs that this makes equal no layer can
-tell apart, and a feature whose values are small beside those of another becomes constant.
+A quantised network rounds its input to 8 bits first, unless it looks it up: to 256 values of one
+range, which is that of all features of all training samples together, and 0. Inputs that this makes
+equal no layer can tell apart, and a feature whose values are small beside those of another becomes
+constant.
 """
 
 import numpy as np

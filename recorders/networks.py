@@ -145,6 +145,11 @@ class Network:
         return True
 
     @property
+    def quantises_input(self) -> bool:
+        """Whether, where layers are quantised, the input is rounded to 8 bits first: it is."""
+        return True
+
+    @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """The layers that are not recorded, and why: what flattens, where samples are not flat."""
         convolved = any(not isinstance(layer, Dense) for layer in self.layers)

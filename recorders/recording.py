@@ -225,7 +225,7 @@ class Recording:
     @cached_property
     def quantised_inputs(self) -> QuantisedInputs | None:
         """What the network's input quantiser leaves of the recorded inputs; None if it has none."""
-        if self.settings.bits == FLOAT_BITS:
+        if self.settings.bits == FLOAT_BITS or not self.network.quantises_input:
             return None
         return measure_inputs(self.data.x, self.data.is_test, self.recorded_samples())
 

@@ -29,8 +29,11 @@ class UserNetwork:
         The recorded layers of the model as it is built, with 32 bits.
     is_chain : bool
         Whether each layer is computed from the one before it and nothing else.
-    left_out : tuple of (str, str)
+    left_out : tuple of (str, str), optional
         The layers that are not recorded, and why.
+    quantises_input : bool, optional
+        Whether, where layers are quantised, the input is rounded to 8 bits first; numbers that are
+        looked up are not.
     """
 
     name: str
@@ -39,6 +42,7 @@ class UserNetwork:
     layers: tuple[LayerSpec, ...]
     is_chain: bool
     left_out: tuple[tuple[str, str], ...] = ()
+    quantises_input: bool = True
 
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
@@ -133,8 +137,8 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     Notes
     -----
     The function is called without arguments, here and again before each training, after the random
-    seeds were set. It must return the same network each time, untrained, with its weights drawn
-    from TensorFlow's global seed (which Keras does by default).
+    seeds were set. It must return the same network each time, a new one; for several repeats with
+    weights drawn from the global seeds (which Keras does by default).
     """
     try:
         user_model = importlib.import_module("ibtools.recorders.keras.user_model")
@@ -146,7 +150,12 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
         ) from err
     function = import_function(name)
     model = user_model.create_checked(function, name, input_shape, n_classes)
-    layers, is_chain = describe.describe(model), describe.is_chain(model)
     return UserNetwork(
-        name, input_shape, n_classes, layers, is_chain, left_out=describe.left_out(model)
+        name,
+        input_shape,
+        n_classes,
+        describe.describe(model),
+        describe.is_chain(model),
+        left_out=describe.left_out(model),
+        quantises_input=not describe.looks_up_input(model),
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge
+from ibtools.layout import SPLITS
 from ibtools.snapshots import FLOAT_BITS, HISTORY, MAX_CODE_BITS
 
 DECISIVE = ("layers", "labels")
@@ -29,7 +30,7 @@ def check_contract(store: xr.Dataset) -> Iterator[Check]:
     yield _check("layers", _bad_layers(store), "layers", words.LAYERS)
     yield _check("labels", store["label"] < 0, "samples", words.LABELS)
     yield _check_classes(store)
-    yield _check("splits", ~store["split"].isin(["train", "test"]), "samples", words.SPLITS)
+    yield _check("splits", ~store["split"].isin(SPLITS), "samples", words.SPLITS)
     yield _check("epochs", _bad_epochs(store), "epochs", words.EPOCHS)
     yield _check_repeats(store)
     yield _check_outcomes(store)

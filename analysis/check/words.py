@@ -45,7 +45,7 @@ OUTCOMES = (
 
 UNDECIDED = (
     "All snapshots of a repeat are on disk, but its outcome is pending: the recording ended just "
-    "before it was written, or it was changed since. Finish it with: ibtools record ... --resume"
+    "before it was written, or it was changed since. Run the same ibtools record with --resume."
 )
 
 HISTORY = (
@@ -69,7 +69,7 @@ LOST = (
     "since; figures would leave these epochs out. Record again."
 )
 
-PENDING = "The recording is not finished. Finish it with: ibtools record ... --resume"
+PENDING = "The recording is not finished. Run the same ibtools record with --resume."
 
 TRAININGS = (
     "A training did not reach the required accuracy and was begun anew from another seed, or all "
@@ -195,7 +195,7 @@ MARKED = (
 )
 
 NOT_ANALYSED = (
-    "Complete snapshots have no results of this estimator yet. Compute them with: ibtools analyze"
+    "Complete snapshots have no results of this estimator yet. Compute them with ibtools analyze."
 )
 
 RECOUNT = (

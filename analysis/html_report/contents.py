@@ -139,7 +139,7 @@ def collect(
     return Contents(
         title=visible(info.experiment),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
-        notes=_describe_incomplete(info),
+        notes=_describe_incomplete(path, info),
         recording=recording_table(path, info, store.attrs),
         layers=layers_table(info),
         repeats=repeats_table(store),
@@ -189,7 +189,7 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     )
 
 
-def _describe_incomplete(info: StoreInfo) -> tuple[str, ...]:
+def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:
     total = info.n_repeats * info.n_epochs
     notes = []
     if info.n_complete < total:
@@ -203,9 +203,10 @@ def _describe_incomplete(info: StoreInfo) -> tuple[str, ...]:
             "in no mean."
         )
     if info.outdated:
+        options = [word for name in info.outdated for word in ("--estimator", name)]
         notes.append(
             f"Results of {', '.join(info.outdated)} are out of date, and left out. Compute them "
-            "anew with: ibtools analyze" + "".join(f" --estimator {name}" for name in info.outdated)
+            f"anew with: {shell_command('analyze', os.fspath(path), *options)}"
         )
     return tuple(notes)
 

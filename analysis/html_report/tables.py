@@ -178,7 +178,7 @@ def ranges_table(moving: Sequence[MovingRange]) -> Table:
     """
     rows = tuple(
         (
-            one.layer,
+            visible(one.layer),
             f"{one.range_start:.3g}",
             f"{100 * one.filled_start:.0f} %",
             f"{one.range_end:.3g}",

@@ -107,6 +107,16 @@ def is_chain(model: Any) -> bool:
     )
 
 
+def looks_up_input(model: Any) -> bool:
+    """Tell whether a model takes whole numbers that stand for something.
+
+    They are not quantised: the nearest value on a grid of 8 bits would stand for something else.
+    """
+    return model.inputs[0].dtype.is_integer or any(
+        isinstance(layer, _LAYERS.Embedding) for layer in model.layers
+    )
+
+
 def output_layer(model: Any) -> Any:
     """Return the layer that computes the output of a model which has one."""
     return model.get_layer(model.output_names[0])

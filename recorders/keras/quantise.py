@@ -13,7 +13,7 @@ from ibtools.recorders.keras.copying import (
     validate_copied,
     validate_wrapped,
 )
-from ibtools.recorders.keras.describe import output_layer
+from ibtools.recorders.keras.describe import looks_up_input, output_layer
 from ibtools.recorders.keras.functions import chooses_values, function_name
 from ibtools.recorders.keras.schemes import (
     CUSTOM_OBJECTS,
@@ -171,16 +171,6 @@ class _Plan:
         while chooses_values(source):
             (source,) = _layers_before(source)
         return source if source.name in self._recorded else layer
-
-
-def looks_up_input(model: Any) -> bool:
-    """Tell whether the input of a model are whole numbers that stand for something.
-
-    They are not quantised: the nearest value on a grid of 8 bits would stand for something else.
-    """
-    return model.inputs[0].dtype.is_integer or any(
-        isinstance(layer, _LAYERS.Embedding) for layer in model.layers
-    )
 
 
 def _layers_before(layer: Any) -> list[Any]:

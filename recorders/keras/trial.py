@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.recorders.engine import Training
-from ibtools.recorders.keras.describe import describe
+from ibtools.recorders.keras.describe import describe, looks_up_input
 from ibtools.recorders.keras.fit import create_trainable
-from ibtools.recorders.keras.quantise import looks_up_input, quantise_model
+from ibtools.recorders.keras.quantise import quantise_model
 from ibtools.recorders.keras.quantizers import calibrate
 from ibtools.recorders.keras.snapshot import SnapshotTaker
 from ibtools.recorders.keras.user_model import create_checked
