@@ -269,6 +269,7 @@ def test_build__numbers_that_are_looked_up_are_not_quantised(data):
     model = create_trainable(recording.training(0, 0)).model
     looked_up = model.get_layer("look")
     assert isinstance(model.layers[model.layers.index(looked_up) - 1], type(model.layers[0]))
+    assert recording.quantised_inputs is None
 
 
 def test_forecast__lists_what_is_left_out(data):
