@@ -32,6 +32,7 @@ from ibtools.analysis.result_variables import (
     stack_statistics,
 )
 from ibtools.analysis.stacking import stack_estimators
+from ibtools.derived import as_store
 from ibtools.schema import CUBE, Variable
 from ibtools.snapshots import LayerSpec
 
@@ -95,6 +96,7 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
 
     Parameters, exceptions and each of the results are those of `analyze`.
     """
+    dataset = as_store(dataset)
     recording = Recording.of(dataset, estimators)
     statistics = _statistics(dataset, recording, estimators)
     coordinates = {

@@ -20,7 +20,7 @@ from ibtools.identity import DIGEST, Content
 from ibtools.labels import name_classes, number_classes
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, STORE_VARIABLES
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.snapshots import FLOAT_BITS, LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.store import RECORDED
 
 _INHERITED = ("experiment", "data_checksum", "store_id")
@@ -144,6 +144,17 @@ def _validate_classes(
             )
 
 
+def _missing_values(dataset: xr.Dataset) -> list[str]:
+    """Return the variables of codes and values that a Dataset needs for its layers, and lacks."""
+    if not set(RECORDED) & set(dataset.variables):
+        return [" or ".join(RECORDED)]
+    if "partition" in dataset.variables or "bits" not in dataset.variables:
+        return []
+    floating = dataset["bits"].values == FLOAT_BITS
+    needed = {"code": not floating.all(), "activation": floating.any()}
+    return [name for name, needs in needed.items() if needs and name not in dataset.variables]
+
+
 def _validate(dataset: xr.Dataset) -> None:
     needed = [
         variable.name
@@ -152,8 +163,7 @@ def _validate(dataset: xr.Dataset) -> None:
     ]
     needed = [name for name in [*needed, "complete"] if name not in ("trained_epoch", "split")]
     missing = [name for name in needed if name not in dataset.variables]
-    if not set(RECORDED) & set(dataset.variables):
-        missing.append(" or ".join(RECORDED))
+    missing += _missing_values(dataset)
     if missing:
         raise StoreError(
             f"analyze needs the Dataset of a store, but {', '.join(missing)} is missing; open it "

@@ -97,7 +97,8 @@ def summary(
     Notes
     -----
     Rank correlations are over the repeats of one experiment, for every quantity and layer: of 48
-    independent ones, two or three have p below 0.05 by chance. Take them as a hint which to test anew.
+    independent ones, two or three have p below 0.05 by chance. Take them as a hint which to test
+    anew.
     """
     measured = dynamics(open_results(path, estimator=estimator))
     measured = measured.assign(_grid_ranges(path).data_vars)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.derived import validate_derived
+from ibtools.derived import as_store
 from ibtools.errors import StoreError, unknown_name
 from ibtools.schema import CUBE, STORE_VARIABLES
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -98,7 +98,7 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
         If something that is needed is missing, units of a layer were dropped, or the Dataset is
         that of a store no more.
     """
-    validate_derived(dataset)
+    dataset = as_store(dataset)
     if "partition" in dataset:
         return dataset
     _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
@@ -131,7 +131,7 @@ def decoded(dataset: xr.Dataset) -> xr.Dataset:
     Dataset
         As of `decode`; as it is if it is decoded already.
     """
-    validate_derived(dataset)
+    dataset = as_store(dataset)
     stored = "activation" not in dataset or (
         dataset["activation"].attrs.get("long_name") == _STORED_ACTIVATION.description
     )
@@ -172,7 +172,7 @@ def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:
     names = [str(known) for known in dataset["layer"].values]
     if name not in names:
         raise unknown_name("layer", name, names)
-    validate_derived(dataset)
+    dataset = as_store(dataset)
     layer = dataset.isel(layer=names.index(name))
     if "unit" in layer.dims and "n_units" in layer.coords:
         layer = layer.isel(unit=slice(int(layer["n_units"])))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
 from ibtools.schema import STORE_VARIABLES, Variable
@@ -16,8 +17,15 @@ _LAYOUT = ("chunks", "preferred_chunks", "shards", "filters", "compressors", "se
 """What xarray knows of the chunks of a variable on disk, and of the codecs made for their dims."""
 
 _WHERE = (
-    "; xarray's where leaves it so, which puts NaN into every variable; select instead, as in "
-    "ds.isel(sample=(ds.label == 1).values)"
+    "; xarray's where leaves it so, which puts NaN where a condition is false; leave that out with "
+    "drop=True, or select, as in ds.isel(sample=(ds.label == 1).values)"
+)
+
+
+_DIFFERS = (
+    "; its values differ along {0}. So does xarray's where leave them (leave out with drop=True, "
+    "or select, as in ds.isel(sample=(ds.label == 1).values)), and concat with data_vars='all' (give "
+    "data_vars='minimal')"
 )
 
 
@@ -69,6 +77,65 @@ def incomplete_store(path: StorePath, attributes: Mapping[str, Any], missing: st
     )
 
 
+def as_store(dataset: xr.Dataset) -> xr.Dataset:
+    """Return what xarray made of the Dataset of a store as one, after checking that it still is.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Of a store, or what was made of one. Variables and dimensions may be missing.
+
+    Returns
+    -------
+    Dataset
+        The same; what ``where(..., drop=True)`` left, which turns codes into floats and gives its
+        dims to every variable, has the declared dims and dtypes again. Lazy, but for a look whether
+        a variable is the same along a dim that it was given.
+
+    Raises
+    ------
+    StoreError
+        As `validate_derived`. Where something was left out that is still there as NaN, it is raised
+        when that is computed.
+    """
+    declared = [one for one in STORE_VARIABLES if one.name in dataset.data_vars]
+    left = {one.name: one for one in declared if _is_left_by_where(dataset[one.name], one)}
+    restored = {name: _restore(dataset[name], one) for name, one in left.items()}
+    found = dataset.assign(restored) if restored else dataset
+    validate_derived(found)
+    return found
+
+
+def _is_left_by_where(found: xr.DataArray, declared: Variable) -> bool:
+    extra = set(found.dims) - set(declared.dims)
+    filled = found.dtype.kind in "fO" and not _is_alike(found.dtype, declared)
+    return bool(extra or filled) and extra <= _DIMS and set(declared.dims) <= set(found.dims)
+
+
+def _restore(found: xr.DataArray, declared: Variable) -> xr.DataArray:
+    """Return a variable with its own dims and dtype, or as it is if it differs along the others."""
+    extra = {str(dim): 0 for dim in found.dims if dim not in declared.dims}
+    one = found.isel(extra, drop=True)
+    if extra and not bool(((found == one) | (found.isnull() & one.isnull())).all()):
+        return found
+    restored: xr.DataArray = xr.apply_ufunc(
+        _without_gaps,
+        one.transpose(*declared.dims),
+        kwargs={"name": declared.name, "dtype": declared.dtypes[-1]},
+        dask="parallelized",
+        output_dtypes=[declared.dtypes[-1]],
+        keep_attrs=True,
+    )
+    return restored
+
+
+def _without_gaps(values: NDArray[Any], *, name: str, dtype: str) -> NDArray[Any]:
+    """Return values in their declared dtype, whose NaN are values only if it is a float."""
+    if np.dtype(dtype).kind != "f" and (values != values).any():
+        raise StoreError(f"the Dataset of a store must have {name} without NaN{_WHERE}")
+    return values.astype(dtype)
+
+
 def validate_derived(dataset: xr.Dataset) -> None:
     """Check that what xarray made of the Dataset of a store still is one; reads nothing.
 
@@ -97,11 +164,12 @@ def _validate_variable(declared: Variable, found: xr.Variable) -> None:
             f"store has; take one, as in ds.isel({foreign[0]}=0), or concatenate along repeat"
         )
     if extra or not _is_alike(found.dtype, declared):
-        filled = bool(extra) or found.dtype.kind in "fO"
+        filled = not extra and found.dtype.kind in "fO"
         raise StoreError(
             f"the Dataset of a store must have {declared.name} as {' or '.join(declared.dtypes)} "
             f"({', '.join(declared.dims)}), found {found.dtype} "
-            f"({', '.join(str(dim) for dim in found.dims)})" + (_WHERE if filled else "")
+            f"({', '.join(str(dim) for dim in found.dims)})"
+            + (_WHERE if filled else _DIFFERS.format(extra[0]) if extra else "")
         )
 
 

@@ -157,8 +157,10 @@ def store_info(path: StorePath) -> StoreInfo:
 
 
 def _class_names(group: zarr.Group) -> tuple[int | str, ...] | None:
+    """Return what the classes were called; None if a label, given since, has no such name."""
     names = cast("list[int | str] | None", group.attrs.get("classes"))
-    return None if names is None else tuple(names)
+    fits = names is not None and int(read_array(group, "label").max()) < len(names)
+    return tuple(names) if names is not None and fits else None
 
 
 def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

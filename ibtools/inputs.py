@@ -58,7 +58,12 @@ def _rows(x: ArrayLike) -> NDArray[Any]:
     """Return inputs as (sample, value), after checking that they can be compared."""
     if np.ma.is_masked(x):
         raise StoreError("x must be known of every sample, found masked values; fill them in")
-    values = np.asarray(x)
+    try:
+        values = np.asarray(x)
+    except ValueError as err:
+        raise StoreError(
+            f"x must have as many values for every sample (sample, ...): {err}"
+        ) from err
     if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
         raise StoreError(
             "x must be the inputs, numbers of at most 64 bits (sample, ...), found "

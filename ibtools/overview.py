@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.derived import validate_derived
+from ibtools.derived import as_store
 from ibtools.errors import StoreError
 from ibtools.info import layer_table, row_bytes
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
@@ -66,7 +66,7 @@ def describe(dataset: xr.Dataset) -> Overview:
 
 def _describe_store(dataset: xr.Dataset) -> Overview:
     try:
-        validate_derived(dataset)
+        dataset = as_store(dataset)
     except StoreError as err:
         rows = (("sizes", _sizes(dataset)), ("reason", str(err)))
         return Overview("ibtools: made of a store, but no store", rows)

@@ -356,11 +356,12 @@ def validate_variable(
     """
     if dims != variable.dims:
         lost = [dim for dim in variable.dims if dim not in (dims or ())]
-        hint = f"; was it saved after a selection? Select with a list, as in isel({lost[0]}=[0])"
+        select = f"isel({lost[0]}=[0])" if lost and dims else ""
+        hint = f"; was it saved after a selection? Select with a list, as in {select}"
         raise StoreError(
             f"{where}: variable {variable.name!r} must have the dimensions {variable.dims}, "
             f"found {dims}; the store was not written by ibtools, or was changed since"
-            + (hint if lost and dims else "")
+            + (hint if select else "")
         )
     if dtype not in variable.dtypes:
         raise StoreError(

@@ -72,6 +72,10 @@ def _check_classes(store: xr.Dataset) -> Check:
     """Note classes before which, in the order of their numbers, some have no sample."""
     label: NDArray[np.int64] = np.unique(store["label"].values)
     known = label[label >= 0]
+    names = store.attrs.get("classes")
+    if names is not None and (unnamed := known >= len(names)).any():
+        found = xr.DataArray(unnamed, dims="class")
+        return _check("classes", found, "classes", words.UNNAMED)
     gaps = xr.DataArray(np.diff(known, prepend=-1) > 1, dims="class")
     return judge("classes", gaps, cases="classes", status="note", meaning=words.CLASSES)
 

@@ -17,6 +17,11 @@ CLASSES = (
     "that of the classes that there are."
 )
 
+UNNAMED = (
+    "The root attribute `classes` names fewer classes than there are labels: the labels were "
+    "changed, and the names are those of others. Delete the attribute, or name all classes."
+)
+
 SPLITS = (
     "A sample is of neither train nor test: it counts among all samples, but in no split. Set the "
     "split of the samples right."

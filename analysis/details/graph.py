@@ -37,6 +37,7 @@ from ibtools.analysis.estimators.block import ROWS
 from ibtools.analysis.graph import analyze
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import from_statistic
+from ibtools.derived import as_store
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import InputError
 from ibtools.schema import Variable
@@ -135,6 +136,7 @@ def details_each(
     Parameters, exceptions and each of the results are those of `details`.
     """
     counting = validate_counting(estimator)
+    dataset = as_store(dataset)
     ordinary = analyze(dataset, estimator=counting)  # checks the Dataset; not computed
     subject = Subject.of(dataset)
     for kind in kinds:

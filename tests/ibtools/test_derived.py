@@ -9,6 +9,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
+from ibtools.info import store_info
 from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints, save_checkpoint
 from ibtools.store import consolidate, open_group
 from tests.conftest import record_example
@@ -139,19 +140,40 @@ def test_concat__experiments_are_not_one_store(example_store: Path):
     xr.testing.assert_identical(found, second.ib.analyze().compute().drop_attrs())
 
 
-def test_where__keeps_no_codes(example_store: Path):
-    """xarray puts NaN into every variable where it leaves something out: that is no store."""
+def chosen_by_where(ds: xr.Dataset) -> list[tuple[xr.Dataset, xr.Dataset]]:
+    """What where leaves with drop=True, and the same by selection."""
+    by_label = ds.isel(sample=(ds.label == 1).values)
+    return [
+        (ds.where(ds.label == 1, drop=True), by_label),
+        (ds.where(ds.epoch > 0, drop=True), ds.isel(epoch=slice(1, None))),
+        (ds.where((ds.label == 1) & (ds.epoch > 0), drop=True), by_label.isel(epoch=[1, 2, 3])),
+    ]
+
+
+@pytest.mark.parametrize("opened", [ibtools.open_store, lambda path: xr.open_zarr(path).load()])
+def test_where__with_drop_is_a_selection(example_store: Path, opened):
+    for chosen, selected in chosen_by_where(opened(example_store)):
+        for ask in (
+            lambda ds: ds.ib.analyze(estimator=["exact", "binned"]),
+            lambda ds: ds.ib.details("classes"),
+            lambda ds: ds.ib.activation,
+        ):
+            found, expected = ask(chosen).compute(), ask(selected).compute()
+            xr.testing.assert_equal(found, expected)
+        assert "no store" not in repr(chosen.ib)
+
+
+def test_where__without_drop_leaves_no_codes(example_store: Path):
     ds = ibtools.open_store(example_store)
-    chosen = ds.where(ds.label == 1, drop=True)
-    for ask in (
-        chosen.ib.analyze,
-        lambda: chosen.ib.details("classes"),
-        lambda: chosen.ib.activation,
-    ):
-        with pytest.raises(StoreError, match=r"where.*ds\.isel\(sample=\(ds\.label == 1\)\.values"):
-            ask()
-    assert "where" in repr(chosen.ib)
-    assert ds.isel(sample=(ds.label == 1).values).ib.analyze().attrs["n_samples"] == 21
+    with pytest.raises(StoreError, match=r"where .*drop=True, or select, as in ds\.isel"):
+        ds.where(ds.label == 1).ib.analyze().compute()
+
+
+def test_concat__of_samples_with_all_variables(example_store: Path):
+    ds = ibtools.open_store(example_store)
+    other = ds.assign(scale=2 * ds.scale)
+    with pytest.raises(StoreError, match=r"differ along sample.*data_vars='minimal'"):
+        xr.concat([ds, other], "sample", data_vars="all").ib.analyze()
 
 
 def test_validate_derived__codes_of_another_dtype(example_store: Path):
@@ -176,3 +198,28 @@ def test_open_datatree__of_a_store_that_grows(example_store: Path):
     delete_checkpoints(group)
     consolidate(example_store)
     assert "/checkpoint" not in xr.open_datatree(example_store, engine="zarr").groups
+
+
+def test_analyze__without_the_codes_of_quantised_layers(example_store: Path):
+    with pytest.raises(StoreError, match="but code is missing"):
+        ibtools.open_store(example_store).drop_vars("code").ib.analyze()
+
+
+def test_open_group__of_stores_joined_along_a_new_dim(example_store: Path, tmp_path: Path):
+    ds = ibtools.open_store(example_store)
+    xr.concat([ds, ds], "rate").to_zarr(tmp_path / "joined.zarr")
+    with pytest.raises(StoreError, match=r"must have the dimensions .*found \('rate'"):
+        store_info(tmp_path / "joined.zarr")
+
+
+def test_classes__that_name_other_labels(tmp_path: Path):
+    """Names belong to labels: of labels that were given since, they are not shown."""
+    words = np.array(["cat", "dog"])[np.arange(64) % 2]
+    codes = np.zeros((1, 1, 64, 1), np.uint8)
+    ibtools.record_arrays(tmp_path / "w.zarr", {"h": codes}, label=words)
+    ds = ibtools.open_store(tmp_path / "w.zarr")
+    ds.assign_coords(label=("sample", np.arange(64) // 16)).to_zarr(tmp_path / "r.zarr")
+    assert store_info(tmp_path / "w.zarr").classes == ("cat", "dog")
+    assert store_info(tmp_path / "r.zarr").classes is None
+    (found,) = ibtools.check(tmp_path / "r.zarr", quiet=True).violations
+    assert found.name == "classes"

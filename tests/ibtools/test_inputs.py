@@ -59,3 +59,8 @@ def test_number_inputs__rows_of_one_hash_are_compared(monkeypatch):
 def test_number_inputs__refuses(x, message):
     with pytest.raises(StoreError, match=message):
         number_inputs(x)
+
+
+def test_number_inputs__samples_of_different_lengths():
+    with pytest.raises(StoreError, match="as many values for every sample"):
+        number_inputs([[1], [1, 2]])
