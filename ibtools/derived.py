@@ -24,8 +24,8 @@ _WHERE = (
 
 _DIFFERS = (
     "; its values differ along {0}. So does xarray's where leave them (leave out with drop=True, "
-    "or select, as in ds.isel(sample=(ds.label == 1).values)), and concat with data_vars='all' (give "
-    "data_vars='minimal')"
+    "or select, as in ds.isel(sample=(ds.label == 1).values)), and concat with data_vars='all' "
+    "(give data_vars='minimal')"
 )
 
 
