@@ -16,11 +16,16 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from xarray.backends import ZarrStore
-from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec, ZstdCodec
+from zarr.core.sync import sync  # there is no public way to delete a folder of any store
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
+from ibtools.backing import backing_store
+from ibtools.checksums import GROUP as CHECKSUMS
+from ibtools.checksums import changed_coordinates, create_checksums
 from ibtools.decode import decode
 from ibtools.derived import incomplete_store, without_layout
+from ibtools.durable import PARTIAL
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
@@ -43,8 +48,10 @@ from ibtools.storage import (
     reaching,
     reason,
     storage_errors,
-    storage_options,
 )
+
+CREATING = "creating"
+"""The attribute of a store of which not all arrays are there yet."""
 
 RECORDED = ("code", "activation", "partition")
 """The variables that hold what was recorded; every store has one of them, or the first two."""
@@ -79,18 +86,32 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
     validate_main()
     _validate_free(path, overwrite=overwrite)
     with reaching(path, "the store can't be created"):
-        group = zarr.create_group(
-            place_of(path),
-            overwrite=overwrite,
-            attributes=_attributes(spec),
-            storage_options=storage_options(path),
-        )
+        group = _create_root(path)
         for variable in spec.variables:
             _create_array(group, variable, spec)
         for name, values in spec.coordinates().items():
             get_array(group, name)[...] = values
+        create_checksums(group)
+        group.attrs.put(_attributes(spec))
         consolidate(path)
     return open_group(path, "r+")
+
+
+def _create_root(path: StorePath) -> zarr.Group:
+    """Create the root of a store, or empty that of ours which is there; marked as not finished.
+
+    The mark comes first, so that whatever interrupts this leaves a store that is begun anew.
+    """
+    store = backing_store(path, read_only=False)
+    unfinished: dict[str, Any] = {"format": FORMAT_NAME, CREATING: True}
+    there = list_names(path)
+    if not there:
+        return zarr.create_group(store, attributes=unfinished)
+    group = zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False)
+    group.attrs.put(unfinished)
+    for name in sorted(there - {"zarr.json"}):
+        sync(store.delete_dir(name))
+    return group
 
 
 def create_results_root(path: StorePath) -> zarr.Group:
@@ -108,7 +129,7 @@ def create_results_root(path: StorePath) -> zarr.Group:
             f"{path}: something that holds no results is there; choose another path"
         )
     with reaching(path, "results can't be written"):
-        return zarr.create_group(place_of(path), storage_options=storage_options(path))
+        return zarr.create_group(backing_store(path, read_only=False))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -126,7 +147,19 @@ def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
         found = "something else is there" if is_taken(path) else "nothing is there"
         raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
     validate_store(group, path)
+    _validate_coordinates(group, path)
     return group
+
+
+def _validate_coordinates(group: zarr.Group, path: StorePath) -> None:
+    """Check that coordinates without which codes are misread are as they were recorded."""
+    with reaching(path, "the store can't be read"):
+        changed = changed_coordinates(group)
+    if changed:
+        raise StoreError(
+            f"{path}: {', '.join(changed)} must be as recorded, but was changed since; restore it "
+            f"from a copy, or delete the folder {CHECKSUMS} if the change is meant"
+        )
 
 
 def validate_store(group: zarr.Group, path: StorePath) -> None:
@@ -144,6 +177,11 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
     """
     if group.attrs.get("format") != FORMAT_NAME:
         raise StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
+    if is_unfinished(group):
+        raise StoreError(
+            f"{path}: what created the store was interrupted before anything was recorded; begin "
+            "anew with --overwrite (overwrite=True)"
+        )
     found = group.attrs.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise StoreVersionError(
@@ -218,10 +256,7 @@ def consolidate(path: StorePath) -> None:
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         with reaching(path, "metadata can't be written"):
-            root = zarr.open_group(
-                place_of(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
-            )
-            zarr.consolidate_metadata(root.store, zarr_format=3)
+            zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
@@ -270,25 +305,33 @@ def create_variable(
         fill_value=variable.fill,
         dimension_names=variable.dims,
         attributes=variable.attributes(),
-        **(_codecs(variable.dims, np.dtype(dtype).itemsize) if chunking else {}),
+        **_codecs(variable.dims, dtype),
     )
 
 
-def _codecs(dims: tuple[str, ...], itemsize: int) -> dict[str, Any]:
+def _codecs(dims: tuple[str, ...], dtype: str) -> dict[str, Any]:
     """Choose how a chunk is encoded; docs/store.md shows what was measured.
 
     The values that one unit has for one sample lie side by side, epoch after epoch: they change
-    little. A partition has new numbers in every epoch, and stays in its order.
+    little. A partition has new numbers in every epoch, and stays in its order. Each chunk ends in
+    its checksum.
     """
+    if dims[:4] != CUBE[:4]:
+        return {"compressors": (ZstdCodec(level=0), Crc32cCodec())}
     if dims != CUBE:
-        return {"compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=4)}
+        blosc = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=4)
+        return {"compressors": (blosc, Crc32cCodec())}
+    itemsize = np.dtype(dtype).itemsize
     order = tuple(CUBE.index(dim) for dim in ("repeat", "layer", "unit", "sample", "epoch"))
     return {
         "filters": TransposeCodec(order=order),
-        "compressors": ZstdCodec(level=3)
-        if itemsize == 1
-        else BloscCodec(
-            cname="zstd", clevel=1, shuffle="bitshuffle", typesize=itemsize, blocksize=2**19
+        "compressors": (
+            ZstdCodec(level=3)
+            if itemsize == 1
+            else BloscCodec(
+                cname="zstd", clevel=1, shuffle="bitshuffle", typesize=itemsize, blocksize=2**19
+            ),
+            Crc32cCodec(),
         ),
     }
 
@@ -336,22 +379,26 @@ def _validate_free(path: StorePath, *, overwrite: bool) -> None:
     if not is_taken(path):
         return
     group = find_group(path, "r")
-    ours = group is not None and group.attrs.get("format") == FORMAT_NAME
-    if not ours:
+    if group is None or group.attrs.get("format") != FORMAT_NAME:
         raise StoreExistsError(
             f"{path}: what is there is not an ibtools store, so it is never overwritten; "
             "choose another path"
         )
-    if not overwrite:
+    if not overwrite and not is_unfinished(group):
         raise StoreExistsError(
             f"{path}: a store is there already; choose another path, finish it with --resume "
             "(resume=True) if it was interrupted, or replace it with --overwrite (overwrite=True)"
         )
 
 
+def is_unfinished(group: zarr.Group) -> bool:
+    """Whether a store was being created when something interrupted that."""
+    return bool(group.attrs.get(CREATING, False))
+
+
 def is_taken(path: StorePath) -> bool:
-    """Whether anything is at `path`; an empty folder is nothing."""
-    return bool(list_names(path))
+    """Whether anything is at `path`; an empty folder is nothing, nor is half a file."""
+    return any(not name.endswith(PARTIAL) for name in list_names(path))
 
 
 def find_group(path: StorePath, mode: Literal["r", "r+"]) -> zarr.Group | None:
@@ -372,12 +419,11 @@ def _find_group(
     with reaching(path, "the store can't be opened"):
         try:
             return zarr.open_group(
-                place_of(path),
+                backing_store(path, read_only=mode == "r"),
                 path=group,
                 mode=mode,
                 zarr_format=3,
                 use_consolidated=use_consolidated,
-                storage_options=storage_options(path),
             )
         except (GroupNotFoundError, ContainsArrayError):
             return None

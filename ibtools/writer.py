@@ -1,6 +1,7 @@
 """Writing one repeat of a store: buffer a block, write whole shards, then set the commit mark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from ibtools.snapshots import (
     layer_specs,
     validate_grid,
 )
+from ibtools.staged import Staging
 from ibtools.store import RECORDED, get_array, read_array, writing
 from ibtools.symbols import exact_symbols, partition_rows
 
@@ -74,9 +76,10 @@ class RepeatWriter:
     """
 
     def __init__(self, group: zarr.Group, repeat: int) -> None:
-        self._group = group
         self._repeat = repeat
         self._row = _position(read_array(group, "repeat"), repeat, "repeat")
+        self._staging = Staging(group, self._row)
+        self._group = self._staging.group
         self._layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
         self._epochs = read_array(group, "epoch")
         self._trained_epochs = read_array(group, "trained_epoch")
@@ -84,6 +87,7 @@ class RepeatWriter:
         self._rows = {
             name: self._read_row(name) for name in (*_ROWS, *HISTORY, *_RECOMPUTED) if name in group
         }
+        self._on_disk: dict[str, bytes] = {}
         self._recorded = [name for name in RECORDED if name in group]
         self._keep: Keep = "partition" if "partition" in group else "codes"
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
@@ -180,7 +184,7 @@ class RepeatWriter:
                 f"random labels must number a class from 0 for each of the {true.size} samples, "
                 f"found shape {label.shape}, {label.min()} to {label.max()}"
             )
-        with writing(self._group):
+        with self._writing():
             _write(self._group, "random_label", (self._row,), label)
 
     def commit(self) -> None:
@@ -191,7 +195,7 @@ class RepeatWriter:
         StoreError
             If the disk is full or the store can't be written to. What was complete stays so.
         """
-        with writing(self._group):
+        with self._writing():
             if self._block:
                 self._write_block(sorted(self._block))
             for name in self._rows:
@@ -204,7 +208,7 @@ class RepeatWriter:
     def finish(self, outcome: Literal["trained", "failed"]) -> None:
         """Write what is left and the outcome of the repeat."""
         self.commit()
-        with writing(self._group):
+        with self._writing():
             _write(self._group, "outcome", (self._row,), outcome)
 
     def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
@@ -212,7 +216,8 @@ class RepeatWriter:
         self._block.clear()
         self._rows["complete"][:] = False
         self._set_recomputed(0, 0)
-        with writing(self._group):
+        with self._writing():
+            self._staging.forget(self._recorded)
             self._write_row("complete")
             for name in HISTORY:
                 self._rows[name][:] = np.nan
@@ -267,7 +272,19 @@ class RepeatWriter:
         return np.asarray(get_array(self._group, name)[self._row])
 
     def _write_row(self, name: str) -> None:
-        _write(self._group, name, (self._row,), self._rows[name])
+        """Write what changed: each file that is replaced has to be on the disk before the mark."""
+        row = self._rows[name].tobytes()
+        if row != self._on_disk.get(name):
+            _write(self._group, name, (self._row,), self._rows[name])
+            self._on_disk[name] = row
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write some files with their checksums: all that a mark promises before the mark."""
+        with writing(self._group):
+            self._staging.begin()
+            yield
+            self._staging.commit()
 
 
 def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:

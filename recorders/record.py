@@ -21,7 +21,15 @@ from ibtools.recorders.recording import Recording, choose_data_set, choose_setti
 from ibtools.recorders.repeat import load_engine
 from ibtools.recorders.workers import open_cluster, record_repeats
 from ibtools.spawning import validate_main
-from ibtools.store import StorePath, consolidate, create_store, open_group, read_array
+from ibtools.store import (
+    StorePath,
+    consolidate,
+    create_store,
+    find_group,
+    is_unfinished,
+    open_group,
+    read_array,
+)
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,9 @@ def forecast_recording(experiment: str, **settings: Any) -> Forecast:
 
 def _recorded_engine(output: StorePath) -> str | None:
     """Return the engine that a store was recorded with."""
+    group = find_group(output, "r")
+    if group is not None and is_unfinished(group):
+        return None
     engine = _configuration(open_group(output)).get("engine")
     return None if engine is None else str(engine)
 
@@ -215,7 +226,8 @@ def _open_or_create(
     if overwrite and resume:
         raise InputError("choose either to overwrite or to resume, not both")
     spec = recording.store_spec()
-    if not resume:
+    known = find_group(output, "r") if resume else None
+    if not resume or (known is not None and is_unfinished(known)):
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
     found = _configuration(group) | {

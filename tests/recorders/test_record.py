@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from zarr.storage import LocalStore
 
 import ibtools
+from ibtools.durable import DurableStore
 from ibtools.errors import (
     InputError,
     RecordingError,
@@ -108,7 +108,7 @@ class KilledError(RuntimeError):
 
 def record_killed_at(path: Path, monkeypatch, write: int) -> bool:
     """Record until the given write to the store, which fails; return whether it came to that."""
-    original, count = LocalStore.set, 0
+    original, count = DurableStore.set, 0
 
     async def killing(self, key, value, *arguments, **options):
         nonlocal count
@@ -118,7 +118,7 @@ def record_killed_at(path: Path, monkeypatch, write: int) -> bool:
         await original(self, key, value, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "set", killing)
+        patch.setattr(DurableStore, "set", killing)
         try:
             record_fake(path)
         except KilledError:
@@ -151,7 +151,7 @@ def test_record__killed_at_any_write_resumes_to_the_same_bytes(
 def test_record__a_disk_that_fills_up_ends_the_training(tmp_path: Path, monkeypatch):
     """The second thread's error reaches the caller; what was complete stays and is gone on from."""
     record_fake(tmp_path / "whole", repeats=1)
-    path, original = tmp_path / "s.zarr", LocalStore.set
+    path, original = tmp_path / "s.zarr", DurableStore.set
 
     async def full(self, key, value, *arguments, **options):
         if key.startswith("code/c/0/1"):
@@ -159,7 +159,7 @@ def test_record__a_disk_that_fills_up_ends_the_training(tmp_path: Path, monkeypa
         await original(self, key, value, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "set", full)
+        patch.setattr(DurableStore, "set", full)
         with pytest.raises(StoreError, match="writing failed: No space left on device"):
             record_fake(path, repeats=1)
     assert xr.open_zarr(path)["complete"].values.tolist() == [[True] * 2 + [False] * 4]
@@ -171,7 +171,7 @@ def test_record__a_disk_that_fills_up_ends_the_training(tmp_path: Path, monkeypa
 
 
 def test_record__trains_while_a_block_is_written(tmp_path: Path, monkeypatch):
-    trained_on, original, report = threading.Event(), LocalStore.set, FakeEngine._report
+    trained_on, original, report = threading.Event(), DurableStore.set, FakeEngine._report
     waited = []
 
     async def slow(self, key, value, *arguments, **options):
@@ -184,7 +184,7 @@ def test_record__trains_while_a_block_is_written(tmp_path: Path, monkeypatch):
             trained_on.set()
         return report(self, training, epoch, value)
 
-    monkeypatch.setattr(LocalStore, "set", slow)
+    monkeypatch.setattr(DurableStore, "set", slow)
     monkeypatch.setattr(FakeEngine, "_report", reporting)
     record_fake(tmp_path / "s.zarr", repeats=1)
     assert waited == [True]

@@ -1,0 +1,228 @@
+"""Reading a recording through its checksums: what is not as it was recorded is an error.
+
+Zarr takes a chunk that is not there for one of fill values only, because it writes none of these.
+So a file that was deleted would be read as codes of 0, and one that was swapped with another as
+that other. Every reader of ours looks at a store through a `GuardedStore`, which knows what must be
+there.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import zarr.api.asynchronous
+from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer, BufferPrototype
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.errors import ArrayNotFoundError, GroupNotFoundError
+from zarr.storage import WrapperStore
+
+from ibtools.checksums import (
+    ABSENT,
+    GROUP,
+    NONE,
+    TABLE,
+    ChecksumLayout,
+    DamagedFileError,
+    Place,
+    checksum,
+)
+from ibtools.errors import StoreError
+from ibtools.presence import Presence
+from ibtools.schema import STORE_VARIABLES
+
+_DIMS = {variable.name: variable.dims for variable in STORE_VARIABLES}
+
+_LOOKS = 3
+"""How often a file that differs is read again: it may have been replaced in between."""
+
+_MOST_INDICES = 256
+"""Indices of shards that are kept in memory, for reading single chunks."""
+
+
+class GuardedStore(WrapperStore[Store]):
+    """A store that checks what is read of a recording.
+
+    Notes
+    -----
+    Of a store with checksums, each chunk must be the one that was written at this place. Of one
+    without, as earlier versions of ibtools and copies by xarray leave it, files that can't be
+    missing must be there: see `ibtools.presence.Presence`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_store": self._store}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._store = state["_store"]
+        self._forget()
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    def _forget(self) -> None:
+        self._layout: ChecksumLayout | Presence | None = None
+        self._rows: dict[int, NDArray[np.int64]] = {}
+        self._spans: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read a file or a part of it.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, missing, or that of another place.
+        """
+        value = await self._store.get(key, prototype, byte_range)
+        if "/c/" not in key:
+            return value
+        layout = await self._find_layout()
+        place = layout.locate(key)
+        if place is None:
+            return value
+        if isinstance(layout, Presence):
+            if value is None and (lost := await layout.why_lost(self._store, place)):
+                raise await self._damaged(place, lost)
+            return value
+        return await self._get_checked(place, value, prototype, byte_range)
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Any
+    ) -> list[Buffer | None]:
+        """Read parts of files."""
+        return [await self.get(key, prototype, one) for key, one in key_ranges]
+
+    async def _get_checked(
+        self,
+        place: Place,
+        value: Buffer | None,
+        prototype: BufferPrototype,
+        byte_range: ByteRequest | None,
+    ) -> Buffer | None:
+        why = ""
+        for look in range(_LOOKS):
+            row = await self._read_row(place.repeat, anew=look > 0)
+            why = self._find_fault(place, value, byte_range, row[place.entries])
+            if not why:
+                return value
+            value = await self._store.get(place.key, prototype, byte_range)
+        raise await self._damaged(place, why)
+
+    def _find_fault(
+        self,
+        place: Place,
+        value: Buffer | None,
+        byte_range: ByteRequest | None,
+        known: NDArray[np.int64],
+    ) -> str:
+        """Say what is wrong with what was read of a file; empty if nothing is.
+
+        Parameters
+        ----------
+        known : ndarray, (chunk, version), int64
+            Its rows of the table.
+        """
+        if (known[:, 0] == NONE).all():
+            return ""
+        if value is None:
+            return "" if (known[:, 1] == ABSENT).all() else "it is missing"
+        raw = value.as_numpy_array().view(np.uint8)
+        try:
+            if byte_range is None:
+                return _compare(place.grid.checksums(raw), known)
+            if isinstance(byte_range, SuffixByteRequest):
+                return self._take_index(place, raw, known)
+            return self._find_fault_of_chunk(place, raw, byte_range, known)
+        except DamagedFileError as err:
+            return str(err)
+
+    def _take_index(self, place: Place, raw: NDArray[np.uint8], known: NDArray[np.int64]) -> str:
+        """Remember where the chunks of a shard are, and see whether all are there."""
+        spans = place.grid.read_index(raw)
+        self._spans[place.key] = spans
+        while len(self._spans) > _MOST_INDICES:
+            self._spans.popitem(last=False)
+        there = spans[:, 0] != NONE
+        same = [np.array_equal(there, known[:, version] >= 0) for version in (0, 1)]
+        return "" if any(same) else _OTHER
+
+    def _find_fault_of_chunk(
+        self,
+        place: Place,
+        raw: NDArray[np.uint8],
+        byte_range: ByteRequest,
+        known: NDArray[np.int64],
+    ) -> str:
+        """Compare a single chunk of a shard, of which the index was read before."""
+        spans = self._spans.get(place.key)
+        if spans is None or not isinstance(byte_range, RangeByteRequest):
+            return ""
+        (chunk,) = np.nonzero((spans == (byte_range.start, byte_range.end)).all(axis=1))
+        return "" if not chunk.size or checksum(raw) in known[chunk[0]] else _OTHER
+
+    async def _find_layout(self) -> "ChecksumLayout | Presence":
+        if self._layout is None:
+            try:
+                group = await zarr.api.asynchronous.open_group(
+                    store=self._store, path=GROUP, mode="r", zarr_format=3, use_consolidated=False
+                )
+                self._layout = ChecksumLayout.from_attributes(group.attrs)
+            except GroupNotFoundError:
+                self._layout = await Presence.of(self._store)
+        return self._layout
+
+    async def _read_row(self, repeat: int, *, anew: bool) -> NDArray[np.int64]:
+        if anew or repeat not in self._rows:
+            try:
+                table = await zarr.api.asynchronous.open_array(
+                    store=self._store, path=f"{GROUP}/{TABLE}", mode="r", zarr_format=3
+                )
+            except ArrayNotFoundError as err:
+                raise StoreError(
+                    f"{self}: {GROUP}/{TABLE} is missing, which tells whether chunks are as they "
+                    f"were recorded; restore it from a copy, or delete the folder {GROUP} to do "
+                    "without"
+                ) from err
+            self._rows[repeat] = np.asarray(await table.getitem(repeat))
+        return self._rows[repeat]
+
+    async def _damaged(self, place: Place, why: str) -> StoreError:
+        return StoreError(
+            f"{self}: the file {place.key} is not as it was recorded: {why}. It holds "
+            f"{await describe(self._store, place)}. Mark this as not recorded with: ibtools check "
+            "STORE --repair; then ibtools record ... --resume records it anew, and all else stays"
+        )
+
+
+_OTHER = "it is another file than was written there"
+
+
+def _compare(found: NDArray[np.int64], known: NDArray[np.int64]) -> str:
+    is_current = np.array_equal(found, known[:, 0])
+    return "" if is_current or np.array_equal(found, known[:, 1]) else _OTHER
+
+
+async def describe(store: Store, place: Place) -> str:
+    """Say what a file holds: variable, repeat, epochs and layers, by their numbers and names."""
+    words = [place.grid.name]
+    for axis, dim in enumerate(_DIMS[place.grid.name]):
+        if dim in ("repeat", "epoch", "layer", "trained_epoch"):
+            words.append(await _describe_axis(store, dim, place.covers(axis)))
+    return " of ".join(words[:2]) + "".join(f", {one}" for one in words[2:])
+
+
+async def _describe_axis(store: Store, dim: str, where: slice) -> str:
+    array = await zarr.api.asynchronous.open_array(store=store, path=dim, mode="r", zarr_format=3)
+    held = np.asarray(await array.getitem(slice(where.start, min(where.stop, array.shape[0]))))
+    names = [str(one) for one in held.tolist()]
+    name = dim.replace("_", " ")
+    if len(names) == 1:
+        return f"{name} {names[0]}"
+    listed = ", ".join(names) if dim == "layer" else f"{names[0]} to {names[-1]}"
+    return f"{name}s {listed}"
