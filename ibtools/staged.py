@@ -159,6 +159,12 @@ class Staging:
         if self._store is not None:
             self._known[:, 1] = NONE
 
+    def forget_files(self, places: Iterable[Place]) -> None:
+        """Forget some files, which are there no more."""
+        if self._store is not None:
+            for place in places:
+                self._known[place.entries] = NONE
+
     def forget(self, names: Iterable[str]) -> None:
         """Forget the files of some arrays, on which nothing counts any more."""
         if self._store is not None:

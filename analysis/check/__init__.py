@@ -6,6 +6,7 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.contract import DECISIVE, check_contract
+from ibtools.analysis.check.files import check_files
 from ibtools.analysis.check.grid import check_grid
 from ibtools.analysis.check.kept import check_kept
 from ibtools.analysis.check.measure import measure_recording
@@ -65,15 +66,20 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     >>> folder.cleanup()
     """
     group = open_group(path)
+    files = check_files(group, os.fspath(path), quiet=quiet)
+    if files.status == "violation":
+        unread = not_checked("all else", words.UNREAD)
+        return CheckReport(os.fspath(path), (files, unread))
     store = _open_without_cube(path)
     if chain is None:
         chain = is_chain(store.attrs)
     contract = tuple(check_contract(store))
     if any(one.status == "violation" and one.name in DECISIVE for one in contract):
         unmeasured = not_checked("recorded values", words.UNMEASURED)
-        return CheckReport(os.fspath(path), (*contract, unmeasured))
+        return CheckReport(os.fspath(path), (files, *contract, unmeasured))
     measures = measure_recording(group, quiet=quiet)
     checks = [
+        files,
         *contract,
         *check_recording(store, measures),
         *check_grid(store, measures),

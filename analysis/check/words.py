@@ -1,5 +1,17 @@
 """What the outcome of each check means."""
 
+DAMAGED = (
+    "The file {key}{more}: {why}. It holds {holds}. Nothing that needs it can be computed. Mark "
+    "what is damaged as not recorded, and keep all else, with: {command}"
+)
+
+UNREAD = "a file of the recording is damaged: see the check of the files"
+
+NO_CHECKSUMS = (
+    "The store has no checksums: it is of an earlier version of ibtools, or a copy. That no file "
+    "is missing was looked at; whether bytes were changed can't be told."
+)
+
 LAYERS = (
     "A layer has a name that is empty or that another has, no units or more than the cube, bits "
     "that its codes can't have (1 to 16, as wide as they are stored), or 32 bits without values. "

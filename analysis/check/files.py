@@ -1,0 +1,38 @@
+"""Checks of the files of a recording: all there, and as they were written."""
+
+import zarr
+
+from ibtools.analysis.check import words
+from ibtools.analysis.check.report import Check, Status
+from ibtools.checksums import find_checksums
+from ibtools.damage import find_damage
+from ibtools.shown import shell_command
+
+
+def check_files(group: zarr.Group, path: str, *, quiet: bool) -> Check:
+    """Compare every file of a recording with its checksums.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store, as `ibtools.store.open_group` opens it.
+    path : str
+        Where it is, for the command that goes on.
+    quiet : bool
+        Show no progress.
+    """
+    damage, n_files = find_damage(group, quiet=quiet)
+    known = find_checksums(group) is not None
+    if not damage:
+        status: Status = "ok" if known else "note"
+        text = "" if known else words.NO_CHECKSUMS
+        return Check("files", "recording", status, 0, n_files, "files", words=text)
+    first = damage[0]
+    text = words.DAMAGED.format(
+        key=first.place.key,
+        why=first.why,
+        holds=first.holds,
+        more=f", and {len(damage) - 1} more" if len(damage) > 1 else "",
+        command=shell_command("check", path, "--repair"),
+    )
+    return Check("files", "recording", "violation", len(damage), n_files, "files", words=text)

@@ -1,0 +1,137 @@
+"""The files of a recording that are not as they were recorded, found by looking at every one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.abc.store import Store
+from zarr.buffer import default_buffer_prototype
+from zarr.core.sync import sync  # there is no public way to read a key of any store from here
+
+from ibtools.checksums import (
+    ABSENT,
+    NONE,
+    TABLE,
+    ChecksumLayout,
+    DamagedFileError,
+    Place,
+    find_checksums,
+)
+from ibtools.errors import StoreError
+from ibtools.guarded import GuardedStore, describe
+from ibtools.presence import Presence
+from ibtools.progress import progress_bar
+from ibtools.storage import decoding
+from ibtools.store import get_array
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that can't be read as it was recorded.
+
+    Parameters
+    ----------
+    place : Place
+        Which.
+    why : str
+        What is wrong with it.
+    holds : str
+        Its variable, repeat, epochs and layers.
+    """
+
+    place: Place
+    why: str
+    holds: str
+
+
+def find_damage(group: zarr.Group, *, quiet: bool = False) -> tuple[tuple[Damage, ...], int]:
+    """Read every file of a recording and compare it with its checksums.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store, as `ibtools.store.open_group` opens it.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    damage : tuple of Damage
+        What is damaged, in the order of the table.
+    n_files : int
+        How many there are. Of a store without checksums only the files of what was recorded are
+        looked at: whether they are there, and can be decoded.
+    """
+    beside = find_checksums(group)
+    store = bare(group.store)
+    if beside is None:
+        presence = sync(Presence.of(store))
+        places = [
+            place
+            for grid in presence.grids.values()
+            for row in range(grid.files[0])
+            for place in grid.places(row)
+        ]
+        found = _look_without(group, places)
+    else:
+        layout = ChecksumLayout.from_attributes(beside.attrs)
+        places = [one for row in range(layout.n_repeats) for one in layout.places(row)]
+        found = _look(store, places, np.asarray(get_array(beside, TABLE)[...]))
+    damage = []
+    with progress_bar(len(places), "files", unit="file", quiet=quiet) as progress:
+        for place, why in found:
+            progress.update()
+            if why:
+                damage.append(Damage(place, why, sync(describe(store, place))))
+    return tuple(damage), len(places)
+
+
+def bare(store: Store) -> Store:
+    """Return a store without the checks of a `GuardedStore`."""
+    return store._store if isinstance(store, GuardedStore) else store
+
+
+def _look(
+    store: Store, places: list[Place], table: NDArray[np.int64]
+) -> Iterator[tuple[Place, str]]:
+    for place in places:
+        yield place, find_fault(store, place, table[place.repeat, place.entries])
+
+
+def find_fault(store: Store, place: Place, known: NDArray[np.int64]) -> str:
+    """Say what is wrong with a file; empty if nothing is.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    place : Place
+        Which.
+    known : ndarray, (chunk, version), int64
+        Its rows of the table.
+    """
+    if (known[:, 0] == NONE).all():
+        return ""
+    raw = sync(store.get(place.key, default_buffer_prototype()))
+    if raw is None:
+        return "" if (known[:, 1] == ABSENT).all() else "it is missing"
+    try:
+        found = place.grid.checksums(raw.as_numpy_array().view(np.uint8))
+    except DamagedFileError as err:
+        return str(err)
+    same = np.array_equal(found, known[:, 0]) or np.array_equal(found, known[:, 1])
+    return "" if same else "it is another file than was written there"
+
+
+def _look_without(group: zarr.Group, places: list[Place]) -> Iterator[tuple[Place, str]]:
+    for place in places:
+        array = get_array(group, place.grid.name)
+        try:
+            with decoding(place.key):
+                array[tuple(place.covers(axis) for axis in range(array.ndim))]
+        except StoreError as err:
+            yield place, str(err)
+        else:
+            yield place, ""
