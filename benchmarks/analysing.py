@@ -51,8 +51,8 @@ def write_store(path: StorePath, epochs: int, repeats: int = 1) -> None:
 
 def link_repeats(path: Path, repeats: int) -> None:
     """Make all further repeats of a local store links to the files of the first."""
-    for first in sorted(path.glob("*/c/0/**/*")):
-        array = path / first.relative_to(path).parts[0]
+    arrays = [*path.glob("*/c"), *path.glob("*/*/c")]
+    for array, first in [(one.parent, file) for one in arrays for file in one.glob("0/**/*")]:
         for repeat in range(1, repeats if first.is_file() else 0):
             link = array / "c" / str(repeat) / first.relative_to(array / "c" / "0")
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -123,6 +123,12 @@ class DurableStore(LocalStore):
                 return
 
 
+def delete_partial(folder: Path) -> None:
+    """Delete what is left in a folder of files that were being written when a process ended."""
+    for file in folder.rglob(f"*{PARTIAL}"):
+        file.unlink(missing_ok=True)
+
+
 def _force(descriptor: int) -> None:
     if sys.platform == "darwin":
         import fcntl

@@ -25,7 +25,7 @@ from ibtools.checksums import GROUP as CHECKSUMS
 from ibtools.checksums import changed_coordinates, create_checksums
 from ibtools.decode import decode
 from ibtools.derived import incomplete_store, without_layout
-from ibtools.durable import PARTIAL
+from ibtools.durable import PARTIAL, delete_partial
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
@@ -105,10 +105,11 @@ def _create_root(path: StorePath) -> zarr.Group:
     store = backing_store(path, read_only=False)
     unfinished: dict[str, Any] = {"format": FORMAT_NAME, CREATING: True}
     there = list_names(path)
-    if not there:
-        return zarr.create_group(store, attributes=unfinished)
-    group = zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False)
-    group.attrs.put(unfinished)
+    if "zarr.json" in there:
+        group = zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False)
+        group.attrs.put(unfinished)
+    else:
+        group = zarr.create_group(store, attributes=unfinished)
     for name in sorted(there - {"zarr.json"}):
         sync(store.delete_dir(name))
     return group
@@ -179,8 +180,8 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         raise StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
     if is_unfinished(group):
         raise StoreError(
-            f"{path}: what created the store was interrupted before anything was recorded; begin "
-            "anew with --overwrite (overwrite=True)"
+            f"{path}: what created the store was interrupted before anything was recorded; record "
+            "to this path again"
         )
     found = group.attrs.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
@@ -257,6 +258,13 @@ def consolidate(path: StorePath) -> None:
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         with reaching(path, "metadata can't be written"):
             zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
+
+
+def delete_partial_files(path: StorePath) -> None:
+    """Delete what is left of files that were being written, of a recording that is finished."""
+    if is_local(path):
+        for name in list_names(path) & {variable.name for variable in STORE_VARIABLES}:
+            delete_partial(Path(place_of(path)) / name)
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":

@@ -25,6 +25,7 @@ from ibtools.store import (
     StorePath,
     consolidate,
     create_store,
+    delete_partial_files,
     find_group,
     is_unfinished,
     open_group,
@@ -138,6 +139,7 @@ def record(
             recording, output, group, engine=target, jobs=jobs, client=client, quiet=quiet
         )
     delete_checkpoints(group)
+    delete_partial_files(output)
     consolidate(output)
     return _report(group, output)
 
