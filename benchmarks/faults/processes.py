@@ -1,4 +1,4 @@
-"""Faults of processes, of the disk's power and of its room: what is marked stays, the rest resumes."""
+"""Faults of processes, power and disks: what is marked stays, and the rest is gone on with."""
 
 import errno
 import multiprocessing
