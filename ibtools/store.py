@@ -24,6 +24,7 @@ from ibtools.derived import incomplete_store, without_layout
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
+from ibtools.locking import changing
 from ibtools.provenance import provenance
 from ibtools.schema import (
     CUBE,
@@ -91,24 +92,6 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
             get_array(group, name)[...] = values
         consolidate(path)
     return open_group(path, "r+")
-
-
-def create_results_root(path: StorePath) -> zarr.Group:
-    """Create an empty group for results that are kept outside the store.
-
-    Raises
-    ------
-    StoreExistsError
-        If something that is no Zarr group is at `path`.
-    StoreError
-        If `path` can't be written to.
-    """
-    if is_taken(path):
-        raise StoreExistsError(
-            f"{path}: something that holds no results is there; choose another path"
-        )
-    with reaching(path, "results can't be written"):
-        return zarr.create_group(place_of(path), storage_options=storage_options(path))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -213,10 +196,12 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
 
 def consolidate(path: StorePath) -> None:
     """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first."""
-    with warnings.catch_warnings():
+    with changing(path), warnings.catch_warnings():
         # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        # what a killed write has left, or another process is just creating
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         with reaching(path, "metadata can't be written"):
             root = zarr.open_group(
                 place_of(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
