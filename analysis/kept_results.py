@@ -59,6 +59,12 @@ class _Arrays:
     sums: "zarr.Array[Any]"
     seed: "zarr.Array[Any]"
 
+    @classmethod
+    def of(cls, group: zarr.Group, names: tuple[str, ...], binding: Binding) -> Self:
+        """Open the arrays of a group."""
+        marks, sums, seed = (get_array(group, one) for one in ("analysed", CHECKSUM.name, "seed"))
+        return cls(names, binding, group, marks, sums, seed)
+
     def values(self) -> dict[str, "zarr.Array[Any]"]:
         """Return those with numbers."""
         return {name: get_array(self.group, name) for name in self.names}
@@ -68,6 +74,16 @@ class _Arrays:
         seed = read_rows(self.seed, slice(0, len(self.binding.seed)))
         same: NDArray[np.intp] = rows[seed[rows] == self.binding.seed[rows]]
         return same
+
+    def read_marked(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, _Row]]:
+        """Yield those of some repeats that have a mark, as many in memory as may be."""
+        marks = np.any(read_marks(self.group), axis=1)
+        values, chosen = self.values(), rows[marks[rows]]
+        for batch in _batches(values, len(marks)):
+            now = chosen[(chosen >= batch.start) & (chosen < batch.stop)]
+            found = self.read(values, batch) if now.size else []
+            for row in now.tolist():
+                yield row, found[row - batch.start]
 
     def read(self, values: Mapping[str, "zarr.Array[Any]"], rows: slice) -> list[_Row]:
         """Read marks first: whatever is written meanwhile, what they promise is there by then."""
@@ -110,6 +126,8 @@ class KeptResults:
         The attributes that all results depend on.
     binding : Binding
         What they belong to.
+    written : ndarray, (repeat, epoch), bool
+        Which snapshots were written through this object.
     """
 
     target: StorePath
@@ -117,11 +135,14 @@ class KeptResults:
     names: tuple[str, ...]
     depends: Mapping[str, Any]
     binding: Binding
+    written: NDArray[np.bool_]
 
     @classmethod
     def of(cls, target: StorePath, group: zarr.Group, depends: Mapping[str, Any]) -> Self:
         """Take them as they are now."""
-        return cls(target, group, checked_names(group), depends, Binding.of(group))
+        binding = Binding.of(group)
+        written = np.zeros((len(binding.repeat), len(binding.epoch)), np.bool_)
+        return cls(target, group, checked_names(group), depends, binding, written)
 
     def marked(self, row: int) -> NDArray[np.bool_]:
         """Return which epochs of a repeat are marked by now, by whomever, (epoch,), bool."""
@@ -144,16 +165,11 @@ class KeptResults:
         shape = (len(self.binding.repeat), len(self.binding.epoch))
         right, damaged = np.ones(shape, np.bool_), np.zeros(shape, np.bool_)
         arrays = self.reopen()
-        values, chosen = arrays.values(), arrays.same_repeats(rows)
+        chosen = arrays.same_repeats(rows)
         right[chosen] = False
-        marked = np.any(read_marks(arrays.group), axis=1)
-        for batch in _batches(values, shape[0]):
-            to_compare = chosen[marked[chosen] & (chosen >= batch.start) & (chosen < batch.stop)]
-            found = arrays.read(values, batch) if to_compare.size else []
-            for row in to_compare.tolist():
-                now = found[row - batch.start]
-                now = self._unmark_damaged(row) if now.damaged.any() else now
-                right[row], damaged[row] = now.right, now.damaged
+        for row, found in arrays.read_marked(chosen):
+            now = self._unmark_damaged(row) if found.damaged.any() else found
+            right[row], damaged[row] = now.right, now.damaged
         return right, damaged
 
     def _unmark_damaged(self, row: int) -> _Row:
@@ -165,9 +181,7 @@ class KeptResults:
                 arrays.marks[row] = found.right
         return found
 
-    def write(
-        self, row: int, epochs: NDArray[np.intp], values: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.intp]:
+    def write(self, row: int, epochs: NDArray[np.intp], values: Mapping[str, NDArray[Any]]) -> None:
         """Write some snapshots of one repeat, then their checksums, then their marks.
 
         What another has written meanwhile, and is right, is left as it is.
@@ -181,11 +195,6 @@ class KeptResults:
         values : mapping of str to ndarray, (epoch, ...)
             All variables.
 
-        Returns
-        -------
-        ndarray, (epoch,), int
-            The positions that were written.
-
         Raises
         ------
         StoreError
@@ -194,7 +203,7 @@ class KeptResults:
         with changing(self.target), writing(self.group):
             arrays = self.reopen()
             if read_row(arrays.seed, row) != self.binding.seed[row]:  # begun anew meanwhile
-                return epochs[:0]
+                return
             kept = arrays.values()
             (found,) = arrays.read(kept, slice(row, row + 1))
             new = ~found.right[epochs]
@@ -203,7 +212,7 @@ class KeptResults:
                     found.values[name][epochs[new]] = values[name][new]
                     array[row] = found.values[name]
                 self._seal(arrays, row, epochs[new], found)
-            return epochs[new]
+                self.written[row, epochs[new]] = True
 
     def _seal(self, arrays: _Arrays, row: int, epochs: NDArray[np.intp], found: _Row) -> None:
         """Write the checksums of what was written, and then the marks of all that is right."""
@@ -224,10 +233,7 @@ class KeptResults:
                 zarr_format=3,
                 use_consolidated=False,
             )
-            names = ("analysed", CHECKSUM.name, "seed")
-            arrays = _Arrays(
-                self.names, self.binding, group, *(get_array(group, name) for name in names)
-            )
+            arrays = _Arrays.of(group, self.names, self.binding)
         except (GroupNotFoundError, KeyError):
             raise self._replaced("they were deleted") from None
         known = {**ASSUMED, **group.attrs}
@@ -245,6 +251,27 @@ class KeptResults:
             f"store was changed and analysed anew meanwhile ({why}); what is there now was left as "
             "it is; run this again"
         )
+
+
+def find_damaged(group: zarr.Group) -> NDArray[np.bool_]:
+    """Return which snapshots of results are marked and do not match their checksums; only read.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Results; those of earlier versions, without checksums, are taken as they are.
+
+    Returns
+    -------
+    ndarray, (repeat, epoch), bool
+    """
+    binding, names = Binding.of(group), checked_names(group)
+    damaged = np.zeros((len(binding.repeat), len(binding.epoch)), np.bool_)
+    if names:
+        rows = np.arange(len(damaged))
+        for row, found in _Arrays.of(group, names, binding).read_marked(rows):
+            damaged[row] = found.damaged
+    return damaged
 
 
 def _batches(values: Mapping[str, "zarr.Array[Any]"], n_rows: int) -> Iterator[slice]:

@@ -282,8 +282,10 @@ def note_digested(kept: KeptResults, layers: Sequence[str]) -> None:
 
 def write_window(
     kept: Sequence[KeptResults], estimators: Sequence[Estimator], window: Window
-) -> list[tuple[int, NDArray[np.intp]]]:
+) -> None:
     """Write the results of some snapshots of one repeat, then mark them.
+
+    What another analysis wrote meanwhile is left as it is.
 
     Parameters
     ----------
@@ -294,24 +296,17 @@ def write_window(
     window : Window
         With all statistics.
 
-    Returns
-    -------
-    list of (int, ndarray)
-        For each estimator of the window, its position and which epochs were written: not those
-        that another analysis wrote meanwhile.
-
     Raises
     ------
     StoreError
         If the disk is full or can't be written to, or the results are those of something else now.
     """
-    start, written = 0, []
+    start = 0
     for index in window.estimators:
         variables = result_variables(estimators[index])
         values = {
             variable.name: from_statistic(variable, window.statistics[..., position])
             for position, variable in enumerate(variables, start)
         }
-        written.append((index, kept[index].write(window.repeat, window.epochs, values)))
+        kept[index].write(window.repeat, window.epochs, values)
         start += len(variables)
-    return written

@@ -20,7 +20,7 @@ from ibtools.analysis.estimators import (
     known_estimator,
     parse_estimator,
 )
-from ibtools.analysis.kept_results import KeptResults
+from ibtools.analysis.kept_results import KeptResults, find_damaged
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
@@ -192,8 +192,7 @@ class _Analysis:
                 for window in self._windows(pending, kept, workers):
                     for index in window.estimators:
                         note_digested(kept[index], self.plan.layers_in_parts)
-                    for index, epochs in write_window(kept, self.estimators, window):
-                        rounds.wrote(index, window.repeat, epochs)
+                    write_window(kept, self.estimators, window)
                     bar.update(len(window.epochs) * len(window.estimators))
         return self._reports(rounds, anew)
 
@@ -342,6 +341,28 @@ def _open_one(
         command=command,
         damaged=damaged,
     )
+
+
+def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.DataArray]:
+    """Open the results of an estimator without what is damaged, and say what that is.
+
+    Parameters
+    ----------
+    path : path or URL
+        As for `open_results`.
+    name : str
+        One of `result_names`.
+
+    Returns
+    -------
+    results : Dataset
+        As from `open_results`; what does not match its checksum is missing.
+    damaged : DataArray, (repeat, epoch), bool
+        What that is.
+    """
+    group = cast("zarr.Group", _find_root(path)[f"{GROUP}/{name}"])
+    damaged = xr.DataArray(find_damaged(group), dims=("repeat", "epoch"))
+    return _open_one(path, name, damaged), damaged
 
 
 def _find_results(path: StorePath, estimator: EstimatorLike) -> str:

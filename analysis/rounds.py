@@ -29,7 +29,6 @@ class Rounds:
         stocks = [one.take_stock(np.flatnonzero(complete.any(axis=1))) for one in kept]
         self._right = np.stack([right for right, _ in stocks])
         self._damaged = [damaged for _, damaged in stocks]
-        self._written = np.zeros_like(self._right)
 
     @property
     def done(self) -> int:
@@ -67,13 +66,9 @@ class Rounds:
                 "and run this again"
             )
 
-    def wrote(self, index: int, row: int, epochs: NDArray[np.intp]) -> None:
-        """Note which epochs of a repeat were written."""
-        self._written[index, row, epochs] = True
-
     def count(self, index: int) -> tuple[int, int]:
         """Return how many snapshots were computed here, and how many were there, or by others."""
-        computed = int(self._written[index].sum())
+        computed = int(self.kept[index].written.sum())
         return computed, int((self._complete & self._right[index]).sum()) - computed
 
     def describe_damaged(self, index: int) -> tuple[str, ...]:

@@ -144,8 +144,9 @@ def details_store(
             blocks = _pending_blocks(np.any(pending, axis=0), _block_epochs(dataset))
             for row, epochs in blocks:
                 chosen = _still_pending(kept, pending, row, epochs)
-                _write_block(rounds, chosen, lazy, row, epochs)
-                bar.update(len(epochs) * len(chosen))
+                if chosen:
+                    _write_block([kept[i] for i in chosen], [lazy[i] for i in chosen], row, epochs)
+                bar.update(len(epochs) * int(pending[:, row, epochs].any(axis=1).sum()))
     incomplete = int((~complete).sum())
     return tuple(
         DetailsReport(
@@ -277,17 +278,13 @@ def _still_pending(
 
 
 def _write_block(
-    rounds: Rounds,
-    chosen: Sequence[int],
-    lazy: Sequence[xr.Dataset],
-    row: int,
-    epochs: NDArray[np.intp],
+    kept: Sequence[KeptResults], lazy: Sequence[xr.Dataset], row: int, epochs: NDArray[np.intp]
 ) -> None:
     """Compute some snapshots of one repeat, write their details, then mark them."""
-    computed = dask.compute(*(lazy[i].isel(repeat=[row], epoch=epochs) for i in chosen))
-    for index, found in zip(chosen, computed, strict=True):
+    computed = dask.compute(*(one.isel(repeat=[row], epoch=epochs) for one in lazy))
+    for one, found in zip(kept, computed, strict=True):
         values = {str(name): variable.values[0] for name, variable in found.data_vars.items()}
-        rounds.wrote(index, row, rounds.kept[index].write(row, epochs, values))
+        one.write(row, epochs, values)
 
 
 def _pending_blocks(pending: NDArray[np.bool_], block: int) -> list[tuple[int, NDArray[np.intp]]]:

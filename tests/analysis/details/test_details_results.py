@@ -59,7 +59,7 @@ def test_details_store__writes_what_details_computes(example_store):
             assert found[variable].dtype == expected[variable].dtype
             assert found[variable].attrs == expected[variable].attrs
         plain = xr.open_zarr(example_store, group=f"details/exact/{name}")
-        assert set(plain.data_vars) == {*expected.data_vars, "analysed"}
+        assert set(plain.data_vars) == {*expected.data_vars, "checksum", "analysed"}
 
 
 def test_details_store__computes_nothing_twice(example_store, monkeypatch):
