@@ -58,7 +58,7 @@ def mask_results(
         The variables of `fills` that there are; lazy. Results of a version of ibtools that kept no
         checksums are taken as they are.
     """
-    checks = _Checks.of(group, where, command)
+    checks = _Checks.of(group, where, command, tolerant=damaged is not None)
     counts = analysed if damaged is None else analysed & ~damaged
     masked: dict[str, xr.DataArray] = {}
     for name, fill in fills.items():
@@ -74,10 +74,11 @@ def mask_results(
 
 @dataclass(frozen=True, eq=False)
 class _Stored:
-    """An array on disk of which a damaged chunk is one clear error."""
+    """An array on disk of which a damaged chunk is one clear error, or counts as not written."""
 
     array: "zarr.Array[Any]"
     where: str
+    tolerant: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,8 +93,14 @@ class _Stored:
         return self.array.ndim
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        with decoding(self.where):
-            return np.asarray(self.array[key])
+        try:
+            with decoding(self.where):
+                return np.asarray(self.array[key])
+        except StoreError:
+            if not self.tolerant:
+                raise
+        shape = [len(range(*one.indices(n))) for one, n in zip(key, self.shape, strict=True)]
+        return np.full(shape, self.array.fill_value, self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +112,11 @@ class _Checks:
     binding: Binding
     where: str
     command: str
+    tolerant: bool
 
     @classmethod
-    def of(cls, group: zarr.Group, where: str, command: str) -> Self:
-        return cls(group, checked_names(group), Binding.of(group), where, command)
+    def of(cls, group: zarr.Group, where: str, command: str, *, tolerant: bool) -> Self:
+        return cls(group, checked_names(group), Binding.of(group), where, command, tolerant)
 
     def verified(self, name: str, counts: da.Array) -> da.Array:
         """Return a variable, lazy, that is compared with its checksums repeat by repeat."""
@@ -134,9 +142,13 @@ class _Checks:
         return found.rechunk(values.chunks)
 
     def _lazy(self, name: str) -> da.Array:
-        array = get_array(self.group, name)
-        stored = _Stored(array, f"{self.where}: {name}")
-        return da.from_array(stored, chunks=array.chunks, name=False, asarray=False, fancy=False)
+        stored = self._stored(name)
+        return da.from_array(
+            stored, chunks=stored.array.chunks, name=False, asarray=False, fancy=False
+        )
+
+    def _stored(self, name: str) -> _Stored:
+        return _Stored(get_array(self.group, name), f"{self.where}: {name}", self.tolerant)
 
     def _verify(
         self,
@@ -177,7 +189,7 @@ class _Checks:
         return wrong
 
     def _read(self, name: str, rows: NDArray[np.intp], epochs: NDArray[np.intp]) -> NDArray[Any]:
-        stored = _Stored(get_array(self.group, name), f"{self.where}: {name}")
+        stored = self._stored(name)
         return stored[int(rows[0]) : int(rows[-1]) + 1, int(epochs[0]) : int(epochs[-1]) + 1]
 
     def _damaged(

@@ -7,7 +7,8 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.processing import check_results
-from ibtools.analysis.check.report import Check, judge
+from ibtools.analysis.check.report import Check, judge, not_checked
+from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import GROUP
 from ibtools.analysis.results import open_right_results, outdated_results, result_names
 from ibtools.schema import CUBE
@@ -48,11 +49,14 @@ def check_kept(
             yield Check("up to date", subject, "violation", words=text)
             continue
         found, damaged = open_right_results(path, name)
-        marks = open_raw(path, group=subject)["analysed"].load()
-        kept = found.assign(analysed=marks & ~damaged, damaged=damaged)
+        stored = open_raw(path, group=subject)
+        kept = found.assign(analysed=stored["analysed"].load() & ~damaged, damaged=damaged)
         placed = _placed(kept, store)
-        command = shell_command("analyze", os.fspath(path), "--estimator", name)
-        yield _check_checksums(placed, subject, command)
+        if CHECKSUM.name in stored:
+            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            yield _check_checksums(placed, subject, command)
+        else:
+            yield not_checked("checksums", words.NO_CHECKSUMS, subject=subject)
         yield _check_marked(placed, subject)
         results = placed.drop_vars(["analysed", "damaged"])
         yield from check_results(results, store, measures, chain=chain)

@@ -198,6 +198,10 @@ DAMAGED_RESULTS = (
     "analysis died while it wrote. Nothing shows them. Compute them anew with: {command}"
 )
 
+NO_CHECKSUMS = (
+    "Results of a version of ibtools that kept no checksums get them with the next analysis."
+)
+
 MARKED = (
     "Results of a version of ibtools without checksums are marked as analysed but are not there: "
     "their files were lost or cut, or changed since. The next analysis computes them anew."

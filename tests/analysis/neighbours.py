@@ -7,6 +7,7 @@ import numpy as np
 
 import ibtools
 from ibtools.analysis import blocks
+from ibtools.analysis.details import results
 from ibtools.layout import StoreSpec
 from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.snapshots import LayerSpec, LayerValues
@@ -58,11 +59,11 @@ def analyse(path: str) -> None:
     """Analyse with a write for every block."""
     blocks.WINDOW_BYTES = 1
     ibtools.analyze_store(
-        path, estimator=["exact", "population"], scheduler="synchronous", quiet=True
+        path, estimator=["exact", "exact-per-unit"], scheduler="synchronous", quiet=True
     )
 
 
 def details(path: str) -> None:
     """Compute two details, with a write for every chunk."""
-    ibtools.analysis.details.results.CHUNKS_PER_WRITE = 1
+    results.CHUNKS_PER_WRITE = 1
     ibtools.details_store(path, ["units", "layers"], quiet=True)

@@ -14,6 +14,9 @@ from ibtools.cli import cli
 from ibtools.errors import StoreExistsError
 from ibtools.store import create_variable
 
+# zarr warns of whatever in a group is neither a group nor an array
+pytestmark = pytest.mark.filterwarnings("ignore:Object at .* is not recognized")
+
 
 def put_file(place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
