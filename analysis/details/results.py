@@ -128,6 +128,8 @@ def details_store(
     counting = validate_counting(get_estimator(estimator))
     open_group(path)
     dataset = open_raw(path)
+    # read once, before all else: a recording may go on, and what is complete later does not count
+    dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]

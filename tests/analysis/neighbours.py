@@ -16,8 +16,8 @@ from ibtools.writer import RepeatWriter
 
 LAYERS = (LayerSpec("first", 3, "relu", 8), LayerSpec("second", 2, "relu", 8))
 REPEATS = (0, 1, 2)
-EPOCHS = tuple(range(24))
-RECORDED = 12
+EPOCHS = tuple(range(16))
+RECORDED = 8
 """Epochs that are there before anybody analyses; a recording adds the others."""
 
 
