@@ -5,6 +5,7 @@ killed is known and completed. Whatever says nothing of the kind is left alone.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -64,6 +65,14 @@ def _is_output(target: StorePath, root: zarr.Group) -> bool:
     if root.attrs:
         return root.attrs.get(OURS) == _ROOT
     return _names(target) <= _PARTS_OF_A_ROOT
+
+
+def validate_places(target: StorePath, keys: Sequence[str]) -> None:
+    """Check where results would go before anything is read or computed, as `validate_free` does."""
+    root = find_group(target, "r")
+    if root is not None:
+        for key in keys:
+            validate_free(target, root, key)
 
 
 def validate_free(target: StorePath, root: zarr.Group, key: str) -> None:

@@ -34,6 +34,7 @@ from ibtools.analysis.result_groups import (
     write_window,
 )
 from ibtools.analysis.result_identity import content_beside, current_marks, why_not_current
+from ibtools.analysis.result_places import validate_places
 from ibtools.analysis.rounds import Rounds
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
@@ -137,10 +138,11 @@ def analyze_store(
     """
     chosen = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
+    target = path if output is None else output
     group = open_group(path)
+    validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
     dataset = _open_unchunked(group)
     recording = Recording.of(dataset, chosen)
-    target = path if output is None else output
     try:
         with open_workers(scheduler) as workers:
             plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)

@@ -24,7 +24,12 @@ from ibtools.analysis.result_groups import (
     find_or_create,
 )
 from ibtools.analysis.result_identity import current_marks
-from ibtools.analysis.result_places import create_folder, validate_free, validate_only
+from ibtools.analysis.result_places import (
+    create_folder,
+    validate_free,
+    validate_only,
+    validate_places,
+)
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.rounds import Rounds
 from ibtools.analysis.verified import mask_results
@@ -126,13 +131,14 @@ def details_store(
     """
     kinds = get_details(what)
     counting = validate_counting(get_estimator(estimator))
+    target = path if output is None else output
+    keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
     open_group(path)
+    validate_places(target, keys)
     dataset = open_raw(path)
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
-    target = path if output is None else output
-    keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
     opened = [
         _open_details_group(target, key, kind, one, counting)
         for key, kind, one in zip(keys, kinds, lazy, strict=True)
