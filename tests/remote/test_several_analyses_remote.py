@@ -74,6 +74,7 @@ def test_analyze_store__several_at_once_in_a_bucket(bucket: str, alone):
     assert numbers(path) == alone
 
 
+@pytest.mark.slow
 def test_analyze_store__several_at_once_in_a_bucket_and_one_is_killed(bucket: str, alone):
     """What the killed one has overwritten is found, and computed by whoever analyses next."""
     path = f"{bucket}/s.zarr"
