@@ -35,6 +35,7 @@ from ibtools.analysis.result_groups import (
 )
 from ibtools.analysis.result_identity import content_beside, current_marks, why_not_current
 from ibtools.analysis.result_places import validate_places
+from ibtools.analysis.result_rows import read_marks
 from ibtools.analysis.rounds import Rounds
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
@@ -345,7 +346,7 @@ def _open_one(
     )
 
 
-def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.DataArray]:
+def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:
     """Open the results of an estimator without what is damaged, and say what that is.
 
     Parameters
@@ -359,12 +360,18 @@ def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.DataA
     -------
     results : Dataset
         As from `open_results`; what does not match its checksum is missing.
-    damaged : DataArray, (repeat, epoch), bool
-        What that is.
+    marks : Dataset, (repeat, epoch), bool
+        What is `analysed`, and what of it is `damaged`; not of repeats that were begun anew since.
     """
-    group = cast("zarr.Group", _find_root(path)[f"{GROUP}/{name}"])
-    damaged = xr.DataArray(find_damaged(group), dims=("repeat", "epoch"))
-    return _open_one(path, name, damaged), damaged
+    root = _find_root(path)
+    group, content = cast("zarr.Group", root[f"{GROUP}/{name}"]), content_beside(root)
+    analysed = read_marks(group)
+    if content is not None:
+        analysed &= content.current_repeats(group)[:, np.newaxis]
+    damaged = find_damaged(group) & analysed
+    dims = ("repeat", "epoch")
+    marks = xr.Dataset({"analysed": (dims, analysed), "damaged": (dims, damaged)})
+    return _open_one(path, name, marks["damaged"]), marks
 
 
 def _find_results(path: StorePath, estimator: EstimatorLike) -> str:

@@ -48,11 +48,9 @@ def check_kept(
             text = words.OUTDATED.format(why=outdated[name], command=command)
             yield Check("up to date", subject, "violation", words=text)
             continue
-        found, damaged = open_right_results(path, name)
-        stored = open_raw(path, group=subject)
-        kept = found.assign(analysed=stored["analysed"].load() & ~damaged, damaged=damaged)
-        placed = _placed(kept, store)
-        if CHECKSUM.name in stored:
+        found, marks = open_right_results(path, name)
+        placed = _placed(found.assign(marks), store)
+        if CHECKSUM.name in open_raw(path, group=subject):
             command = shell_command("analyze", os.fspath(path), "--estimator", name)
             yield _check_checksums(placed, subject, command)
         else:
@@ -79,7 +77,7 @@ def _check_checksums(kept: xr.Dataset, subject: str, command: str) -> Check:
     return judge(
         "checksums",
         kept["damaged"],
-        checked=kept["analysed"] | kept["damaged"],
+        checked=kept["analysed"],
         cases="snapshots",
         subject=subject,
         meaning=words.DAMAGED_RESULTS.format(command=command),
@@ -93,7 +91,7 @@ def _check_marked(kept: xr.Dataset, subject: str) -> Check:
     return judge(
         "marks",
         missing.load(),
-        checked=kept["analysed"].load(),
+        checked=kept["analysed"] & ~kept["damaged"],
         cases="snapshots",
         subject=subject,
         meaning=words.MARKED,

@@ -1,4 +1,4 @@
-"""Several analyses of one store in a bucket, which has no locks: checksums make the outcome right."""
+"""Analyses of one store in a bucket, which has no locks: checksums make the outcome right."""
 
 import subprocess
 import sys
