@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.result_rows import read_marks, read_rows
 from ibtools.identity import DIGEST
 from ibtools.store import get_array, read_array
 
@@ -20,6 +21,9 @@ _CONTENT = (DIGEST, "n_samples", "entropy_x", "entropy_y")
 
 DEPENDS_ON = ("revision", "bounds_low", "bounds_high", *_CONTENT)
 """Attributes of results without which, or with other values of which, all are out of date."""
+
+DETAILS_DEPEND_ON = (*DEPENDS_ON, "label_checksum")
+"""The same of details."""
 
 ASSUMED: Mapping[str, Any] = MappingProxyType({"revision": 1})
 """What an attribute counts as in results that are older than it."""
@@ -141,12 +145,13 @@ def forget_outdated(
         reasons.append(
             "the results were those of an earlier version of ibtools, without " + ", ".join(lacking)
         )
-    begun_anew = read_array(group, "seed") != seed
+    known = get_array(group, "seed")
+    begun_anew = read_rows(known, slice(0, len(seed))) != seed
     outdated = np.full_like(begun_anew, True) if reasons else begun_anew
-    analysed = read_array(group, "analysed")
+    analysed = read_marks(group)
     if not analysed[outdated].any():
         return ()
-    repeats = [int(repeat) for repeat in read_array(group, "repeat")[begun_anew & analysed.any(1)]]
+    repeats = read_array(group, "repeat")[begun_anew & analysed.any(1)].tolist()
     analysed[outdated] = False
     get_array(group, "analysed")[...] = analysed
     phrases = [f"all anew, because {reason}" for reason in reasons]

@@ -1,6 +1,6 @@
 """Results on disk: one group per estimator, filled window by window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -8,11 +8,21 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from zarr.errors import ContainsArrayError, ContainsGroupError
+from zarr.errors import ContainsArrayError
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.kept_results import KeptResults
 from ibtools.analysis.outdated import dependencies, forget_outdated
+from ibtools.analysis.result_checksums import CHECKSUM, NAMES, Binding, checked_names
 from ibtools.analysis.result_identity import resize_results, take_results, validate_target
+from ibtools.analysis.result_places import (
+    create_folder,
+    create_results,
+    mark_of_results,
+    open_results_root,
+    validate_free,
+)
+from ibtools.analysis.result_rows import read_marks, read_row
 from ibtools.analysis.result_variables import (
     RESULT_COORDINATES,
     from_statistic,
@@ -20,17 +30,13 @@ from ibtools.analysis.result_variables import (
 )
 from ibtools.analysis.windows import Window
 from ibtools.identity import Content
+from ibtools.locking import changing
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
-from ibtools.store import (
-    StorePath,
-    consolidate,
-    create_results_root,
-    create_variable,
-    find_group,
-    get_array,
-    writing,
-)
+from ibtools.store import StorePath, consolidate, create_variable, get_array, writing
+
+MARKS: Variable = next(one for one in RESULT_VARIABLES if one.name == "analysed")
+"""The commit marks, (repeat, epoch)."""
 
 GROUP = "information"
 """The group of a store that holds one group of results per estimator."""
@@ -40,7 +46,7 @@ _DIGESTED = "digested_layers"
 
 def open_results_group(
     target: StorePath, estimator: Estimator, dataset: xr.Dataset, attributes: dict[str, Any]
-) -> tuple[zarr.Group, tuple[str, ...]]:
+) -> tuple[KeptResults, tuple[str, ...]]:
     """Open the results to go on with, or create them; coordinates are brought up to date.
 
     Parameters
@@ -56,7 +62,7 @@ def open_results_group(
 
     Returns
     -------
-    group : zarr.Group
+    kept : KeptResults
         The results.
     anew : tuple of str
         What of earlier results is to be computed anew and why, as from `forget_outdated`.
@@ -64,26 +70,29 @@ def open_results_group(
     Raises
     ------
     StoreError
-        If results of another store are there, or nothing can be written.
+        If results of another store are there, or what is no results, or nothing can be written.
     """
     key = f"{GROUP}/{estimator.specification}"
-    variables = (*RESULT_COORDINATES, *result_variables(estimator))
-    group = find_or_create(target, key, variables, dataset, attributes, what="results")
-    depends = dependencies(attributes)
-    lacking = [one for one in result_variables(estimator) if one.name not in group]
-    with writing(group):
-        anew = forget_outdated(
-            group,
-            estimator,
-            seed=dataset["seed"].values,
-            depends=depends,
-            lacking=[one.name for one in lacking],
+    own = result_variables(estimator)
+    create_folder(target)
+    with changing(target):
+        group = find_or_create(
+            target, key, (*RESULT_COORDINATES, *own), dataset, attributes, what="results"
         )
-        _add_variables(target, group, lacking)
-        group.attrs.update({**depends, **(provenance() if anew else {})})
-        for variable in RESULT_COORDINATES:
-            get_array(group, variable.name)[...] = dataset[variable.name].values
-    return group, anew
+        lacking = [one for one in own if one.name not in group]
+        with writing(group):
+            anew = bring_up_to_date(
+                group,
+                estimator,
+                dataset,
+                coordinates=RESULT_COORDINATES,
+                depends=dependencies(attributes),
+                lacking=[one.name for one in lacking],
+            )
+            _add_variables(group, lacking)
+            if add_checksums(group, [one.name for one in own]) or lacking:
+                consolidate(target)
+        return KeptResults.of(target, group, dependencies(attributes)), anew
 
 
 def find_or_create(
@@ -100,11 +109,11 @@ def find_or_create(
     Parameters
     ----------
     target : path or URL
-        The store, or where else results go.
+        The store, or where else results go; kept from changing.
     key : str
         Of the group in `target`.
     variables : sequence of Variable
-        What a new group holds beside the marks.
+        What a new group holds beside checksums and marks.
     dataset : Dataset
         With the sizes of all their dims.
     attributes : dict
@@ -115,11 +124,12 @@ def find_or_create(
     Raises
     ------
     StoreError
-        If results of another store are there, or nothing can be written.
+        If results of another store are there, or what is no results, or nothing can be written.
     """
-    root = find_group(target, "r+") or create_results_root(target)
+    root = open_results_root(target)
     content = Content.behind(dataset, attributes)
     validate_target(target, root, content, attributes)
+    validate_free(target, root, key)
     sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     with writing(root):
         group = root.get(key)
@@ -145,59 +155,141 @@ def _create(
 
     The marks come last: whoever sees them sees all else.
     """
-    try:
-        group = root.require_group(key)
-    except ContainsGroupError:
-        group = cast("zarr.Group", root[key])
-    group.attrs.update(attributes)
-    sizes = {str(dim): n for dim, n in dataset.sizes.items()}
-    for variable in (*variables, RESULT_VARIABLES[-1]):
+    group = create_results(root, key, attributes)
+    checked = [one.name for one in variables if not one.coordinate]
+    sizes = {**{str(dim): n for dim, n in dataset.sizes.items()}, CHECKSUM.dims[-1]: len(checked)}
+    for variable in (*variables, CHECKSUM, MARKS):
         with suppress(ContainsArrayError):  # another analysis may have results in it already
             create_variable(group, variable, sizes)
         if variable.coordinate:
             get_array(group, variable.name)[...] = dataset[variable.name].values
+        elif variable is CHECKSUM:
+            get_array(group, CHECKSUM.name).attrs[NAMES] = checked
     return group
 
 
-def _add_variables(target: StorePath, group: zarr.Group, lacking: Sequence[Variable]) -> None:
-    """Add what results of an earlier version of ibtools lack, of which none is marked any more."""
-    if not lacking:
-        return
-    sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False))
-    for variable in lacking:
-        create_variable(group, variable, sizes)
-    consolidate(target)
-
-
-def note_digested(group: zarr.Group, layers: Sequence[str]) -> None:
-    """Write down of which layers the partition comes from digests, and is not verified.
+def bring_up_to_date(
+    group: zarr.Group,
+    estimator: Estimator,
+    dataset: xr.Dataset,
+    *,
+    coordinates: Sequence[Variable],
+    depends: Mapping[str, Any],
+    lacking: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Unmark what is out of date, then write what results depend on, and their coordinates.
 
     Parameters
     ----------
     group : zarr.Group
+        Results, kept from changing.
+    estimator : Estimator
+        Whose.
+    dataset : Dataset
+        With the coordinates as they are now.
+    coordinates : sequence of Variable
+        Which.
+    depends, lacking
+        As for `forget_outdated`.
+
+    Returns
+    -------
+    tuple of str
+        From `forget_outdated`.
+    """
+    anew = forget_outdated(
+        group, estimator, seed=dataset["seed"].values, depends=depends, lacking=lacking
+    )
+    known = {**depends, **mark_of_results(), **(provenance() if anew else {})}
+    if any(group.attrs.get(name) != value for name, value in known.items()):
+        group.attrs.update(known)
+    for variable in coordinates:
+        get_array(group, variable.name)[...] = dataset[variable.name].values
+    return anew
+
+
+def _add_variables(group: zarr.Group, lacking: Sequence[Variable]) -> None:
+    """Add what results of an earlier version of ibtools lack, of which none is marked any more."""
+    sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False)) if lacking else {}
+    for variable in lacking:
+        create_variable(group, variable, sizes)
+
+
+def add_checksums(group: zarr.Group, names: Sequence[str]) -> bool:
+    """Add the checksums that results of an earlier version lack; whether they did.
+
+    What is marked there is taken as it is, but for what is plainly not there.
+    """
+    if checked_names(group) == tuple(names):
+        return False
+    marks = read_marks(group)
+    n_repeats, n_epochs = marks.shape
+    if CHECKSUM.name in group:
+        del group[CHECKSUM.name]
+    sizes = {"repeat": n_repeats, "epoch": n_epochs, CHECKSUM.dims[-1]: len(names)}
+    create_variable(group, CHECKSUM, sizes)
+    binding, sums = Binding.of(group), get_array(group, CHECKSUM.name)
+    for row in np.flatnonzero(marks.any(axis=1)):
+        _add_row(group, names, int(row), marks[row], binding, sums)
+    sums.attrs[NAMES] = list(names)
+    return True
+
+
+def _add_row(
+    group: zarr.Group,
+    names: Sequence[str],
+    row: int,
+    marks: NDArray[np.bool_],
+    binding: Binding,
+    sums: "zarr.Array[Any]",
+) -> None:
+    values = {name: read_row(get_array(group, name), row) for name in names}
+    plane = [values[name] for name in ("mi_xt", "mi_ty") if name in values]
+    missing = [np.isnan(of).any(axis=-1) for of in plane if of.ndim == 2]
+    there = marks & ~np.any(missing, axis=0) if missing else marks
+    if (there != marks).any():
+        get_array(group, MARKS.name)[row] = there
+    epochs = np.flatnonzero(there)
+    found = np.zeros((len(marks), len(names)), np.uint32)
+    for index, name in enumerate(names):
+        found[epochs, index] = binding.checksums(row, epochs, name, values[name][epochs])
+    sums[row] = found
+
+
+def note_digested(kept: KeptResults, layers: Sequence[str]) -> None:
+    """Write down of which layers the partition comes from digests, and is not verified.
+
+    Parameters
+    ----------
+    kept : KeptResults
         Results.
     layers : sequence of str
         Layers that are too large for memory now. Those of earlier runs stay noted.
     """
-    known = str(group.attrs.get(_DIGESTED, ""))
-    names = list(dict.fromkeys([*filter(None, known.split(", ")), *layers]))
-    if ", ".join(names) != known:
-        n_samples = cast(int, group.attrs["n_samples"])
-        probability = float(n_samples) ** 2 / 2.0**129
-        with writing(group):
+    if not layers:
+        return
+    with changing(kept.target), writing(kept.group):
+        group = kept.reopen().group
+        known = str(group.attrs.get(_DIGESTED, ""))
+        names = list(dict.fromkeys([*filter(None, known.split(", ")), *layers]))
+        if ", ".join(names) != known:
+            n_samples = cast(int, group.attrs["n_samples"])
+            probability = float(n_samples) ** 2 / 2.0**129
             group.attrs.update(
                 {_DIGESTED: ", ".join(names), "false_merge_probability": probability}
             )
 
 
 def write_window(
-    groups: Sequence[zarr.Group], estimators: Sequence[Estimator], window: Window
+    kept: Sequence[KeptResults], estimators: Sequence[Estimator], window: Window
 ) -> None:
     """Write the results of some snapshots of one repeat, then mark them.
 
+    What another analysis wrote meanwhile is left as it is.
+
     Parameters
     ----------
-    groups : sequence of zarr.Group
+    kept : sequence of KeptResults
         The results of all estimators of the analysis.
     estimators : sequence of Estimator
         The same estimators.
@@ -207,24 +299,14 @@ def write_window(
     Raises
     ------
     StoreError
-        If the disk is full or can't be written to.
+        If the disk is full or can't be written to, or the results are those of something else now.
     """
     start = 0
     for index in window.estimators:
-        group, variables = groups[index], result_variables(estimators[index])
-        with writing(group):
-            for position, variable in enumerate(variables, start):
-                values = from_statistic(variable, window.statistics[..., position])
-                write_epochs(get_array(group, variable.name), window.repeat, window.epochs, values)
-            write_epochs(get_array(group, "analysed"), window.repeat, window.epochs, True)
+        variables = result_variables(estimators[index])
+        values = {
+            variable.name: from_statistic(variable, window.statistics[..., position])
+            for position, variable in enumerate(variables, start)
+        }
+        kept[index].write(window.repeat, window.epochs, values)
         start += len(variables)
-
-
-def write_epochs(
-    array: "zarr.Array[Any]", repeat: int, epochs: NDArray[np.intp], values: NDArray[Any] | bool
-) -> None:
-    """Write some epochs of one repeat (positions), and leave what is between them."""
-    start, stop = int(epochs[0]), int(epochs[-1]) + 1
-    region = np.asarray(array[repeat, start:stop])
-    region[epochs - start] = values
-    array[repeat, start:stop] = region

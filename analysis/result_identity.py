@@ -1,5 +1,6 @@
 """Whose results are at a place: those of the store as it is, of what it was, or of another."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -93,9 +94,13 @@ def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
     What is new is not analysed. Coordinates are to be written anew.
     """
     changed = False
-    for _, array in group.arrays():
+    with warnings.catch_warnings():
+        # what a killed write has left is nothing of zarr's
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+        arrays = [array for _, array in group.arrays()]
+    for array in arrays:
         dims = getattr(array.metadata, "dimension_names", None) or ()
-        shape = tuple(sizes[str(dim)] for dim in dims)
+        shape = tuple(sizes.get(str(dim), n) for dim, n in zip(dims, array.shape, strict=True))
         if shape != array.shape:
             array.resize(shape)
             changed = True

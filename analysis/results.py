@@ -20,20 +20,27 @@ from ibtools.analysis.estimators import (
     known_estimator,
     parse_estimator,
 )
+from ibtools.analysis.kept_results import KeptResults, find_damaged
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.report import AnalysisReport
+from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import (
     GROUP,
+    MARKS,
     note_digested,
     open_results_group,
     write_window,
 )
 from ibtools.analysis.result_identity import content_beside, current_marks, why_not_current
+from ibtools.analysis.result_places import validate_places
+from ibtools.analysis.result_rows import read_marks
+from ibtools.analysis.rounds import Rounds
 from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
 from ibtools.analysis.tasks import Source, close_stores
+from ibtools.analysis.verified import mask_results
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.identity import is_store
@@ -132,10 +139,11 @@ def analyze_store(
     """
     chosen = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
+    target = path if output is None else output
     group = open_group(path)
+    validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
     dataset = _open_unchunked(group)
     recording = Recording.of(dataset, chosen)
-    target = path if output is None else output
     try:
         with open_workers(scheduler) as workers:
             plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
@@ -178,23 +186,22 @@ class _Analysis:
             )
             for one in self.estimators
         ]
-        groups, anew = zip(*opened, strict=True)
-        analysed = np.stack([read_array(group, "analysed") for group in groups])
-        skipped = self.recording.complete & analysed
-        pending = self.recording.complete & ~analysed
+        kept, anew = zip(*opened, strict=True)
+        rounds = Rounds(self.recording.complete, kept)
         names = ", ".join(one.specification for one in self.estimators)
-        total = int((skipped | pending).sum())
-        with progress_bar(
-            total, names, unit="snapshot", done=int(skipped.sum()), quiet=quiet
-        ) as progress:
-            for window in self._windows(pending, workers):
-                for index in window.estimators:
-                    note_digested(groups[index], self.plan.layers_in_parts)
-                write_window(groups, self.estimators, window)
-                progress.update(len(window.epochs) * len(window.estimators))
-        return self._reports(groups, pending, skipped, anew)
+        total, done = rounds.total, rounds.done
+        with progress_bar(total, names, unit="snapshot", done=done, quiet=quiet) as bar:
+            for pending in rounds.pending():
+                for window in self._windows(pending, kept, workers):
+                    for index in window.estimators:
+                        note_digested(kept[index], self.plan.layers_in_parts)
+                    write_window(kept, self.estimators, window)
+                    bar.update(len(window.epochs) * len(window.estimators))
+        return self._reports(rounds, anew)
 
-    def _windows(self, pending: NDArray[np.bool_], workers: Workers) -> Iterator[Window]:
+    def _windows(
+        self, pending: NDArray[np.bool_], kept: Sequence[KeptResults], workers: Workers
+    ) -> Iterator[Window]:
         job_bytes = self._job_bytes(pending, workers)
         windows = pending_windows(
             pending,
@@ -202,6 +209,7 @@ class _Analysis:
             n_layers=len(self.recording.layers),
             estimators=self.estimators,
         )
+        windows = (window for window in windows if not _is_done(window, kept))
         source = Source(
             self.path,
             self.recording.digest,
@@ -232,25 +240,30 @@ class _Analysis:
         return lru_cache(maxsize=1)(lambda repeat: read_rows(self.dataset.isel(repeat=[repeat]))[0])
 
     def _reports(
-        self,
-        groups: Sequence[zarr.Group],
-        pending: NDArray[np.bool_],
-        skipped: NDArray[np.bool_],
-        anew: Sequence[tuple[str, ...]],
+        self, rounds: Rounds, anew: Sequence[tuple[str, ...]]
     ) -> tuple[AnalysisReport, ...]:
         incomplete = int((~self.recording.complete).sum())
         reports = []
-        for one, group, new, old, why in zip(
-            self.estimators, groups, pending, skipped, anew, strict=True
+        for index, (one, kept, why) in enumerate(
+            zip(self.estimators, rounds.kept, anew, strict=True)
         ):
-            digested = self.plan.layers_in_parts if new.any() else ()
-            done = int(new.sum()), int(old.sum()), incomplete
-            clipped, values = _clipped(group)
+            computed, skipped = rounds.count(index)
+            digested = self.plan.layers_in_parts if computed else ()
+            clipped, values = _clipped(kept.group)
             has_plane = "mi_xt" in one.variables
+            why = (*why, *rounds.describe_damaged(index))
+            done = computed, skipped, incomplete
             reports.append(
                 AnalysisReport(one.specification, *done, clipped, values, digested, why, has_plane)
             )
         return tuple(reports)
+
+
+def _is_done(window: Window, kept: Sequence[KeptResults]) -> bool:
+    """Whether other analyses have marked all of a window since it was found to be to do."""
+    return all(
+        kept[index].marked(window.repeat)[window.epochs].all() for index in window.estimators
+    )
 
 
 def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
@@ -313,21 +326,52 @@ def _open_all(path: StorePath) -> xr.Dataset:
     return opened.assign_attrs({"out_of_date": ", ".join(outdated)} if outdated else {})
 
 
-def _open_one(path: StorePath, estimator: EstimatorLike) -> xr.Dataset:
+def _open_one(
+    path: StorePath, estimator: EstimatorLike, damaged: xr.DataArray | None = None
+) -> xr.Dataset:
     name = _find_results(path, estimator)
     key = f"{GROUP}/{name}"
     results = open_raw(path, group=key)
     known = known_estimator(name) if isinstance(estimator, str) else estimator
     what, command = f"the results of {name}", _analyze_command(path, name)
     analysed = current_marks(path, key, results, known, what=what, command=command)
-    masked = {
-        variable.name: results[variable.name]
-        .where(analysed, variable.fill)
-        .assign_attrs(results[variable.name].attrs)
-        for variable in RESULT_VARIABLES
-        if variable.name in results and variable.name != "analysed"
-    }
-    return results.drop_vars("analysed").assign(masked)
+    return mask_results(
+        results,
+        cast("zarr.Group", _find_root(path)[key]),
+        analysed,
+        {one.name: one.fill for one in RESULT_VARIABLES if one not in (CHECKSUM, MARKS)},
+        where=f"{path}: {what}",
+        command=command,
+        damaged=damaged,
+    )
+
+
+def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Open the results of an estimator without what is damaged, and say what that is.
+
+    Parameters
+    ----------
+    path : path or URL
+        As for `open_results`.
+    name : str
+        One of `result_names`.
+
+    Returns
+    -------
+    results : Dataset
+        As from `open_results`; what does not match its checksum is missing.
+    marks : Dataset, (repeat, epoch), bool
+        What is `analysed`, and what of it is `damaged`; not of repeats that were begun anew since.
+    """
+    root = _find_root(path)
+    group, content = cast("zarr.Group", root[f"{GROUP}/{name}"]), content_beside(root)
+    analysed = read_marks(group)
+    if content is not None:
+        analysed &= content.current_repeats(group)[:, np.newaxis]
+    damaged = find_damaged(group) & analysed
+    dims = ("repeat", "epoch")
+    marks = xr.Dataset({"analysed": (dims, analysed), "damaged": (dims, damaged)})
+    return _open_one(path, name, marks["damaged"]), marks
 
 
 def _find_results(path: StorePath, estimator: EstimatorLike) -> str:

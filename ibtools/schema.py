@@ -294,6 +294,10 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         "variance of the noise that was added to each unit; of kde with noise relative to values",
     ),
     Variable(
+        "checksum", ("repeat", "epoch", "variable"), ("uint32",), "1", 0, "0: not analysed",
+        "CRC-32 of each variable of the snapshot; the attribute variables names them in order",
+    ),
+    Variable(
         "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all results of the snapshot are on disk",
     ),

@@ -29,6 +29,7 @@ from ibtools.durable import PARTIAL, delete_partial
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
+from ibtools.locking import changing
 from ibtools.provenance import provenance
 from ibtools.schema import (
     CUBE,
@@ -113,24 +114,6 @@ def _create_root(path: StorePath) -> zarr.Group:
     for name in sorted(there - {"zarr.json"}):
         sync(store.delete_dir(name))
     return group
-
-
-def create_results_root(path: StorePath) -> zarr.Group:
-    """Create an empty group for results that are kept outside the store.
-
-    Raises
-    ------
-    StoreExistsError
-        If something that is no Zarr group is at `path`.
-    StoreError
-        If `path` can't be written to.
-    """
-    if is_taken(path):
-        raise StoreExistsError(
-            f"{path}: something that holds no results is there; choose another path"
-        )
-    with reaching(path, "results can't be written"):
-        return zarr.create_group(backing_store(path, read_only=False))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -252,10 +235,12 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
 
 def consolidate(path: StorePath) -> None:
     """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first."""
-    with warnings.catch_warnings():
+    with changing(path), warnings.catch_warnings():
         # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        # what a killed write has left, or another process is just creating
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         with reaching(path, "metadata can't be written"):
             zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
 

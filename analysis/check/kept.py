@@ -7,9 +7,10 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.processing import check_results
-from ibtools.analysis.check.report import Check, judge
+from ibtools.analysis.check.report import Check, judge, not_checked
+from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import GROUP
-from ibtools.analysis.results import open_results, outdated_results, result_names
+from ibtools.analysis.results import open_right_results, outdated_results, result_names
 from ibtools.schema import CUBE
 from ibtools.shown import shell_command
 from ibtools.store import StorePath, open_raw
@@ -47,8 +48,15 @@ def check_kept(
             text = words.OUTDATED.format(why=outdated[name], command=command)
             yield Check("up to date", subject, "violation", words=text)
             continue
-        results = _placed(open_results(path, estimator=name), store)
-        yield _check_marked(_placed(open_raw(path, group=subject), store), subject)
+        found, marks = open_right_results(path, name)
+        placed = _placed(found.assign(marks), store)
+        if CHECKSUM.name in open_raw(path, group=subject):
+            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            yield _check_checksums(placed, subject, command)
+        else:
+            yield not_checked("checksums", words.NO_CHECKSUMS, subject=subject)
+        yield _check_marked(placed, subject)
+        results = placed.drop_vars(["analysed", "damaged"])
         yield from check_results(results, store, measures, chain=chain)
 
 
@@ -59,9 +67,21 @@ def _placed(results: xr.Dataset, store: xr.Dataset) -> xr.Dataset:
     more = {dim: (0, store.sizes[dim] - bare.sizes[dim]) for dim in places}
     numbers = [name for name in bare if bare[name].dtype.kind == "f"]
     padded = bare[numbers].pad(more)
-    if "analysed" in bare:
-        padded["analysed"] = bare["analysed"].pad(more, constant_values=False)
+    for name in ("analysed", "damaged"):
+        padded[name] = bare[name].pad(more, constant_values=False)
     return padded.assign_coords({dim: store[dim].values for dim in CUBE[:3]})
+
+
+def _check_checksums(kept: xr.Dataset, subject: str, command: str) -> Check:
+    """Check that the numbers of what is marked as analysed are those that were written."""
+    return judge(
+        "checksums",
+        kept["damaged"],
+        checked=kept["analysed"],
+        cases="snapshots",
+        subject=subject,
+        meaning=words.DAMAGED_RESULTS.format(command=command),
+    )
 
 
 def _check_marked(kept: xr.Dataset, subject: str) -> Check:
@@ -71,7 +91,7 @@ def _check_marked(kept: xr.Dataset, subject: str) -> Check:
     return judge(
         "marks",
         missing.load(),
-        checked=kept["analysed"].load(),
+        checked=kept["analysed"] & ~kept["damaged"],
         cases="snapshots",
         subject=subject,
         meaning=words.MARKED,

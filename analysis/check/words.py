@@ -205,10 +205,18 @@ OUTDATED = (
     "with: {command}"
 )
 
+DAMAGED_RESULTS = (
+    "Results are not those that were written: their files were lost, cut or changed, or another "
+    "analysis died while it wrote. Nothing shows them. Compute them anew with: {command}"
+)
+
+NO_CHECKSUMS = (
+    "Results of a version of ibtools that kept no checksums get them with the next analysis."
+)
+
 MARKED = (
-    "Results are marked as analysed but are not there: their files were lost or cut, or changed "
-    "since. No analysis computes them again while they are marked: delete these results, and "
-    "analyse again."
+    "Results of a version of ibtools without checksums are marked as analysed but are not there: "
+    "their files were lost or cut, or changed since. The next analysis computes them anew."
 )
 
 NOT_ANALYSED = (

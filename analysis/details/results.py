@@ -14,24 +14,40 @@ from numpy.typing import NDArray
 from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.outdated import DEPENDS_ON, dependencies, forget_outdated
-from ibtools.analysis.result_groups import find_or_create, write_epochs
+from ibtools.analysis.kept_results import KeptResults
+from ibtools.analysis.outdated import DETAILS_DEPEND_ON, dependencies
+from ibtools.analysis.result_checksums import CHECKSUM
+from ibtools.analysis.result_groups import (
+    MARKS,
+    add_checksums,
+    bring_up_to_date,
+    find_or_create,
+)
 from ibtools.analysis.result_identity import current_marks
+from ibtools.analysis.result_places import (
+    create_folder,
+    validate_free,
+    validate_only,
+    validate_places,
+)
 from ibtools.analysis.result_variables import RESULT_COORDINATES
+from ibtools.analysis.rounds import Rounds
+from ibtools.analysis.verified import mask_results
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import StoreError
+from ibtools.locking import changing
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE, Variable
 from ibtools.shown import shell_command
 from ibtools.store import (
     RECORDED,
     StorePath,
+    consolidate,
     dtype_name,
     find_group,
     get_array,
     open_group,
     open_raw,
-    read_array,
     writing,
 )
 
@@ -40,9 +56,6 @@ GROUP = "details"
 
 CHUNKS_PER_WRITE = 8
 """Chunks that are analysed before their details are written."""
-
-_DEPENDS_ON = (*DEPENDS_ON, "label_checksum")
-"""Attributes that details are out of date without."""
 
 
 @dataclass(frozen=True)
@@ -118,30 +131,36 @@ def details_store(
     """
     kinds = get_details(what)
     counting = validate_counting(get_estimator(estimator))
-    open_group(path)
-    dataset = open_raw(path)
-    lazy = details_each(dataset, kinds, counting)
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
+    open_group(path)
+    validate_places(target, keys)
+    dataset = open_raw(path)
+    # read once, before all else: a recording may go on, and what is complete later does not count
+    dataset = dataset.assign(complete=dataset["complete"].load())
+    lazy = details_each(dataset, kinds, counting)
     opened = [
         _open_details_group(target, key, kind, one, counting)
         for key, kind, one in zip(keys, kinds, lazy, strict=True)
     ]
-    groups, anew = zip(*opened, strict=True)
+    kept, anew = zip(*opened, strict=True)
     complete = np.asarray(dataset["complete"].values, bool)
-    analysed = np.stack([read_array(group, "analysed") for group in groups])
-    pending = complete & ~analysed
+    rounds = Rounds(complete, kept)
     names = ", ".join(kind.name for kind in kinds)
-    done = int((complete & analysed).all(axis=0).sum())
-    with progress_bar(int(complete.sum()), names, unit="snapshot", done=done, quiet=quiet) as bar:
-        for row, epochs in _pending_blocks(pending.any(axis=0), _block_epochs(dataset)):
-            chosen = np.flatnonzero(pending[:, row, epochs].any(axis=1))
-            _write_block([groups[i] for i in chosen], [lazy[i] for i in chosen], row, epochs)
-            bar.update(len(epochs))
+    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
+        for pending in rounds.pending():
+            blocks = _pending_blocks(np.any(pending, axis=0), _block_epochs(dataset))
+            for row, epochs in blocks:
+                chosen = _still_pending(kept, pending, row, epochs)
+                if chosen:
+                    _write_block([kept[i] for i in chosen], [lazy[i] for i in chosen], row, epochs)
+                bar.update(len(epochs) * int(pending[:, row, epochs].any(axis=1).sum()))
     incomplete = int((~complete).sum())
     return tuple(
-        DetailsReport(key, int(new.sum()), int((complete & old).sum()), incomplete, why)
-        for key, new, old, why in zip(keys, pending, analysed, anew, strict=True)
+        DetailsReport(
+            key, *rounds.count(index), incomplete, (*why, *rounds.describe_damaged(index))
+        )
+        for index, (key, why) in enumerate(zip(keys, anew, strict=True))
     )
 
 
@@ -184,32 +203,40 @@ def open_details(
     what = f"the details {name!r} of {specification}"
     analysed = current_marks(path, key, found, chosen, what=what, command=command)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
-    masked = {
-        name: found[name].where(analysed, fills[str(name)]).assign_attrs(found[name].attrs)
-        for name in found.data_vars
-        if name != "analysed"
-    }
-    return found.drop_vars("analysed").assign(masked)
+    return mask_results(
+        found,
+        cast("zarr.Group", root[key]),
+        analysed,
+        {str(name): fills[str(name)] for name in found.data_vars if name in fills},
+        where=f"{path}: {what}",
+        command=command,
+    )
 
 
 def _open_details_group(
     target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: CountingEstimator
-) -> tuple[zarr.Group, tuple[str, ...]]:
+) -> tuple[KeptResults, tuple[str, ...]]:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
     own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
     coordinates = (*RESULT_COORDINATES, *own)
     attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
     variables = tuple(_as_given(one, lazy) for one in (*coordinates, *data_variables(kind)))
-    _delete_misshapen(target, key, variables, lazy)
-    group = find_or_create(target, key, variables, lazy, attributes, what="details")
-    depends = dependencies(lazy.attrs, _DEPENDS_ON)
+    depends = dependencies(lazy.attrs, DETAILS_DEPEND_ON)
     kept = ("created", "coordinates")
-    with writing(group):
-        anew = forget_outdated(group, estimator, seed=lazy["seed"].values, depends=depends)
-        group.attrs.update({name: value for name, value in lazy.attrs.items() if name not in kept})
-        for variable in coordinates:
-            get_array(group, variable.name)[...] = lazy[variable.name].values
-    return group, anew
+    create_folder(target)
+    with changing(target):
+        _delete_misshapen(target, key, variables, lazy)
+        group = find_or_create(target, key, variables, lazy, attributes, what="details")
+        with writing(group):
+            anew = bring_up_to_date(
+                group, estimator, lazy, coordinates=coordinates, depends=depends
+            )
+            group.attrs.update(
+                {name: value for name, value in lazy.attrs.items() if name not in kept}
+            )
+            if add_checksums(group, [one.name for one in variables if not one.coordinate]):
+                consolidate(target)
+        return KeptResults.of(target, group, depends), anew
 
 
 def _as_given(variable: Variable, lazy: xr.Dataset) -> Variable:
@@ -226,31 +253,46 @@ def _delete_misshapen(
     Repeats and epochs that were added since get places of their own.
     """
     root = find_group(target, "r+")
-    group = None if root is None else root.get(key)
-    if root is None or not isinstance(group, zarr.Group) or "analysed" not in group:
+    if root is None:
+        return
+    validate_free(target, root, key)
+    group = root.get(key)
+    if not isinstance(group, zarr.Group) or all(_fits(group, one, lazy) for one in variables):
         return
     if group.attrs.get("store_id") != lazy.attrs.get("store_id"):
         return
-    for variable in variables:
-        array = get_array(group, variable.name)
-        known = zip(variable.dims, array.shape, strict=True)
-        fits = all(lazy.sizes[dim] == n for dim, n in known if dim not in CUBE[:2])
-        if not fits or dtype_name(array) != variable.dtypes[0]:
-            with writing(root):
-                del root[key]
-            return
+    names = {CHECKSUM.name, MARKS.name, *(variable.name for variable in variables)}
+    validate_only(target, key, names)
+    with writing(root):
+        del root[key]
+
+
+def _fits(group: zarr.Group, variable: Variable, lazy: xr.Dataset) -> bool:
+    """Whether an array has the dtype that it needs, and the sizes but for repeats and epochs."""
+    if variable.name not in group:  # created by nobody yet
+        return True
+    array = get_array(group, variable.name)
+    known = zip(variable.dims, array.shape, strict=True)
+    sized = all(lazy.sizes[dim] == n for dim, n in known if dim not in CUBE[:2])
+    return sized and dtype_name(array) == variable.dtypes[0]
+
+
+def _still_pending(
+    kept: Sequence[KeptResults], pending: NDArray[np.bool_], row: int, epochs: NDArray[np.intp]
+) -> list[int]:
+    """Return the details of which others have not marked all of a block meanwhile."""
+    chosen = np.flatnonzero(pending[:, row, epochs].any(axis=1)).tolist()
+    return [index for index in chosen if not kept[index].marked(row)[epochs].all()]
 
 
 def _write_block(
-    groups: Sequence[zarr.Group], lazy: Sequence[xr.Dataset], row: int, epochs: NDArray[np.intp]
+    kept: Sequence[KeptResults], lazy: Sequence[xr.Dataset], row: int, epochs: NDArray[np.intp]
 ) -> None:
     """Compute some snapshots of one repeat, write their details, then mark them."""
     computed = dask.compute(*(one.isel(repeat=[row], epoch=epochs) for one in lazy))
-    for group, found in zip(groups, computed, strict=True):
-        with writing(group):
-            for name, variable in found.data_vars.items():
-                write_epochs(get_array(group, str(name)), row, epochs, variable.values[0])
-            write_epochs(get_array(group, "analysed"), row, epochs, True)
+    for one, found in zip(kept, computed, strict=True):
+        values = {str(name): variable.values[0] for name, variable in found.data_vars.items()}
+        one.write(row, epochs, values)
 
 
 def _pending_blocks(pending: NDArray[np.bool_], block: int) -> list[tuple[int, NDArray[np.intp]]]:

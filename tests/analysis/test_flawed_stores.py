@@ -30,6 +30,17 @@ def put(name: str, at: Any, value: Any) -> Damage:
 
 
 def put_result(name: str, at: Any, value: Any) -> Damage:
+    """Change results, as of a version of ibtools that kept no checksums of them."""
+
+    def damage(path: Path) -> None:
+        group = zarr.open_group(path, mode="r+", use_consolidated=False)["information/exact"]
+        del group["checksum"]
+        group[name][at] = value
+
+    return damage
+
+
+def damage_result(name: str, at: Any, value: Any) -> Damage:
     def damage(path: Path) -> None:
         group = zarr.open_group(path, mode="r+", use_consolidated=False)
         group["information/exact"][name][at] = value
@@ -246,6 +257,7 @@ def test_analyze_store__of_a_damaged_shard(store: Path, damage: Damage):
 
 RESULT_FLAWS = {
     "of other labels": Flaw(put("label", 0, 1), "up to date", found=0),
+    "damaged": Flaw(damage_result("n_states", (0, 0, 0), 4), "checksums", also={"analysed"}),
     "not of these states": Flaw(put_result("mi_xt", (0, 0, 0), 4.0), "recount"),
     "negative": Flaw(put_result("mi_ty", (0, 0, 2), -1.0), "bounds", also={"recount"}),
     "rising": Flaw(

@@ -212,6 +212,7 @@ def without_digest(path: Path) -> zarr.Group:
     group = zarr.open_group(path, mode="r+", use_consolidated=False)["information/exact"]
     attributes = {name: value for name, value in group.attrs.items() if name != DIGEST}
     group.attrs.put(attributes)
+    del group["checksum"]
     return group
 
 

@@ -111,7 +111,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("zarr.Group.require_group", refuse)
+    monkeypatch.setattr("zarr.Group.create_group", refuse)
     monkeypatch.setattr(results_module, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)

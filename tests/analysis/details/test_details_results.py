@@ -59,7 +59,7 @@ def test_details_store__writes_what_details_computes(example_store):
             assert found[variable].dtype == expected[variable].dtype
             assert found[variable].attrs == expected[variable].attrs
         plain = xr.open_zarr(example_store, group=f"details/exact/{name}")
-        assert set(plain.data_vars) == {*expected.data_vars, "analysed"}
+        assert set(plain.data_vars) == {*expected.data_vars, "checksum", "analysed"}
 
 
 def test_details_store__computes_nothing_twice(example_store, monkeypatch):
@@ -173,3 +173,22 @@ def test_open_details__none_yet(example_store):
     message = r"no details 'layers' of exact; compute them with: ibtools details .* layers"
     with pytest.raises(StoreError, match=message):
         ibtools.open_details(example_store, "layers")
+
+
+def test_details_store__of_what_is_recorded_meanwhile_nothing_is_marked(tmp_path, monkeypatch):
+    """A snapshot that is completed after the details began is left to the next run."""
+    path = tmp_path / "s.zarr"
+    writer = partial_store(path, recorded=2)
+    original = results_module.details_each
+
+    def meanwhile(*arguments):
+        found = original(*arguments)
+        record(writer, range(2, 6))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_module, "details_each", meanwhile)
+        assert counts(ibtools.details_store(path, "units", quiet=True)) == [(2, 0, 4)]
+    assert counts(ibtools.details_store(path, "units", quiet=True)) == [(4, 2, 0)]
+    expected = ibtools.details(ibtools.open_store(path), "units").compute()
+    xr.testing.assert_equal(ibtools.open_details(path, "units").load(), expected)
