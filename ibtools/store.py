@@ -16,6 +16,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from xarray.backends import ZarrStore
+from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
@@ -25,6 +26,7 @@ from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
 from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
+from ibtools.remote import remote_store
 from ibtools.schema import (
     CUBE,
     FORMAT_NAME,
@@ -43,7 +45,6 @@ from ibtools.storage import (
     reaching,
     reason,
     storage_errors,
-    storage_options,
 )
 
 RECORDED = ("code", "activation", "partition")
@@ -80,10 +81,7 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
     _validate_free(path, overwrite=overwrite)
     with reaching(path, "the store can't be created"):
         group = zarr.create_group(
-            place_of(path),
-            overwrite=overwrite,
-            attributes=_attributes(spec),
-            storage_options=storage_options(path),
+            _zarr_store(path), overwrite=overwrite, attributes=_attributes(spec)
         )
         for variable in spec.variables:
             _create_array(group, variable, spec)
@@ -108,7 +106,7 @@ def create_results_root(path: StorePath) -> zarr.Group:
             f"{path}: something that holds no results is there; choose another path"
         )
     with reaching(path, "results can't be written"):
-        return zarr.create_group(place_of(path), storage_options=storage_options(path))
+        return zarr.create_group(_zarr_store(path))
 
 
 def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -218,9 +216,7 @@ def consolidate(path: StorePath) -> None:
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         with reaching(path, "metadata can't be written"):
-            root = zarr.open_group(
-                place_of(path), mode="r+", zarr_format=3, storage_options=storage_options(path)
-            )
+            root = zarr.open_group(_zarr_store(path), mode="r+", zarr_format=3)
             zarr.consolidate_metadata(root.store, zarr_format=3)
 
 
@@ -372,12 +368,16 @@ def _find_group(
     with reaching(path, "the store can't be opened"):
         try:
             return zarr.open_group(
-                place_of(path),
+                _zarr_store(path),
                 path=group,
                 mode=mode,
                 zarr_format=3,
                 use_consolidated=use_consolidated,
-                storage_options=storage_options(path),
             )
         except (GroupNotFoundError, ContainsArrayError):
             return None
+
+
+def _zarr_store(path: StorePath) -> Store | str:
+    """Return what zarr opens: a folder, or a remote store."""
+    return place_of(path) if is_local(path) else remote_store(path)
