@@ -23,12 +23,9 @@ from ibtools.progress import Progress
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, shared_engine
-from ibtools.recorders.workers import StoppedError
+from ibtools.recorders.workers import MAX_LOSSES, StoppedError
 from ibtools.storage import StorePath, absolute
 from ibtools.store import open_group
-
-MAX_LOSSES = 3
-"""How many workers a repeat may be lost with; with one more the recording fails."""
 
 REPORT_SECONDS = 0.5
 """How often a worker tells of its epochs, at the most."""
