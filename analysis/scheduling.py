@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -24,8 +25,8 @@ from typing import Any, Generic, Self, TypeVar
 import dask
 from dask.system import CPU_COUNT
 
-from ibtools.cluster import connect, current_client
-from ibtools.errors import IbtoolsError, InputError, unknown_name
+from ibtools.cluster import WorkerWatch, connect, connection_lost, current_client
+from ibtools.errors import ClusterError, IbtoolsError, InputError, unknown_name
 from ibtools.parent import follow_parent
 from ibtools.progress import write_line
 from ibtools.spawning import start_worker, validate_main
@@ -42,6 +43,13 @@ MAX_LOSSES = 3
 CLUSTER_JOB_BYTES = 2**28
 """What a task on a cluster should read: a second of work, against milliseconds of its scheduler."""
 
+LOOK_SECONDS = 5.0
+"""How long nothing may get done before a cluster is asked for its workers."""
+
+_LESS = (
+    "processes are killed when memory runs out: give less with --memory, or use fewer workers. All "
+    "results that are marked are intact; run it again to go on"
+)
 _ALIASES = {"single-threaded": "synchronous", "sync": "synchronous", "threading": "threads"}
 _NOT_FOR_CLUSTERS = ("processes", "synchronous", "threads")
 
@@ -81,12 +89,15 @@ class Workers:
         Threads of each.
     job_bytes : int
         What a task should read at the least, because handing it out costs so much.
+    watch : WorkerWatch, optional
+        Looks after the workers of a cluster while no task gets done.
     """
 
     executor: Executor
     processes: int = 1
     threads: int = 1
     job_bytes: int = 0
+    watch: WorkerWatch | None = None
 
     @property
     def n_threads(self) -> int:
@@ -104,7 +115,7 @@ class Workers:
         Raises
         ------
         IbtoolsError
-            If workers die of a task again and again.
+            If workers die of a task again and again, or the cluster is lost.
         """
         waiting = iter(jobs)
         again: deque[_Handed[Owner]] = deque()
@@ -118,10 +129,10 @@ class Workers:
                     running[self._submit(handed.job)] = handed
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in self._wait(running):
                     handed = running.pop(future)
                     try:
-                        result = future.result()
+                        result = _result(future)
                     except BrokenExecutor as err:
                         again.append(handed.lost(err))
                         continue
@@ -132,6 +143,27 @@ class Workers:
 
     def _submit(self, job: Job[Any]) -> Future[Any]:
         return self.executor.submit(job.function, *job.arguments)
+
+    def _wait(self, running: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Return what is done, after some time nothing."""
+        done = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED).done
+        if not done and self.watch is not None:
+            self.watch.look()
+        return done
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except CancelledError as err:  # by nobody here: distributed does so when it is cut off
+        raise connection_lost(err) from err
+    except Exception as err:
+        # distributed need not be installed, so its KilledWorker is known by name
+        if type(err).__name__ == "KilledWorker":
+            raise ClusterError(
+                f"workers of the cluster died of the same task, one after another; {_LESS}"
+            ) from err
+        raise
 
 
 @dataclass
@@ -152,9 +184,7 @@ class _Handed(Generic[Owner]):
         self.losses += 1
         if self.losses > MAX_LOSSES:
             raise IbtoolsError(
-                f"a worker process died, {self.losses} times at the same task; the system kills "
-                "processes when memory runs out: give less with --memory, or use fewer "
-                "(DASK_NUM_WORKERS). All results that are marked are intact; run it again to go on"
+                f"a worker process died, {self.losses} times at the same task; {_LESS}"
             ) from err
         return self
 
@@ -266,4 +296,4 @@ def _cluster(client: Any) -> Workers:
             f"dask worker {client.scheduler.address}"
         )
     executor = client.get_executor(pure=False)
-    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES)
+    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES, WorkerWatch(client))
