@@ -22,6 +22,7 @@ LONGEST_PAUSE = 10.0
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _PASSING = {
     "HTTPClientError",  # of botocore: connections and timeouts
+    "EndpointConnectionError",
     "ResponseParserError",  # of botocore: an answer that was cut short
     "IncompleteRead",
     "ClientConnectionError",  # of aiohttp

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -20,32 +21,57 @@ from tests.analysis.slow_estimator import SECONDS
 from tests.remote.engines import FOLDER, met, plan_accident
 from tests.remote.stores import contents, record_small
 
-BLOCK = 64
-"""Snapshots that are written at once: the epochs of two such blocks are recorded."""
-
 TRACKER = "resource_tracker"
 """Python's own process that cleans up after killed ones; it ends when all others have."""
 
+SLOW = """
+import sys
+from ibtools import layout
+from ibtools.recorders import engines
+layout.MAX_BLOCK_EPOCHS = 2
+engines.ENGINES["sleepy"] = "tests.remote.engines:SlowEngine"
+if __name__ == "__main__":
+    from ibtools.cli import main
+    main()
+"""
 
-def command(path: Path, engine: str, *further: str) -> list[str]:
-    options = f"--repeats 2 --epochs {2 * BLOCK} --schedule every:1 --engine {engine}"
-    named = ["record", "SYN-Tanh", *options.split(), "--output", str(path)]
-    return [sys.executable, "-m", "ibtools", *named, *further]
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording of two repeats by one engine; a block is half of what is written."""
+
+    engine: str
+    program: list[str]
+    expected: dict[str, bytes]
+
+    def command(self, path: Path, *further: str) -> list[str]:
+        epochs = 10 if self.engine == "sleepy" else 128
+        options = f"--epochs {epochs} --schedule every:{2 if epochs == 10 else 1} --repeats 2"
+        named = ["record", "SYN-Tanh", "--engine", self.engine, *options.split()]
+        return [sys.executable, *self.program, *named, "--output", str(path), *further]
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess:
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=False, timeout=300, env=environment()
+    )
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.getcwd(), "DASK_NUM_WORKERS": "2", SECONDS: "1"}
 
 
 @contextmanager
 def started(arguments: list[str]) -> Iterator[subprocess.Popen]:
     """Start a command; whatever is left of it at the end is killed."""
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        family = []
+    with subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        family: list[psutil.Process] = []
         try:
             yield process
-            family = workers_of(process)
         finally:
+            family = workers_of(process)
             process.kill()
             for one in family:
                 one.kill()
@@ -79,43 +105,47 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     assert not alive
 
 
-@pytest.fixture(
-    scope="module",
-    params=["dense", *(pytest.param(name, marks=pytest.mark.slow) for name in ("compiled", "fit"))],
-)
-def whole(request, tmp_path_factory) -> tuple[str, dict[str, bytes]]:
-    """An engine, and what is recorded with it in one process, without any accident."""
-    path = tmp_path_factory.mktemp("whole") / "s.zarr"
-    assert run(command(path, request.param)).returncode == 0
-    return request.param, contents(path)
+TRAINED = [pytest.param(name, marks=pytest.mark.slow) for name in ("dense", "compiled", "fit")]
 
 
-def test_record__workers_end_with_their_parent(whole, tmp_path: Path):
+@pytest.fixture(scope="module", params=["sleepy", *TRAINED])
+def recording(request, tmp_path_factory) -> Recording:
+    """What is recorded in one process, without any accident."""
+    folder = tmp_path_factory.mktemp("whole")
+    program = ["-m", "ibtools"]
+    if request.param == "sleepy":
+        program = [str(folder / "program.py")]
+        (folder / "program.py").write_text(SLOW)
+    whole = Recording(request.param, program, {})
+    assert run(whole.command(folder / "s.zarr")).returncode == 0
+    return replace(whole, expected=contents(folder / "s.zarr"))
+
+
+def test_record__workers_end_with_their_parent(recording: Recording, tmp_path: Path):
     """Killed in the middle of training; resumed, the store has the bytes of the whole."""
-    engine, expected = whole
     path = tmp_path / "s.zarr"
-    with started(command(path, engine, "--jobs", "2")) as process:
+    with started(recording.command(path, "--jobs", "2")) as process:
         wait_for_training(path)
         workers = workers_of(process)
         process.kill()
         process.wait()
         assert_gone(workers)
-    assert run(command(path, engine, "--resume")).returncode == 0
-    assert contents(path) == expected
+    done = run(recording.command(path, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert contents(path) == recording.expected
 
 
-def test_record__a_worker_is_killed(whole, tmp_path: Path):
+def test_record__a_worker_is_killed(recording: Recording, tmp_path: Path):
     """The recording goes on by itself, to the same bytes, and says so on one line."""
-    engine, expected = whole
     path = tmp_path / "s.zarr"
-    with started(command(path, engine, "--jobs", "2")) as process:
+    with started(recording.command(path, "--jobs", "2")) as process:
         wait_for_training(path)
         workers_of(process)[-1].kill()
         _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert said.count("a worker process died while repeat") == 1
     assert "Traceback" not in said
-    assert contents(path) == expected
+    assert contents(path) == recording.expected
 
 
 @pytest.fixture
@@ -153,12 +183,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("killed", ["parent", "worker"])
-def test_analyze__with_a_process_that_is_killed(
-    example_store: Path, tmp_path: Path, monkeypatch, killed: str
-):
-    monkeypatch.setenv("PYTHONPATH", os.getcwd())
-    monkeypatch.setenv("DASK_NUM_WORKERS", "2")
-    monkeypatch.setenv(SECONDS, "1")
+def test_analyze__with_a_process_that_is_killed(example_store: Path, tmp_path: Path, killed: str):
     program = tmp_path / "program.py"
     program.write_text(ANALYZE)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,3 +64,14 @@ class BrokenEngine(FakeEngine):
             return on_epoch(replace(report, snapshot=lambda: layers))
 
         super().train(training, broken, resume=resume)
+
+
+class SlowEngine(FakeEngine):
+    """`FakeEngine`, with time to kill something in every epoch."""
+
+    def train(self, training, on_epoch, *, resume=None):
+        def slow(report):
+            time.sleep(0.3)
+            return on_epoch(report)
+
+        super().train(training, slow, resume=resume)
