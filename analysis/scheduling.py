@@ -29,7 +29,7 @@ from ibtools.cluster import WorkerWatch, connect, connection_lost, current_clien
 from ibtools.errors import ClusterError, IbtoolsError, InputError, unknown_name
 from ibtools.parent import follow_parent
 from ibtools.progress import write_line
-from ibtools.spawning import start_worker, validate_main
+from ibtools.spawning import end_broken, start_worker, validate_main
 
 SCHEDULERS = ("threads", "processes", "synchronous")
 """Schedulers of this machine; any other name is the address of a cluster."""
@@ -264,7 +264,7 @@ class _Processes(Executor):
             return self._pool.submit(fn, *args, **kwargs)
         except BrokenExecutor:
             write_line("a worker process died; new ones do again what it was doing")
-            self._pool.shutdown(wait=True)
+            end_broken(self._pool)
             self._pool = self._start()
             return self._pool.submit(fn, *args, **kwargs)
 

@@ -21,7 +21,7 @@ from ibtools.progress import Progress, write_line
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, load_engine, shared_engine
-from ibtools.spawning import start_worker
+from ibtools.spawning import end_broken, start_worker
 from ibtools.store import StorePath, open_group
 
 if TYPE_CHECKING:
@@ -170,32 +170,22 @@ class _Link:
         """Remarks stay with the worker."""
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a worker process is started with; data may be large, so each gets it once."""
-
-    recording: Recording
-    output: StorePath
-    engine: str
-    link: _Link
+_link: _Link
+"""In a worker process: of its pool."""
 
 
-_task: _Task
-"""In a worker process."""
-
-
-def _begin(task: _Task) -> None:
-    global _task
+def _begin(link: _Link) -> None:
+    global _link
     follow_parent()
-    _task = task
+    _link = link
 
 
-def _record_repeat(repeat: int) -> None:
+def _record_repeat(recording: Recording, output: StorePath, repeat: int, engine: str) -> None:
     """Record one repeat in this worker process."""
-    link = replace(_task.link, repeat=repeat)
+    link = replace(_link, repeat=repeat)
     link.flush()  # it has begun
-    group = claim_repeat(open_group(_task.output, "r+"), repeat)
-    RepeatRecorder(_task.recording, group, repeat, link).run(shared_engine(_task.engine))
+    group = claim_repeat(open_group(output, "r+"), repeat)
+    RepeatRecorder(recording, group, repeat, link).run(shared_engine(engine))
     link.flush()
 
 
@@ -218,20 +208,25 @@ class _Processes:
             batch = list(islice(self.pending, self.jobs * REPEATS_PER_PROCESS))
             context = multiprocessing.get_context("spawn")
             link = _Link(context.SimpleQueue(), context.RawValue("b", 0))
-            task = _Task(self.recording, self.output, self.engine, link)
             with ProcessPoolExecutor(
-                min(self.jobs, len(batch)), context, initializer=_begin, initargs=(task,)
+                min(self.jobs, len(batch)), context, initializer=_begin, initargs=(link,)
             ) as pool:
                 try:
                     self._follow(batch, link, pool)
-                except (BrokenExecutor, BrokenPipeError):
+                except BrokenExecutor:
+                    end_broken(pool)
                     self._drain(link)
                     self._lose(batch)
 
     def _follow(self, batch: Sequence[int], link: _Link, pool: ProcessPoolExecutor) -> None:
         """Show progress until all is done; the first error ends what has not begun."""
         try:
-            futures = {pool.submit(_record_repeat, repeat): repeat for repeat in batch}
+            futures = {
+                pool.submit(
+                    _record_repeat, self.recording, self.output, repeat, self.engine
+                ): repeat
+                for repeat in batch
+            }
             running = set(futures)
             while running:
                 done, running = wait(running, timeout=_POLL_SECONDS)
@@ -239,11 +234,12 @@ class _Processes:
                 for future in sorted(done, key=lambda one: one.exception() is not None):
                     future.result()
                     self._finish(futures[future])
+        except BrokenExecutor:
+            raise
         except BaseException:
             link.stop.value = 1
-            raise
-        finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
     def _finish(self, repeat: int) -> None:
         self.pending.remove(repeat)
