@@ -18,22 +18,11 @@ from ibtools.errors import RecordingError
 from ibtools.recorders import engines
 from ibtools.recorders import workers as workers_module
 from tests.analysis.slow_estimator import SECONDS
-from tests.remote.engines import FOLDER, met, plan_accident
+from tests.remote.engines import FOLDER, SLEEPY, met, plan_accident
 from tests.remote.stores import contents, record_small
 
 TRACKER = "resource_tracker"
 """Python's own process that cleans up after killed ones; it ends when all others have."""
-
-SLOW = """
-import sys
-from ibtools import layout
-from ibtools.recorders import engines
-layout.MAX_BLOCK_EPOCHS = 2
-engines.ENGINES["sleepy"] = "tests.remote.engines:SlowEngine"
-if __name__ == "__main__":
-    from ibtools.cli import main
-    main()
-"""
 
 
 @dataclass(frozen=True)
@@ -115,7 +104,7 @@ def recording(request, tmp_path_factory) -> Recording:
     program = ["-m", "ibtools"]
     if request.param == "sleepy":
         program = [str(folder / "program.py")]
-        (folder / "program.py").write_text(SLOW)
+        (folder / "program.py").write_text(SLEEPY)
     whole = Recording(request.param, program, {})
     assert run(whole.command(folder / "s.zarr")).returncode == 0
     return replace(whole, expected=contents(folder / "s.zarr"))

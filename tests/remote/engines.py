@@ -75,3 +75,16 @@ class SlowEngine(FakeEngine):
             return on_epoch(report)
 
         super().train(training, slow, resume=resume)
+
+
+SLEEPY = """
+import sys
+from ibtools import layout
+from ibtools.recorders import engines
+layout.MAX_BLOCK_EPOCHS = 2
+engines.ENGINES["sleepy"] = "tests.remote.engines:SlowEngine"
+if __name__ == "__main__":
+    from ibtools.cli import main
+    main()
+"""
+"""A program that is the command line, with `SlowEngine` as engine "sleepy" and small blocks."""

@@ -25,6 +25,7 @@ from ibtools.errors import ClusterError, StoreError
 from ibtools.storage import RemoteError
 from tests.analysis.slow_estimator import SECONDS
 from tests.conftest import record_example
+from tests.remote.engines import SLEEPY
 from tests.remote.faulty_server import Faults, FaultyServer, run_faulty_server
 from tests.remote.stores import contents, record_small
 
@@ -239,9 +240,12 @@ def test_analyze__the_scheduler_is_killed(own_cluster: Cluster, example_store: P
 def test_record__the_client_is_killed(own_cluster: Cluster, tmp_path: Path):
     """The worker stops training, and lives; what it wrote stays."""
     path = tmp_path / "s.zarr"
-    epochs = "--repeats 1 --epochs 100000 --schedule every:10 --engine dense"
+    program = tmp_path / "program.py"
+    program.write_text(SLEEPY)
+    epochs = "--repeats 1 --epochs 1000 --schedule every:2 --engine sleepy"
     command = ["record", "SYN-Tanh", *epochs.split(), "--output", path, *own_cluster.options]
-    with subprocess.Popen([sys.executable, "-m", "ibtools", *map(str, command)]) as process:
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    with subprocess.Popen([sys.executable, program, *command], env=environment) as process:
         wait_until((path / "checkpoint/repeat-0/zarr.json").exists)
         process.kill()
     worker = own_cluster.worker
