@@ -5,10 +5,12 @@ it at a time: what a store of any size costs is the time of its tasks, never a g
 """
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -18,15 +20,16 @@ from concurrent.futures import (
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
 
-from ibtools.cluster import connect, current_client
-from ibtools.errors import IbtoolsError, InputError, unknown_name
-from ibtools.interrupt import ignore_interrupt
-from ibtools.spawning import start_worker, validate_main
+from ibtools.cluster import WorkerWatch, connect, connection_lost, current_client
+from ibtools.errors import ClusterError, IbtoolsError, InputError, unknown_name
+from ibtools.parent import follow_parent
+from ibtools.progress import write_line
+from ibtools.spawning import end_broken, start_worker, validate_main
 
 SCHEDULERS = ("threads", "processes", "synchronous")
 """Schedulers of this machine; any other name is the address of a cluster."""
@@ -34,9 +37,19 @@ SCHEDULERS = ("threads", "processes", "synchronous")
 IN_FLIGHT = 3
 """Tasks that are handed out at a time, for each thread: one is running, others wait for it."""
 
+MAX_LOSSES = 3
+"""How many worker processes a task may be lost with; with one more the analysis fails."""
+
 CLUSTER_JOB_BYTES = 2**28
 """What a task on a cluster should read: a second of work, against milliseconds of its scheduler."""
 
+LOOK_SECONDS = 5.0
+"""How long nothing may get done before a cluster is asked for its workers."""
+
+_LESS = (
+    "processes are killed when memory runs out: give less with --memory, or use fewer workers. All "
+    "results that are marked are intact; run it again to go on"
+)
 _ALIASES = {"single-threaded": "synchronous", "sync": "synchronous", "threading": "threads"}
 _NOT_FOR_CLUSTERS = ("processes", "synchronous", "threads")
 
@@ -76,12 +89,15 @@ class Workers:
         Threads of each.
     job_bytes : int
         What a task should read at the least, because handing it out costs so much.
+    watch : WorkerWatch, optional
+        Looks after the workers of a cluster while no task gets done.
     """
 
     executor: Executor
     processes: int = 1
     threads: int = 1
     job_bytes: int = 0
+    watch: WorkerWatch | None = None
 
     @property
     def n_threads(self) -> int:
@@ -99,35 +115,78 @@ class Workers:
         Raises
         ------
         IbtoolsError
-            If workers die of a task again and again.
+            If workers die of a task again and again, or the cluster is lost.
         """
         waiting = iter(jobs)
-        running: dict[Future[Any], Job[Owner]] = {}
+        again: deque[_Handed[Owner]] = deque()
+        running: dict[Future[Any], _Handed[Owner]] = {}
         limit = IN_FLIGHT * self.n_threads
         try:
             while True:
-                for job in islice(waiting, limit - len(running)):
-                    running[self.executor.submit(job.function, *job.arguments)] = job
+                again.extend(map(_Handed, islice(waiting, limit - len(running) - len(again))))
+                while again:
+                    handed = again.popleft()
+                    running[self._submit(handed.job)] = handed
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future).owner, _result(future)
+                for future in self._wait(running):
+                    handed = running.pop(future)
+                    try:
+                        result = _result(future)
+                    except BrokenExecutor as err:
+                        again.append(handed.lost(err))
+                        continue
+                    yield handed.job.owner, result
         finally:
             for future in running:
                 future.cancel()
+
+    def _submit(self, job: Job[Any]) -> Future[Any]:
+        return self.executor.submit(job.function, *job.arguments)
+
+    def _wait(self, running: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Return what is done, after some time nothing."""
+        done = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED).done
+        if not done and self.watch is not None:
+            self.watch.look()
+        return done
 
 
 def _result(future: Future[Any]) -> Any:
     try:
         return future.result()
+    except CancelledError as err:  # by nobody here: distributed does so when it is cut off
+        raise connection_lost(err) from err
     except Exception as err:
         # distributed need not be installed, so its KilledWorker is known by name
-        if isinstance(err, BrokenExecutor) or type(err).__name__ == "KilledWorker":
-            raise IbtoolsError(
-                f"a worker process died: {err}. If the system ran out of memory, give less with "
-                "--memory. All results that are marked are intact; run it again to go on"
+        if type(err).__name__ == "KilledWorker":
+            raise ClusterError(
+                f"workers of the cluster died of the same task, one after another; {_LESS}"
             ) from err
         raise
+
+
+@dataclass
+class _Handed(Generic[Owner]):
+    """A task, and with how many worker processes it was lost."""
+
+    job: Job[Owner]
+    losses: int = 0
+
+    def lost(self, err: BrokenExecutor) -> Self:
+        """Count a loss.
+
+        Raises
+        ------
+        IbtoolsError
+            If it is one too many.
+        """
+        self.losses += 1
+        if self.losses > MAX_LOSSES:
+            raise IbtoolsError(
+                f"a worker process died, {self.losses} times at the same task; {_LESS}"
+            ) from err
+        return self
 
 
 @contextmanager
@@ -185,10 +244,32 @@ def _local(name: str) -> Workers:
         return Workers(_Here())
     if name == "threads":
         return Workers(ThreadPoolExecutor(n_workers, "ibtools"), threads=n_workers)
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_workers, mp_context=context, initializer=ignore_interrupt)
-    start_worker(pool, instead='compute with threads: scheduler="threads"')
-    return Workers(pool, processes=n_workers)
+    return Workers(_Processes(n_workers), processes=n_workers)
+
+
+class _Processes(Executor):
+    """Worker processes; after one has died, new ones take what is handed in."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers = n_workers
+        self._pool = self._start()
+        start_worker(self._pool, instead='compute with threads: scheduler="threads"')
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._n_workers, context, initializer=follow_parent)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            write_line("a worker process died; new ones do again what it was doing")
+            end_broken(self._pool)
+            self._pool = self._start()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 class _Here(Executor):
@@ -201,7 +282,7 @@ class _Here(Executor):
 
 
 def _shut_down(executor: Executor) -> None:
-    if isinstance(executor, ThreadPoolExecutor | ProcessPoolExecutor):
+    if isinstance(executor, ThreadPoolExecutor | _Processes):
         executor.shutdown(wait=True, cancel_futures=True)
     else:
         executor.shutdown(wait=False)
@@ -215,4 +296,4 @@ def _cluster(client: Any) -> Workers:
             f"dask worker {client.scheduler.address}"
         )
     executor = client.get_executor(pure=False)
-    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES)
+    return Workers(executor, len(threads), max(threads), CLUSTER_JOB_BYTES, WorkerWatch(client))

@@ -1,10 +1,9 @@
-"""The zarr store behind a path: durable on this machine, and guarded wherever it is."""
-
-from zarr.storage import FsspecStore
+"""The zarr store behind a path: durable here, persistent elsewhere, and guarded in any case."""
 
 from ibtools.durable import DurableStore
 from ibtools.guarded import GuardedStore
-from ibtools.storage import StorePath, is_local, place_of, storage_options
+from ibtools.remote import remote_store
+from ibtools.storage import StorePath, is_local, place_of
 
 
 def backing_store(path: StorePath, *, read_only: bool) -> GuardedStore:
@@ -16,9 +15,13 @@ def backing_store(path: StorePath, *, read_only: bool) -> GuardedStore:
         The store, or where results are kept.
     read_only : bool
         Whether it is an error to write.
+
+    Raises
+    ------
+    ImportError
+        If the package of a remote file system is not installed.
     """
-    place = place_of(path)
     if is_local(path):
-        return GuardedStore(DurableStore(place, read_only=read_only))
-    options = storage_options(path)
-    return GuardedStore(FsspecStore.from_url(place, storage_options=options, read_only=read_only))
+        return GuardedStore(DurableStore(place_of(path), read_only=read_only))
+    store = remote_store(path)
+    return GuardedStore(store.with_read_only(read_only) if read_only else store)

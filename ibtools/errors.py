@@ -12,6 +12,7 @@
       GridError (also ValueError): a recorded value is not on the quantiser's grid
       UnknownNameError (also ValueError): a name that no table knows
       RecordingError: a training could not be recorded
+      ClusterError: a cluster was lost, or has no workers any more
 
 The command line prints an `IbtoolsError` or an error of storage
 (`ibtools.storage.storage_errors`) as one line and exits with code 1;
@@ -67,6 +68,10 @@ class UnknownNameError(IbtoolsError, ValueError):
 
 class RecordingError(IbtoolsError):
     """A training could not be recorded."""
+
+
+class ClusterError(IbtoolsError):
+    """A cluster was lost, or its workers were, again and again."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:

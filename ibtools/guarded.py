@@ -7,6 +7,7 @@ there.
 """
 
 from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,12 @@ class GuardedStore(WrapperStore[Store]):
     ) -> list[Buffer | None]:
         """Read parts of files."""
         return [await self.get(key, prototype, one) for key, one in key_ranges]
+
+    async def _get_many(
+        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
+    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
+        for key, prototype, byte_range in requests:
+            yield key, await self.get(key, prototype, byte_range)
 
     async def _get_checked(
         self,

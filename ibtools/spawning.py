@@ -52,3 +52,15 @@ def start_worker(pool: ProcessPoolExecutor, *, instead: str) -> None:
             "worker processes can't be started: each runs the script that starts them, and ends "
             f"there; {_GUARD}. Or {instead}"
         ) from err
+
+
+def end_broken(pool: ProcessPoolExecutor) -> None:
+    """End what is left of a pool of which a process died.
+
+    Python does so, but for a worker that was just being started when another died, for which it
+    then waits for ever.
+    """
+    # there is a public way from Python 3.14 on: terminate_workers
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.terminate()
+    pool.shutdown(wait=True)

@@ -16,10 +16,27 @@ StorePath = str | os.PathLike[str]
 _FOREIGN_ERRORS = {"botocore.exceptions": "BotoCoreError", "aiohttp": "ClientError"}
 """What file systems raise that is no OSError: module and class, looked up only where loaded."""
 
+_RENEW = "renew the credentials, and run the same command again (record: with --resume)"
+_MAY = (
+    "check the credentials, which may have expired, and what they allow; then run the same command "
+    "again (record: with --resume)"
+)
 _HINTS = {
+    "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "RequestExpired": _RENEW,
+    "TokenRefreshRequired": _RENEW,
+    "InvalidToken": _RENEW,
+    "403": _MAY,  # what HEAD is answered has no code
+    "AccessDenied": _MAY,
     "NoCredentialsError": "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
     "EndpointConnectionError": "check the network, and AWS_ENDPOINT_URL if it is not Amazon's S3",
 }
+"""What to do, by the class of an error or the code that S3 gave it."""
+
+
+class RemoteError(OSError):
+    """An operation of remote storage can't be done, or failed for as long as it was tried."""
 
 
 def place_of(path: StorePath) -> str:
@@ -97,11 +114,15 @@ def absolute(path: StorePath) -> str:
     return os.path.abspath(place_of(path)) if is_local(path) else os.fspath(path)
 
 
+_S3_OPTIONS = {"max_concurrency": 1, "config_kwargs": {"retries": {"total_max_attempts": 1}}}
+
+
 def storage_options(path: StorePath) -> dict[str, Any] | None:
     """Return what fsspec is told about a file system; None for a plain path.
 
     Listings are never cached, because other processes write to the same store. On S3, whole objects
-    are read by one request: s3fs else asks for their size first, and lists when there are none. The
+    are read by one request: s3fs else asks for their size first, and lists when there are none; and
+    botocore tries nothing again, since `ibtools.retrying` does, for a time that is bounded. The
     user's own configuration of fsspec comes before this.
     """
     if is_local(path):
@@ -109,7 +130,7 @@ def storage_options(path: StorePath) -> dict[str, Any] | None:
     from fsspec.config import conf
 
     protocol = str(path).partition("://")[0]
-    ours = {"use_listings_cache": False, **({"max_concurrency": 1} if protocol == "s3" else {})}
+    ours = {"use_listings_cache": False, **(_S3_OPTIONS if protocol == "s3" else {})}
     return {**ours, **conf.get(protocol, {})}
 
 
@@ -129,14 +150,9 @@ def list_names(path: StorePath) -> set[str]:
             return {entry.name for entry in place.iterdir()}
         return {place.name} if place.exists() else set()
     with reaching(path, "can't be reached"):
-        from fsspec.core import url_to_fs
+        from ibtools.remote import list_remote
 
-        system, found_at = url_to_fs(os.fspath(path), **(storage_options(path) or {}))
-        try:
-            found = system.ls(found_at, detail=False)
-        except FileNotFoundError:
-            return set()
-        return {name.rstrip("/").rpartition("/")[2] for name in found}
+        return list_remote(path)
 
 
 def storage_errors() -> tuple[type[Exception], ...]:
@@ -147,9 +163,15 @@ def storage_errors() -> tuple[type[Exception], ...]:
 
 def reason(err: Exception) -> str:
     """Return why reading or writing failed, and what to do about it where that is known."""
-    said = getattr(err, "strerror", None) or str(err)
-    hint = _HINTS.get(type(err).__name__)
+    said = (getattr(err, "strerror", None) or str(err)).rstrip(".")
+    hint = _HINTS.get(_code(err)) or _HINTS.get(type(err).__name__)
     return f"{said}; {hint}" if hint else said
+
+
+def _code(err: Exception) -> str:
+    """Return what S3 called an error, or nothing."""
+    response = getattr(err.__cause__, "response", None)
+    return str(response["Error"].get("Code")) if isinstance(response, dict) else ""
 
 
 @contextmanager
@@ -196,6 +218,8 @@ def decoding(what: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
+    except RemoteError as err:
+        raise StoreError(f"{what}: can't be read: {err}") from err
     except (ValueError, RuntimeError) as err:  # a checksum that differs; what no codec made
         raise _damaged(what, err) from err
     except storage_errors() as err:

@@ -18,17 +18,15 @@ from typing import Any
 
 from distributed import Client, Future, KilledWorker, get_worker
 
+from ibtools.cluster import WorkerWatch, connection_lost
 from ibtools.errors import RecordingError, StoreError
 from ibtools.progress import Progress
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, shared_engine
-from ibtools.recorders.workers import StoppedError
+from ibtools.recorders.workers import MAX_LOSSES, StoppedError
 from ibtools.storage import StorePath, absolute
 from ibtools.store import open_group
-
-MAX_LOSSES = 3
-"""How many workers a repeat may be lost with; with one more the recording fails."""
 
 REPORT_SECONDS = 0.5
 """How often a worker tells of its epochs, at the most."""
@@ -69,8 +67,9 @@ def record_on_cluster(
     Raises
     ------
     RecordingError
-        If there are no workers, a repeat was lost with more than `MAX_LOSSES` of them, or the
-        scheduler is lost.
+        If there are no workers, or a repeat was lost with more than `MAX_LOSSES` of them.
+    ClusterError
+        If the scheduler is lost, or all workers are for a long time.
     IbtoolsError
         Whatever recording raises, on whichever worker.
     """
@@ -104,7 +103,11 @@ class _Placing:
     losses: Counter[int] = field(default_factory=Counter)
     shown: Counter[int] = field(default_factory=Counter)
     reports: queue.SimpleQueue[tuple[int, int]] = field(default_factory=queue.SimpleQueue)
+    watch: WorkerWatch = field(init=False)
     topic: str = field(default_factory=lambda: f"ibtools-record-{uuid.uuid4().hex}")
+
+    def __post_init__(self) -> None:
+        self.watch = WorkerWatch(self.client)
 
     def run(self) -> None:
         """Record all; whatever ends this early also ends what runs elsewhere."""
@@ -112,6 +115,8 @@ class _Placing:
             try:
                 while self.pending or self.running:
                     self._place(self.workers())
+                    if not self.running:
+                        self.watch.look()
                     time.sleep(_POLL_SECONDS)
                     self._show_reports()
                     self._collect(self.workers())
@@ -124,10 +129,7 @@ class _Placing:
         try:
             return sorted(self.client.nthreads())
         except (OSError, ValueError) as err:
-            raise RecordingError(
-                f"the connection to the scheduler is lost ({err}); what is complete is on disk: "
-                "go on with --resume (resume=True)"
-            ) from err
+            raise connection_lost(err) from err
 
     def _place(self, workers: Sequence[str]) -> None:
         """Give every worker that has nothing to do a repeat."""
@@ -258,6 +260,7 @@ class _Link:
         self._topic = topic
         self._repeat = repeat
         self._worker: Any = get_worker()
+        self._task = self._worker.get_current_task()
         self._epochs = 0
         self._reported = 0.0
 
@@ -278,8 +281,18 @@ class _Link:
         if self._epochs and now - self._reported > REPORT_SECONDS:
             self._worker.log_event(self._topic, (self._repeat, self._epochs))
             self._epochs, self._reported = 0, now
-        if self._topic in _stopped:
+        if self._topic in _stopped or not self._is_wanted():
             raise StoppedError
+
+    def _is_wanted(self) -> bool:
+        """Whether anybody still waits for the repeat.
+
+        A scheduler whose client is gone, or has another worker do it, has the worker forget the
+        task, which does not end it. A worker whose scheduler is gone closes itself.
+        """
+        task = self._worker.state.tasks.get(self._task)
+        closing = self._worker.status.name in ("closing", "closed", "failed")
+        return task is not None and task.state != "cancelled" and not closing
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""

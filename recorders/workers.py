@@ -5,23 +5,23 @@ The workers are processes of this machine, or those of a Dask cluster
 """
 
 import multiprocessing
-import queue
 import time
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.managers import SyncManager
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ibtools.cluster import connect, current_client
-from ibtools.errors import InputError
-from ibtools.interrupt import ignore_interrupt
-from ibtools.progress import Progress
+from ibtools.errors import InputError, RecordingError
+from ibtools.parent import follow_parent
+from ibtools.progress import Progress, write_line
 from ibtools.recorders.claim import claim_repeat
 from ibtools.recorders.recording import Recording
 from ibtools.recorders.repeat import RepeatRecorder, load_engine, shared_engine
-from ibtools.spawning import start_worker
+from ibtools.spawning import end_broken, start_worker
 from ibtools.store import StorePath, open_group
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ REPEATS_PER_PROCESS = 32
 All at once, by a new pool: Python's own `max_tasks_per_child` takes a worker that ends for an idle
 one, and starts no other (CPython issue 115634), until none is left and the recording hangs.
 """
+
+MAX_LOSSES = 3
+"""How many workers a repeat may be lost with; with one more the recording fails."""
 
 _POLL_SECONDS = 0.2
 
@@ -74,7 +77,8 @@ def open_cluster(jobs: int | None, scheduler: str | None) -> "Iterator[Client | 
 
 def _validate_startable() -> None:
     """Check that worker processes can be started, before there is a store."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawning, initializer=follow_parent) as pool:
         start_worker(pool, instead="record with one process: jobs=1")
 
 
@@ -106,6 +110,11 @@ def record_repeats(
         Told of every epoch.
     client : distributed.Client, optional
         Of the cluster that records; without one, this machine does.
+
+    Raises
+    ------
+    RecordingError
+        If a repeat was lost with more than `MAX_LOSSES` workers, or the cluster is lost.
     """
     if client is not None:
         from ibtools.recorders.cluster_workers import record_on_cluster
@@ -120,22 +129,7 @@ def record_repeats(
             claimed = claim_repeat(group, repeat)
             RepeatRecorder(recording, claimed, repeat, progress).run(loaded)
         return
-    context = multiprocessing.get_context("spawn")
-    manager = SyncManager(ctx=context)
-    manager.start(ignore_interrupt)
-    with manager:
-        link = _Link(manager.Queue(), manager.Event())
-        at_once = jobs * REPEATS_PER_PROCESS
-        for first in range(0, len(repeats), at_once):
-            batch = repeats[first : first + at_once]
-            with ProcessPoolExecutor(
-                min(jobs, len(batch)), mp_context=context, initializer=ignore_interrupt
-            ) as pool:
-                futures = [
-                    pool.submit(_record_repeat, recording, output, repeat, engine, link)
-                    for repeat in batch
-                ]
-                _follow(futures, link, progress, pool)
+    _Processes(recording, output, engine, jobs, progress, deque(repeats)).run()
 
 
 class StoppedError(Exception):
@@ -146,11 +140,13 @@ class StoppedError(Exception):
 class _Link:
     """Tells another process of progress, and is told to stop; both now and then, as it takes time.
 
-    Ctrl-C reaches every process of a terminal; the workers leave it to the one that started them.
+    It holds no lock that a killed process could keep: of whatever hangs on a queue, a new pool
+    brings a new one, and `stop` is plain shared memory.
     """
 
     epochs: Any
     stop: Any
+    repeat: int = -1
     waiting: int = 0
     reported: float = 0.0
 
@@ -162,47 +158,113 @@ class _Link:
             return
         self.reported = now
         self.flush()
-        if self.stop.is_set():
+        if self.stop.value:
             raise StoppedError
 
     def flush(self) -> None:
         """Tell of what has not been told."""
-        self.epochs.put(self.waiting)
+        self.epochs.put((self.repeat, self.waiting))
         self.waiting = 0
 
     def set_postfix_str(self, s: str) -> None:
         """Remarks stay with the worker."""
 
 
-def _record_repeat(
-    recording: Recording, output: StorePath, repeat: int, engine: str, link: _Link
-) -> None:
+_link: _Link
+"""In a worker process: of its pool."""
+
+
+def _begin(link: _Link) -> None:
+    global _link
+    follow_parent()
+    _link = link
+
+
+def _record_repeat(recording: Recording, output: StorePath, repeat: int, engine: str) -> None:
+    """Record one repeat in this worker process."""
+    link = replace(_link, repeat=repeat)
+    link.flush()  # it has begun
     group = claim_repeat(open_group(output, "r+"), repeat)
     RepeatRecorder(recording, group, repeat, link).run(shared_engine(engine))
     link.flush()
 
 
-def _follow(
-    futures: list[Future[None]], link: _Link, progress: Progress, pool: ProcessPoolExecutor
-) -> None:
-    """Show progress until all is done; the first error ends what has not begun."""
-    pending = set(futures)
-    try:
-        while pending:
-            done, pending = wait(pending, timeout=_POLL_SECONDS)
-            _drain(link.epochs, progress)
-            for future in done:
-                future.result()
-    except BaseException:
-        link.stop.set()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+@dataclass
+class _Processes:
+    """Which repeats are still to do, and how often each was lost with a process that died."""
 
+    recording: Recording
+    output: StorePath
+    engine: str
+    jobs: int
+    progress: Progress
+    pending: deque[int]
+    losses: Counter[int] = field(default_factory=Counter)
+    shown: Counter[int] = field(default_factory=Counter)
 
-def _drain(epochs: Any, progress: Progress) -> None:
-    while True:
+    def run(self) -> None:
+        """Record all. A pool of which a process died is replaced; its repeats are resumed."""
+        while self.pending:
+            batch = list(islice(self.pending, self.jobs * REPEATS_PER_PROCESS))
+            context = multiprocessing.get_context("spawn")
+            link = _Link(context.SimpleQueue(), context.RawValue("b", 0))
+            with ProcessPoolExecutor(
+                min(self.jobs, len(batch)), context, initializer=_begin, initargs=(link,)
+            ) as pool:
+                try:
+                    self._follow(batch, link, pool)
+                except BrokenExecutor:
+                    end_broken(pool)
+                    self._drain(link)
+                    self._lose(batch)
+
+    def _follow(self, batch: Sequence[int], link: _Link, pool: ProcessPoolExecutor) -> None:
+        """Show progress until all is done; the first error ends what has not begun."""
         try:
-            progress.update(epochs.get_nowait())
-        except queue.Empty:
-            return
+            futures = {
+                pool.submit(
+                    _record_repeat, self.recording, self.output, repeat, self.engine
+                ): repeat
+                for repeat in batch
+            }
+            running = set(futures)
+            while running:
+                done, running = wait(running, timeout=_POLL_SECONDS)
+                self._drain(link)
+                for future in sorted(done, key=lambda one: one.exception() is not None):
+                    future.result()
+                    self._finish(futures[future])
+        except BrokenExecutor:
+            raise
+        except BaseException:
+            link.stop.value = 1
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+    def _finish(self, repeat: int) -> None:
+        self.pending.remove(repeat)
+        del self.shown[repeat]
+
+    def _drain(self, link: _Link) -> None:
+        while not link.epochs.empty():
+            repeat, epochs = link.epochs.get()
+            self.shown[repeat] += epochs
+            self.progress.update(epochs)
+
+    def _lose(self, batch: Sequence[int]) -> None:
+        """Take note of which repeats were under way when a process died."""
+        lost = sorted(repeat for repeat in batch if repeat in self.shown) or [batch[0]]
+        for repeat in lost:
+            self.progress.update(-self.shown.pop(repeat, 0))
+        self.losses.update(lost)
+        most = max(self.losses[repeat] for repeat in lost)
+        names = f"repeat{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}"
+        if most > MAX_LOSSES:
+            raise RecordingError(
+                f"a worker process died {most} times while it recorded {names}; the system kills "
+                "processes when memory runs out. What is complete is on disk: go on with --resume, "
+                "and with fewer --jobs (resume=True, jobs=1)"
+            )
+        write_line(
+            f"a worker process died while {names} ran; recording goes on from the last checkpoint"
+        )

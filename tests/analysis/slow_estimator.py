@@ -1,15 +1,19 @@
 """An estimator that takes its time, for tests that interrupt an analysis."""
 
+import os
 import time
 from dataclasses import dataclass
 
 from ibtools.analysis.estimators import Exact, LayerBlock, Statistics
 
+SECONDS = "IBTOOLS_TEST_SECONDS"
+"""Environment variable: how long each layer of a block takes, a tenth of a second by default."""
+
 
 @dataclass(frozen=True)
 class SlowExact(Exact):
-    """`exact`, a tenth of a second for each block."""
+    """`exact`, which sleeps for each layer of a block."""
 
     def statistics(self, block: LayerBlock) -> Statistics:
-        time.sleep(0.1)
+        time.sleep(float(os.environ.get(SECONDS, "0.1")))
         return super().statistics(block)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -261,19 +262,20 @@ def test_record__workers_are_replaced(tmp_path: Path, monkeypatch):
 
 
 def test_link__tells_of_every_epoch():
-    link = workers_module._Link(queue.Queue(), threading.Event())
+    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0), repeat=3)
     for _ in range(1000):
         link.update()
     link.flush()
-    assert sum(link.epochs.queue) == 1000
+    assert {repeat for repeat, _ in link.epochs.queue} == {3}
+    assert sum(epochs for _, epochs in link.epochs.queue) == 1000
     assert link.epochs.qsize() < 1000
 
 
 def test_link__ends_the_repeat_when_told_to(monkeypatch):
     monkeypatch.setattr(workers_module, "_POLL_SECONDS", 0.0)
-    link = workers_module._Link(queue.Queue(), threading.Event())
+    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0))
     link.update()
-    link.stop.set()
+    link.stop.value = 1
     with pytest.raises(workers_module.StoppedError):
         link.update()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,3 +64,27 @@ class BrokenEngine(FakeEngine):
             return on_epoch(replace(report, snapshot=lambda: layers))
 
         super().train(training, broken, resume=resume)
+
+
+class SlowEngine(FakeEngine):
+    """`FakeEngine`, with time to kill something in every epoch."""
+
+    def train(self, training, on_epoch, *, resume=None):
+        def slow(report):
+            time.sleep(0.3)
+            return on_epoch(report)
+
+        super().train(training, slow, resume=resume)
+
+
+SLEEPY = """
+import sys
+from ibtools import layout
+from ibtools.recorders import engines
+layout.MAX_BLOCK_EPOCHS = 2
+engines.ENGINES["sleepy"] = "tests.remote.engines:SlowEngine"
+if __name__ == "__main__":
+    from ibtools.cli import main
+    main()
+"""
+"""A program that is the command line, with `SlowEngine` as engine "sleepy" and small blocks."""
