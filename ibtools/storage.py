@@ -16,6 +16,18 @@ StorePath = str | os.PathLike[str]
 _FOREIGN_ERRORS = {"botocore.exceptions": "BotoCoreError", "aiohttp": "ClientError"}
 """What file systems raise that is no OSError: module and class, looked up only where loaded."""
 
+_METADATA_ERRORS = (
+    ValueError,  # damaged metadata
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    RecursionError,
+    OverflowError,
+    ImportError,  # s3fs is not installed
+)
+"""What zarr, xarray and fsspec raise of metadata that are of other types than they expect."""
+
 _HINTS = {
     "NoCredentialsError": "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
     "EndpointConnectionError": "check the network, and AWS_ENDPOINT_URL if it is not Amazon's S3",
@@ -172,7 +184,7 @@ def reaching(path: StorePath, failure: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except (ValueError, ImportError) as err:  # damaged metadata; s3fs is not installed
+    except _METADATA_ERRORS as err:
         raise StoreError(f"{path}: {failure}: {err}") from err
     except storage_errors() as err:
         raise StoreError(f"{path}: {failure}: {reason(err)}") from err

@@ -15,14 +15,12 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from xarray.backends import ZarrStore
 from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
 from ibtools.decode import decode
 from ibtools.derived import incomplete_store, without_layout
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
-from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.provenance import provenance
 from ibtools.schema import (
@@ -32,11 +30,11 @@ from ibtools.schema import (
     STORE_COORDINATES,
     STORE_VARIABLES,
     Variable,
-    validate_variable,
 )
 from ibtools.spawning import validate_main
 from ibtools.storage import StorePath as StorePath  # part of this module too
 from ibtools.storage import (
+    decoding,
     is_local,
     list_names,
     place_of,
@@ -45,6 +43,15 @@ from ibtools.storage import (
     storage_errors,
     storage_options,
 )
+from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
+from ibtools.validation.coordinates import validate_coordinates
+from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
+from ibtools.validation.declared import validate_declared
+from ibtools.validation.nodes import validate_nodes
+from ibtools.validation.reading import CheckedStore
+from ibtools.validation.results import RESULT_COORDINATES, validate_results
+from ibtools.validation.sizes import validate_sizes
+from ibtools.validation.stored import validate_stored
 
 RECORDED = ("code", "activation", "partition")
 """The variables that hold what was recorded; every store has one of them, or the first two."""
@@ -111,8 +118,20 @@ def create_results_root(path: StorePath) -> zarr.Group:
         return zarr.create_group(place_of(path), storage_options=storage_options(path))
 
 
-def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+def open_group(
+    path: StorePath, mode: Literal["r", "r+"] = "r", *, values: bool = True
+) -> zarr.Group:
     """Open a store as a Zarr group after checking that it is one.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store.
+    mode : {"r", "r+"}, optional
+        Whether it is read only, or written too.
+    values : bool, optional
+        Whether the values of coordinates are checked too. `ibtools.check`, which lists all that is
+        wrong with them, leaves that out.
 
     Raises
     ------
@@ -125,29 +144,30 @@ def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     if group is None:
         found = "something else is there" if is_taken(path) else "nothing is there"
         raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
-    validate_store(group, path)
+    validate_store(group, path, values=values)
     return group
 
 
-def validate_store(group: zarr.Group, path: StorePath) -> None:
-    """Check format, version and every array's dimensions and dtype; reads metadata only.
+def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -> None:
+    """Check format, version, attributes, every array's dimensions, dtype and size, and coordinates.
 
-    On object storage, where each request counts, that is the metadata kept in the root; that the
+    Nothing is read before its size is known to be in the bounds of `ibtools.validation.bounds`. On object storage, where each request counts, that is the metadata kept in the root; that the
     arrays are there is then seen from one listing.
 
     Raises
     ------
     StoreError
-        If the group is no ibtools store, or a variable is missing or differs from its declaration.
+        If the group is no ibtools store, or a variable is missing or differs from its declaration
+        or from another variable.
     StoreVersionError
         If the format is newer.
     """
-    if group.attrs.get("format") != FORMAT_NAME:
-        raise StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
+    if not is_ours(group.attrs):
+        raise _no_store(group, path)
     found = group.attrs.get("format_version")
-    if not isinstance(found, int) or found > FORMAT_VERSION:
+    if not is_supported(found):
         raise StoreVersionError(
-            f"{path}: the store has format version {found}, this ibtools reads up to "
+            f"{path}: the store has format version {found!r:.40}, this ibtools reads 1 to "
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
     with reaching(path, "the store can't be read"):
@@ -159,15 +179,39 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         raise incomplete_store(path, group.attrs, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
-            array = arrays[variable.name]
-            dims = cast("tuple[str, ...] | None", getattr(array.metadata, "dimension_names", None))
-            validate_variable(variable, dims=dims, dtype=dtype_name(array), where=str(path))
+            validate_declared(arrays[variable.name], (variable,), path)
         elif variable.presence == "always" or (
             variable.presence == "quantised" and "code" in arrays
         ):
             raise incomplete_store(path, group.attrs, variable.name)
-    validate_sizes(arrays, path)
-    validate_configuration(group, path)
+    validate_sizes(arrays, STORE_VARIABLES, path)
+    validate_attributes(group.attrs, path)
+    if values:
+        _validate_values(group, arrays, path)
+
+
+def _validate_values(
+    group: zarr.Group, arrays: dict[str, "zarr.Array[Any]"], path: StorePath
+) -> None:
+    recorded = {name: dtype_name(arrays[name]) for name in RECORDED if name in arrays}
+    cubes = [arrays[name].shape for name in recorded if name != "partition"]
+    validate_coordinates(
+        {name: read_array(group, name) for name in STORE_COORDINATES if name in arrays},
+        str(path),
+        n_units=cubes[0][-1] if cubes else None,
+        dtypes=recorded,
+    )
+
+
+def _no_store(group: zarr.Group, path: StorePath) -> StoreError:
+    """Build the error for a Zarr group that is something else."""
+    kept = [name for name in ("information", "details") if name in group]
+    if kept:
+        return StoreError(
+            f"{path}: this holds results only ({' and '.join(kept)}), which are kept outside of "
+            "their store; give the store, or open these in Python: ibtools.open_results(path)"
+        )
+    return StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
 
 
 def open_store(path: StorePath) -> xr.Dataset:
@@ -203,12 +247,23 @@ def open_store(path: StorePath) -> xr.Dataset:
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     """Open a store, or a `group` in it, as plain xarray does; coordinates are loaded."""
-    root = _find_group(path, "r", use_consolidated=None if group is None else False, group=group)
-    with reaching(path, "the store can't be read"):
-        opened = ZarrStore(root, "r", use_zarr_fill_value_as_mask=False)
+    consolidated = None if group is None and not is_local(path) else False
+    root = _find_group(path, "r", use_consolidated=consolidated, group=group)
+    if root is None:
+        raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
+    where = path if group is None else f"{path}: {group}"
+    with reaching(where, "the store can't be read"):
+        if group is not None:
+            validate_results(dict(root.arrays()), root.attrs, f"{where}")
+        opened = CheckedStore(root, "r", use_zarr_fill_value_as_mask=False)
+        opened.path = where
         lazy = xr.open_dataset(opened, chunks={})
         plain = xr.open_dataset(opened)
-        return lazy.assign_coords({name: plain[name].variable.load() for name in plain.coords})
+        loaded = {name: plain[name].variable.load() for name in plain.coords}
+        if group is not None:
+            values = {name: loaded[name].values for name in RESULT_COORDINATES}
+            validate_coordinates(values, f"{where}", dtypes={})
+        return lazy.assign_coords(loaded)
 
 
 def consolidate(path: StorePath) -> None:
@@ -231,7 +286,11 @@ def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
 
 def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
     """Read one array of a store as a whole."""
-    return np.asarray(get_array(group, name)[...])
+    array = get_array(group, name)
+    where = f"{group.store}: {array.path}"
+    with decoding(where):
+        validate_stored(array, where)
+        return np.asarray(array[...])
 
 
 @contextmanager
@@ -291,11 +350,6 @@ def _codecs(dims: tuple[str, ...], itemsize: int) -> dict[str, Any]:
             cname="zstd", clevel=1, shuffle="bitshuffle", typesize=itemsize, blocksize=2**19
         ),
     }
-
-
-def dtype_name(array: zarr.Array[Any]) -> str:
-    """Return an array's dtype in the words of the contract."""
-    return "str" if array.dtype.kind in "TUO" else array.dtype.name
 
 
 def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
@@ -367,9 +421,12 @@ def _find_group(
     group: str | None = None,
 ) -> zarr.Group | None:
     """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
-    if is_local(path) and not Path(place_of(path)).is_dir():
-        return None
     with reaching(path, "the store can't be opened"):
+        if is_local(path):
+            place = Path(place_of(path))
+            if not place.is_dir():
+                return None
+            validate_nodes(place, path)
         try:
             return zarr.open_group(
                 place_of(path),

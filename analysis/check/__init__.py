@@ -64,7 +64,7 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     True
     >>> folder.cleanup()
     """
-    group = open_group(path)
+    group = open_group(path, values=False)
     store = _open_without_cube(path)
     if chain is None:
         chain = is_chain(store.attrs)

@@ -1,0 +1,32 @@
+"""Arrays against their declarations in `ibtools.schema`."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import zarr
+
+from ibtools.errors import StoreError
+from ibtools.schema import Variable, validate_variable
+
+
+def dtype_name(array: "zarr.Array[Any]") -> str:
+    """Return an array's dtype in the words of the contract."""
+    return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+def validate_declared(
+    array: "zarr.Array[Any]", variants: Sequence[Variable], where: object
+) -> Variable:
+    """Return the declaration that an array is of; there may be several of one name.
+
+    Raises
+    ------
+    StoreError
+        If it is of none: what the first says, and what was found.
+    """
+    dims = cast("tuple[str, ...] | None", getattr(array.metadata, "dimension_names", None))
+    dtype = dtype_name(array)
+    fits = (one for one in variants if one.dims == dims and dtype in one.dtypes)
+    found = next(fits, variants[0])
+    validate_variable(found, dims=dims, dtype=dtype, where=str(where))
+    return found

@@ -1,0 +1,42 @@
+"""Arrays that xarray reads lazily: a damaged chunk is one clear error whenever it is read."""
+
+from typing import Any
+
+import xarray as xr
+from xarray.backends import ZarrStore
+from xarray.backends.zarr import ZarrArrayWrapper
+from xarray.core.indexing import LazilyIndexedArray
+
+from ibtools.storage import StorePath, decoding
+from ibtools.validation.stored import validate_stored
+
+_MOST_DIMS = 3
+"""Of what is small enough to be looked at as a whole: coordinates, and numbers of snapshots."""
+
+
+class CheckedStore(ZarrStore):
+    """A group of Zarr as xarray reads it, of which chunks are checked before they are decoded."""
+
+    path: StorePath = ""
+
+    def open_store_variable(self, name: str) -> xr.Variable:
+        """Return a variable, lazily read."""
+        found: xr.Variable = super().open_store_variable(name)
+        array = _CheckedArray(self.members[name], f"{self.path}: {name}")
+        return xr.Variable(found.dims, LazilyIndexedArray(array), found.attrs, found.encoding)
+
+
+class _CheckedArray(ZarrArrayWrapper):
+    """An array that says where it is when it can't be read."""
+
+    __slots__ = ("where",)
+
+    def __init__(self, array: Any, where: str) -> None:
+        super().__init__(array)
+        self.where = where
+
+    def __getitem__(self, key: Any) -> Any:
+        with decoding(self.where):
+            if self.get_array().ndim <= _MOST_DIMS:
+                validate_stored(self.get_array(), self.where)
+            return super().__getitem__(key)
