@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
 from ibtools.store import read_array
+from ibtools.validation.declared import describe_place
+from ibtools.validation.results import validate_results
 
 DIGEST = "content_digest"
 """The attribute of results that says which samples and layers they are of."""
@@ -77,6 +79,7 @@ class Content:
         Those of an ibtools that kept no digest are, if the number of samples and the names of the
         layers agree.
         """
+        validate_results(dict(results.arrays()), results.attrs, describe_place(results))
         known = results.attrs.get(DIGEST)
         if known is None:
             same = results.attrs.get("n_samples") == self.n_samples

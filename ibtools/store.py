@@ -46,7 +46,7 @@ from ibtools.storage import (
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
 from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
-from ibtools.validation.declared import validate_declared
+from ibtools.validation.declared import describe_place, validate_declared
 from ibtools.validation.nodes import validate_nodes
 from ibtools.validation.reading import CheckedStore
 from ibtools.validation.results import RESULT_COORDINATES, validate_results
@@ -151,7 +151,9 @@ def open_group(
 def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -> None:
     """Check format, version, attributes, every array's dimensions, dtype and size, and coordinates.
 
-    Nothing is read before its size is known to be in the bounds of `ibtools.validation.bounds`. On object storage, where each request counts, that is the metadata kept in the root; that the
+    Nothing is read before its size is known to be in the bounds of `ibtools.validation.bounds`.
+
+    On object storage, where each request counts, metadata are those kept in the root; that the
     arrays are there is then seen from one listing.
 
     Raises
@@ -206,7 +208,7 @@ def _validate_values(
 def _no_store(group: zarr.Group, path: StorePath) -> StoreError:
     """Build the error for a Zarr group that is something else."""
     kept = [name for name in ("information", "details") if name in group]
-    if kept:
+    if kept and "format" not in group.attrs:
         return StoreError(
             f"{path}: this holds results only ({' and '.join(kept)}), which are kept outside of "
             "their store; give the store, or open these in Python: ibtools.open_results(path)"
@@ -251,10 +253,10 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     root = _find_group(path, "r", use_consolidated=consolidated, group=group)
     if root is None:
         raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
-    where = path if group is None else f"{path}: {group}"
+    where = f"{path}" if group is None else f"{path}: {group}"
     with reaching(where, "the store can't be read"):
         if group is not None:
-            validate_results(dict(root.arrays()), root.attrs, f"{where}")
+            validate_results(dict(root.arrays()), root.attrs, where)
         opened = CheckedStore(root, "r", use_zarr_fill_value_as_mask=False)
         opened.path = where
         lazy = xr.open_dataset(opened, chunks={})
@@ -262,7 +264,7 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
         loaded = {name: plain[name].variable.load() for name in plain.coords}
         if group is not None:
             values = {name: loaded[name].values for name in RESULT_COORDINATES}
-            validate_coordinates(values, f"{where}", dtypes={})
+            validate_coordinates(values, where, dtypes={})
         return lazy.assign_coords(loaded)
 
 
@@ -280,14 +282,26 @@ def consolidate(path: StorePath) -> None:
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    """Return one array of a store, not yet read."""
-    return cast("zarr.Array[Any]", group[name])
+    """Return one array of a store, not yet read.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that name.
+    """
+    found = group.get(name)
+    if not isinstance(found, zarr.Array):
+        raise StoreError(
+            f"{describe_place(group)}: variable {name!r} must be there, but is not; restore it from "
+            "a copy, or, of results, delete the group and analyse again"
+        )
+    return found
 
 
 def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
     """Read one array of a store as a whole."""
     array = get_array(group, name)
-    where = f"{group.store}: {array.path}"
+    where = f"{describe_place(group)}: {name}"
     with decoding(where):
         validate_stored(array, where)
         return np.asarray(array[...])

@@ -32,4 +32,3 @@ ITEM_BYTES = 2**12
 
 TEXT_BYTES = 2**26
 """Of the texts of a chunk, together, beyond a few for each."""
-

@@ -6,11 +6,13 @@ before anything is allocated for it. Bytes that are no frame of their codec are 
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
+
+from numcodecs import blosc, zstd
 
 from ibtools.errors import StoreError
 from ibtools.validation.bounds import TEXT_BYTES
@@ -76,34 +78,27 @@ def chunk_layout(node: Mapping[str, Any]) -> ChunkLayout:
         The JSON of its ``zarr.json``, or what ``array.metadata.to_dict()`` returns.
     """
     shape = tuple(node["chunk_grid"]["configuration"]["chunk_shape"])
-    listed = [({"name": one} if isinstance(one, str) else one) for one in node["codecs"]]
-    shard = next((one for one in listed if one["name"] == "sharding_indexed"), None)
-    if shard is None:
-        return _unsharded(node, shape, listed)
-    settings = shard["configuration"]
+    listed = named(node["codecs"])
+    if "sharding_indexed" not in listed:
+        return _unsharded(node, shape, tuple(listed))
+    settings = listed["sharding_indexed"]
     inner = tuple(settings["chunk_shape"])
-    within = [({"name": one} if isinstance(one, str) else one) for one in settings["codecs"]]
-    of_chunk = _unsharded(node, inner, within)
     n_chunks = prod(shape) // prod(inner)
-    has_crc = any(
-        (one if isinstance(one, str) else one["name"]) == "crc32c"
-        for one in settings["index_codecs"]
-    )
-    return ChunkLayout(
-        of_chunk.n_items,
-        of_chunk.n_bytes,
-        of_chunk.codecs,
-        of_chunk.is_text,
+    return replace(
+        _unsharded(node, inner, tuple(named(settings["codecs"]))),
         n_chunks=n_chunks,
-        index_bytes=16 * n_chunks + _CRC_BYTES * has_crc,
+        index_bytes=16 * n_chunks + _CRC_BYTES * ("crc32c" in named(settings["index_codecs"])),
         index_first=str(settings.get("index_location", "end")).endswith("start"),
     )
 
 
-def _unsharded(
-    node: Mapping[str, Any], shape: Sequence[int], codecs: Sequence[Mapping[str, Any]]
-) -> ChunkLayout:
-    names = [str(one["name"]) for one in codecs]
+def named(codecs: Iterable[Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the settings of codecs by their names, in the order of encoding."""
+    listed: Iterable[Any] = ({"name": one} if isinstance(one, str) else one for one in codecs)
+    return {str(one["name"]): one.get("configuration", {}) for one in listed}
+
+
+def _unsharded(node: Mapping[str, Any], shape: Sequence[int], names: Sequence[str]) -> ChunkLayout:
     n_items = prod(shape)
     is_text = "vlen-utf8" in names
     n_bytes = n_items * item_size(node["data_type"], "")
@@ -310,14 +305,10 @@ def _unpack_gzip(data: bytes, most: int, where: str) -> bytes:
 
 
 def _unpack_zstd(data: bytes, most: int, where: str) -> bytes:
-    from numcodecs import zstd
-
     return bytes(_unpacked(partial(zstd.decompress, data), most, where))
 
 
 def _unpack_blosc(data: bytes, most: int, where: str) -> bytes:
-    from numcodecs import blosc
-
     return bytes(_unpacked(partial(blosc.decompress, data), most, where))
 
 

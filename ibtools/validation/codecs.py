@@ -1,6 +1,6 @@
 """Which codecs a chunk may have, with which settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -10,7 +10,7 @@ from ibtools.validation.bounds import CHUNKS
 _SAVE = "; save the store anew with the codecs that xarray chooses itself"
 
 _BYTES = ("zstd", "blosc", "gzip", "crc32c")
-_ARRAYS = ("bytes", "vlen-utf8", "vlen-bytes", "sharding_indexed")
+_ARRAYS = ("bytes", "vlen-utf8", "sharding_indexed")
 _MOST_CODECS = 8
 
 Shape = tuple[int, ...]
@@ -52,13 +52,14 @@ def validate_codecs(
             f"{where}: codecs must be transpose or nothing, then one of {', '.join(_ARRAYS)}, then "
             f"any of {', '.join(_BYTES)}, found {', '.join(names) or 'none'}{_SAVE}"
         )
-    texts = "vlen-utf8" if data_type == "string" else None
-    if ("vlen-utf8" in names) != (texts is not None) or "vlen-bytes" in names:
-        if "sharding_indexed" not in names:
-            raise StoreError(
-                f"{where}: texts, and nothing else, must have the codec vlen-utf8, found "
-                f"{', '.join(names)} for {data_type!r:.40}{_SAVE}"
-            )
+    if len(set(names)) < len(names):
+        raise StoreError(f"{where}: a codec must be there once, found {', '.join(names)}{_SAVE}")
+    fits = ("vlen-utf8" in names) == (data_type == "string")
+    if not fits and "sharding_indexed" not in names:
+        raise StoreError(
+            f"{where}: texts, and nothing else, must have the codec vlen-utf8, found "
+            f"{', '.join(names)} for {data_type!r:.40}{_SAVE}"
+        )
     inner = chunk
     for name, settings in listed:
         if name == "sharding_indexed":
@@ -90,7 +91,8 @@ def _codec(one: Any, where: str) -> tuple[str, Mapping[str, Any]]:
         )
     if not isinstance(settings, dict):
         raise StoreError(
-            f"{where}: settings of the codec {name} must be an object, found {settings!r:.60}{_SAVE}"
+            f"{where}: settings of the codec {name} must be an object, found {settings!r:.60}"
+            f"{_SAVE}"
         )
     return str(name), settings
 
@@ -98,7 +100,7 @@ def _codec(one: Any, where: str) -> tuple[str, Mapping[str, Any]]:
 def _validate_settings(name: str, settings: Mapping[str, Any], chunk: Shape, where: str) -> Shape:
     """Check the settings of a codec that is no shard; return the shape that it leaves."""
     order: Any = settings.get("order")
-    ranges = {
+    ranges: Mapping[str, Mapping[str, Container[Any]]] = {
         "bytes": {"endian": ("little", "big", None)},
         "zstd": {"level": range(-131072, 23), "checksum": (True, False)},
         "gzip": {"level": range(10)},
@@ -127,10 +129,8 @@ def _validate_settings(name: str, settings: Mapping[str, Any], chunk: Shape, whe
     return tuple(chunk[one] for one in order)
 
 
-def _validate_shard(
-    settings: Mapping[str, Any], shard: Shape, data_type: Any, where: str
-) -> Shape:
-    inner = settings.get("chunk_shape")
+def _validate_shard(settings: Mapping[str, Any], shard: Shape, data_type: Any, where: str) -> Shape:
+    inner: Any = settings.get("chunk_shape")
     known = isinstance(inner, list) and len(inner) == len(shard)
     if not known or not all(type(one) is int and one >= 1 for one in inner):
         raise StoreError(
@@ -157,7 +157,7 @@ def _validate_shard(
 
 
 def _validate_index(codecs: Any, where: str) -> None:
-    """The index of a shard is bytes of a known length, with a checksum or without."""
+    """Check that the index of a shard is bytes of a known length, with a checksum or without."""
     listed = [_codec(one, where) for one in _list(codecs, where)]
     if [name for name, _ in listed] not in (["bytes"], ["bytes", "crc32c"]):
         raise StoreError(

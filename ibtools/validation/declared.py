@@ -4,14 +4,20 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import zarr
+from zarr.storage import LocalStore
 
-from ibtools.errors import StoreError
 from ibtools.schema import Variable, validate_variable
 
 
 def dtype_name(array: "zarr.Array[Any]") -> str:
     """Return an array's dtype in the words of the contract."""
     return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+def describe_place(group: zarr.Group) -> str:
+    """Say where a group is, as the user knows it."""
+    root = group.store.root if isinstance(group.store, LocalStore) else group.store
+    return f"{root}: {group.path}" if group.path else f"{root}"
 
 
 def validate_declared(

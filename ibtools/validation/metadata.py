@@ -115,17 +115,15 @@ def _validate_consolidated(found: Any, where: str) -> None:
 
 
 def _validate_consolidated_of_group(found: Any, where: str) -> None:
-    """Groups within have metadata of their own, which zarr writes empty."""
+    """Judge what a group within repeats of others: zarr writes it empty."""
     if not isinstance(found, dict) or found.get("metadata") != {}:
-        raise StoreError(
-            f"{where}: must be empty within the root's, found {_show(found)}{_FAULTY}"
-        )
+        raise StoreError(f"{where}: must be empty within the root's, found {_show(found)}{_FAULTY}")
 
 
 def _validate_array(node: Mapping[str, Any], where: str) -> None:
     shape = _sizes(node.get("shape"), where, "shape", least=0)
     item = item_size(node.get("data_type"), where)
-    grid = node.get("chunk_grid")
+    grid: Any = node.get("chunk_grid")
     settings = grid.get("configuration") if isinstance(grid, dict) else None
     if not isinstance(settings, dict) or grid.get("name") != "regular":
         raise StoreError(f"{where}: chunk_grid must be regular, found {_show(grid)}{_FAULTY}")
@@ -192,7 +190,7 @@ def item_size(data_type: Any, where: str) -> int:
 
 
 def _validate_fill(node: Mapping[str, Any], where: str) -> None:
-    """A missing value is a number (or the words for it that JSON lacks), a text or a bool."""
+    """Judge a missing value: a number (or the words for it that JSON lacks), a text, or a bool."""
     data_type = node["data_type"]
     name = data_type["name"] if isinstance(data_type, dict) else data_type
     fill = node.get("fill_value")

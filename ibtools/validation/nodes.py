@@ -102,8 +102,8 @@ def _below(folder: Path) -> list[Path]:
             for number, entry in enumerate(entries):
                 if number >= NODES:
                     raise StoreError(
-                        f"{folder}: must hold at most {NODES} files and folders, found more; it was "
-                        "not written by ibtools: check the path"
+                        f"{folder}: must hold at most {NODES} files and folders, found more; it "
+                        "was not written by ibtools: check the path"
                     )
                 if not entry.is_file():
                     found.append(folder / entry.name)

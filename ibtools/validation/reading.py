@@ -3,6 +3,7 @@
 from typing import Any
 
 import xarray as xr
+import zarr
 from xarray.backends import ZarrStore
 from xarray.backends.zarr import ZarrArrayWrapper
 from xarray.core.indexing import LazilyIndexedArray
@@ -21,7 +22,7 @@ class CheckedStore(ZarrStore):
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """Return a variable, lazily read."""
-        found: xr.Variable = super().open_store_variable(name)
+        found: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
         array = _CheckedArray(self.members[name], f"{self.path}: {name}")
         return xr.Variable(found.dims, LazilyIndexedArray(array), found.attrs, found.encoding)
 
@@ -31,12 +32,14 @@ class _CheckedArray(ZarrArrayWrapper):
 
     __slots__ = ("where",)
 
+    _array: "zarr.Array[Any]"
+
     def __init__(self, array: Any, where: str) -> None:
-        super().__init__(array)
+        super().__init__(array)  # type: ignore[no-untyped-call]
         self.where = where
 
     def __getitem__(self, key: Any) -> Any:
         with decoding(self.where):
-            if self.get_array().ndim <= _MOST_DIMS:
-                validate_stored(self.get_array(), self.where)
-            return super().__getitem__(key)
+            if self._array.ndim <= _MOST_DIMS:
+                validate_stored(self._array, self.where)
+            return super().__getitem__(key)  # type: ignore[no-untyped-call]
