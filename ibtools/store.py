@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -45,12 +45,12 @@ from ibtools.storage import (
 )
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
-from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
 from ibtools.validation.declared import describe_place, validate_declared
+from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
 from ibtools.validation.nodes import validate_nodes
 from ibtools.validation.reading import CheckedStore
 from ibtools.validation.results import RESULT_COORDINATES, validate_results
-from ibtools.validation.sizes import validate_sizes
+from ibtools.validation.sizes import validate_repeated, validate_sizes
 from ibtools.validation.stored import validate_stored
 
 RECORDED = ("code", "activation", "partition")
@@ -172,7 +172,9 @@ def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -
             f"{path}: the store has format version {found!r:.40}, this ibtools reads 1 to "
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
-    with reaching(path, "the store can't be read"):
+    with reaching(path, "the store can't be read"), warnings.catch_warnings():
+        # zarr warns of files and folders of somebody's own, which are nobody's business
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         arrays = dict(group.arrays())
     if group.metadata.consolidated_metadata is not None:
         there = list_names(path)
@@ -188,6 +190,12 @@ def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -
             raise incomplete_store(path, group.attrs, variable.name)
     validate_sizes(arrays, STORE_VARIABLES, path)
     validate_attributes(group.attrs, path)
+    if is_local(path):
+        validate_repeated(
+            {one.name: arrays[one.name] for one in STORE_VARIABLES if one.name in arrays},
+            Path(place_of(path)),
+            path,
+        )
     if values:
         _validate_values(group, arrays, path)
 
@@ -254,11 +262,11 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     if root is None:
         raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
     where = f"{path}" if group is None else f"{path}: {group}"
-    with reaching(where, "the store can't be read"):
+    with reaching(where, "the store can't be read"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         if group is not None:
             validate_results(dict(root.arrays()), root.attrs, where)
-        opened = CheckedStore(root, "r", use_zarr_fill_value_as_mask=False)
-        opened.path = where
+        opened = CheckedStore.of(root, where)
         lazy = xr.open_dataset(opened, chunks={})
         plain = xr.open_dataset(opened)
         loaded = {name: plain[name].variable.load() for name in plain.coords}

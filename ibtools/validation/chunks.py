@@ -243,6 +243,8 @@ def _announced_by_zstd(data: bytes, most: int, where: str) -> int:
     A chunk is one frame: the decoder would go on with a second one of any size.
     """
     known, start, has_checksum = _zstd_header(data, where)
+    if known is not None and known > most:
+        return known
     n_blocks, unpacked, is_last = 0, 0, False
     while not is_last:
         header = int.from_bytes(data[start : start + 3], "little")

@@ -26,6 +26,13 @@ Further ones have their length in bytes in their configuration."""
 
 _SIZED = ("fixed_length_utf32", "null_terminated_bytes", "raw_bytes")
 _FAULTY = "; the store is damaged, or was not written by zarr: restore it from a copy"
+_KEYS = {
+    "group": ("zarr_format", "node_type", "attributes", "consolidated_metadata"),
+    "array": (
+        "zarr_format", "node_type", "attributes", "shape", "data_type", "chunk_grid",
+        "chunk_key_encoding", "fill_value", "codecs", "dimension_names", "storage_transformers",
+    ),
+}  # fmt: skip
 _MOST_DIMS = 8
 _MOST_SIZE = 2**48
 
@@ -91,6 +98,12 @@ def validate_node(node: Mapping[str, Any], where: str) -> None:
             f"{where}: node_type must be 'array' or 'group', found {_show(kind)}{_FAULTY}"
         )
     _require(isinstance(node.get("attributes", {}), dict), where, "attributes", node, "an object")
+    foreign = [str(key) for key in node if key not in _KEYS[kind]]
+    if foreign:
+        raise StoreError(
+            f"{where}: metadata of {'an array' if kind == 'array' else 'a group'} must not have "
+            f"{foreign[0]!r:.40}{_FAULTY}"
+        )
     if kind == "group":
         _validate_consolidated(node.get("consolidated_metadata"), where)
     else:
@@ -111,7 +124,9 @@ def _validate_consolidated(found: Any, where: str) -> None:
             raise StoreError(f"{place}: must be a JSON object, found {_show(node)}{_FAULTY}")
         if node.get("node_type") == "group" and node.get("consolidated_metadata") is not None:
             _validate_consolidated_of_group(node["consolidated_metadata"], place)
-        validate_node({**node, "consolidated_metadata": None}, place)
+        validate_node(
+            {key: one for key, one in node.items() if key != "consolidated_metadata"}, place
+        )
 
 
 def _validate_consolidated_of_group(found: Any, where: str) -> None:

@@ -1,6 +1,6 @@
 """Arrays that xarray reads lazily: a damaged chunk is one clear error whenever it is read."""
 
-from typing import Any
+from typing import Any, Self
 
 import xarray as xr
 import zarr
@@ -8,7 +8,7 @@ from xarray.backends import ZarrStore
 from xarray.backends.zarr import ZarrArrayWrapper
 from xarray.core.indexing import LazilyIndexedArray
 
-from ibtools.storage import StorePath, decoding
+from ibtools.storage import decoding
 from ibtools.validation.stored import validate_stored
 
 _MOST_DIMS = 3
@@ -18,12 +18,19 @@ _MOST_DIMS = 3
 class CheckedStore(ZarrStore):
     """A group of Zarr as xarray reads it, of which chunks are checked before they are decoded."""
 
-    path: StorePath = ""
+    where: str
+
+    @classmethod
+    def of(cls, group: zarr.Group, where: str) -> Self:
+        """Take a group that was opened, and what it is called in an error."""
+        store = cls(group, "r", use_zarr_fill_value_as_mask=False)
+        store.where = where
+        return store
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """Return a variable, lazily read."""
         found: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
-        array = _CheckedArray(self.members[name], f"{self.path}: {name}")
+        array = _CheckedArray(self.members[name], f"{self.where}: {name}")
         return xr.Variable(found.dims, LazilyIndexedArray(array), found.attrs, found.encoding)
 
 

@@ -1,5 +1,6 @@
 """Sizes of the variables: against each other, against the bounds, against what is stored."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from math import ceil, prod
@@ -12,6 +13,7 @@ from zarr.storage import LocalStore
 from ibtools.errors import StoreError
 from ibtools.schema import CUBE, Variable
 from ibtools.validation.bounds import AXIS, CHUNKS, ROWS, UNITS, UNSTORED_CHUNKS
+from ibtools.validation.metadata import NODE
 
 Arrays = Mapping[str, "zarr.Array[Any]"]
 
@@ -64,6 +66,28 @@ def validate_sizes(arrays: Arrays, variables: Iterable[Variable], where: object)
         if len(variable.dims) >= _CUBES and variable.dims[:_CUBES] == CUBE[:_CUBES]:
             _validate_cube(arrays[variable.name], variable.name, where)
     _validate_stored(arrays, declared, where)
+
+
+def validate_repeated(arrays: Arrays, place: Path, path: object) -> None:
+    """Check that what the root repeats of the arrays, and plain xarray goes by, is what they are.
+
+    Raises
+    ------
+    StoreError
+        If shapes, chunks or dtypes differ.
+    """
+    root = json.loads((place / NODE).read_bytes())
+    repeated = (root.get("consolidated_metadata") or {}).get("metadata", {})
+    for name, array in arrays.items():
+        own = array.metadata.to_dict()
+        for key in ("shape", "data_type", "chunk_grid"):
+            said = repeated[name].get(key) if name in repeated else None
+            if said is not None and said != json.loads(json.dumps(own[key])):
+                raise StoreError(
+                    f"{path}: variable {name!r} must have the {key} that the root's metadata "
+                    f"repeat, {said!r:.60}, found {own[key]!r:.60}; write them anew with: "
+                    "zarr.consolidate_metadata(path)"
+                )
 
 
 class _Length(NamedTuple):

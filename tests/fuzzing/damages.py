@@ -30,7 +30,20 @@ SIZES = [0, -1, 1, 2, 3, 5, 2**16, 2**22, 2**24, 10**9, 2**40, 2**60, 2**62, 2**
 
 NUMBERS = [0, 1, -1, 2, 3, 8, 17, 32, 100, 2**20, 2**31 - 1, 2**60, -(2**60)]
 FLOATS = [0.0, -1.0, 1.5, float("nan"), float("inf"), -float("inf"), 1e-300, 1e300]
-TEXTS = ["", " ", "x", "first", "train", "test", "prefit", "trained", "\0", "\x1b[31m", "=1", "a" * 5000]
+TEXTS = [
+    "",
+    " ",
+    "x",
+    "first",
+    "train",
+    "test",
+    "prefit",
+    "trained",
+    "\0",
+    "\x1b[31m",
+    "=1",
+    "a" * 5000,
+]
 
 DTYPES = [
     "int8", "int64", "uint8", "uint16", "uint64", "float16", "float32", "float64", "bool", "string",
@@ -80,7 +93,11 @@ def damages(store: Path) -> st.SearchStrategy[tuple[str, Damage]]:
         st.builds(edit_json, st.sampled_from(arrays), st.integers(0, 10**6), _anything()),
         st.builds(drop_json, st.sampled_from(nodes), st.integers(0, 10**6)),
         st.builds(
-            resize, st.sampled_from(arrays), st.integers(0, 4), st.sampled_from(SIZES), st.booleans()
+            resize,
+            st.sampled_from(arrays),
+            st.integers(0, 4),
+            st.sampled_from(SIZES),
+            st.booleans(),
         ),
         st.builds(set_key, st.sampled_from(arrays), st.just("data_type"), st.sampled_from(DTYPES)),
         st.builds(
@@ -378,7 +395,9 @@ def bomb(file: str, kind: str) -> tuple[str, Damage]:
 
 
 def delete_folder(folder: str) -> tuple[str, Damage]:
-    return f"delete folder {folder}", lambda store: shutil.rmtree(store / folder, ignore_errors=True)
+    return f"delete folder {folder}", lambda store: shutil.rmtree(
+        store / folder, ignore_errors=True
+    )
 
 
 def copy_folder(source: str, target: str) -> tuple[str, Damage]:

@@ -1,18 +1,12 @@
 """A good store, damaged in ways of its own: no command ends in a traceback, or costs the machine."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import ibtools
 from tests.conftest import record_example
-from tests.fuzzing.damages import damages
-from tests.fuzzing.running import COMMANDS, Costs
 
 
 def record_good(folder: Path) -> Path:
