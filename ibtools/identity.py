@@ -62,7 +62,8 @@ class Content:
     def of(cls, store: zarr.Group | xr.Dataset) -> Self:
         """Read it from a store, or from the Dataset of one or of a part of one."""
         names = dict.fromkeys((*_DIGESTED, *_COORDINATES))
-        found = {name: _read(store, name) for name in names if name in store}
+        needed = ("label", *_COORDINATES)
+        found = {name: _read(store, name) for name in names if name in needed or name in store}
         digest = _digest({name: found[name] for name in _DIGESTED if name in found})
         coordinates = {name: found[name] for name in _COORDINATES}
         return cls(digest, n_samples=len(found["label"]), **coordinates)

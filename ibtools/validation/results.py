@@ -73,3 +73,15 @@ def validate_results(
     found = [validate_declared(array, _DECLARED[name], where) for name, array in arrays.items()]
     validate_sizes(arrays, found, where)
     validate_known(attributes, KNOWN_OF_RESULTS, where)
+    for declared in found:
+        _validate_labels(declared, arrays[declared.name].attrs, where)
+
+
+def _validate_labels(declared: Variable, attributes: Mapping[str, Any], where: str) -> None:
+    """Check what figures and tables call a variable."""
+    for name in declared.attributes():
+        if not isinstance(attributes.get(name, ""), str):
+            raise StoreError(
+                f"{where}: the attribute {name} of {declared.name!r} must be a text, found "
+                f"{attributes[name]!r:.60}{_AGAIN}"
+            )
