@@ -19,7 +19,7 @@ from ibtools.validation.bounds import TEXT_BYTES
 from ibtools.validation.metadata import item_size
 
 _DAMAGED = "; the file is damaged or cut short: restore it from a copy of the store"
-_TEXT_ITEM = 64
+_TEXT_ITEM = 2**16
 _HEADER = 4096
 _CRC_BYTES = 4
 _MISSING = 2**64 - 1

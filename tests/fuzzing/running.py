@@ -48,10 +48,10 @@ COMMANDS: dict[str, Callable[[Path], None]] = {
     "analyze": command("analyze", "{}", "--quiet"),
     "analyze binned": command("analyze", "{}", "--estimator", "binned", "--quiet"),
     "details": command("details", "{}", "classes", "--quiet"),
-    "ranges": command("plot", "{}", "activation-ranges", "--output", "{out}.png"),
-    "plane": command("plot", "{}", "information-plane", "--output", "{out}.png"),
-    "accuracy": command("plot", "{}", "accuracy", "--output", "{out}.png"),
-    "scatter": command("plot", "{}", "scatter", "--output", "{out}.png"),
+    "plot ranges": command("plot", "{}", "activation-ranges", "--output", "{out}.png"),
+    "plot plane": command("plot", "{}", "information-plane", "--output", "{out}.png"),
+    "plot accuracy": command("plot", "{}", "accuracy", "--output", "{out}.png"),
+    "plot scatter": command("plot", "{}", "scatter", "--output", "{out}.png"),
 }
 
 
