@@ -300,8 +300,8 @@ def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
     found = group.get(name)
     if not isinstance(found, zarr.Array):
         raise StoreError(
-            f"{describe_place(group)}: variable {name!r} must be there, but is not; restore it from "
-            "a copy, or, of results, delete the group and analyse again"
+            f"{describe_place(group)}: variable {name!r} must be there, but is not; restore it "
+            "from a copy, or, of results, delete the group and analyse again"
         )
     return found
 

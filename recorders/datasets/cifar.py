@@ -159,10 +159,10 @@ def _validate_operations(content: bytes) -> None:
     for operation, argument, _ in pickletools.genops(content):
         kind = next((one for one in _MOST if one in operation.name), "")
         counts[kind] += 1
-        largest = argument if "PUT" in kind else 0
+        largest = argument if kind == "PUT" and isinstance(argument, int) else 0
         if counts.total() > _MOST_OPERATIONS:
             raise InputError(f"it has more than the {_MOST_OPERATIONS} operations of a batch")
-        if kind and max(counts[kind], int(largest)) > _MOST[kind]:
+        if kind and max(counts[kind], largest) > _MOST[kind]:
             raise InputError(f"it has more {operation.name} than a batch of CIFAR-10 has use for")
 
 

@@ -1,13 +1,14 @@
 """Files that may be compressed, and what they may unpack to.
 
-A few megabytes can unpack to any number of gigabytes. What is there uncompressed has taken its place
-on the disk already; so what a file unpacks to is bounded by its own size.
+A few megabytes can unpack to any number of gigabytes. What is there uncompressed has taken its
+place on the disk already; so what a file unpacks to is bounded by its own size.
 """
 
 import bz2
 import gzip
 import stat
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from ibtools.errors import InputError
@@ -21,7 +22,12 @@ MOST_TIMES = 64
 FREE_BYTES = 2**26
 """What any file may unpack to."""
 
-_OPEN = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+_Opener = Callable[[Path], gzip.GzipFile | bz2.BZ2File]
+
+_OPEN: dict[bytes, _Opener] = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File}
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+}
 
 
 def read_bytes(path: Path) -> bytes:
@@ -47,7 +53,7 @@ def read_bytes(path: Path) -> bytes:
     n_stored = path.stat().st_size
     most = most_unpacked(n_stored)
     try:
-        with opener(path, "rb") as unpacked:
+        with opener(path) as unpacked:
             content = bytes(unpacked.read(most + 1))
     except (EOFError, OSError, ValueError, zlib.error) as err:
         raise InputError(

@@ -18,8 +18,8 @@ from numcodecs import blosc, zstd
 Damage = Callable[[Path], None]
 
 HOSTILE: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 7, 1.5, -0.5, 2**31, 2**33, 2**60, 2**63, 10**30, float("nan"),
-    float("inf"), "", "x", "int64", "float64", "string", "\x1b[31mred", "=1+1", "../..", "é" * 300,
+    None, True, False, 0, 1, -1, 2, 3, 7, 1.5, -0.5, 2**31, 2**33, 2**60, 2**63, 10**30,
+    float("nan"), float("inf"), "", "x", "int64", "float64", "string", "\x1b[31mred", "=1+1", "../..", "é" * 300,
     "{", "[1]", "{}", '{"a": 1}', '{"a": {"b": []}}', "NaN", "group", "array", [], {}, [None], [[]],
     {"a": 1}, ["a", "a"], ["a", 1.5], [0], [1], [2**40], [-1], list(range(300)), "days since 2000",
     {"name": "nope"}, {"name": "zstd", "configuration": {"level": 99}}, [{"name": "crc32c"}],
@@ -160,7 +160,7 @@ CODING = [
 GARBAGE = [
     "", "[]", "null", "1", "{", "\0\0\0", "{}", '{"zarr_format": 3}', '"x"', "[" * 100_000,
     '{"a":' * 5000 + "1" + "}" * 5000, '{"zarr_format": 3, "node_type": "group"}',
-    '{"zarr_format": 2, "node_type": "group", "attributes": {}}', "nul", "\ud800".encode("utf-8", "surrogatepass").decode("latin1"),
+    '{"zarr_format": 2, "node_type": "group", "attributes": {}}', "nul",
     "1" * 10_000,
 ]  # fmt: skip
 

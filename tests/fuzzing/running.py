@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -16,10 +17,8 @@ MOST_BYTES = 2**30
 
 
 def open_and_show(path: Path) -> None:
-    try:
+    with suppress(IbtoolsError):
         repr(ibtools.open_store(path).ib)
-    except IbtoolsError as err:
-        assert len(str(err).splitlines()) == 1
 
 
 def command(*words: str) -> Callable[[Path], None]:

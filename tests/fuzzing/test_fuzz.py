@@ -7,7 +7,6 @@ others. What was found so far is in `tests.validation`, as tests with names.
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +79,11 @@ def apply(damage: Damage, path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def commands_once(good: Path) -> Iterator[None]:
+def commands_once(good: Path) -> None:
     """Compile and import before anything is measured."""
     for command in COMMANDS.values():
         command(Path(shutil.copytree(good, good.parent / "first" / "store.zarr")))
         shutil.rmtree(good.parent / "first")
-    yield
 
 
 def test_commands__of_a_store_that_may_be_anything(good: Path):
