@@ -25,9 +25,6 @@ FREE_BYTES = 2**26
 _Opener = Callable[[Path], gzip.GzipFile | bz2.BZ2File]
 
 _OPEN: dict[bytes, _Opener] = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File}
-    b"\x1f\x8b": gzip.GzipFile,
-    b"BZh": bz2.BZ2File,
-}
 
 
 def read_bytes(path: Path) -> bytes:

@@ -19,7 +19,8 @@ Damage = Callable[[Path], None]
 
 HOSTILE: list[Any] = [
     None, True, False, 0, 1, -1, 2, 3, 7, 1.5, -0.5, 2**31, 2**33, 2**60, 2**63, 10**30,
-    float("nan"), float("inf"), "", "x", "int64", "float64", "string", "\x1b[31mred", "=1+1", "../..", "é" * 300,
+    float("nan"), float("inf"), "", "x", "int64", "float64", "string", "\x1b[31mred", "=1+1",
+    "../..", "é" * 300,
     "{", "[1]", "{}", '{"a": 1}', '{"a": {"b": []}}', "NaN", "group", "array", [], {}, [None], [[]],
     {"a": 1}, ["a", "a"], ["a", 1.5], [0], [1], [2**40], [-1], list(range(300)), "days since 2000",
     {"name": "nope"}, {"name": "zstd", "configuration": {"level": 99}}, [{"name": "crc32c"}],
