@@ -57,6 +57,8 @@ from ibtools.store import (
     open_raw,
     read_array,
 )
+from ibtools.validation.declared import describe_place
+from ibtools.validation.reading import CheckedStore
 
 
 @overload
@@ -157,8 +159,7 @@ def analyze_store(
 
 def _open_unchunked(group: zarr.Group) -> xr.Dataset:
     """Open a store as a Dataset without dask, which would spend more on it than reading takes."""
-    dataset: xr.Dataset = xr.open_zarr(group.store, consolidated=False, chunks=None)
-    return dataset
+    return xr.open_dataset(CheckedStore.of(group, describe_place(group)))
 
 
 def _plan(group: zarr.Group, recording: Recording, cost: Cost, workers: Workers) -> Plan:

@@ -19,7 +19,6 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.errors import GroupNotFoundError
 
 from ibtools.schema import STORE_VARIABLES
 
@@ -277,7 +276,7 @@ def create_checksums(group: zarr.Group) -> None:
     """Create the table of a new store, whose arrays and coordinates are there."""
     arrays = dict(group.arrays())
     layout = ChecksumLayout.of(arrays)
-    coordinates = {name: _digest(_read(group, name)) for name in BOUND_COORDINATES}
+    coordinates = {name: _digest(np.asarray(arrays[name][...])) for name in BOUND_COORDINATES}
     beside = group.create_group(
         GROUP, attributes={**layout.attributes(), "coordinates": coordinates}
     )
@@ -295,29 +294,30 @@ def create_checksums(group: zarr.Group) -> None:
 
 def find_checksums(group: zarr.Group) -> zarr.Group | None:
     """Open the group of a store's checksums; None if the store has none."""
-    try:
-        return zarr.open_group(
-            group.store_path / GROUP, mode="r+", zarr_format=3, use_consolidated=False
-        )
-    except GroupNotFoundError:
-        return None
+    found = group.get(GROUP)
+    return found if isinstance(found, zarr.Group) else None
 
 
-def changed_coordinates(group: zarr.Group) -> tuple[str, ...]:
+def changed_coordinates(group: zarr.Group, values: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
     """Return the coordinates that are not as they were when the store was created.
 
     Longer ones, of a store that repeats or epochs were appended to, are compared as far as they
     were; nothing is known of stores without checksums.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store.
+    values : mapping of str to ndarray
+        The coordinates as they are.
     """
     beside = find_checksums(group)
     known = {} if beside is None else cast("dict[str, list[int]]", beside.attrs["coordinates"])
     return tuple(
-        name for name, (n, crc) in known.items() if _digest(_read(group, name)[:n]) != [n, crc]
+        name
+        for name, (n, crc) in known.items()
+        if name in values and _digest(values[name][:n]) != [n, crc]
     )
-
-
-def _read(group: zarr.Group, name: str) -> NDArray[Any]:
-    return np.asarray(cast("zarr.Array[Any]", group[name])[...])
 
 
 def _digest(values: NDArray[Any]) -> list[int]:

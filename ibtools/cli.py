@@ -33,6 +33,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads has had enough: click ends quietly
+            raise
         except _foreseen() as err:
             raise click.ClickException(visible(err)) from err
         except KeyboardInterrupt:

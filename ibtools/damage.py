@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
 from zarr.core.sync import sync  # there is no public way to read a key of any store from here
+from zarr.storage import LocalStore
 
 from ibtools.checksums import (
     ABSENT,
@@ -25,6 +26,10 @@ from ibtools.presence import Presence
 from ibtools.progress import progress_bar
 from ibtools.storage import decoding
 from ibtools.store import get_array
+from ibtools.validation.stored import why_unreadable
+
+_MOST_BYTES = 2**32
+"""What no file of a recording has."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,10 @@ def find_fault(store: Store, place: Place, known: NDArray[np.int64]) -> str:
     """
     if (known[:, 0] == NONE).all():
         return ""
+    if isinstance(store, LocalStore):
+        unreadable = why_unreadable(store.root / place.key, _MOST_BYTES)
+        if unreadable:
+            return unreadable
     raw = sync(store.get(place.key, default_buffer_prototype()))
     if raw is None:
         return "" if (known[:, 1] == ABSENT).all() else "it is missing"

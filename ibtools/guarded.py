@@ -6,6 +6,7 @@ that other. Every reader of ours looks at a store through a `GuardedStore`, whic
 there.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
@@ -15,8 +16,9 @@ import zarr.api.asynchronous
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.errors import ArrayNotFoundError, GroupNotFoundError
-from zarr.storage import WrapperStore
+from zarr.buffer import default_buffer_prototype
+from zarr.errors import ArrayNotFoundError
+from zarr.storage import LocalStore, WrapperStore
 
 from ibtools.checksums import (
     ABSENT,
@@ -31,6 +33,15 @@ from ibtools.checksums import (
 from ibtools.errors import StoreError
 from ibtools.presence import Presence
 from ibtools.schema import STORE_VARIABLES
+from ibtools.validation.chunks import (
+    ChunkLayout,
+    chunk_layout,
+    validate_chunk,
+    validate_file,
+    validate_index,
+)
+from ibtools.validation.metadata import parse_node
+from ibtools.validation.stored import why_unreadable
 
 _DIMS = {variable.name: variable.dims for variable in STORE_VARIABLES}
 
@@ -66,6 +77,8 @@ class GuardedStore(WrapperStore[Store]):
         return str(self._store)
 
     def _forget(self) -> None:
+        self._nodes: dict[str, dict[str, Any]] = {}
+        self._chunks: dict[str, ChunkLayout] = {}
         self._layout: ChecksumLayout | Presence | None = None
         self._rows: dict[int, NDArray[np.int64]] = {}
         self._spans: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
@@ -80,8 +93,13 @@ class GuardedStore(WrapperStore[Store]):
         StoreError
             If it is damaged, missing, or that of another place.
         """
+        array = _array_of(key)
+        if array is not None:
+            await self._validate_file(array, key)
         value = await self._store.get(key, prototype, byte_range)
-        if "/c/" not in key:
+        if value is not None:
+            await self._validate(array, key, value, byte_range)
+        if array is None:
             return value
         layout = await self._find_layout()
         place = layout.locate(key)
@@ -92,6 +110,58 @@ class GuardedStore(WrapperStore[Store]):
                 raise await self._damaged(place, lost)
             return value
         return await self._get_checked(place, value, prototype, byte_range)
+
+    async def _validate_file(self, array: str, key: str) -> None:
+        """Look at a file of this machine before it is opened."""
+        if not isinstance(self._store, LocalStore):
+            return
+        layout = await self._find_chunk_layout(array)
+        file = self._store.root / key
+        why = await asyncio.to_thread(why_unreadable, file, layout.most_in_file)
+        if not why:
+            return
+        place = (await self._find_layout()).locate(key)
+        if place is not None:
+            raise await self._damaged(place, why)
+        raise StoreError(f"{self}: {key}: {why}; restore it from a copy of the store")
+
+    async def _validate(
+        self, array: str | None, key: str, value: Buffer, byte_range: ByteRequest | None
+    ) -> None:
+        """Look at what metadata and chunks announce before zarr believes it."""
+        where, raw = f"{self}: {key}", memoryview(value.to_bytes())
+        folder, _, name = key.rpartition("/")
+        if name == "zarr.json":
+            self._note_nodes(folder, parse_node(bytes(raw), where))
+        elif array is not None:
+            layout = await self._find_chunk_layout(array)
+            if byte_range is None:
+                validate_file(raw, layout, where)
+            elif isinstance(byte_range, SuffixByteRequest):
+                validate_index(raw, layout, where)
+            elif layout.n_chunks:
+                validate_chunk(raw, layout, where)
+
+    def _note_nodes(self, folder: str, node: dict[str, Any]) -> None:
+        """Remember the metadata of a node, and those that the root keeps of all others."""
+        kept = node.get("consolidated_metadata") or {}
+        for name, below in kept.get("metadata", {}).items():
+            self._nodes.setdefault(f"{folder}/{name}".lstrip("/"), below)
+        self._nodes[folder] = node
+        self._chunks.pop(folder, None)
+
+    async def _find_node(self, folder: str) -> dict[str, Any] | None:
+        if folder not in self._nodes:
+            await self.get(f"{folder}/zarr.json".lstrip("/"), default_buffer_prototype())
+        return self._nodes.get(folder)
+
+    async def _find_chunk_layout(self, folder: str) -> ChunkLayout:
+        if folder not in self._chunks:
+            node = await self._find_node(folder)
+            if node is None:
+                raise StoreError(f"{self}: {folder} has chunks, and no metadata")
+            self._chunks[folder] = chunk_layout(node)
+        return self._chunks[folder]
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Any
@@ -175,13 +245,12 @@ class GuardedStore(WrapperStore[Store]):
 
     async def _find_layout(self) -> "ChecksumLayout | Presence":
         if self._layout is None:
-            try:
-                group = await zarr.api.asynchronous.open_group(
-                    store=self._store, path=GROUP, mode="r", zarr_format=3, use_consolidated=False
-                )
-                self._layout = ChecksumLayout.from_attributes(group.attrs)
-            except GroupNotFoundError:
-                self._layout = await Presence.of(self._store)
+            node = await self._find_node(GROUP)
+            self._layout = (
+                await Presence.of(self._store)
+                if node is None
+                else ChecksumLayout.from_attributes(node["attributes"])
+            )
         return self._layout
 
     async def _read_row(self, repeat: int, *, anew: bool) -> NDArray[np.int64]:
@@ -205,6 +274,14 @@ class GuardedStore(WrapperStore[Store]):
             f"{await describe(self._store, place)}. Mark this as not recorded with: ibtools check "
             "STORE --repair; then ibtools record ... --resume records it anew, and all else stays"
         )
+
+
+def _array_of(key: str) -> str | None:
+    """Return the path of the array that a key holds chunks of; None if it holds none."""
+    if key.startswith("c/"):
+        return ""
+    array, is_chunk, _ = key.partition("/c/")
+    return array if is_chunk else None
 
 
 _OTHER = "it is another file than was written there"

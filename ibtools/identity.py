@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
 from ibtools.store import read_array
+from ibtools.validation.declared import describe_place
+from ibtools.validation.results import validate_results
 
 DIGEST = "content_digest"
 """The attribute of results that says which samples and layers they are of."""
@@ -60,7 +62,8 @@ class Content:
     def of(cls, store: zarr.Group | xr.Dataset) -> Self:
         """Read it from a store, or from the Dataset of one or of a part of one."""
         names = dict.fromkeys((*_DIGESTED, *_COORDINATES))
-        found = {name: _read(store, name) for name in names if name in store}
+        needed = ("label", *_COORDINATES)
+        found = {name: _read(store, name) for name in names if name in needed or name in store}
         digest = _digest({name: found[name] for name in _DIGESTED if name in found})
         coordinates = {name: found[name] for name in _COORDINATES}
         return cls(digest, n_samples=len(found["label"]), **coordinates)
@@ -77,6 +80,7 @@ class Content:
         Those of an ibtools that kept no digest are, if the number of samples and the names of the
         layers agree.
         """
+        validate_results(dict(results.arrays()), results.attrs, describe_place(results))
         known = results.attrs.get(DIGEST)
         if known is None:
             same = results.attrs.get("n_samples") == self.n_samples

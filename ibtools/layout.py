@@ -286,16 +286,17 @@ def whole_numbers(name: str, numbers: ArrayLike, dtype: DTypeLike) -> tuple[int,
     >>> whole_numbers("epochs", range(3), np.int32)
     (0, 1, 2)
     """
-    given = np.asarray(numbers)
+    given = np.asarray(numbers, object)  # as they were given: numpy makes all floats if one is
     if given.ndim != 1:
         raise StoreError(f"{name} must be a sequence of whole numbers, found {numbers!r}")
     limits = np.iinfo(np.dtype(dtype))
-    for number in given.tolist():
+    plain = [one.item() if isinstance(one, np.generic) else one for one in given.tolist()]
+    for number in plain:
         if type(number) is not int or not limits.min <= number <= limits.max:
             raise StoreError(
                 f"{name} must be whole numbers from {limits.min} to {limits.max}, found {number!r}"
             )
-    return tuple(given.tolist())
+    return tuple(plain)
 
 
 def _validate_ascending(name: str, numbers: tuple[int, ...]) -> None:

@@ -80,7 +80,8 @@ def _label_syn(label: str, dataset: xr.Dataset) -> NDArray[np.int64]:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
-        values = np.load(path, allow_pickle=False)
+        # mapped, numpy compares what the header announces with the file before it makes room
+        values = np.load(path, allow_pickle=False, mmap_mode="r")
     except (EOFError, ValueError) as err:  # an empty file; a damaged one, or one of objects
         raise InputError(
             f"{path} must hold one plain numpy array, as numpy.save writes it ({err})"
@@ -89,7 +90,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
         raise InputError(
             f"{path} must hold one plain numpy array, found an .npz archive of several"
         )
-    return values
+    return np.array(values)
 
 
 def _read_csv(path: Path) -> NDArray[Any]:

@@ -21,6 +21,19 @@ _MAY = (
     "check the credentials, which may have expired, and what they allow; then run the same command "
     "again (record: with --resume)"
 )
+
+_METADATA_ERRORS = (
+    ValueError,  # damaged metadata
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    RecursionError,
+    OverflowError,
+    ImportError,  # s3fs is not installed
+)
+"""What zarr, xarray and fsspec raise of metadata that are of other types than they expect."""
+
 _HINTS = {
     "ExpiredToken": _RENEW,
     "ExpiredTokenException": _RENEW,
@@ -194,7 +207,7 @@ def reaching(path: StorePath, failure: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except (ValueError, ImportError) as err:  # damaged metadata; s3fs is not installed
+    except _METADATA_ERRORS as err:
         raise StoreError(f"{path}: {failure}: {err}") from err
     except storage_errors() as err:
         raise StoreError(f"{path}: {failure}: {reason(err)}") from err

@@ -9,13 +9,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from xarray.backends import ZarrStore
 from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec, ZstdCodec
 from zarr.core.sync import sync  # there is no public way to delete a folder of any store
 from zarr.errors import ContainsArrayError, GroupNotFoundError
@@ -27,7 +26,6 @@ from ibtools.decode import decode
 from ibtools.derived import incomplete_store, without_layout
 from ibtools.durable import PARTIAL, delete_partial
 from ibtools.errors import StoreError, StoreExistsError, StoreVersionError
-from ibtools.integrity import validate_configuration, validate_sizes
 from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.locking import changing
 from ibtools.provenance import provenance
@@ -38,11 +36,11 @@ from ibtools.schema import (
     STORE_COORDINATES,
     STORE_VARIABLES,
     Variable,
-    validate_variable,
 )
 from ibtools.spawning import validate_main
 from ibtools.storage import StorePath as StorePath  # part of this module too
 from ibtools.storage import (
+    decoding,
     is_local,
     list_names,
     place_of,
@@ -50,6 +48,14 @@ from ibtools.storage import (
     reason,
     storage_errors,
 )
+from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
+from ibtools.validation.coordinates import validate_coordinates
+from ibtools.validation.declared import describe_place, validate_declared
+from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
+from ibtools.validation.nodes import validate_nodes
+from ibtools.validation.reading import CheckedStore
+from ibtools.validation.results import RESULT_COORDINATES, validate_results
+from ibtools.validation.sizes import validate_repeated, validate_sizes
 
 CREATING = "creating"
 """The attribute of a store of which not all arrays are there yet."""
@@ -116,8 +122,20 @@ def _create_root(path: StorePath) -> zarr.Group:
     return group
 
 
-def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+def open_group(
+    path: StorePath, mode: Literal["r", "r+"] = "r", *, values: bool = True
+) -> zarr.Group:
     """Open a store as a Zarr group after checking that it is one.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store.
+    mode : {"r", "r+"}, optional
+        Whether it is read only, or written too.
+    values : bool, optional
+        Whether the values of coordinates are checked too. `ibtools.check`, which lists all that is
+        wrong with them, leaves that out.
 
     Raises
     ------
@@ -130,49 +148,42 @@ def open_group(path: StorePath, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     if group is None:
         found = "something else is there" if is_taken(path) else "nothing is there"
         raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
-    validate_store(group, path)
-    _validate_coordinates(group, path)
+    validate_store(group, path, values=values)
     return group
 
 
-def _validate_coordinates(group: zarr.Group, path: StorePath) -> None:
-    """Check that coordinates without which codes are misread are as they were recorded."""
-    with reaching(path, "the store can't be read"):
-        changed = changed_coordinates(group)
-    if changed:
-        raise StoreError(
-            f"{path}: {', '.join(changed)} must be as recorded, but was changed since; restore it "
-            f"from a copy, or delete the folder {CHECKSUMS} if the change is meant"
-        )
+def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -> None:
+    """Check format, version, attributes, every array's dimensions, dtype and size, and coordinates.
 
+    Nothing is read before its size is known to be in the bounds of `ibtools.validation.bounds`.
 
-def validate_store(group: zarr.Group, path: StorePath) -> None:
-    """Check format, version and every array's dimensions and dtype; reads metadata only.
-
-    On object storage, where each request counts, that is the metadata kept in the root; that the
+    On object storage, where each request counts, metadata are those kept in the root; that the
     arrays are there is then seen from one listing.
 
     Raises
     ------
     StoreError
-        If the group is no ibtools store, or a variable is missing or differs from its declaration.
+        If the group is no ibtools store, or a variable is missing or differs from its declaration
+        or from another variable.
     StoreVersionError
         If the format is newer.
     """
-    if group.attrs.get("format") != FORMAT_NAME:
-        raise StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
+    if not is_ours(group.attrs):
+        raise _no_store(group, path)
     if is_unfinished(group):
         raise StoreError(
             f"{path}: what created the store was interrupted before anything was recorded; record "
             "to this path again"
         )
     found = group.attrs.get("format_version")
-    if not isinstance(found, int) or found > FORMAT_VERSION:
+    if not is_supported(found):
         raise StoreVersionError(
-            f"{path}: the store has format version {found}, this ibtools reads up to "
+            f"{path}: the store has format version {found!r:.40}, this ibtools reads 1 to "
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
-    with reaching(path, "the store can't be read"):
+    with reaching(path, "the store can't be read"), warnings.catch_warnings():
+        # zarr warns of files and folders of somebody's own, which are nobody's business
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         arrays = dict(group.arrays())
     if group.metadata.consolidated_metadata is not None:
         there = list_names(path)
@@ -181,15 +192,47 @@ def validate_store(group: zarr.Group, path: StorePath) -> None:
         raise incomplete_store(path, group.attrs, " or ".join(RECORDED))
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
-            array = arrays[variable.name]
-            dims = cast("tuple[str, ...] | None", getattr(array.metadata, "dimension_names", None))
-            validate_variable(variable, dims=dims, dtype=dtype_name(array), where=str(path))
+            validate_declared(arrays[variable.name], (variable,), path)
         elif variable.presence == "always" or (
             variable.presence == "quantised" and "code" in arrays
         ):
             raise incomplete_store(path, group.attrs, variable.name)
-    validate_sizes(arrays, path)
-    validate_configuration(group, path)
+    validate_sizes(arrays, STORE_VARIABLES, path)
+    validate_attributes(group.attrs, path)
+    if is_local(path):
+        validate_repeated(
+            {one.name: arrays[one.name] for one in STORE_VARIABLES if one.name in arrays},
+            Path(place_of(path)),
+            path,
+        )
+    if values:
+        _validate_values(group, arrays, path)
+
+
+def _validate_values(
+    group: zarr.Group, arrays: dict[str, "zarr.Array[Any]"], path: StorePath
+) -> None:
+    recorded = {name: dtype_name(arrays[name]) for name in RECORDED if name in arrays}
+    cubes = [arrays[name].shape for name in recorded if name != "partition"]
+    values = {name: read_array(group, name) for name in STORE_COORDINATES if name in arrays}
+    n_units = cubes[0][-1] if cubes else None
+    validate_coordinates(values, str(path), n_units=n_units, dtypes=recorded)
+    if changed := changed_coordinates(group, values):
+        raise StoreError(
+            f"{path}: {', '.join(changed)} must be as recorded, but was changed since; restore it "
+            f"from a copy, or delete the folder {CHECKSUMS} if the change is meant"
+        )
+
+
+def _no_store(group: zarr.Group, path: StorePath) -> StoreError:
+    """Build the error for a Zarr group that is something else."""
+    kept = [name for name in ("information", "details") if name in group]
+    if kept and "format" not in group.attrs:
+        return StoreError(
+            f"{path}: this holds results only ({' and '.join(kept)}), which are kept outside of "
+            "their store; give the store, or open these in Python: ibtools.open_results(path)"
+        )
+    return StoreError(f"{path}: this Zarr group is not an ibtools store; check the path")
 
 
 def open_store(path: StorePath) -> xr.Dataset:
@@ -225,12 +268,23 @@ def open_store(path: StorePath) -> xr.Dataset:
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     """Open a store, or a `group` in it, as plain xarray does; coordinates are loaded."""
-    root = _find_group(path, "r", use_consolidated=None if group is None else False, group=group)
-    with reaching(path, "the store can't be read"):
-        opened = ZarrStore(root, "r", use_zarr_fill_value_as_mask=False)
+    consolidated = None if group is None and not is_local(path) else False
+    root = _find_group(path, "r", use_consolidated=consolidated, group=group)
+    if root is None:
+        raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
+    where = f"{path}" if group is None else f"{path}: {group}"
+    with reaching(where, "the store can't be read"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+        if group is not None:
+            validate_results(dict(root.arrays()), root.attrs, where)
+        opened = CheckedStore.of(root, where)
         lazy = xr.open_dataset(opened, chunks={})
         plain = xr.open_dataset(opened)
-        return lazy.assign_coords({name: plain[name].variable.load() for name in plain.coords})
+        loaded = {name: plain[name].variable.load() for name in plain.coords}
+        if group is not None:
+            values = {name: loaded[name].values for name in RESULT_COORDINATES}
+            validate_coordinates(values, where, dtypes={})
+        return lazy.assign_coords(loaded)
 
 
 def consolidate(path: StorePath) -> None:
@@ -253,13 +307,27 @@ def delete_partial_files(path: StorePath) -> None:
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    """Return one array of a store, not yet read."""
-    return cast("zarr.Array[Any]", group[name])
+    """Return one array of a store, not yet read.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that name.
+    """
+    found = group.get(name)
+    if not isinstance(found, zarr.Array):
+        raise StoreError(
+            f"{describe_place(group)}: variable {name!r} must be there, but is not; restore it "
+            "from a copy, or, of results, delete the group and analyse again"
+        )
+    return found
 
 
 def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
     """Read one array of a store as a whole."""
-    return np.asarray(get_array(group, name)[...])
+    array = get_array(group, name)
+    with decoding(f"{describe_place(group)}: {name}"):
+        return np.asarray(array[...])
 
 
 @contextmanager
@@ -327,11 +395,6 @@ def _codecs(dims: tuple[str, ...], dtype: str) -> dict[str, Any]:
             Crc32cCodec(),
         ),
     }
-
-
-def dtype_name(array: zarr.Array[Any]) -> str:
-    """Return an array's dtype in the words of the contract."""
-    return "str" if array.dtype.kind in "TUO" else array.dtype.name
 
 
 def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
@@ -407,9 +470,12 @@ def _find_group(
     group: str | None = None,
 ) -> zarr.Group | None:
     """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
-    if is_local(path) and not Path(place_of(path)).is_dir():
-        return None
     with reaching(path, "the store can't be opened"):
+        if is_local(path):
+            place = Path(place_of(path))
+            if not place.is_dir():
+                return None
+            validate_nodes(place, path)
         try:
             return zarr.open_group(
                 backing_store(path, read_only=mode == "r"),

@@ -17,6 +17,7 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
+from ibtools import export
 from ibtools.analysis.plots import FACETS, FIGURES
 from ibtools.cli import cli
 from ibtools.shown import short_names, shortened, visible
@@ -207,3 +208,77 @@ def test_displayed__names_are_text(store):
         page = Page(dataset.ib._repr_html_())
         assert set(map(visible, NAMES)) <= set(page.words)
         assert set(page.tags) <= {"div", "table", "tbody", "tr", "td"}
+
+
+FOREIGN = ("=1+1", "\x1b[31m<b>red</b>", "$x_1$ %{x} \u202e", "</script><script>alert(3)</script>")
+"""Names of results and details, which are folders, and texts of attributes."""
+
+
+@pytest.fixture(scope="module")
+def foreign(store: Path, tmp_path_factory) -> Path:
+    """Let all texts of a store that are no layers be hostile too: attributes, results, details."""
+    path = shutil.copytree(store, tmp_path_factory.mktemp("foreign") / "store.zarr")
+    ibtools.details_store(path, "classes", quiet=True)
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group.attrs.update(
+        {
+            "data": FOREIGN[1],
+            "created": FOREIGN[1],
+            "ibtools_version": FOREIGN[3],
+            "classes": list(FOREIGN[1:3]),
+            "layers_left_out": json.dumps({FOREIGN[1]: FOREIGN[3]}),
+        }
+    )
+    for name in (FOREIGN[0], FOREIGN[1].replace("/", ""), FOREIGN[2]):
+        shutil.copytree(path / "information" / "exact", path / "information" / name)
+        shutil.copytree(path / "details" / "exact", path / "details" / name)
+        zarr.open_group(path / "information" / name, mode="r+").attrs["estimator"] = name
+    consolidate(path)
+    return path
+
+
+@pytest.mark.parametrize("command", ["info", "summary", "check"])
+def test_commands__of_foreign_attributes_and_results(foreign, command):
+    told = run(command, foreign, *(["--quiet"] if command == "check" else []))
+    if command == "info":
+        assert visible(FOREIGN[1]) in told
+        assert visible(FOREIGN[3]) in told
+        assert f"{visible(FOREIGN[2])}/classes" in told
+    json.loads(run(command, foreign, "--json", *(["--quiet"] if command == "check" else [])))
+
+
+def test_csv__names_of_results_are_no_formulas(foreign, tmp_path):
+    run("export", foreign, "--output", tmp_path)
+    rows = pd.read_csv(tmp_path / "information.csv", dtype=str, keep_default_na=False)
+    names = set(rows["estimator"])
+    assert {"'=1+1", FOREIGN[2]} < names
+    assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in rows.to_numpy().flat)
+
+
+def test_csv__negative_numbers_stay_numbers(tmp_path):
+    rows = pd.DataFrame({"layer": ["-a", "b"], "mi_ty_above_null": [-0.5, -1e-9], "n": [-1, -2]})
+    export._write_csv(rows, tmp_path / "rows.csv")
+    assert (tmp_path / "rows.csv").read_text().splitlines()[1:] == ["'-a,-0.5,-1", "b,-1e-09,-2"]
+
+
+def test_html__foreign_attributes_and_results_are_text(foreign, tmp_path):
+    ibtools.report(
+        foreign, output=tmp_path / "report.html", estimator=list(FOREIGN[:1]), quiet=True
+    )
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.tags.count("script") == 3
+    assert "b" not in page.tags
+    words = "\n".join(page.words)
+    assert all(visible(text) in words for text in (FOREIGN[0], FOREIGN[1], FOREIGN[3]))
+    for dataset in (ibtools.open_store(foreign), ibtools.open_results(foreign, estimator="=1+1")):
+        page = Page(dataset.ib._repr_html_())
+        assert set(page.tags) <= {"div", "table", "tbody", "tr", "td"}
+        assert all(line.isprintable() for line in repr(dataset.ib).splitlines())
+
+
+@pytest.mark.parametrize("name", FOREIGN[:1] + FOREIGN[2:3])
+def test_figures__names_of_results_are_text(foreign, tmp_path, name):
+    drawn = "\n".join(
+        draw(foreign, "information-plane", "--estimator", name, output=tmp_path / "figure.svg")
+    )
+    assert IN_FONT[0] in drawn

@@ -65,7 +65,7 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     True
     >>> folder.cleanup()
     """
-    group = open_group(path)
+    group = open_group(path, values=False)
     files = check_files(group, os.fspath(path), quiet=quiet)
     if files.status == "violation":
         unread = not_checked("all else", words.UNREAD)

@@ -155,7 +155,15 @@ def plot(
         If something that is needed is missing from the Dataset, or there is no complete snapshot.
     OSError
         If the file cannot be written.
+    TypeError
+        If it is no Dataset, but the path of one.
     """
+    if not isinstance(dataset, xr.Dataset):
+        raise TypeError(
+            f"a figure is drawn from a Dataset, found {type(dataset).__name__} {dataset!r:.60}; "
+            "open it with ibtools.open_results or ibtools.open_store, or draw from its path: "
+            "ibtools.plot_store(path, figure, output=...)"
+        )
     kind = _get_figure(figure, output, options)
     return _draw(kind.draw, dataset, options, output, format, width)
 

@@ -18,6 +18,8 @@ References
 
 import io
 import pickle
+import pickletools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ from ibtools.recorders.datasets.compression import read_bytes
 
 N_VALUES = 3 * 32 * 32
 """Values of an image."""
+
+_MOST_OPERATIONS = 2**18
+
+_MOST = {"PUT": 2**20, "GET": 32, "TUPLE": 16, "DUP": 0, "FRAME": 2**16}
+"""Operations of a pickle: how many of each there may be, and the largest number of a PUT."""
 
 _ALLOWED = {
     "numpy.core.multiarray._reconstruct",
@@ -122,8 +129,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _unpickle(path: Path) -> Any:
+    content = read_bytes(path)
     try:
-        return _Unpickler(io.BytesIO(read_bytes(path)), encoding="bytes").load()
+        _validate_operations(content)
+        return _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except InputError as err:
         raise InputError(f"{path}: the pickle was refused: {err}") from err
     except (
@@ -138,6 +147,23 @@ def _unpickle(path: Path) -> Any:
         MemoryError,
     ) as err:  # what a damaged pickle raises
         raise InputError(f"{path}: not a pickle, or a damaged one ({err})") from err
+
+
+def _validate_operations(content: bytes) -> None:
+    """Refuse what costs the unpickler memory or time without end, though it calls nothing.
+
+    It makes room for as many objects as the largest number that one is remembered by, and hashes a
+    tuple that is made of itself again and again.
+    """
+    counts: Counter[str] = Counter()
+    for operation, argument, _ in pickletools.genops(content):
+        kind = next((one for one in _MOST if one in operation.name), "")
+        counts[kind] += 1
+        largest = argument if kind == "PUT" and isinstance(argument, int) else 0
+        if counts.total() > _MOST_OPERATIONS:
+            raise InputError(f"it has more than the {_MOST_OPERATIONS} operations of a batch")
+        if kind and max(counts[kind], largest) > _MOST[kind]:
+            raise InputError(f"it has more {operation.name} than a batch of CIFAR-10 has use for")
 
 
 def _get(batch: Any, key: str) -> Any:

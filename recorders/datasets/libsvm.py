@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets.compression import read_bytes
+from ibtools.recorders.datasets.compression import read_bytes, validate_unpacked
 from ibtools.text_file import split_lines
 
 _LINE = re.compile(r"\d{1,9}(?: +\d{1,9}:\d{1,9})*\s*", re.ASCII)
@@ -45,7 +45,10 @@ def read_libsvm(path: Path, *, n_features: int) -> tuple[NDArray[np.uint8], NDAr
     InputError
         If a line has another form, an index or a value is out of range, or indices don't ascend.
     """
-    lines = split_lines(read_bytes(path), where=str(path))
+    content = read_bytes(path)
+    n_values = n_features * (1 + content.count(b"\n"))
+    validate_unpacked(n_values, len(content), str(path), "leave out samples without features")
+    lines = split_lines(content, where=str(path))
     x = np.zeros((len(lines), n_features), np.uint8)
     y = np.zeros(len(lines), np.int64)
     for row, line in enumerate(lines):

@@ -1,20 +1,45 @@
 """NumPy's ``.npz`` archives: Keras' layout of image data sets, and the user's own data."""
 
+import lzma
+import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.recorders.datasets.compression import validate_unpacked
 from ibtools.recorders.datasets.data_set import DataSet, checksum, scale_bytes, validate_classes
 from ibtools.recorders.datasets.distinct import to_float32
 from ibtools.recorders.datasets.split import stratified_split
 
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """The arrays of Keras' ``mnist.npz``."""
+
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+_MOST_MEMBERS = 64
+
+_DAMAGED = (
+    EOFError,
+    TypeError,
+    ValueError,
+    NotImplementedError,  # a compression that zipfile lacks
+    RuntimeError,  # a password is needed
+    SyntaxError,  # a header of numpy that is none
+    struct.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged archive raises."""
 
 _OWN_NAMES = ("x", "y", "split", "is_test")
 
@@ -94,13 +119,50 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as err:
+        with path.open("rb") as file:
+            _validate_members(path, file)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return dict(archive)
+    except InputError:
+        raise
+    except _DAMAGED as err:
         raise InputError(
             f"{path}: must be an .npz archive of plain arrays, as numpy.savez writes it ({err}); "
             "if it was downloaded, delete it and download it again"
         ) from err
+
+
+def _validate_members(path: Path, file: BinaryIO) -> None:
+    """Check what an archive unpacks to, before it is; nothing of it is ever written to a file."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no zip archive")
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        n_bytes = sum(one.file_size for one in members)
+        n_stored = path.stat().st_size
+        validate_unpacked(n_bytes, n_stored, str(path), "save it with numpy.savez if it is yours")
+        if len({one.filename for one in members}) < len(members) or len(members) > _MOST_MEMBERS:
+            raise ValueError(f"it holds {len(members)} members, some of one name or too many")
+        for one in members:
+            with archive.open(one) as member:
+                _validate_header(one, member)
+
+
+def _validate_header(info: zipfile.ZipInfo, member: IO[bytes]) -> None:
+    """Check that a member holds what its header announces, for which numpy makes room first."""
+    version = np.lib.format.read_magic(member)
+    if version not in _READ_HEADER:
+        raise ValueError(f"{info.filename} has version {version} of numpy's format")
+    shape, _, dtype = _READ_HEADER[version](member)
+    if dtype.hasobject:
+        raise ValueError(f"{info.filename} holds Python objects, which are never loaded")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or member.tell() + n_bytes != info.file_size:
+        raise ValueError(
+            f"{info.filename} announces {shape} values of {dtype}, {n_bytes} bytes, but has "
+            f"{info.file_size - member.tell()}"
+        )
 
 
 def _validate_names(

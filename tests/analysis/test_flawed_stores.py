@@ -221,14 +221,14 @@ REFUSED = {
     "a shard that was cut short": (cut_shard, r"code, repeat 0.*can't be read.*cut short"),
     "a shard of other bytes": (garble_shard, r"code, repeat 0.*can't be read.*damaged"),
     "an array without metadata": (delete_array("split"), "variable split is missing"),
-    "metadata that is no JSON": (write_metadata("label", "{"), "the store can't be read"),
-    "root metadata that is no JSON": (write_metadata("", "{"), "the store can't be opened"),
+    "metadata that is no JSON": (write_metadata("label", "{"), "label: zarr.json: must be a JSON"),
+    "root metadata that is no JSON": (write_metadata("", "{"), "zarr: zarr.json: must be a JSON"),
     "no recorded values": (delete_array("code"), "variable code or activation or partition"),
     "fewer labels than samples": (cut("label", 31), "'label' must have 32 along sample"),
     "fewer layers than values": (cut("bits", 2), "'bits' must have 3 along layer"),
     "settings that are no JSON": (note_down("configuration", "{"), "must be a JSON object"),
     "settings that are a list": (note_down("configuration", "[1]"), "must be a JSON object"),
-    "a format of no number": (note_down("format_version", "x"), "format version x"),
+    "a format of no number": (note_down("format_version", "x"), "format version 'x'"),
     "a foreign format": (note_down("format", "other"), "not an ibtools store"),
 }
 """What nothing can be made of: one line says why."""

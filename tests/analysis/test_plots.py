@@ -574,3 +574,8 @@ def test_plot__needs_neither_pyplot_nor_display(tmp_path):
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout) == ("", "False\n")
+
+
+def test_plot__of_a_path_says_how_to_open_it():
+    with pytest.raises(TypeError, match=r"found str 'syn.zarr'; open it with .*plot_store"):
+        ibtools.plot("syn.zarr", "information-plane")

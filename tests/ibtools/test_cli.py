@@ -1,3 +1,4 @@
+import errno
 import shlex
 import shutil
 from pathlib import Path
@@ -232,3 +233,14 @@ def test_cli__estimator_options_that_are_wrong(example_store: Path, options: str
     assert result.exit_code == 1
     assert len(result.output.strip().splitlines()) == 1
     assert message in result.output
+
+
+def test_cli__who_reads_has_had_enough(example_store: Path, monkeypatch):
+    """As in `ibtools summary | head -1`: quietly, and not as an error of storage."""
+
+    def say(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("ibtools.commands.info.tell_lines", say)
+    result = CliRunner().invoke(cli, ["info", str(example_store)])
+    assert (result.exit_code, result.output) == (1, "")

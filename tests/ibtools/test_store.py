@@ -199,7 +199,7 @@ def test_open_store__truncated(example_store: Path, name: str):
 
 def test_open_store__damaged_metadata(example_store: Path):
     (example_store / "zarr.json").write_text("{")
-    with pytest.raises(StoreError, match="can't be opened"):
+    with pytest.raises(StoreError, match="must be a JSON object"):
         open_store(example_store)
 
 
@@ -229,7 +229,7 @@ def test_open_store__wrong_dims_or_dtype(example_store: Path):
         ({"epochs": (0, 5, 5)}, "without duplicates, found 5, 5"),
         ({"epochs": (0, 2**31)}, "epochs must be whole numbers from .* to 2147483647, found 2147"),
         ({"epochs": (-(2**31) - 1, 0)}, "whole numbers from -2147483648 to .*, found -2147483649"),
-        ({"epochs": (0, 1.5)}, "whole numbers .*, found 0.0"),
+        ({"epochs": (0, 1.5)}, "whole numbers .*, found 1.5"),
         ({"epochs": (True,)}, "whole numbers .*, found True"),
         ({"epochs": ("0",)}, "whole numbers .*, found '0'"),
         ({"epochs": 3}, "epochs must be a sequence of whole numbers, found 3"),

@@ -1,0 +1,38 @@
+"""Arrays against their declarations in `ibtools.schema`."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import zarr
+from zarr.storage import LocalStore
+
+from ibtools.schema import Variable, validate_variable
+
+
+def dtype_name(array: "zarr.Array[Any]") -> str:
+    """Return an array's dtype in the words of the contract."""
+    return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+def describe_place(group: zarr.Group) -> str:
+    """Say where a group is, as the user knows it."""
+    root = group.store.root if isinstance(group.store, LocalStore) else group.store
+    return f"{root}: {group.path}" if group.path else f"{root}"
+
+
+def validate_declared(
+    array: "zarr.Array[Any]", variants: Sequence[Variable], where: object
+) -> Variable:
+    """Return the declaration that an array is of; there may be several of one name.
+
+    Raises
+    ------
+    StoreError
+        If it is of none: what the first says, and what was found.
+    """
+    dims = cast("tuple[str, ...] | None", getattr(array.metadata, "dimension_names", None))
+    dtype = dtype_name(array)
+    fits = (one for one in variants if one.dims == dims and dtype in one.dtypes)
+    found = next(fits, variants[0])
+    validate_variable(found, dims=dims, dtype=dtype, where=str(where))
+    return found

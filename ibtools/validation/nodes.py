@@ -1,0 +1,117 @@
+"""The files of metadata of a store, found and judged before zarr parses any."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ibtools.errors import StoreError
+from ibtools.validation.bounds import METADATA_BYTES, NODES
+from ibtools.validation.metadata import NODE, parse_node
+
+_RESULTS = {"information": 2, "details": 3}
+"""Folders with results, and how deep the arrays are below them."""
+
+_RESTORE = "; restore it from a copy of the store"
+
+
+def validate_nodes(place: Path, path: object) -> None:
+    """Judge all metadata that opening a folder would parse: of the store, and of its results.
+
+    Parameters
+    ----------
+    place : Path
+        The folder.
+    path : object
+        What the user calls it, for the error.
+
+    Raises
+    ------
+    StoreError
+        If metadata are none, or no regular file, or there are too many.
+    """
+    left = NODES
+    for folder in _folders(place):
+        name = folder.relative_to(place).as_posix()
+        where = f"{path}" if name == "." else f"{path}: {name}"
+        left -= _judge(folder, where) is not None
+        if left < 0:
+            raise StoreError(
+                f"{path}: must hold at most {NODES} arrays and groups, found more; it was not "
+                "written by ibtools: check the path"
+            )
+
+
+def read_bounded(file: Path, most: int, where: str) -> bytes | None:
+    """Read a regular file, at most a byte more than it may have; None if there is none.
+
+    Raises
+    ------
+    StoreError
+        If it is a folder, a link that leads nowhere, or something that has no end.
+    """
+    try:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "something else"
+            raise StoreError(f"{where}: {file.name} must be a file, found {kind}{_RESTORE}")
+        with file.open("rb") as opened:
+            return opened.read(most + 1)
+    except FileNotFoundError:
+        if file.is_symlink():
+            raise StoreError(
+                f"{where}: {file.name} must be a file, found a link to {os.readlink(file)!r}, "
+                f"which is not there{_RESTORE}"
+            ) from None
+        return None
+    except NotADirectoryError:
+        return None
+    except OSError as err:
+        raise StoreError(
+            f"{where}: {file.name} must be a file that can be read, but {err.strerror}; give "
+            "permission, or restore it from a copy of the store"
+        ) from err
+
+
+def _judge(folder: Path, where: str) -> dict[str, Any] | None:
+    raw = read_bounded(folder / NODE, METADATA_BYTES, where)
+    return None if raw is None else parse_node(raw, f"{where}: {NODE}")
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """Yield the folders whose metadata zarr would parse."""
+    yield place
+    for folder in _below(place):
+        yield folder
+        if folder.name in _RESULTS:
+            yield from _deep(folder, _RESULTS[folder.name])
+
+
+def _deep(folder: Path, depth: int) -> Iterator[Path]:
+    for below in _below(folder):
+        yield below
+        if depth > 1:
+            yield from _deep(below, depth - 1)
+
+
+def _below(folder: Path) -> list[Path]:
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                if number >= NODES:
+                    raise StoreError(
+                        f"{folder}: must hold at most {NODES} files and folders, found more; it "
+                        "was not written by ibtools: check the path"
+                    )
+                if not entry.is_file():
+                    found.append(folder / entry.name)
+    except (FileNotFoundError, NotADirectoryError):  # deleted meanwhile; or no folder
+        return []
+    except OSError as err:
+        raise StoreError(
+            f"{folder}: must be a folder that can be read, but {err.strerror}; give permission, or "
+            "restore it from a copy of the store"
+        ) from err
+    return found

@@ -1,0 +1,46 @@
+"""Arrays that xarray reads lazily: a damaged chunk is one clear error whenever it is read."""
+
+from typing import Any, Self
+
+import xarray as xr
+import zarr
+from xarray.backends import ZarrStore
+from xarray.backends.zarr import ZarrArrayWrapper
+from xarray.core.indexing import LazilyIndexedArray
+
+from ibtools.storage import decoding
+
+
+class CheckedStore(ZarrStore):
+    """A group of Zarr as xarray reads it, whose variables say where they are when damaged."""
+
+    where: str
+
+    @classmethod
+    def of(cls, group: zarr.Group, where: str) -> Self:
+        """Take a group that was opened, and what it is called in an error."""
+        store = cls(group, "r", use_zarr_fill_value_as_mask=False)
+        store.where = where
+        return store
+
+    def open_store_variable(self, name: str) -> xr.Variable:
+        """Return a variable, lazily read."""
+        found: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
+        array = _CheckedArray(self.members[name], f"{self.where}: {name}")
+        return xr.Variable(found.dims, LazilyIndexedArray(array), found.attrs, found.encoding)
+
+
+class _CheckedArray(ZarrArrayWrapper):
+    """An array that says where it is when it can't be read."""
+
+    __slots__ = ("where",)
+
+    _array: "zarr.Array[Any]"
+
+    def __init__(self, array: Any, where: str) -> None:
+        super().__init__(array)  # type: ignore[no-untyped-call]
+        self.where = where
+
+    def __getitem__(self, key: Any) -> Any:
+        with decoding(self.where):
+            return super().__getitem__(key)  # type: ignore[no-untyped-call]
