@@ -9,6 +9,7 @@ from typing import Literal, cast
 import numpy as np
 import zarr
 
+from ibtools.checksums import find_checksums
 from ibtools.identity import Content, is_store
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
@@ -25,6 +26,9 @@ StoreResults = Literal["information", "details"]
 
 MOST_NAMED = 20
 """Classes that are named at the most."""
+
+
+_NO_CHECKSUMS = "none (of an earlier ibtools, or a copy): changed bytes can't be told"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class StoreInfo:
     outdated : dict of str to str
         Results that are out of date, because ibtools computes something else under this name now,
         and why: those that no command shows until they are computed anew.
+    has_checksums : bool
+        Whether each chunk of the recording is known by its checksum.
     disk_bytes, cube_bytes : int or None, int
         Bytes on disk (None for a remote store), and bytes of what was recorded, without
         padding.
@@ -99,6 +105,7 @@ class StoreInfo:
     results: dict[str, int]
     details: dict[str, int]
     outdated: dict[str, str]
+    has_checksums: bool
     disk_bytes: int | None
     cube_bytes: int
 
@@ -153,6 +160,7 @@ def store_info(path: StorePath) -> StoreInfo:
         results=_analysed(group, "information", content),
         details=_analysed(group, "details", content),
         outdated=outdated_results(path),
+        has_checksums=find_checksums(group) is not None,
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
     )
@@ -214,6 +222,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "kept": _format_keep(info),
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
+        "checksums": "of every chunk" if info.has_checksums else _NO_CHECKSUMS,
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
         or f"none yet; compute them with: {shell_command('analyze', path)}",
         "out of date": _format_outdated(info, path),

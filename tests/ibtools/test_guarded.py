@@ -13,6 +13,7 @@ import ibtools
 from ibtools.analysis import tasks
 from ibtools.checksums import GROUP, NONE, ChecksumLayout, find_checksums
 from ibtools.errors import StoreError
+from ibtools.info import format_info, store_info
 from ibtools.snapshots import LayerValues
 from ibtools.store import consolidate, find_group, get_array, open_group, open_raw
 
@@ -242,6 +243,12 @@ def test_open_store__a_copy_by_xarray_carries_no_checksums(store: Path, tmp_path
         read_everything(tmp_path / "copy.zarr").drop_vars("activation"),
         read_everything(store).isel(epoch=slice(10)).drop_vars("activation"),
     )
+
+
+def test_store_info__says_whether_there_are_checksums(store: Path):
+    assert store_info(store).has_checksums
+    assert "checksums   of every chunk" in format_info(store_info(store), store)
+    assert "checksums   none" in format_info(store_info(without_checksums(store)), store)
 
 
 def test_plain_xarray__reads_a_store_with_checksums(store: Path):
