@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
 from zarr.core.sync import sync  # there is no public way to read a key of any store from here
-from zarr.storage import LocalStore
 
 from ibtools.checksums import (
     ABSENT,
@@ -26,7 +25,7 @@ from ibtools.presence import Presence
 from ibtools.progress import progress_bar
 from ibtools.storage import decoding
 from ibtools.store import get_array
-from ibtools.validation.stored import why_unreadable
+from ibtools.validation.stored import local_root, why_unreadable
 
 _MOST_BYTES = 2**32
 """What no file of a recording has."""
@@ -119,10 +118,9 @@ def find_fault(store: Store, place: Place, known: NDArray[np.int64]) -> str:
     """
     if (known[:, 0] == NONE).all():
         return ""
-    if isinstance(store, LocalStore):
-        unreadable = why_unreadable(store.root / place.key, _MOST_BYTES)
-        if unreadable:
-            return unreadable
+    root = local_root(store)
+    if root is not None and (why := why_unreadable(root / place.key, _MOST_BYTES)):
+        return why
     raw = sync(store.get(place.key, default_buffer_prototype()))
     if raw is None:
         return "" if (known[:, 1] == ABSENT).all() else "it is missing"

@@ -18,7 +18,7 @@ from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 from zarr.errors import ArrayNotFoundError
-from zarr.storage import LocalStore, WrapperStore
+from zarr.storage import WrapperStore
 
 from ibtools.checksums import (
     ABSENT,
@@ -41,7 +41,7 @@ from ibtools.validation.chunks import (
     validate_index,
 )
 from ibtools.validation.metadata import parse_node
-from ibtools.validation.stored import why_unreadable
+from ibtools.validation.stored import local_root, why_unreadable
 
 _DIMS = {variable.name: variable.dims for variable in STORE_VARIABLES}
 
@@ -74,7 +74,7 @@ class GuardedStore(WrapperStore[Store]):
         self._forget()
 
     def __str__(self) -> str:
-        return str(self._store)
+        return str(local_root(self._store) or self._store)
 
     def _forget(self) -> None:
         self._nodes: dict[str, dict[str, Any]] = {}
@@ -97,10 +97,20 @@ class GuardedStore(WrapperStore[Store]):
         if array is not None:
             await self._validate_file(array, key)
         value = await self._store.get(key, prototype, byte_range)
+        if array is not None:
+            value = await self._get_checked(key, value, prototype, byte_range)
         if value is not None:
             await self._validate(array, key, value, byte_range)
-        if array is None:
-            return value
+        return value
+
+    async def _get_checked(
+        self,
+        key: str,
+        value: Buffer | None,
+        prototype: BufferPrototype,
+        byte_range: ByteRequest | None,
+    ) -> Buffer | None:
+        """Return what was read of a file of chunks if it is what was recorded there."""
         layout = await self._find_layout()
         place = layout.locate(key)
         if place is None:
@@ -109,15 +119,15 @@ class GuardedStore(WrapperStore[Store]):
             if value is None and (lost := await layout.why_lost(self._store, place)):
                 raise await self._damaged(place, lost)
             return value
-        return await self._get_checked(place, value, prototype, byte_range)
+        return await self._compare(place, value, prototype, byte_range)
 
     async def _validate_file(self, array: str, key: str) -> None:
         """Look at a file of this machine before it is opened."""
-        if not isinstance(self._store, LocalStore):
+        root = local_root(self._store)
+        if root is None:
             return
         layout = await self._find_chunk_layout(array)
-        file = self._store.root / key
-        why = await asyncio.to_thread(why_unreadable, file, layout.most_in_file)
+        why = await asyncio.to_thread(why_unreadable, root / key, layout.most_in_file)
         if not why:
             return
         place = (await self._find_layout()).locate(key)
@@ -129,7 +139,7 @@ class GuardedStore(WrapperStore[Store]):
         self, array: str | None, key: str, value: Buffer, byte_range: ByteRequest | None
     ) -> None:
         """Look at what metadata and chunks announce before zarr believes it."""
-        where, raw = f"{self}: {key}", memoryview(value.to_bytes())
+        where, raw = f"{self}: {key}", memoryview(value.as_numpy_array().view(np.uint8))
         folder, _, name = key.rpartition("/")
         if name == "zarr.json":
             self._note_nodes(folder, parse_node(bytes(raw), where))
@@ -175,7 +185,7 @@ class GuardedStore(WrapperStore[Store]):
         for key, prototype, byte_range in requests:
             yield key, await self.get(key, prototype, byte_range)
 
-    async def _get_checked(
+    async def _compare(
         self,
         place: Place,
         value: Buffer | None,

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.contract import DECISIVE, check_contract
-from ibtools.analysis.check.files import check_files
+from ibtools.analysis.check.files import check_coordinates, check_files
 from ibtools.analysis.check.grid import check_grid
 from ibtools.analysis.check.kept import check_kept
 from ibtools.analysis.check.measure import measure_recording
@@ -73,13 +73,14 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     store = _open_without_cube(path)
     if chain is None:
         chain = is_chain(store.attrs)
+    intact = (files, check_coordinates(group, store))
     contract = tuple(check_contract(store))
     if any(one.status == "violation" and one.name in DECISIVE for one in contract):
         unmeasured = not_checked("recorded values", words.UNMEASURED)
-        return CheckReport(os.fspath(path), (files, *contract, unmeasured))
+        return CheckReport(os.fspath(path), (*intact, *contract, unmeasured))
     measures = measure_recording(group, quiet=quiet)
     checks = [
-        files,
+        *intact,
         *contract,
         *check_recording(store, measures),
         *check_grid(store, measures),

@@ -1,10 +1,11 @@
 """Checks of the files of a recording: all there, and as they were written."""
 
+import xarray as xr
 import zarr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, Status
-from ibtools.checksums import find_checksums
+from ibtools.checksums import BOUND_COORDINATES, changed_coordinates, find_checksums
 from ibtools.damage import find_damage
 from ibtools.shown import shell_command
 
@@ -36,3 +37,22 @@ def check_files(group: zarr.Group, path: str, *, quiet: bool) -> Check:
         command=shell_command("check", path, "--repair"),
     )
     return Check("files", "recording", "violation", len(damage), n_files, "files", words=text)
+
+
+def check_coordinates(group: zarr.Group, store: xr.Dataset) -> Check:
+    """Compare the coordinates without which codes are misread with their checksums.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store.
+    store : Dataset
+        The same, as `ibtools.store.open_raw` opens it.
+    """
+    values = {name: store[name].values for name in BOUND_COORDINATES if name in store}
+    changed = changed_coordinates(group, values)
+    text = words.CHANGED.format(names=", ".join(changed)) if changed else ""
+    status: Status = "violation" if changed else "ok"
+    return Check(
+        "coordinates", "recording", status, len(changed), len(values), "coordinates", words=text
+    )

@@ -5,6 +5,11 @@ DAMAGED = (
     "what is damaged as not recorded, and keep all else, with: {command}"
 )
 
+CHANGED = (
+    "Not as when the store was created: {names}. Codes are misread. Restore the store from a copy, "
+    "or delete the folder checksums if the change is meant."
+)
+
 UNREAD = "a file of the recording is damaged: see the check of the files"
 
 NO_CHECKSUMS = (

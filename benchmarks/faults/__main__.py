@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.faults import processes, trial
-from benchmarks.faults.files import DAMAGES, try_damage
+from benchmarks.faults import files, metadata, network, processes, trial
 from ibtools.progress import progress_bar
 
 Try = Callable[[Path, Path, random.Random], bool]
@@ -19,7 +18,8 @@ KINDS: dict[str, Try] = {
     "two analyses of one store are killed": processes.try_kill_analyses,
     "the power is cut, recording or analysing": processes.try_cut_power,
     "the disk is full": processes.try_fill_disk,
-    **{name: partial(try_damage, damage) for name, damage in DAMAGES.items()},
+    **{name: partial(files.try_damage, one) for name, one in files.DAMAGES.items()},
+    **{name: partial(metadata.try_damage, one) for name, one in metadata.DAMAGES.items()},
 }
 """What is tried; of a store that is not disturbed, a folder for this try, and what is random."""
 
@@ -33,6 +33,11 @@ def count_survived(kind: Try, whole: Path, times: int, *, seed: int, name: str) 
                 survived += kind(whole, Path(folder), random.Random(f"{seed} {name} {number}"))
             progress.update()
     return survived
+
+
+def print_row(name: str, tried: int, survived: int) -> None:
+    """Print a row of the table as soon as it is known."""
+    print(f"| {name} | {tried} | {survived} | {tried - survived} |", flush=True)
 
 
 def main() -> None:
@@ -51,9 +56,13 @@ def main() -> None:
         print("| --- | --- | --- | --- |")
         for name, kind in KINDS.items():
             if chosen.only in name:
-                survived = count_survived(kind, whole, chosen.times, seed=chosen.seed, name=name)
-                lost = chosen.times - survived
-                print(f"| {name} | {chosen.times} | {survived} | {lost} |", flush=True)
+                found = count_survived(kind, whole, chosen.times, seed=chosen.seed, name=name)
+                print_row(name, chosen.times, found)
+        for name, fault in network.KINDS.items():
+            if chosen.only in name:
+                with tempfile.TemporaryDirectory() as place:
+                    draws = random.Random(f"{chosen.seed} {name}")
+                    print_row(name, *network.count_survived(fault, whole, Path(place), draws))
 
 
 if __name__ == "__main__":

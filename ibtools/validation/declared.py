@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import zarr
-from zarr.storage import LocalStore
 
 from ibtools.schema import Variable, validate_variable
+from ibtools.validation.stored import local_root
 
 
 def dtype_name(array: "zarr.Array[Any]") -> str:
@@ -16,7 +16,7 @@ def dtype_name(array: "zarr.Array[Any]") -> str:
 
 def describe_place(group: zarr.Group) -> str:
     """Say where a group is, as the user knows it."""
-    root = group.store.root if isinstance(group.store, LocalStore) else group.store
+    root = local_root(group.store) or group.store
     return f"{root}: {group.path}" if group.path else f"{root}"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import zarr
-from zarr.storage import LocalStore
 
 from ibtools.errors import StoreError
 from ibtools.schema import CUBE, Variable
 from ibtools.validation.bounds import AXIS, CHUNKS, ROWS, UNITS, UNSTORED_CHUNKS
 from ibtools.validation.metadata import NODE
+from ibtools.validation.stored import local_root
 
 Arrays = Mapping[str, "zarr.Array[Any]"]
 
@@ -127,10 +127,11 @@ def _count_chunks(array: "zarr.Array[Any]") -> int:
 
 def _count_files(array: "zarr.Array[Any]", enough: int) -> int:
     """Count the files of an array, or as many as are enough; elsewhere than here, all are there."""
-    if not isinstance(array.store, LocalStore):
+    root = local_root(array.store)
+    if root is None:
         return enough
     count = 0
-    for _, _, files in os.walk(Path(array.store.root) / array.path):
+    for _, _, files in os.walk(root / array.path):
         count += len(files)
         if count >= enough:
             break

@@ -4,6 +4,16 @@ import os
 import stat
 from pathlib import Path
 
+from zarr.abc.store import Store
+from zarr.storage import LocalStore, WrapperStore
+
+
+def local_root(store: Store) -> Path | None:
+    """Return the folder that a store is in, however it is wrapped; None if it is elsewhere."""
+    while isinstance(store, WrapperStore):
+        store = store._store
+    return Path(store.root) if isinstance(store, LocalStore) else None
+
 
 def why_unreadable(file: Path, most: int) -> str:
     """Say why a file can't be read as a whole; empty if it can, or if there is none.
