@@ -139,7 +139,7 @@ class GuardedStore(WrapperStore[Store]):
         self, array: str | None, key: str, value: Buffer, byte_range: ByteRequest | None
     ) -> None:
         """Look at what metadata and chunks announce before zarr believes it."""
-        where, raw = f"{self}: {key}", memoryview(value.as_numpy_array().view(np.uint8))
+        where, raw = f"{self}: {key}", memoryview(np.asarray(value.as_numpy_array(), np.uint8).data)
         folder, _, name = key.rpartition("/")
         if name == "zarr.json":
             self._note_nodes(folder, parse_node(bytes(raw), where))

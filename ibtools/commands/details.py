@@ -89,7 +89,9 @@ def _create_details(
     """Build the details that the arguments describe."""
     from ibtools.analysis.details import About, Permutations
 
-    dataset = ibtools.open_store(store)
-    labels = [About(*ibtools.sample_labels(label, dataset)) for label in by]
+    labels = []
+    if by:
+        dataset = ibtools.open_store(store)
+        labels = [About(*ibtools.sample_labels(label, dataset)) for label in by]
     drawn = [] if permutations is None else [Permutations(permutations, seed)]
     return [*what, *labels, *drawn]
