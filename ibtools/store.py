@@ -214,7 +214,11 @@ def _validate_values(
 ) -> None:
     recorded = {name: dtype_name(arrays[name]) for name in RECORDED if name in arrays}
     cubes = [arrays[name].shape for name in recorded if name != "partition"]
-    values = {name: read_array(group, name) for name in STORE_COORDINATES if name in arrays}
+    values = {}
+    for name in STORE_COORDINATES:
+        if name in arrays:
+            with decoding(f"{path}: {name}"):
+                values[name] = np.asarray(arrays[name][...])
     n_units = cubes[0][-1] if cubes else None
     validate_coordinates(values, str(path), n_units=n_units, dtypes=recorded)
     if changed := changed_coordinates(group, values):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ibtools
+from ibtools import durable
 from ibtools.snapshots import LayerValues
 
 
@@ -22,6 +23,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+FORCE = durable._force
+"""What forces files to the disk; only tests that cut its power wait for that."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unforced():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "_force", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Force files to the disk, as everywhere but in tests."""
+    monkeypatch.setattr(durable, "_force", FORCE)
 
 
 LABEL = np.arange(64) % 3

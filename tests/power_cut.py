@@ -55,7 +55,7 @@ class Disk:
 def mounted_disk(folder: Path, *, size: int = 2**26) -> Iterator[Disk]:
     """Make a disk, and take it away at the end."""
     image, place = folder / "disk.img", folder / "disk"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     with image.open("wb") as file:
         file.truncate(size)
     _run("mkfs.ext4", "-q", "-F", image)

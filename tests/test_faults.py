@@ -20,7 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_faults__of_every_kind_are_survived(name: str, whole: Path, tmp_path: Path):
+def test_faults__of_every_kind_are_survived(name: str, whole: Path, tmp_path: Path, forced):
     if "power" in name and (reason := why_not(tmp_path)):
         pytest.skip(reason)
     assert KINDS[name](whole, tmp_path, random.Random(name))

@@ -20,8 +20,8 @@ from ibtools.store import (
 )
 from ibtools.writer import RepeatWriter
 
-EPOCHS = tuple(range(140))
-"""Three blocks, the last of which is a short one."""
+EPOCHS = tuple(range(70))
+"""Two blocks, the last of which is a short one."""
 
 REPEATS = (0, 1)
 N_SAMPLES = 64

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from textwrap import shorten
 from typing import Any, Literal, cast
@@ -34,6 +35,7 @@ _KEYS = {
     ),
 }  # fmt: skip
 _MOST_DIMS = 8
+_MOST_KNOWN = 2**17
 _MOST_SIZE = 2**48
 
 
@@ -61,6 +63,20 @@ def parse_node(raw: bytes, where: str) -> dict[str, Any]:
         raise StoreError(
             f"{where}: metadata must be at most {METADATA_BYTES} bytes, found more{_FAULTY}"
         )
+    known = _parse_known(raw) if len(raw) <= _MOST_KNOWN else None
+    return _parse(raw, where) if known is None else known
+
+
+@lru_cache(maxsize=1024)
+def _parse_known(raw: bytes) -> dict[str, Any] | None:
+    """Parse metadata once, however often a store is opened; None for what is refused."""
+    try:
+        return _parse(raw, "")
+    except StoreError:
+        return None
+
+
+def _parse(raw: bytes, where: str) -> dict[str, Any]:
     node = parse_json(raw, where)
     validate_node(node, where)
     return node

@@ -73,7 +73,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("put", FOREIGN)
 @pytest.mark.parametrize(
     "place",
-    ["information", "information/exact", "details", "details/exact", "details/exact/classes"],
+    [
+        "information/exact",
+        "details/exact",
+        *(
+            pytest.param(place, marks=pytest.mark.slow)
+            for place in ("information", "details", "details/exact/classes")
+        ),
+    ],
 )
 def test_analyze_store__leaves_what_is_somebody_elses(example_store: Path, put, place: str):
     put(example_store / place)
