@@ -359,7 +359,7 @@ def create_variable(
     Without `chunking`, one chunk holds everything, or everything of one repeat, so that repeats can
     be written side by side.
     """
-    whole = tuple(1 if dim == "repeat" else sizes[dim] for dim in variable.dims)
+    whole = tuple(1 if dim == "repeat" else max(1, sizes[dim]) for dim in variable.dims)
     dtype = dtype or variable.dtypes[0]
     group.create_array(
         variable.name,

@@ -158,7 +158,9 @@ def _validate_array(node: Mapping[str, Any], where: str) -> None:
     settings = grid.get("configuration") if isinstance(grid, dict) else None
     if not isinstance(settings, dict) or grid.get("name") != "regular":
         raise StoreError(f"{where}: chunk_grid must be regular, found {_show(grid)}{_FAULTY}")
-    chunk = _sizes(settings.get("chunk_shape"), where, "chunk_shape", least=1)
+    # earlier versions of ibtools cut an axis without entries into chunks of nothing
+    least = 0 if 0 in shape else 1
+    chunk = _sizes(settings.get("chunk_shape"), where, "chunk_shape", least=least)
     if len(chunk) != len(shape):
         raise StoreError(
             f"{where}: chunk_shape must have a size for each of {len(shape)} dimensions, found "

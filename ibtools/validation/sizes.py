@@ -51,10 +51,11 @@ def validate_sizes(arrays: Arrays, variables: Iterable[Variable], where: object)
                 )
     for dim, (length, name) in known.items():
         most = UNITS if dim == "unit" else AXIS
-        if not 1 <= length <= most:
+        least = 0 if dim == "trained_epoch" else 1  # an untrained network has a snapshot too
+        if not least <= length <= most:
             raise StoreError(
-                f"{where}: variable {name!r} must have 1 to {most} along {dim}, found {length}"
-                + (_CHANGED if length < 1 else "; record or save less in one store")
+                f"{where}: variable {name!r} must have {least} to {most} along {dim}, found {length}"
+                + (_CHANGED if length < least else "; record or save less in one store")
             )
     n_rows = prod(known[dim].size for dim in CUBE[:3] if dim in known)
     if n_rows > ROWS:
@@ -99,7 +100,7 @@ class _Length(NamedTuple):
 
 def _validate_cube(array: "zarr.Array[Any]", name: str, where: object) -> None:
     cut = zip(array.shape[2:], array.chunks[2:], strict=True)
-    n_chunks = prod(ceil(size / chunk) for size, chunk in cut)
+    n_chunks = prod(ceil(size / max(chunk, 1)) for size, chunk in cut)
     if n_chunks > CHUNKS:
         raise StoreError(
             f"{where}: a snapshot in {name!r} must be at most {CHUNKS} chunks, found {n_chunks}; "
@@ -122,7 +123,8 @@ def _validate_stored(arrays: Arrays, declared: Iterable[Variable], where: object
 
 
 def _count_chunks(array: "zarr.Array[Any]") -> int:
-    return prod(ceil(size / chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
+    cut = zip(array.shape, array.chunks, strict=True)
+    return prod(ceil(size / max(chunk, 1)) for size, chunk in cut)
 
 
 def _count_files(array: "zarr.Array[Any]", enough: int) -> int:

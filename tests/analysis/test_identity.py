@@ -20,6 +20,7 @@ from ibtools.info import store_info
 from ibtools.store import get_array, open_group
 from ibtools.writer import RepeatWriter
 from tests.conftest import LABEL, record_example
+from tests.unbound import unbind
 
 pytestmark = pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
 
@@ -44,7 +45,9 @@ def digest(path: Path) -> str:
     return Content.of(open_group(path)).digest
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+@pytest.mark.parametrize(
+    "scheduler", ["threads", pytest.param("synchronous", marks=pytest.mark.slow)]
+)
 def test_analyze_store__another_store_at_the_same_path(
     example_store: Path, tmp_path: Path, scheduler: str
 ):
@@ -104,7 +107,7 @@ def test_analyze_store__other_layers_in_place_are_computed_anew(
     example_store: Path, name: str, value
 ):
     analyze(example_store)
-    get_array(open_group(example_store, "r+"), name)[0] = value
+    get_array(open_group(unbind(example_store), "r+"), name)[0] = value
     assert ibtools.analyze_store(example_store, quiet=True).computed == 8
     xr.testing.assert_identical(
         ibtools.open_results(example_store).load().drop_attrs(),
@@ -227,7 +230,7 @@ def test_open_results__of_an_earlier_version_count_as_those_of_the_store(example
 def test_open_results__of_an_earlier_version_with_other_layers(example_store: Path):
     analyze(example_store)
     without_digest(example_store)
-    get_array(open_group(example_store, "r+"), "layer")[0] = "renamed"
+    get_array(open_group(unbind(example_store), "r+"), "layer")[0] = "renamed"
     with pytest.raises(StoreError, match="other labels, inputs or layers"):
         ibtools.open_results(example_store)
     assert ibtools.analyze_store(example_store, quiet=True).computed == 8
@@ -253,7 +256,7 @@ def test_content__is_the_same_however_it_lies(example_store: Path, tmp_path: Pat
 )
 def test_content__every_part_of_it_counts(example_store: Path, name: str):
     before = digest(example_store)
-    array = get_array(open_group(example_store, "r+"), name)
+    array = get_array(open_group(unbind(example_store), "r+"), name)
     array[0] = "test" if array.dtype.kind == "T" else array[0] + 1
     assert digest(example_store) != before
 
