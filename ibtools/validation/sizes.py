@@ -54,7 +54,8 @@ def validate_sizes(arrays: Arrays, variables: Iterable[Variable], where: object)
         least = 0 if dim == "trained_epoch" else 1  # an untrained network has a snapshot too
         if not least <= length <= most:
             raise StoreError(
-                f"{where}: variable {name!r} must have {least} to {most} along {dim}, found {length}"
+                f"{where}: variable {name!r} must have {least} to {most} along {dim}, "
+                f"found {length}"
                 + (_CHANGED if length < least else "; record or save less in one store")
             )
     n_rows = prod(known[dim].size for dim in CUBE[:3] if dim in known)
