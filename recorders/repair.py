@@ -87,7 +87,7 @@ def repair_store(path: StorePath, *, quiet: bool = False) -> RepairReport:
     StoreError
         If there is no store at `path`, or it can't be written to.
     """
-    group = open_group(path, "r+")
+    group = open_group(path, "r+", values=False)  # some of them may be what is damaged
     damage, _ = find_damage(group, quiet=quiet)
     by_repeat: dict[int, list[Place]] = defaultdict(list)
     for one in damage:
