@@ -15,7 +15,7 @@ AXIS = 2**22
 UNITS = 2**26
 """Units of the widest layer."""
 
-ROWS = 2**24
+ROWS = 2**26
 """Repeats x epochs x layers: one number of each is in memory at once."""
 
 CHUNK_BYTES = 2**29

@@ -19,6 +19,7 @@ from ibtools.errors import StoreError
 from ibtools.info import describe_info, store_info
 from ibtools.store import get_array, open_group
 from tests.analysis.oracle import slow_information
+from tests.unbound import unbind
 
 N_INPUTS, TIMES = 24, 8
 X = np.repeat(np.arange(N_INPUTS, dtype=float), TIMES)
@@ -155,7 +156,7 @@ def test_check__equal_inputs_have_equal_states(repeated: Path):
         "ok",
         N_INPUTS,
     )
-    get_array(open_group(repeated, "r+"), "code")[0, 1, 1, 3, 0] = 20
+    get_array(open_group(unbind(repeated), "r+"), "code")[0, 1, 1, 3, 0] = 20
     one = check(repeated)["equal inputs"]
     assert (one.status, one.found, one.words) == ("violation", 1, words.INPUTS_SPLIT)
     assert str(one.worst) == "1 inputs: repeat 0, epoch 1, layer all"
