@@ -51,7 +51,7 @@ def impatient_cluster(accidents) -> Iterator[LocalCluster]:
         Client(cluster) as client,
         two_workers(cluster),
     ):
-        client.wait_for_workers(2)
+        client.wait_for_workers(2, timeout=120)
         yield cluster
 
 

@@ -37,9 +37,13 @@ def fake(monkeypatch):
 
 
 def record_on(cluster, path: Path, **changes):
-    settings = {"engine": "fake", "scheduler": cluster.scheduler_address} | changes
     with Client(cluster) as client:
-        client.wait_for_workers(1)  # a test before may have killed them all
+        client.wait_for_workers(1, timeout=60)  # a test before may have killed them all
+    return record_with(cluster, path, **changes)
+
+
+def record_with(cluster, path: Path, **changes):
+    settings = {"engine": "fake", "scheduler": cluster.scheduler_address} | changes
     return record_small(path, **settings)
 
 
@@ -125,7 +129,7 @@ def create_empty(path: Path) -> None:
         pytest.raises(RecordingError, match="must have workers"),
         start_cluster(n_workers=0) as cluster,
     ):
-        record_on(cluster, path)
+        record_with(cluster, path)
 
 
 def test_record__shows_every_epoch_once(cluster, tmp_path: Path):
