@@ -220,6 +220,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # a busy machine loses the connection before the scheduler is killed
 def test_analyze__the_scheduler_is_killed(own_cluster: Cluster, example_store: Path, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -301,7 +301,7 @@ RESULT_FAULTS: dict[str, tuple[Damage, str]] = {
         set_key("information/exact/mi_xt", "data_type", "float32"), "'mi_xt' must be float64"
     ),
     "an array of another shape": (
-        set_key("information/exact/mi_xt", "shape", [2, 4, 4]), "must have 4 along layer"
+        set_key("information/exact/mi_xt", "shape", [2, 4, 4]), "must have . along layer"
     ),
     "a foreign name": (
         lambda path: shutil.copytree(path / "seed", path / "information/exact/=1+1") and None,
