@@ -18,6 +18,7 @@ import google_crc32c
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ibtools.schema import STORE_VARIABLES
@@ -50,6 +51,9 @@ BOUND_COORDINATES = (
 
 Bytes = NDArray[np.uint8]
 """What a file, a chunk or an index holds, (byte,)."""
+
+MISSING = "it is missing"
+OTHER = "it is another file than was written there"
 
 
 class DamagedFileError(ValueError):
@@ -84,19 +88,36 @@ class Place:
     @property
     def entries(self) -> slice:
         """Its chunks in the row of the table, in the order of the index of a shard."""
-        within = int(np.ravel_multi_index(self.index[1:], self.grid.files[1:])) if self.rest else 0
+        rest = self.index[1:]
+        within = int(np.ravel_multi_index(rest, self.grid.files[1:])) if rest else 0
         start = self.grid.start + within * self.grid.n_chunks
         return slice(start, start + self.grid.n_chunks)
-
-    @property
-    def rest(self) -> tuple[int, ...]:
-        """Its position along the dimensions after the repeat."""
-        return self.index[1:]
 
     def covers(self, axis: int) -> slice:
         """Return the positions along an axis of the array that it holds, to the end of a chunk."""
         step = self.grid.step[axis]
         return slice(self.index[axis] * step, (self.index[axis] + 1) * step)
+
+    def find_fault(self, raw: Bytes | None, known: NDArray[np.int64]) -> str:
+        """Say what is wrong with the file; empty if nothing is, or nothing is known of it.
+
+        Parameters
+        ----------
+        raw : ndarray, (byte,), uint8, or None
+            The whole file; None if there is none.
+        known : ndarray, (chunk, version), int64
+            Its entries in the table.
+        """
+        if (known[:, 0] == NONE).all():
+            return ""
+        if raw is None:
+            return "" if (known[:, 1] == ABSENT).all() else MISSING
+        try:
+            found = self.grid.checksums(raw)
+        except DamagedFileError as err:
+            return str(err)
+        same = np.array_equal(found, known[:, 0]) or np.array_equal(found, known[:, 1])
+        return "" if same else OTHER
 
 
 @dataclass(frozen=True)
@@ -323,6 +344,11 @@ def changed_coordinates(group: zarr.Group, values: Mapping[str, NDArray[Any]]) -
 def _digest(values: NDArray[Any]) -> list[int]:
     """Return the length of a coordinate, and the CRC-32 of its values, whatever their width."""
     return [len(values), zlib.crc32(repr(values.tolist()).encode())]
+
+
+def bytes_of(value: Buffer) -> Bytes:
+    """Return what zarr has read, or is about to write, without a copy."""
+    return np.asarray(value.as_numpy_array()).view(np.uint8)
 
 
 def checksum(chunk: Bytes) -> int:

@@ -10,15 +10,7 @@ from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
 from zarr.core.sync import sync  # there is no public way to read a key of any store from here
 
-from ibtools.checksums import (
-    ABSENT,
-    NONE,
-    TABLE,
-    ChecksumLayout,
-    DamagedFileError,
-    Place,
-    find_checksums,
-)
+from ibtools.checksums import NONE, TABLE, ChecksumLayout, Place, bytes_of, find_checksums
 from ibtools.errors import StoreError
 from ibtools.guarded import GuardedStore, describe
 from ibtools.presence import Presence
@@ -122,14 +114,7 @@ def find_fault(store: Store, place: Place, known: NDArray[np.int64]) -> str:
     if root is not None and (why := why_unreadable(root / place.key, _MOST_BYTES)):
         return why
     raw = sync(store.get(place.key, default_buffer_prototype()))
-    if raw is None:
-        return "" if (known[:, 1] == ABSENT).all() else "it is missing"
-    try:
-        found = place.grid.checksums(raw.as_numpy_array().view(np.uint8))
-    except DamagedFileError as err:
-        return str(err)
-    same = np.array_equal(found, known[:, 0]) or np.array_equal(found, known[:, 1])
-    return "" if same else "it is another file than was written there"
+    return place.find_fault(None if raw is None else bytes_of(raw), known)
 
 
 def _look_without(group: zarr.Group, places: list[Place]) -> Iterator[tuple[Place, str]]:

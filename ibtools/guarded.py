@@ -21,13 +21,14 @@ from zarr.errors import ArrayNotFoundError
 from zarr.storage import WrapperStore
 
 from ibtools.checksums import (
-    ABSENT,
     GROUP,
     NONE,
+    OTHER,
     TABLE,
     ChecksumLayout,
     DamagedFileError,
     Place,
+    bytes_of,
     checksum,
 )
 from ibtools.errors import StoreError
@@ -139,7 +140,7 @@ class GuardedStore(WrapperStore[Store]):
         self, array: str | None, key: str, value: Buffer, byte_range: ByteRequest | None
     ) -> None:
         """Look at what metadata and chunks announce before zarr believes it."""
-        where, raw = f"{self}: {key}", memoryview(np.asarray(value.as_numpy_array(), np.uint8).data)
+        where, raw = f"{self}: {key}", memoryview(bytes_of(value).data)
         folder, _, name = key.rpartition("/")
         if name == "zarr.json":
             self._note_nodes(folder, parse_node(bytes(raw), where))
@@ -215,14 +216,12 @@ class GuardedStore(WrapperStore[Store]):
         known : ndarray, (chunk, version), int64
             Its rows of the table.
         """
+        if value is None or byte_range is None:
+            return place.find_fault(None if value is None else bytes_of(value), known)
         if (known[:, 0] == NONE).all():
             return ""
-        if value is None:
-            return "" if (known[:, 1] == ABSENT).all() else "it is missing"
-        raw = value.as_numpy_array().view(np.uint8)
+        raw = bytes_of(value)
         try:
-            if byte_range is None:
-                return _compare(place.grid.checksums(raw), known)
             if isinstance(byte_range, SuffixByteRequest):
                 return self._take_index(place, raw, known)
             return self._find_fault_of_chunk(place, raw, byte_range, known)
@@ -237,7 +236,7 @@ class GuardedStore(WrapperStore[Store]):
             self._spans.popitem(last=False)
         there = spans[:, 0] != NONE
         same = [np.array_equal(there, known[:, version] >= 0) for version in (0, 1)]
-        return "" if any(same) else _OTHER
+        return "" if any(same) else OTHER
 
     def _find_fault_of_chunk(
         self,
@@ -251,7 +250,7 @@ class GuardedStore(WrapperStore[Store]):
         if spans is None or not isinstance(byte_range, RangeByteRequest):
             return ""
         (chunk,) = np.nonzero((spans == (byte_range.start, byte_range.end)).all(axis=1))
-        return "" if not chunk.size or checksum(raw) in known[chunk[0]] else _OTHER
+        return "" if not chunk.size or checksum(raw) in known[chunk[0]] else OTHER
 
     async def _find_layout(self) -> "ChecksumLayout | Presence":
         if self._layout is None:
@@ -292,14 +291,6 @@ def _array_of(key: str) -> str | None:
         return ""
     array, is_chunk, _ = key.partition("/c/")
     return array if is_chunk else None
-
-
-_OTHER = "it is another file than was written there"
-
-
-def _compare(found: NDArray[np.int64], known: NDArray[np.int64]) -> str:
-    is_current = np.array_equal(found, known[:, 0])
-    return "" if is_current or np.array_equal(found, known[:, 1]) else _OTHER
 
 
 async def describe(store: Store, place: Place) -> str:

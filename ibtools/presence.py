@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.errors import ArrayNotFoundError
 
-from ibtools.checksums import Grid, Place, locate
+from ibtools.checksums import MISSING, Grid, Place, locate
 from ibtools.schema import CUBE
 from ibtools.snapshots import FLOAT_BITS
 
 _RECORDED = ("code", "activation", "partition")
-
-_MISSING = "it is missing"
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,16 @@ class Presence:
         if not complete.any():
             return ""
         if place.grid.name == "partition":
-            return _MISSING
+            return MISSING
         bits, n_units = [await _read(store, name, where[2:]) for name in ("bits", "n_units")]
         units = place.covers(4)
         holds = (bits != FLOAT_BITS) == (place.grid.name == "code")
         if place.grid.name == "activation":
-            return _MISSING if (holds & (n_units > units.start)).any() else ""
+            return MISSING if (holds & (n_units > units.start)).any() else ""
         whole = place.grid.files[3:] == (1, 1)
         low, high = [await _read(store, f"activation_{end}", where) for end in ("min", "max")]
         varies = ((low != high) & complete[..., np.newaxis]).any(axis=(0, 1))
-        return _MISSING if whole and (varies & holds).any() else ""
+        return MISSING if whole and (varies & holds).any() else ""
 
 
 async def _read(store: Store, name: str, where: tuple[slice, ...]) -> NDArray[Any]:

@@ -25,6 +25,7 @@ from ibtools.checksums import (
     ChecksumLayout,
     DamagedFileError,
     Place,
+    bytes_of,
     find_checksums,
 )
 
@@ -74,7 +75,7 @@ class StagedStore(WrapperStore[Store]):
         if place is None:
             await self._store.set(key, value)
             return
-        new = place.grid.checksums(value.as_numpy_array().view(np.uint8))
+        new = place.grid.checksums(bytes_of(value))
         if self._replaces(place, new):
             self._held[key] = value
         else:
@@ -200,7 +201,7 @@ def _read(store: Store, place: Place) -> NDArray[np.int64]:
     if raw is None:
         return np.full(place.grid.n_chunks, NONE)
     try:
-        return place.grid.checksums(raw.as_numpy_array().view(np.uint8))
+        return place.grid.checksums(bytes_of(raw))
     except DamagedFileError:
         return np.full(place.grid.n_chunks, NONE)
 

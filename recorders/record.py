@@ -195,11 +195,16 @@ def forecast_recording(experiment: str, **settings: Any) -> Forecast:
 
 def _recorded_engine(output: StorePath) -> str | None:
     """Return the engine that a store was recorded with."""
-    group = find_group(output, "r")
-    if group is not None and is_unfinished(group):
+    if _is_unfinished(output):
         return None
     engine = _configuration(open_group(output)).get("engine")
     return None if engine is None else str(engine)
+
+
+def _is_unfinished(output: StorePath) -> bool:
+    """Whether nothing is there but a store whose creation was interrupted."""
+    group = find_group(output, "r")
+    return group is not None and is_unfinished(group)
 
 
 def _configuration(group: zarr.Group) -> dict[str, object]:
@@ -228,8 +233,7 @@ def _open_or_create(
     if overwrite and resume:
         raise InputError("choose either to overwrite or to resume, not both")
     spec = recording.store_spec()
-    known = find_group(output, "r") if resume else None
-    if not resume or (known is not None and is_unfinished(known)):
+    if not resume or _is_unfinished(output):
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
     found = _configuration(group) | {

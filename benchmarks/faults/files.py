@@ -60,7 +60,11 @@ def truncate(store: Path, draws: random.Random) -> None:
 
 def flip_bit(store: Path, draws: random.Random) -> None:
     """Flip a bit of a file."""
-    file = _pick(store, draws)
+    flip(_pick(store, draws), draws)
+
+
+def flip(file: Path, draws: random.Random) -> None:
+    """Flip a bit of this file."""
     content = bytearray(file.read_bytes())
     bit = draws.randrange(8 * len(content))
     content[bit // 8] ^= 1 << bit % 8

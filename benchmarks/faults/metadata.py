@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults import trial
+from benchmarks.faults.files import flip
 from ibtools.checksums import BOUND_COORDINATES
 from ibtools.errors import StoreError
 from ibtools.store import find_group, get_array
@@ -61,11 +62,7 @@ def change_coordinate(store: Path, draws: random.Random) -> None:
 def damage_table(store: Path, draws: random.Random) -> None:
     """Flip a bit of the table of checksums."""
     files = [one for one in store.glob("checksums/crc32c/c/**/*") if one.is_file()]
-    file = draws.choice(sorted(files))
-    content = bytearray(file.read_bytes())
-    bit = draws.randrange(8 * len(content))
-    content[bit // 8] ^= 1 << bit % 8
-    file.write_bytes(content)
+    flip(draws.choice(sorted(files)), draws)
 
 
 DAMAGES: dict[str, Damage] = {

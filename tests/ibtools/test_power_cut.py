@@ -10,16 +10,13 @@ import numpy as np
 import pytest
 
 import ibtools
+from benchmarks.faults.trial import EPOCHS, LAYERS, N_SAMPLES, REPEATS, draw
 from ibtools.errors import IbtoolsError
 from ibtools.layout import StoreSpec
-from ibtools.snapshots import History, LayerSpec, LayerValues
+from ibtools.snapshots import History
 from ibtools.store import create_store, find_group, get_array, is_taken, is_unfinished, open_group
 from ibtools.writer import RepeatWriter
 from tests.power_cut import Disk, mounted_disk, why_not
-
-EPOCHS = tuple(range(70))  # two blocks
-REPEATS = (0, 1)
-N_SAMPLES = 64
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,20 +25,11 @@ def _disks(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip(reason)
 
 
-def draw(repeat: int, epoch: int) -> dict[str, LayerValues]:
-    rng = np.random.default_rng((repeat, epoch))
-    return {
-        "hidden": LayerValues(rng.integers(0, 256, (N_SAMPLES, 7)).astype("uint8"), 0.5, epoch),
-        "output": LayerValues(rng.integers(0, 256, (N_SAMPLES, 2)).astype("uint8"), 0.25, repeat),
-    }
-
-
 def create(path: Path) -> None:
-    layers = (LayerSpec("hidden", 7, "relu", 8), LayerSpec("output", 2, "softmax", 8))
     label = np.arange(N_SAMPLES) % 2
     create_store(
         path,
-        StoreSpec(layers, REPEATS, EPOCHS, EPOCHS, label),
+        StoreSpec(LAYERS, REPEATS, EPOCHS, EPOCHS, label),
         overwrite=is_taken(path),
     )
 
