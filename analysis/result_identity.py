@@ -1,6 +1,5 @@
 """Whose results are at a place: those of the store as it is, of what it was, or of another."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from ibtools.analysis.outdated import OTHER_CONTENT, why_revised
 from ibtools.errors import StoreError
 from ibtools.identity import DIGEST, Content, is_store
 from ibtools.store import StorePath, find_group, read_array
+from ibtools.validation.declared import arrays_of
 
 
 def validate_target(
@@ -94,11 +94,7 @@ def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
     What is new is not analysed. Coordinates are to be written anew.
     """
     changed = False
-    with warnings.catch_warnings():
-        # what a killed write has left is nothing of zarr's
-        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
-        arrays = [array for _, array in group.arrays()]
-    for array in arrays:
+    for array in arrays_of(group).values():
         dims = getattr(array.metadata, "dimension_names", None) or ()
         shape = tuple(sizes.get(str(dim), n) for dim, n in zip(dims, array.shape, strict=True))
         if shape != array.shape:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
 from ibtools.store import read_array
-from ibtools.validation.declared import describe_place
+from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
 DIGEST = "content_digest"
@@ -80,7 +80,7 @@ class Content:
         Those of an ibtools that kept no digest are, if the number of samples and the names of the
         layers agree.
         """
-        validate_results(dict(results.arrays()), results.attrs, describe_place(results))
+        validate_results(arrays_of(results), results.attrs, describe_place(results))
         known = results.attrs.get(DIGEST)
         if known is None:
             same = results.attrs.get("n_samples") == self.n_samples

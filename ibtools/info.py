@@ -17,7 +17,7 @@ from ibtools.shown import shell_command, visible
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 from ibtools.storage import StorePath, is_local, place_of
 from ibtools.store import find_group, open_group, read_array
-from ibtools.validation.declared import describe_place
+from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
 StoreResults = Literal["information", "details"]
@@ -340,7 +340,7 @@ def _analysed(group: zarr.Group, key: str, content: Content | None) -> dict[str,
 def _count(results: zarr.Group, content: Content | None) -> int:
     """Count the snapshots that are analysed as the store beside them is now."""
     if content is None:
-        validate_results(dict(results.arrays()), results.attrs, describe_place(results))
+        validate_results(arrays_of(results), results.attrs, describe_place(results))
         return int(read_array(results, "analysed").sum())
     analysed = read_array(results, "analysed")
     current = content.is_of(results) & content.current_repeats(results)

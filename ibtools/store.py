@@ -50,7 +50,12 @@ from ibtools.storage import (
 )
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
-from ibtools.validation.declared import describe_place, validate_declared
+from ibtools.validation.declared import (
+    arrays_of,
+    describe_place,
+    leaving_others_alone,
+    validate_declared,
+)
 from ibtools.validation.declared import dtype_name as dtype_name  # part of this module too
 from ibtools.validation.nodes import validate_nodes
 from ibtools.validation.reading import CheckedStore
@@ -181,10 +186,8 @@ def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -
             f"{path}: the store has format version {found!r:.40}, this ibtools reads 1 to "
             f"{FORMAT_VERSION}; upgrade with: pip install --upgrade ibtools-nn"
         )
-    with reaching(path, "the store can't be read"), warnings.catch_warnings():
-        # zarr warns of files and folders of somebody's own, which are nobody's business
-        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
-        arrays = dict(group.arrays())
+    with reaching(path, "the store can't be read"):
+        arrays = arrays_of(group)
     if group.metadata.consolidated_metadata is not None:
         there = list_names(path)
         arrays = {name: array for name, array in arrays.items() if name in there}
@@ -277,10 +280,9 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     if root is None:
         raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
     where = f"{path}" if group is None else f"{path}: {group}"
-    with reaching(where, "the store can't be read"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+    with reaching(where, "the store can't be read"), leaving_others_alone():
         if group is not None:
-            validate_results(dict(root.arrays()), root.attrs, where)
+            validate_results(arrays_of(root), root.attrs, where)
         opened = CheckedStore.of(root, where)
         lazy = xr.open_dataset(opened, chunks={})
         plain = xr.open_dataset(opened)
@@ -293,12 +295,10 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
 
 def consolidate(path: StorePath) -> None:
     """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first."""
-    with changing(path), warnings.catch_warnings():
+    with changing(path), leaving_others_alone():
         # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        # what a killed write has left, or another process is just creating
-        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
         with reaching(path, "metadata can't be written"):
             zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
 

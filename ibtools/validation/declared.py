@@ -1,6 +1,8 @@
 """Arrays against their declarations in `ibtools.schema`."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import zarr
@@ -12,6 +14,23 @@ from ibtools.validation.stored import local_root
 def dtype_name(array: "zarr.Array[Any]") -> str:
     """Return an array's dtype in the words of the contract."""
     return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+@contextmanager
+def leaving_others_alone() -> Iterator[None]:
+    """Have zarr not warn of files and folders that are none of a store's.
+
+    They are somebody's own, or what a killed write has left, or what another process is creating.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+        yield
+
+
+def arrays_of(group: zarr.Group) -> "dict[str, zarr.Array[Any]]":
+    """Return the arrays of a group by their names, whatever else is in its folder."""
+    with leaving_others_alone():
+        return dict(group.arrays())
 
 
 def describe_place(group: zarr.Group) -> str:
