@@ -7,6 +7,7 @@ from benchmarks import (
     checking,
     counting,
     distances,
+    durability,
     memory,
     recording,
     remote,
@@ -28,6 +29,7 @@ if __name__ == "__main__":  # worker processes import this module
             *checking.rows(epochs=400),
             *distances.rows(seconds=0.5),
             *recording.rows(),
+            *durability.rows(epochs=400),
             *remote.rows(epochs=400),
             *storage.rows(epochs=1000),
         ]

@@ -58,9 +58,9 @@ def _record_repeat(path: Path | str, repeat: int) -> None:
     group = open_group(path, "r+")
     prepare_checkpoints(group)
     writer = RepeatWriter(group, repeat)
-    complete = writer.complete
-    if not complete.any():
+    if not writer.complete.any() or read_array(group, "seed")[REPEATS.index(repeat)] != repeat:
         writer.start_attempt(seed=repeat, failed_attempts=0)
+    complete = writer.complete
     for epoch in EPOCHS:
         writer.add_history(epoch, History(1.0, 0.5, 1.0, 0.5))
         if complete[epoch]:
@@ -92,7 +92,7 @@ def is_right(path: Path | str) -> bool:
 def recorded(path: Path | str) -> dict[str, bytes]:
     """Return what was recorded, whole: the bytes of every variable."""
     found = open_raw(path).load()
-    return {str(name): one.values.tobytes() for name, one in found.data_vars.items()}
+    return {str(name): one.values.tobytes() for name, one in found.variables.items()}
 
 
 def results(path: Path | str) -> dict[str, bytes]:
