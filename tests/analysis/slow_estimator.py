@@ -1,6 +1,7 @@
-"""An estimator that takes its time, for tests that interrupt an analysis."""
+"""Estimators that take their time, or kill who computes them, to interrupt an analysis."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 
@@ -16,4 +17,13 @@ class SlowExact(Exact):
 
     def statistics(self, block: LayerBlock) -> Statistics:
         time.sleep(float(os.environ.get(SECONDS, "0.1")))
+        return super().statistics(block)
+
+
+@dataclass(frozen=True)
+class DeadlyExact(Exact):
+    """`exact`, of which every process dies that computes it, as of too little memory."""
+
+    def statistics(self, block: LayerBlock) -> Statistics:
+        os.kill(os.getpid(), signal.SIGKILL)
         return super().statistics(block)

@@ -13,9 +13,10 @@ import ibtools
 from ibtools.analysis import results as results_module
 from ibtools.analysis import scheduling
 from ibtools.analysis.results import analyze_store, open_results
-from ibtools.errors import InputError
-from tests.analysis.slow_estimator import SlowExact
+from ibtools.errors import ClusterError, InputError
+from tests.analysis.slow_estimator import DeadlyExact, SlowExact
 from tests.analysis.wide_layers import LITTLE, record_wide
+from tests.remote.conftest import start_cluster
 
 
 def assert_complete_and_identical(path: Path) -> None:
@@ -68,6 +69,23 @@ def test_analyze_store__a_worker_is_killed_in_the_middle(example_store: Path, cl
     report = analyze_store(example_store, estimator=SlowExact(), scheduler=address, quiet=True)
     assert killed
     assert report.computed == 8
+    assert_complete_and_identical(example_store)
+
+
+def test_analyze_store__workers_die_of_the_same_task(example_store: Path):
+    """As they do when a block needs more memory than a worker may have."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        start_cluster(n_workers=1) as cluster,
+        pytest.raises(ClusterError, match=r"died of the same task, one after another.*--memory"),
+    ):
+        analyze_store(
+            example_store,
+            estimator=DeadlyExact(),
+            scheduler=cluster.scheduler_address,
+            quiet=True,
+        )
+    assert analyze_store(example_store, quiet=True).computed == 8
     assert_complete_and_identical(example_store)
 
 
