@@ -13,9 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import ibtools
 from ibtools.durable import DurableStore
@@ -190,24 +197,26 @@ class Life(RuleBasedStateMachine):
                 np.testing.assert_array_equal(found[name], values, err_msg=f"{group} {name}")
 
 
-def run_lives(folder: Path, n_lives: int, *, same: bool) -> None:
+def run_lives(folder: Path, n_lives: int, *, number: int) -> None:
     Life.folder, Life.fresh = folder / "life", Fresh(folder)
-    Life.TestCase.settings = settings(
-        max_examples=n_lives,
-        stateful_step_count=8,
-        deadline=None,
-        phases=[Phase.generate],
-        database=None,
-        derandomize=same,
-        suppress_health_check=list(HealthCheck),
+    run_state_machine_as_test(
+        seed(number)(Life),
+        settings=settings(
+            max_examples=n_lives,
+            stateful_step_count=8,
+            deadline=None,
+            phases=[Phase.generate],
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
     )
-    Life.TestCase("runTest").runTest()
 
 
 def test_store__whatever_happens_to_it(tmp_path: Path, small_blocks):
-    run_lives(tmp_path, 4, same=True)
+    run_lives(tmp_path, 3, number=0)
 
 
 @pytest.mark.slow
-def test_store__whatever_happens_to_a_hundred(tmp_path: Path, small_blocks):
-    run_lives(tmp_path, 100, same=False)
+@pytest.mark.parametrize("number", range(1, 21))
+def test_store__whatever_happens_to_a_hundred(tmp_path: Path, small_blocks, number: int):
+    run_lives(tmp_path, 5, number=number)

@@ -21,6 +21,7 @@ from tests.fuzzing.running import COMMANDS, Costs
 
 SAMPLE = 60
 CASES = int(os.environ.get("IBTOOLS_FUZZ_CASES", "1000"))
+PARTS = 10
 
 OFTEN = [name for name in COMMANDS if not name.startswith("plot")]
 """What costs little is run in three cases of four."""
@@ -91,5 +92,6 @@ def test_commands__of_a_store_that_may_be_anything(good: Path):
 
 
 @pytest.mark.slow
-def test_commands__of_a_thousand_stores_that_may_be_anything(good: Path):
-    run_cases(good, CASES, same=False)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_commands__of_a_thousand_stores_that_may_be_anything(good: Path, part: int):
+    run_cases(good, -(-CASES // PARTS), same=False)

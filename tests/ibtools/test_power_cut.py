@@ -101,9 +101,12 @@ def files(path: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("cuts", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("cuts", "seed"),
+    [(4, 0), *(pytest.param(10, seed, marks=pytest.mark.slow) for seed in range(1, 11))],
+)
 def test_record__loses_nothing_that_is_marked_when_the_power_is_cut(
-    tmp_path: Path, cuts: int, forced
+    tmp_path: Path, cuts: int, seed: int, forced
 ):
     """At random moments, then resumed, cut again, and resumed to the same bytes."""
     begin_and_record(tmp_path / "whole.zarr", [])
@@ -111,7 +114,7 @@ def test_record__loses_nothing_that_is_marked_when_the_power_is_cut(
     started = time.perf_counter()
     begin_and_record(tmp_path / "timed.zarr", [])
     longest = time.perf_counter() - started
-    draws = random.Random(0)
+    draws = random.Random(seed)
     lost = counted = 0
     with mounted_disk(tmp_path) as disk:
         for cut in range(cuts):
