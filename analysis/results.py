@@ -182,9 +182,7 @@ class _Analysis:
     ) -> tuple[AnalysisReport, ...]:
         """Compute what is to do and write it; one report for each estimator."""
         opened = [
-            open_results_group(
-                target, one, self.dataset, self.recording.attributes(self.dataset, one)
-            )
+            open_results_group(target, one, self.dataset, self.recording.attributes(one))
             for one in self.estimators
         ]
         kept, anew = zip(*opened, strict=True)

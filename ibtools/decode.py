@@ -73,7 +73,7 @@ def decode_values(
         As from `dequantise`; the softmax of that for a softmax layer.
     """
     values = dequantise(code, scale, zero_point)
-    return softmax(values) if layer.activation_function == "softmax" else values
+    return softmax(values) if layer.is_softmax_of_codes else values
 
 
 def decode(dataset: xr.Dataset) -> xr.Dataset:
@@ -102,7 +102,7 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
     if "partition" in dataset:
         return dataset
     _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
-    specs = layer_specs({name: np.atleast_1d(dataset[name].values) for name in LAYER_COLUMNS})
+    specs = layer_specs(dataset)
     for spec in specs:
         _validate_names(dataset, _GRID if spec.quantised else ("activation",))
         _validate_units(dataset, spec)
@@ -217,7 +217,7 @@ def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
         dask="parallelized",
         output_dtypes=[np.float32],
     )
-    if spec.activation_function != "softmax":
+    if not spec.is_softmax_of_codes:
         return values
     probabilities: xr.DataArray = xr.apply_ufunc(
         softmax,

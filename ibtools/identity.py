@@ -17,9 +17,9 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from ibtools.groups import get_array, read_array, read_arrays
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
-from ibtools.store import read_array
 from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
@@ -63,10 +63,18 @@ class Content:
         """Read it from a store, or from the Dataset of one or of a part of one."""
         names = dict.fromkeys((*_DIGESTED, *_COORDINATES))
         needed = ("label", *_COORDINATES)
-        found = {name: _read(store, name) for name in names if name in needed or name in store}
-        digest = _digest({name: found[name] for name in _DIGESTED if name in found})
-        coordinates = {name: found[name] for name in _COORDINATES}
-        return cls(digest, n_samples=len(found["label"]), **coordinates)
+        there = [name for name in names if name in needed or name in store]
+        if isinstance(store, xr.Dataset):
+            return cls.from_coordinates({name: store[name].values for name in there})
+        arrays = {name: get_array(store, name) for name in there}
+        return cls.from_coordinates(read_arrays(arrays, describe_place(store)))
+
+    @classmethod
+    def from_coordinates(cls, values: Mapping[str, NDArray[Any]]) -> Self:
+        """Take it from the coordinates of a store, which were read before."""
+        digest = _digest({name: values[name] for name in _DIGESTED if name in values})
+        coordinates = {name: values[name] for name in _COORDINATES}
+        return cls(digest, n_samples=len(values["label"]), **coordinates)
 
     @classmethod
     def behind(cls, results: xr.Dataset, attributes: Mapping[str, Any]) -> Self:
@@ -102,10 +110,6 @@ class Content:
 def is_store(group: zarr.Group) -> bool:
     """Whether a group is a store, not a place where results of one are kept."""
     return group.attrs.get("format") == FORMAT_NAME
-
-
-def _read(store: zarr.Group | xr.Dataset, name: str) -> NDArray[Any]:
-    return read_array(store, name) if isinstance(store, zarr.Group) else store[name].values
 
 
 def _digest(content: Mapping[str, NDArray[Any]]) -> str:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ibtools.derived import as_store
 from ibtools.errors import StoreError
-from ibtools.info import layer_table, row_bytes
+from ibtools.info import layer_table
+from ibtools.schema import RECORDED, kept
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.store import RECORDED
 
 _DIMS = ("estimator", "repeat", "epoch", "layer", "sample", "unit")
 _FINAL = ("mi_xt", "mi_ty")
@@ -119,7 +119,7 @@ def _in_memory(dataset: xr.Dataset, name: str) -> bool:
 def _layers(dataset: xr.Dataset) -> tuple[LayerSpec, ...]:
     """Return the layers; none if something that is said of them is not in memory."""
     columns = {name: _known(dataset, name) for name in LAYER_COLUMNS}
-    there = {name: np.atleast_1d(one) for name, one in columns.items() if one is not None}
+    there = {name: one for name, one in columns.items() if one is not None}
     return layer_specs(there) if len(there) == len(columns) else ()
 
 
@@ -180,14 +180,12 @@ def _complete(dataset: xr.Dataset) -> str:
 def _cube(dataset: xr.Dataset, layers: Sequence[LayerSpec]) -> str:
     if not layers:
         return ""
-    keeps_partition = "partition" in dataset
+    keep = kept(dataset)
     n_rows = int(np.prod([dataset.sizes.get(dim, 1) for dim in ("repeat", "epoch", "sample")]))
-    n_bytes = n_rows * sum(
-        row_bytes(layer, "partition" if keeps_partition else "codes") for layer in layers
-    )
+    n_bytes = n_rows * sum(layer.row_bytes(keep) for layer in layers)
     kinds = sorted({"codes" if layer.quantised else "float32 values" for layer in layers})
-    kept = "the partition of each layer" if keeps_partition else " and ".join(kinds)
-    return f"{n_bytes / 1e6:.1f} MB of {kept}, without padding"
+    what = "the partition of each layer" if keep == "partition" else " and ".join(kinds)
+    return f"{n_bytes / 1e6:.1f} MB of {what}, without padding"
 
 
 def _label(dataset: xr.Dataset, name: str) -> str:

@@ -5,6 +5,7 @@ The template (`ibtools.layout`), the validation (`ibtools.store`) and the table 
 """
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -305,6 +306,9 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
 
 STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.coordinate)
 
+RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[:4] == CUBE[:4])
+"""The variables that hold what was recorded; every store has one of them, or the first two."""
+
 
 def store_variables(
     *,
@@ -346,6 +350,11 @@ def store_variables(
         "input": known_inputs,
     }
     return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
+
+
+def kept(names: Container[Any]) -> Keep:
+    """Tell by the names of its variables what a store keeps of a snapshot."""
+    return "partition" if "partition" in names else "codes"
 
 
 def validate_variable(

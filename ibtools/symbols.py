@@ -40,7 +40,7 @@ def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsigned
     """
     if not layer.quantised:
         return float_symbols(values)
-    if layer.activation_function == "softmax":
+    if layer.is_softmax_of_codes:
         return softmax_symbols(values)
     return code_symbols(values)
 

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from ibtools.decode import dequantise
 from ibtools.errors import StoreError
+from ibtools.groups import get_array, writing
+from ibtools.header import Header
 from ibtools.schema import Keep
 from ibtools.snapshots import (
     HISTORY,
-    LAYER_COLUMNS,
     History,
     LayerSpec,
     LayerValues,
-    layer_specs,
     validate_grid,
 )
 from ibtools.staged import Staging
-from ibtools.store import RECORDED, get_array, read_array, writing
 from ibtools.symbols import exact_symbols, partition_rows
 
 _ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
@@ -77,19 +76,19 @@ class RepeatWriter:
 
     def __init__(self, group: zarr.Group, repeat: int) -> None:
         self._repeat = repeat
-        self._row = _position(read_array(group, "repeat"), repeat, "repeat")
+        self._header = header = Header.of(group)
+        self._row = _position(header.coordinates["repeat"], repeat, "repeat")
         self._staging = Staging(group, self._row)
         self._group = self._staging.group
-        self._layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
-        self._epochs = read_array(group, "epoch")
-        self._trained_epochs = read_array(group, "trained_epoch")
-        self._n_samples = int(read_array(group, "label").shape[0])
+        self._layers = header.layers
+        self._epochs = header.coordinates["epoch"]
+        self._trained_epochs = header.coordinates["trained_epoch"]
         self._rows = {
             name: self._read_row(name) for name in (*_ROWS, *HISTORY, *_RECOMPUTED) if name in group
         }
         self._on_disk: dict[str, bytes] = {}
-        self._recorded = [name for name in RECORDED if name in group]
-        self._keep: Keep = "partition" if "partition" in group else "codes"
+        self._recorded = header.recorded
+        self._keep = header.keep
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
         self._block: dict[int, Mapping[str, _Kept]] = {}
 
@@ -132,7 +131,7 @@ class RepeatWriter:
             dtype. Nothing is written then.
         """
         position = _position(self._epochs, epoch, "epoch")
-        validate_snapshot(self._layers, layers, self._n_samples)
+        validate_snapshot(self._layers, layers, self._header.n_samples)
         if self._block and position // self._block_size != min(self._block) // self._block_size:
             self.commit()
         self._block[position] = {
@@ -178,7 +177,7 @@ class RepeatWriter:
             raise StoreError(
                 "the store has no place for random labels; create it with StoreSpec(prefit=True)"
             )
-        true = read_array(self._group, "label")
+        true = self._header.coordinates["label"]
         if label.shape != true.shape or label.min() < 0:
             raise StoreError(
                 f"random labels must number a class from 0 for each of the {true.size} samples, "

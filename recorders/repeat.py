@@ -12,7 +12,6 @@ import numpy as np
 import zarr
 
 from ibtools.errors import RecordingError
-from ibtools.info import row_bytes
 from ibtools.layout import BLOCK_BYTES
 from ibtools.progress import Progress
 from ibtools.recorders.background import Background
@@ -169,7 +168,7 @@ class RepeatRecorder:
 def _most_waiting(recording: Recording, block_size: int) -> int:
     """Return how many snapshots may wait for the writer: a block, of bounded bytes."""
     spec = recording.store_spec()
-    snapshot = spec.n_samples * sum(row_bytes(layer, "codes") for layer in spec.layers)
+    snapshot = spec.n_samples * sum(layer.row_bytes("codes") for layer in spec.layers)
     return max(1, min(block_size, BLOCK_BYTES // snapshot))
 
 
