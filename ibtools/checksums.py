@@ -43,9 +43,7 @@ _CRC_BYTES = 4
 _NO_CHUNK = 2**64 - 1
 _KEY = re.compile(r"([a-z_]+)/c((?:/\d+)+)")
 
-BOUND_COORDINATES = (
-    "repeat", "epoch", "trained_epoch", "layer", "n_units", "activation_function", "bits",
-)  # fmt: skip
+BOUND_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.is_bound)
 """Coordinates without which chunks are misread; labels, splits and inputs may be given anew."""
 
 
@@ -236,7 +234,7 @@ class ChecksumLayout:
         grids: dict[str, Grid] = {}
         start = 0
         for variable in STORE_VARIABLES:
-            if variable.name in arrays and _is_bound(variable.name, variable.dims):
+            if variable.name in arrays and variable.rhythm != "store":
                 grids[variable.name] = Grid.of(variable.name, arrays[variable.name], start)
                 start += grids[variable.name].n_entries
         return cls(next(iter(grids.values())).files[0], grids)
@@ -374,7 +372,3 @@ def _is_sound(raw: Bytes) -> bool:
 
 def _last(raw: Bytes) -> int:
     return int.from_bytes(raw[-_CRC_BYTES:].tobytes(), "little")
-
-
-def _is_bound(name: str, dims: tuple[str, ...]) -> bool:
-    return dims[0] == "repeat" and name not in BOUND_COORDINATES

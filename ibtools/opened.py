@@ -11,7 +11,13 @@ from ibtools.checksums import changed_coordinates
 from ibtools.derived import incomplete_store
 from ibtools.errors import StoreError, StoreVersionError
 from ibtools.groups import is_taken, is_unfinished, open_place
-from ibtools.schema import FORMAT_VERSION, RECORDED, STORE_COORDINATES, STORE_VARIABLES
+from ibtools.schema import (
+    FORMAT_VERSION,
+    RECORDED,
+    STORE_COORDINATES,
+    STORE_VARIABLES,
+    lacking_variables,
+)
 from ibtools.storage import StorePath, decoding, is_local, list_names, place_of, reaching
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
@@ -88,10 +94,8 @@ def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -
     for variable in STORE_VARIABLES:
         if variable.name in arrays:
             validate_declared(arrays[variable.name], (variable,), path)
-        elif variable.presence == "always" or (
-            variable.presence == "quantised" and "code" in arrays
-        ):
-            raise incomplete_store(path, group.attrs, variable.name)
+    if lacking := lacking_variables(arrays):
+        raise incomplete_store(path, group.attrs, lacking[0].name)
     validate_sizes(arrays, STORE_VARIABLES, path)
     validate_attributes(group.attrs, path)
     if is_local(path):

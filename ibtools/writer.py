@@ -13,7 +13,7 @@ from ibtools.decode import dequantise
 from ibtools.errors import StoreError
 from ibtools.groups import get_array, writing
 from ibtools.header import Header
-from ibtools.schema import Keep
+from ibtools.schema import STORE_VARIABLES, Keep
 from ibtools.snapshots import (
     HISTORY,
     History,
@@ -24,8 +24,12 @@ from ibtools.snapshots import (
 from ibtools.staged import Staging
 from ibtools.symbols import exact_symbols, partition_rows
 
-_ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
-_RECOMPUTED = ("n_recomputed", "n_recomputed_differences")
+_ROWS = {
+    variable.name: variable
+    for variable in STORE_VARIABLES
+    if variable.rhythm != "store" and not variable.coordinate and "sample" not in variable.dims
+}
+"""What is in memory of a repeat while it is recorded: all but what was recorded of its samples."""
 
 OTHER_GRIDS = (
     "where channels have grids of their own, record the values (float32), or a layer per channel"
@@ -83,9 +87,7 @@ class RepeatWriter:
         self._layers = header.layers
         self._epochs = header.coordinates["epoch"]
         self._trained_epochs = header.coordinates["trained_epoch"]
-        self._rows = {
-            name: self._read_row(name) for name in (*_ROWS, *HISTORY, *_RECOMPUTED) if name in group
-        }
+        self._rows = {name: self._read_row(name) for name in _ROWS if name in group}
         self._on_disk: dict[str, bytes] = {}
         self._recorded = header.recorded
         self._keep = header.keep
@@ -148,15 +150,12 @@ class RepeatWriter:
         for name in HISTORY:
             self._rows[name][position] = getattr(history, name)
 
-    def set_recomputed(self, n_differences: int) -> None:
-        """Say that one snapshot was computed twice, and how many codes differed.
+    def set_numbers(self, **numbers: int) -> None:
+        """Set variables that have one number of the repeat; written with the next block.
 
-        It is written with the next block; a store that has no place for it does without.
+        A store that has no place for one does without.
         """
-        self._set_recomputed(1, n_differences)
-
-    def _set_recomputed(self, *numbers: int) -> None:
-        for name, number in zip(_RECOMPUTED, numbers, strict=True):
+        for name, number in numbers.items():
             if name in self._rows:
                 self._rows[name] = np.full_like(self._rows[name], number)
 
@@ -213,13 +212,11 @@ class RepeatWriter:
     def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
         """Begin the repeat anew: nothing of it counts as complete any more."""
         self._block.clear()
-        self._rows["complete"][:] = False
-        self._set_recomputed(0, 0)
+        begun_anew = ["complete", *(name for name in self._rows if not _is_of_snapshot(name))]
         with self._writing():
             self._staging.forget(self._recorded)
-            self._write_row("complete")
-            for name in HISTORY:
-                self._rows[name][:] = np.nan
+            for name in begun_anew:
+                self._rows[name] = np.full_like(self._rows[name], _ROWS[name].fill)
                 self._write_row(name)
             _write(self._group, "seed", (self._row,), seed)
             _write(self._group, "failed_attempts", (self._row,), failed_attempts)
@@ -284,6 +281,10 @@ class RepeatWriter:
             self._staging.begin()
             yield
             self._staging.commit()
+
+
+def _is_of_snapshot(name: str) -> bool:
+    return _ROWS[name].rhythm == "snapshot"
 
 
 def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:

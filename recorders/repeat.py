@@ -151,7 +151,7 @@ class RepeatRecorder:
         """Write a snapshot, and the checkpoint once its block is on disk; in the second thread."""
         self._add_histories(histories)
         if differences is not None:
-            self._writer.set_recomputed(differences)
+            self._writer.set_numbers(n_recomputed=1, n_recomputed_differences=differences)
         self._writer.add_snapshot(epoch, snapshot)
         if state is not None:
             save_checkpoint(self._group, self._repeat, epoch, state)
