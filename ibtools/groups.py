@@ -28,8 +28,13 @@ from ibtools.storage import (
     reason,
     storage_errors,
 )
-from ibtools.validation.declared import describe_place, leaving_others_alone
-from ibtools.validation.nodes import validate_nodes
+from ibtools.validation.declared import (
+    describe_place,
+    judged_nodes,
+    known_array,
+    leaving_others_alone,
+)
+from ibtools.validation.nodes import read_nodes
 
 CREATING = "creating"
 """The attribute of a store of which not all arrays are there yet."""
@@ -59,14 +64,17 @@ def open_place(
 ) -> zarr.Group | None:
     """Open a group; `use_consolidated` None takes metadata from the root where it keeps all."""
     with reaching(path, "the store can't be opened"):
+        judged = {}
         if is_local(path):
             place = Path(place_of(path))
             if not place.is_dir():
                 return None
-            validate_nodes(place, path)
+            judged = read_nodes(place, path)
+        store = backing_store(path, read_only=mode == "r")
+        store.judged = judged
         try:
             return zarr.open_group(
-                backing_store(path, read_only=mode == "r"),
+                store,
                 path=group,
                 mode=mode,
                 zarr_format=3,
@@ -84,13 +92,21 @@ def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
     StoreError
         If there is none of that name.
     """
-    found = group.get(name)
-    if not isinstance(found, zarr.Array):
+    found = find_array(group, name)
+    if found is None:
         raise StoreError(
             f"{describe_place(group)}: variable {name!r} must be there, but is not; restore it "
             "from a copy, or, of results, delete the group and analyse again"
         )
     return found
+
+
+def find_array(group: zarr.Group, name: str) -> "zarr.Array[Any] | None":
+    """Return one array of a store, not yet read; None if there is none of that name."""
+    if judged_nodes(group) and not group.path:  # all of them are known
+        return known_array(group, name)
+    found = known_array(group, name) or group.get(name)
+    return found if isinstance(found, zarr.Array) else None
 
 
 def read_array(group: zarr.Group, name: str) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
-from ibtools.groups import get_array, read_array, read_arrays
+from ibtools.groups import find_array, read_array, read_arrays
 from ibtools.identity import Content
 from ibtools.labels import name_classes, number_classes
 from ibtools.schema import CUBE, RECORDED, STORE_COORDINATES, Keep, kept
@@ -42,16 +42,25 @@ class Header:
     recorded: tuple[str, ...]
 
     @classmethod
-    def of(cls, store: zarr.Group | xr.Dataset) -> Self:
-        """Read it from a store, or from the Dataset of one or of a part of one."""
-        recorded = tuple(name for name in RECORDED if name in store)
-        names = [name for name in STORE_COORDINATES if name in store]
-        if isinstance(store, zarr.Group):
-            arrays = {name: get_array(store, name) for name in names}
-            coordinates = read_arrays(arrays, describe_place(store))
-            return cls(store, store.attrs.asdict(), coordinates, recorded)
-        coordinates = {name: store[name].values for name in names}
-        return cls(store, store.attrs, coordinates, recorded)
+    def of(
+        cls,
+        store: zarr.Group | xr.Dataset,
+        coordinates: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Self:
+        """Read it from a store, or from the Dataset of one or of a part of one.
+
+        Coordinates that were read when the store was opened are taken as they are.
+        """
+        if isinstance(store, xr.Dataset):
+            recorded = tuple(name for name in RECORDED if name in store)
+            known = {name: store[name].values for name in STORE_COORDINATES if name in store}
+            return cls(store, store.attrs, known, recorded)
+        recorded = tuple(name for name in RECORDED if find_array(store, name) is not None)
+        if coordinates is None:
+            found = {name: find_array(store, name) for name in STORE_COORDINATES}
+            there = {name: array for name, array in found.items() if array is not None}
+            coordinates = read_arrays(there, describe_place(store))
+        return cls(store, store.attrs.asdict(), coordinates, recorded)
 
     def read(self, name: str) -> NDArray[Any]:
         """Read a variable that is no coordinate, such as `complete` or `scale`, as a whole."""

@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ibtools.groups import get_array, read_array, read_arrays
+from ibtools.groups import find_array, get_array, read_array, read_arrays
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
 from ibtools.validation.declared import arrays_of, describe_place
@@ -63,10 +63,14 @@ class Content:
         """Read it from a store, or from the Dataset of one or of a part of one."""
         names = dict.fromkeys((*_DIGESTED, *_COORDINATES))
         needed = ("label", *_COORDINATES)
-        there = [name for name in names if name in needed or name in store]
         if isinstance(store, xr.Dataset):
+            there = [name for name in names if name in needed or name in store]
             return cls.from_coordinates({name: store[name].values for name in there})
-        arrays = {name: get_array(store, name) for name in there}
+        found = {
+            name: get_array(store, name) if name in needed else find_array(store, name)
+            for name in names
+        }
+        arrays = {name: array for name, array in found.items() if array is not None}
         return cls.from_coordinates(read_arrays(arrays, describe_place(store)))
 
     @classmethod
@@ -100,7 +104,8 @@ class Content:
 
     def current_repeats(self, results: zarr.Group) -> NDArray[np.bool_]:
         """Tell which repeats of results are those of the store, and not begun anew since."""
-        repeat, seed = read_array(results, "repeat"), read_array(results, "seed")
+        arrays = {name: get_array(results, name) for name in ("repeat", "seed")}
+        repeat, seed = read_arrays(arrays, describe_place(results)).values()
         same = np.zeros(len(repeat), np.bool_)
         n = min(len(repeat), len(self.repeat))
         same[:n] = (repeat[:n] == self.repeat[:n]) & (seed[:n] == self.seed[:n])

@@ -11,14 +11,15 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.checksums import find_checksums
+from ibtools.groups import find_group, read_array
 from ibtools.header import Header
 from ibtools.identity import Content, is_store
+from ibtools.opened import open_checked
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
 from ibtools.shown import shell_command, visible
 from ibtools.snapshots import LayerSpec
 from ibtools.storage import StorePath, is_local, place_of
-from ibtools.store import find_group, open_group, read_array
 from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
@@ -129,10 +130,10 @@ def store_info(path: StorePath) -> StoreInfo:
     StoreError
         If there is no store at `path`.
     """
-    from ibtools.analysis.results import outdated_results
+    from ibtools.analysis.results import outdated_among
 
-    group = open_group(path)
-    header = Header.of(group)
+    group, found = open_checked(path)
+    header = Header.of(group, found)
     attributes, coordinates = header.attributes, header.coordinates
     epochs, outcome = coordinates["epoch"], coordinates["outcome"]
     n_complete = int(header.complete.sum())
@@ -161,7 +162,7 @@ def store_info(path: StorePath) -> StoreInfo:
         test_accuracy=_last_accuracy(header.read("test_accuracy")),
         results=_analysed(group, "information", header.content),
         details=_analysed(group, "details", header.content),
-        outdated=outdated_results(path),
+        outdated=outdated_among(group, header.content),
         has_checksums=find_checksums(group) is not None,
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=n_complete * header.n_samples * row_bytes,

@@ -1,16 +1,16 @@
 """Opening a store, after checking that it is one."""
 
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from ibtools.checksums import GROUP as CHECKSUMS
 from ibtools.checksums import changed_coordinates
 from ibtools.derived import incomplete_store
 from ibtools.errors import StoreError, StoreVersionError
-from ibtools.groups import is_taken, is_unfinished, open_place
+from ibtools.groups import is_taken, is_unfinished, open_place, read_arrays
+from ibtools.guarded import GuardedStore
 from ibtools.schema import (
     FORMAT_VERSION,
     RECORDED,
@@ -18,7 +18,7 @@ from ibtools.schema import (
     STORE_VARIABLES,
     lacking_variables,
 )
-from ibtools.storage import StorePath, decoding, is_local, list_names, place_of, reaching
+from ibtools.storage import StorePath, is_local, list_names, reaching
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
 from ibtools.validation.declared import arrays_of, dtype_name, validate_declared
@@ -47,21 +47,36 @@ def open_group(
     StoreVersionError
         If its format is newer than this ibtools reads.
     """
+    return open_checked(path, mode, values=values)[0]
+
+
+def open_checked(
+    path: StorePath, mode: Literal["r", "r+"] = "r", *, values: bool = True
+) -> tuple[zarr.Group, dict[str, NDArray[Any]]]:
+    """Open a store as `open_group` does, and return its coordinates too, which are read for that.
+
+    Without `values` there are none.
+    """
     group = open_place(path, mode, use_consolidated=None if not is_local(path) else False)
     if group is None:
         found = "something else is there" if is_taken(path) else "nothing is there"
         raise StoreError(f"{path}: there must be an ibtools store, but {found}; check the path")
-    validate_store(group, path, values=values)
-    return group
+    arrays = validate_store(group, path)
+    return group, _read_coordinates(group, arrays, path) if values else {}
 
 
-def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -> None:
-    """Check format, version, attributes, every array's dimensions, dtype and size, and coordinates.
+def validate_store(group: zarr.Group, path: StorePath) -> "dict[str, zarr.Array[Any]]":
+    """Check format, version, attributes and every array's dimensions, dtype and size.
 
     Nothing is read before its size is known to be in the bounds of `ibtools.validation.bounds`.
 
     On object storage, where each request counts, metadata are those kept in the root; that the
     arrays are there is then seen from one listing.
+
+    Returns
+    -------
+    dict of str to zarr.Array
+        All that are there.
 
     Raises
     ------
@@ -98,26 +113,18 @@ def validate_store(group: zarr.Group, path: StorePath, *, values: bool = True) -
         raise incomplete_store(path, group.attrs, lacking[0].name)
     validate_sizes(arrays, STORE_VARIABLES, path)
     validate_attributes(group.attrs, path)
-    if is_local(path):
-        validate_repeated(
-            {one.name: arrays[one.name] for one in STORE_VARIABLES if one.name in arrays},
-            Path(place_of(path)),
-            path,
-        )
-    if values:
-        _validate_values(group, arrays, path)
+    if isinstance(group.store, GuardedStore) and group.store.judged:
+        validate_repeated(group.store.judged, path)
+    return arrays
 
 
-def _validate_values(
-    group: zarr.Group, arrays: dict[str, "zarr.Array[Any]"], path: StorePath
-) -> None:
+def _read_coordinates(
+    group: zarr.Group, arrays: "dict[str, zarr.Array[Any]]", path: StorePath
+) -> dict[str, NDArray[Any]]:
+    """Read the coordinates and judge them, by themselves and by their checksums."""
     recorded = {name: dtype_name(arrays[name]) for name in RECORDED if name in arrays}
     cubes = [arrays[name].shape for name in recorded if name != "partition"]
-    values = {}
-    for name in STORE_COORDINATES:
-        if name in arrays:
-            with decoding(f"{path}: {name}"):
-                values[name] = np.asarray(arrays[name][...])
+    values = read_arrays({name: arrays[name] for name in STORE_COORDINATES if name in arrays}, path)
     n_units = cubes[0][-1] if cubes else None
     validate_coordinates(values, str(path), n_units=n_units, dtypes=recorded)
     if changed := changed_coordinates(group, values):
@@ -125,6 +132,7 @@ def _validate_values(
             f"{path}: {', '.join(changed)} must be as recorded, but was changed since; restore it "
             f"from a copy, or delete the folder {CHECKSUMS} if the change is meant"
         )
+    return values
 
 
 def _no_store(group: zarr.Group, path: StorePath) -> StoreError:

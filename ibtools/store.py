@@ -4,7 +4,13 @@ A store is one Zarr v3 group that plain `xarray.open_zarr` reads; `ibtools.schem
 in it.
 """
 
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
 import xarray as xr
+import zarr
+from numpy.typing import NDArray
 
 from ibtools.creation import create_store as create_store  # these are parts of this module too
 from ibtools.creation import create_variable as create_variable
@@ -18,12 +24,14 @@ from ibtools.groups import find_group as find_group
 from ibtools.groups import get_array as get_array
 from ibtools.groups import is_taken as is_taken
 from ibtools.groups import is_unfinished as is_unfinished
-from ibtools.groups import open_place
+from ibtools.groups import open_place, read_arrays
 from ibtools.groups import read_array as read_array
 from ibtools.groups import writing as writing
+from ibtools.opened import open_checked
 from ibtools.opened import open_group as open_group
 from ibtools.opened import validate_store as validate_store
 from ibtools.schema import RECORDED as RECORDED
+from ibtools.schema import STORE_COORDINATES
 from ibtools.storage import StorePath as StorePath
 from ibtools.storage import is_local, reaching
 from ibtools.validation.coordinates import validate_coordinates
@@ -60,25 +68,57 @@ def open_store(path: StorePath) -> xr.Dataset:
     --------
     xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
     """
-    open_group(path)
-    return without_layout(decode(open_raw(path)))
+    group, coordinates = open_checked(path)
+    with reaching(path, "the store can't be read"):
+        return without_layout(decode(_as_dataset(group, f"{path}", coordinates)))
 
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
-    """Open a store, or a `group` in it, as plain xarray does; coordinates are loaded."""
+    """Open a store, or results in it, as plain xarray does; coordinates are loaded."""
     consolidated = None if group is None and not is_local(path) else False
     root = open_place(path, "r", use_consolidated=consolidated, group=group)
     if root is None:
         raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
-    where = f"{path}" if group is None else f"{path}: {group}"
-    with reaching(where, "the store can't be read"), leaving_others_alone():
-        if group is not None:
-            validate_results(arrays_of(root), root.attrs, where)
-        opened = CheckedStore.of(root, where)
-        lazy = xr.open_dataset(opened, chunks={})
-        plain = xr.open_dataset(opened)
-        loaded = {name: plain[name].variable.load() for name in plain.coords}
-        if group is not None:
-            values = {name: loaded[name].values for name in RESULT_COORDINATES}
-            validate_coordinates(values, where, dtypes={})
-        return lazy.assign_coords(loaded)
+    if group is not None:
+        return open_raw_results(root, f"{path}: {group}")
+    with reaching(path, "the store can't be read"):
+        arrays = arrays_of(root)
+        there = {name: arrays[name] for name in STORE_COORDINATES if name in arrays}
+        return _as_dataset(root, f"{path}", read_arrays(there, path))
+
+
+def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
+    """Open results as plain xarray does, after checking that they are; coordinates are loaded.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        The results, open to be read.
+    where : str
+        What they are called in an error.
+    """
+    with reaching(where, "the store can't be read"):
+        arrays = arrays_of(group)
+        validate_results(arrays, group.attrs, where)
+        known = read_arrays({name: arrays[name] for name in RESULT_COORDINATES}, where)
+        validate_coordinates(known, where, dtypes={})
+        return _as_dataset(group, where, known)
+
+
+def _as_dataset(
+    group: zarr.Group, where: str, coordinates: Mapping[str, NDArray[Any]]
+) -> xr.Dataset:
+    """Return a group as xarray opens it: coordinates in memory, all else in the chunks on disk.
+
+    Dask looks at a name only, and not at what is behind each: every opening has names of its own.
+    """
+    with leaving_others_alone():
+        opened = xr.open_dataset(CheckedStore.of(group, where, coordinates))
+    for name in opened.coords:
+        opened[name].variable.load()
+    token = uuid.uuid4().hex
+    lazy = {
+        name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
+        for name, one in opened.data_vars.items()
+    }
+    return opened.assign(lazy)
