@@ -135,7 +135,7 @@ class Header:
     @cached_property
     def entropy_x(self) -> float:
         """H(X) of the samples in bits."""
-        from ibtools.analysis.inputs import input_entropy
+        from ibtools.analysis.inputs import input_entropy  # noqa: TID251
 
         return input_entropy(self.input)
 

@@ -130,7 +130,7 @@ def store_info(path: StorePath) -> StoreInfo:
     StoreError
         If there is no store at `path`.
     """
-    from ibtools.analysis.results import outdated_among
+    from ibtools.analysis.results import outdated_among  # noqa: TID251
 
     group, found = open_checked(path)
     header = Header.of(group, found)

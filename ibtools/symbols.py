@@ -148,33 +148,3 @@ def float_symbols(values: NDArray[np.float32]) -> NDArray[np.uint32]:
         )
     bits = values.view(np.uint32)
     return np.where(bits == _NEGATIVE_ZERO, np.uint32(0), bits)
-
-
-def partition_rows(symbols: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
-    """Label the samples of one snapshot of one layer: equal rows, equal labels.
-
-    Parameters
-    ----------
-    symbols : ndarray, (sample, unit), any unsigned integer
-        One row per sample; unit is consumed.
-
-    Returns
-    -------
-    ndarray, (sample,), uint32
-        From 0 in order of first appearance, so that equal partitions have equal bytes.
-
-    Notes
-    -----
-    A dictionary of the rows' bytes: Python compares the bytes themselves wherever hashes agree. The
-    analysis has a faster way to the same labels, `ibtools.analysis.partition`; this one needs no
-    compiler.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> partition_rows(np.array([[7, 7], [0, 7], [7, 7]], dtype=np.uint8)).tolist()
-    [0, 1, 0]
-    """
-    seen: dict[bytes, int] = {}
-    labels = [seen.setdefault(row.tobytes(), len(seen)) for row in symbols]
-    return np.array(labels, dtype=np.uint32)

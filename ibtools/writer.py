@@ -22,7 +22,7 @@ from ibtools.snapshots import (
     validate_grid,
 )
 from ibtools.staged import Staging
-from ibtools.symbols import exact_symbols, partition_rows
+from ibtools.symbols import exact_symbols
 
 _ROWS = {
     variable.name: variable
@@ -54,7 +54,9 @@ class _Kept:
             low, high = dequantise(np.stack([low, high]), scale, zero_point)
             grid = {"scale": scale, "zero_point": zero_point} if keep == "codes" else {}
         if keep == "partition":
-            values = partition_rows(exact_symbols(values, spec))
+            from ibtools.partition import partition  # numba is loaded where it is needed only
+
+            values, _ = partition(exact_symbols(values, spec))
         return cls(values, {**grid, "activation_min": low, "activation_max": high})
 
 
