@@ -85,13 +85,7 @@ def open_place(
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    """Return one array of a store, not yet read.
-
-    Raises
-    ------
-    StoreError
-        If there is none of that name.
-    """
+    """Return one array of a store, not yet read; raise if there is none of that name."""
     found = find_array(group, name)
     if found is None:
         raise StoreError(
@@ -115,15 +109,7 @@ def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
 
 
 def read_arrays(arrays: "Mapping[str, zarr.Array[Any]]", where: object) -> dict[str, NDArray[Any]]:
-    """Read arrays of a store as a whole, all at once: small ones take longer to wait for.
-
-    Parameters
-    ----------
-    arrays : mapping of str to zarr.Array
-        Which, by their names.
-    where : object
-        The store, for the error.
-    """
+    """Read arrays as a whole, all at once: with small ones, most of the time is waiting."""
     values = {}
     for name, found in zip(arrays, sync(_read_all(arrays.values())), strict=True):
         with decoding(f"{where}: {name}"):

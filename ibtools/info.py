@@ -301,17 +301,7 @@ def count_snapshots(path: StorePath) -> tuple[int, int] | None:
 def count_results(path: StorePath, kind: StoreResults) -> dict[str, int]:
     """Return the analysed snapshots of all results of a kind at `path`, by their names.
 
-    Parameters
-    ----------
-    path : path or URL
-        A store, or the separate output of an analysis; nothing need be there.
-    kind : {"information", "details"}
-        Which.
-
-    Returns
-    -------
-    dict of str to int
-        As in `StoreInfo`.
+    That is a store, or the separate output of an analysis; nothing need be there.
     """
     group = find_group(path, "r")
     if group is None:

@@ -88,15 +88,7 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
 
 
 def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
-    """Open results as plain xarray does, after checking that they are; coordinates are loaded.
-
-    Parameters
-    ----------
-    group : zarr.Group
-        The results, open to be read.
-    where : str
-        What they are called in an error.
-    """
+    """Open results as plain xarray does, after checking that they are; coordinates are loaded."""
     with reaching(where, "the store can't be read"):
         arrays = arrays_of(group)
         validate_results(arrays, group.attrs, where)

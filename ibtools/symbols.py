@@ -17,26 +17,9 @@ _SHORT_AXIS = 32  # numpy is slow along a last axis that is shorter
 
 
 def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsignedinteger]:
-    """Choose the exact symbols of a layer.
+    """Choose the exact symbols of a layer, from its codes or values (..., sample, unit).
 
-    Parameters
-    ----------
-    values : ndarray, (..., sample, unit), uint8, uint16 or float32
-        Codes of a quantised layer, values of a float layer.
-    layer : LayerSpec
-        The layer that the values are of.
-
-    Returns
-    -------
-    ndarray, (..., sample, unit), uint8, uint16 or uint32
-        From `code_symbols`, `softmax_symbols` or `float_symbols`.
-
-    Raises
-    ------
-    TypeError
-        If the dtype does not fit the layer.
-    ValueError
-        If a value is NaN.
+    They are from `code_symbols`, `softmax_symbols` or `float_symbols`.
     """
     if not layer.quantised:
         return float_symbols(values)
@@ -46,23 +29,7 @@ def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsigned
 
 
 def code_symbols(code: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
-    """Take the codes of a quantised layer as they are.
-
-    Parameters
-    ----------
-    code : ndarray, (..., sample, unit), uint8 or uint16
-        Integer codes on the quantiser's own grid.
-
-    Returns
-    -------
-    ndarray, (..., sample, unit), dtype of code
-        The same array.
-
-    Raises
-    ------
-    TypeError
-        If the codes are not unsigned integers.
-    """
+    """Take the codes of a quantised layer, on the quantiser's own grid, as they are."""
     if code.dtype.kind != "u":
         raise TypeError(f"codes must be unsigned integers, found {code.dtype}.")
     return code

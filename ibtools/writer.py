@@ -306,13 +306,7 @@ def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
 def validate_snapshot(
     specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues], n_samples: int
 ) -> None:
-    """Check that a snapshot is what a store of these layers and samples takes.
-
-    Raises
-    ------
-    StoreError
-        If a layer is missing, unknown, or of another shape, dtype or grid.
-    """
+    """Check that a snapshot is what a store of these layers and samples takes."""
     _validate_names(specs, layers)
     for spec in specs:
         _validate_values(spec, layers[spec.name], n_samples)

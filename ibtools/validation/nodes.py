@@ -17,24 +17,9 @@ _RESTORE = "; restore it from a copy of the store"
 
 
 def read_nodes(place: Path, path: object) -> dict[str, dict[str, Any]]:
-    """Read and judge all metadata that are parsed of a folder: of the store, and of its results.
+    """Read and judge all metadata that are parsed of a folder, by their paths: "" is the root's.
 
-    Parameters
-    ----------
-    place : Path
-        The folder.
-    path : object
-        What the user calls it, for the error.
-
-    Returns
-    -------
-    dict of str to dict
-        By the path below the folder, which is "" for its own.
-
-    Raises
-    ------
-    StoreError
-        If metadata are none, or no regular file, or there are too many.
+    They are those of the store, and of its results.
     """
     found: dict[str, dict[str, Any]] = {}
     for folder in _folders(place):

@@ -69,20 +69,7 @@ def validate_sizes(arrays: Arrays, variables: Iterable[Variable], where: object)
 
 
 def validate_repeated(nodes: Nodes, path: object) -> None:
-    """Check that what the root repeats of the arrays, and plain xarray goes by, is what they are.
-
-    Parameters
-    ----------
-    nodes : mapping
-        As from `ibtools.validation.nodes.read_nodes`.
-    path : object
-        The store, for the error.
-
-    Raises
-    ------
-    StoreError
-        If shapes, chunks or dtypes differ.
-    """
+    """Check that what the root repeats of arrays, and plain xarray goes by, is what they are."""
     repeated = (nodes[""].get("consolidated_metadata") or {}).get("metadata", {})
     for name in (one.name for one in STORE_VARIABLES):
         if name not in nodes or name not in repeated:
