@@ -205,7 +205,7 @@ def part_symbols(
     >>> part_symbols(code[:, 1:], logits, code[:, :1]).tolist()
     [[1, 65535], [1, 65535]]
     """
-    if not (layer.quantised and layer.activation_function == "softmax"):
+    if not layer.is_softmax_of_codes:
         return exact_symbols(values, layer)
     wider = np.dtype(f"u{2 * values.itemsize}")  # holds every difference, modulo its range
     symbols: NDArray[np.unsignedinteger] = values.astype(wider) - first.astype(wider)

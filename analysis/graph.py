@@ -109,7 +109,7 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
             for index, variable in enumerate(result_variables(estimator))
         }
         start += len(variables)
-        attributes = recording.attributes(dataset, estimator)
+        attributes = recording.attributes(estimator)
         results.append(xr.Dataset(variables, coordinates, attributes))
     return tuple(results)
 

@@ -68,6 +68,6 @@ def global_range(
         its logits.
     """
     low, high = rows[complete][:, :, 2], rows[complete][:, :, 3]
-    softmax = [layer.quantised and layer.activation_function == "softmax" for layer in layers]
+    softmax = [layer.is_softmax_of_codes for layer in layers]
     low[:, softmax], high[:, softmax] = 0.0, 1.0
     return float(low.min()), float(high.max())

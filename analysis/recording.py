@@ -10,59 +10,38 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator, Population
 from ibtools.analysis.information import entropy
-from ibtools.analysis.inputs import input_entropy, input_numbers
 from ibtools.analysis.ranges import global_range, read_rows
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.analysis.sampling import validate_sample
 from ibtools.derived import validate_derived
 from ibtools.errors import InputError, StoreError
-from ibtools.identity import DIGEST, Content
-from ibtools.labels import name_classes, number_classes
+from ibtools.header import Header
+from ibtools.identity import DIGEST
 from ibtools.provenance import provenance
-from ibtools.schema import CUBE, STORE_VARIABLES
-from ibtools.snapshots import FLOAT_BITS, LAYER_COLUMNS, LayerSpec, layer_specs
-from ibtools.store import RECORDED
+from ibtools.schema import CUBE, RECORDED, STORE_VARIABLES, kept
+from ibtools.snapshots import FLOAT_BITS, LayerSpec
 
 _INHERITED = ("experiment", "data_checksum", "store_id")
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a store says about itself, without what was recorded.
+    """What an analysis knows of a store.
 
     Parameters
     ----------
-    layers : tuple of LayerSpec
-        In the order of the network.
-    complete : ndarray, (repeat, epoch), bool
-        Which snapshots count.
-    label : ndarray, (sample,), int64
-        Class of each sample, 0 to n_classes - 1.
-    digest : str
-        Of the content of the store: `ibtools.identity.Content`.
-    entropy_x : float
-        H(X) of the samples in bits.
+    header : Header
+        What the store says of itself.
     global_range : tuple of float and float
         As from `ibtools.analysis.ranges.global_range`; NaN where no estimator needs it.
     """
 
-    layers: tuple[LayerSpec, ...]
-    complete: NDArray[np.bool_]
-    label: NDArray[np.int64]
-    digest: str
-    entropy_x: float
+    header: Header
     global_range: tuple[float, float]
 
     @classmethod
     def of(cls, dataset: xr.Dataset, estimators: Sequence[Estimator]) -> Self:
         """Read it, after checking that the Dataset is one that the estimators can analyse.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            Of a store.
-        estimators : sequence of Estimator
-            What is to be computed.
 
         Raises
         ------
@@ -73,46 +52,68 @@ class Recording:
             few samples for an estimator.
         """
         _validate(dataset)
-        _validate_values(dataset, estimators)
+        header = Header.of(dataset)
+        _validate_values(header, estimators)
         if any(isinstance(estimator, Population) for estimator in estimators):
-            validate_sample(dataset.attrs)
-        label, classes = number_classes(dataset["label"].values)
-        _validate_classes(label, name_classes(classes, dataset.attrs), estimators)
-        layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
-        complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
+            validate_sample(header)
+        _validate_classes(header, estimators)
         found = (np.nan, np.nan)
         if any(estimator.needs_values for estimator in estimators):
-            found = _range_of_all(dataset, layers, complete)
-        entropy_x = input_entropy(input_numbers(dataset))
-        return cls(layers, complete, label, Content.of(dataset).digest, entropy_x, found)
+            found = _range_of_all(dataset, header)
+        return cls(header, found)
+
+    @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """As of the header."""
+        return self.header.layers
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """As of the header."""
+        return self.header.complete
+
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """As of the header."""
+        return self.header.label
 
     @property
     def n_classes(self) -> int:
-        """How many classes there are."""
-        return int(self.label.max()) + 1
+        """As of the header."""
+        return self.header.n_classes
 
-    def attributes(self, dataset: xr.Dataset, estimator: Estimator) -> dict[str, Any]:
+    @property
+    def digest(self) -> str:
+        """Of the content of the store."""
+        return self.header.content.digest
+
+    @property
+    def entropy_x(self) -> float:
+        """As of the header."""
+        return self.header.entropy_x
+
+    def attributes(self, estimator: Estimator) -> dict[str, Any]:
         """Return the attributes of the results of an estimator."""
+        known = self.header.attributes
         bounds = dict(zip(("bounds_low", "bounds_high"), self.global_range, strict=True))
         return {
             **provenance(),
-            **{name: dataset.attrs[name] for name in _INHERITED if name in dataset.attrs},
+            **{name: known[name] for name in _INHERITED if name in known},
             DIGEST: self.digest,
             "estimator": estimator.specification,
             "revision": estimator.revision,
             **estimator.attributes,
             **(bounds if estimator.needs_global_range else {}),
-            "n_samples": int(self.label.size),
+            "n_samples": self.header.n_samples,
             "entropy_x": self.entropy_x,
             "entropy_y": entropy(np.bincount(self.label)),
             "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
         }
 
 
-def _range_of_all(
-    dataset: xr.Dataset, layers: Sequence[LayerSpec], complete: NDArray[np.bool_]
-) -> tuple[float, float]:
+def _range_of_all(dataset: xr.Dataset, header: Header) -> tuple[float, float]:
     """Return the range of all values, reading one repeat at a time."""
+    layers, complete = header.layers, header.complete
     ranges = [
         global_range(read_rows(dataset.isel(repeat=[row])), layers, complete[row : row + 1])
         for row in np.flatnonzero(complete.any(axis=1))
@@ -120,9 +121,9 @@ def _range_of_all(
     return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
-def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> None:
+def _validate_values(header: Header, estimators: Sequence[Estimator]) -> None:
     for estimator in estimators:
-        if estimator.needs_values and "partition" in dataset.variables:
+        if estimator.needs_values and header.keeps_partition:
             raise InputError(
                 f"the estimator {estimator.specification} needs the values of units, but the store "
                 "keeps only the partition of whole layers; record again with --keep codes, or "
@@ -130,17 +131,16 @@ def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> No
             )
 
 
-def _validate_classes(
-    label: NDArray[np.int64], classes: NDArray[Any], estimators: Sequence[Estimator]
-) -> None:
-    in_class = np.bincount(label)
+def _validate_classes(header: Header, estimators: Sequence[Estimator]) -> None:
+    in_class = np.bincount(header.label)
     smallest = int(in_class.argmin())
+    name = header.classes[smallest]
     for estimator in estimators:
         if in_class[smallest] < estimator.min_class_size:
             raise InputError(
                 f"the estimator {estimator.specification} needs at least "
-                f"{estimator.min_class_size} samples of every class, but class "
-                f"{classes[smallest]} has {in_class[smallest]}; analyse with another estimator"
+                f"{estimator.min_class_size} samples of every class, but class {name} has "
+                f"{in_class[smallest]}; analyse with another estimator"
             )
 
 
@@ -148,7 +148,7 @@ def _missing_values(dataset: xr.Dataset) -> list[str]:
     """Return the variables of codes and values that a Dataset needs for its layers, and lacks."""
     if not set(RECORDED) & set(dataset.variables):
         return [" or ".join(RECORDED)]
-    if "partition" in dataset.variables or "bits" not in dataset.variables:
+    if kept(dataset.variables) == "partition" or "bits" not in dataset.variables:
         return []
     floating = dataset["bits"].values == FLOAT_BITS
     needed = {"code": not floating.all(), "activation": floating.any()}
@@ -170,7 +170,7 @@ def _validate(dataset: xr.Dataset) -> None:
             "with ibtools.open_store(path)"
         )
     validate_derived(dataset)
-    cube = CUBE[:4] if "partition" in dataset.variables else CUBE
+    cube = CUBE[:4] if kept(dataset.variables) == "partition" else CUBE
     lost = [dim for dim in cube if dim not in dataset.dims]
     if lost:
         raise StoreError(

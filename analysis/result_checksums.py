@@ -17,8 +17,9 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.outdated import ASSUMED, DEPENDS_ON, DETAILS_DEPEND_ON
+from ibtools.groups import get_array, read_arrays
 from ibtools.schema import RESULT_VARIABLES, Variable
-from ibtools.store import get_array, read_array
+from ibtools.validation.declared import describe_place
 
 CHECKSUM: Variable = next(one for one in RESULT_VARIABLES if one.name == "checksum")
 """The variable that holds them, (repeat, epoch, variable)."""
@@ -50,8 +51,8 @@ class Binding:
     @classmethod
     def of(cls, group: zarr.Group) -> Self:
         """Read it from results."""
-        coordinates = (read_array(group, name) for name in ("repeat", "seed", "epoch"))
-        return cls(_depends(group.attrs), *coordinates)
+        arrays = {name: get_array(group, name) for name in ("repeat", "seed", "epoch")}
+        return cls(_depends(group.attrs), **read_arrays(arrays, describe_place(group)))
 
     def checksums(
         self, row: int, epochs: NDArray[np.intp], name: str, values: NDArray[Any]

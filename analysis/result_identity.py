@@ -10,7 +10,7 @@ from ibtools.analysis.estimators import Estimator
 from ibtools.analysis.outdated import OTHER_CONTENT, why_revised
 from ibtools.errors import StoreError
 from ibtools.identity import DIGEST, Content, is_store
-from ibtools.store import StorePath, find_group, read_array
+from ibtools.store import StorePath, read_array
 from ibtools.validation.declared import arrays_of
 
 
@@ -105,6 +105,7 @@ def resize_results(group: zarr.Group, sizes: Mapping[str, int]) -> bool:
 
 def current_marks(
     path: StorePath,
+    root: zarr.Group,
     key: str,
     opened: xr.Dataset,
     estimator: Estimator | None,
@@ -118,6 +119,8 @@ def current_marks(
     ----------
     path : path or URL
         A store, or where else results are kept; what is there is known to be of the store then.
+    root : zarr.Group
+        What is there.
     key : str
         The group of the results.
     opened : Dataset
@@ -140,7 +143,6 @@ def current_marks(
         If labels, splits, inputs or layers of the store were changed since, or this version of
         ibtools computes something else under this name.
     """
-    root = cast("zarr.Group", find_group(path, "r"))
     group, content = cast("zarr.Group", root[key]), content_beside(root)
     if why := why_not_current(group, content, estimator):
         raise StoreError(

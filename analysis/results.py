@@ -43,7 +43,7 @@ from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.verified import mask_results
 from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
-from ibtools.identity import is_store
+from ibtools.identity import Content, is_store
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
 from ibtools.shown import shell_command
@@ -54,7 +54,7 @@ from ibtools.store import (
     find_group,
     get_array,
     open_group,
-    open_raw,
+    open_raw_results,
     read_array,
 )
 from ibtools.validation.declared import describe_place
@@ -182,9 +182,7 @@ class _Analysis:
     ) -> tuple[AnalysisReport, ...]:
         """Compute what is to do and write it; one report for each estimator."""
         opened = [
-            open_results_group(
-                target, one, self.dataset, self.recording.attributes(self.dataset, one)
-            )
+            open_results_group(target, one, self.dataset, self.recording.attributes(one))
             for one in self.estimators
         ]
         kept, anew = zip(*opened, strict=True)
@@ -310,35 +308,41 @@ def open_results(
     if estimator is None:
         return _open_all(path)
     if isinstance(estimator, Sequence) and not isinstance(estimator, str):
-        return stack_estimators([_open_one(path, one) for one in estimator])
-    return _open_one(path, estimator)
+        root = _find_root(path)
+        return stack_estimators([_open_one(path, root, one) for one in estimator])
+    return _open_one(path, _find_root(path), estimator)
 
 
 def _open_all(path: StorePath) -> xr.Dataset:
     """Open all results that are up to date, and name the others."""
-    names = result_names(path)
+    root = _find_root(path)
+    names = [name for name, _ in _result_groups(root)]
     if not names:
         raise StoreError(
             f"{path}: no results to open yet; compute them with: {shell_command('analyze', path)}"
         )
-    outdated = outdated_results(path)
+    outdated = outdated_among(root, content_beside(root))
     current = [name for name in names if name not in outdated]
-    opened = stack_estimators([_open_one(path, name) for name in current or names])
+    opened = stack_estimators([_open_one(path, root, name) for name in current or names])
     return opened.assign_attrs({"out_of_date": ", ".join(outdated)} if outdated else {})
 
 
 def _open_one(
-    path: StorePath, estimator: EstimatorLike, damaged: xr.DataArray | None = None
+    path: StorePath,
+    root: zarr.Group,
+    estimator: EstimatorLike,
+    damaged: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    name = _find_results(path, estimator)
+    name = _find_results(path, root, estimator)
     key = f"{GROUP}/{name}"
-    results = open_raw(path, group=key)
+    group = cast("zarr.Group", root[key])
+    results = open_raw_results(group, f"{path}: {key}")
     known = known_estimator(name) if isinstance(estimator, str) else estimator
-    what, command = f"the results of {name}", _analyze_command(path, name)
-    analysed = current_marks(path, key, results, known, what=what, command=command)
+    what, command = f"the results of {name}", _analyze_command(path, root, name)
+    analysed = current_marks(path, root, key, results, known, what=what, command=command)
     return mask_results(
         results,
-        cast("zarr.Group", _find_root(path)[key]),
+        group,
         analysed,
         {one.name: one.fill for one in RESULT_VARIABLES if one not in (CHECKSUM, MARKS)},
         where=f"{path}: {what}",
@@ -372,35 +376,36 @@ def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Datas
     damaged = find_damaged(group) & analysed
     dims = ("repeat", "epoch")
     marks = xr.Dataset({"analysed": (dims, analysed), "damaged": (dims, damaged)})
-    return _open_one(path, name, marks["damaged"]), marks
+    return _open_one(path, root, name, marks["damaged"]), marks
 
 
-def _find_results(path: StorePath, estimator: EstimatorLike) -> str:
+def _find_results(path: StorePath, root: zarr.Group, estimator: EstimatorLike) -> str:
     """Return the name of the results that an estimator, a name or an abbreviation stands for."""
-    available = result_names(path)
+    available = [one for one, _ in _result_groups(root)]
     asked = name = estimator if isinstance(estimator, str) else estimator.specification
     if name not in available:
         try:
             name = parse_estimator(name).specification
         except IbtoolsError as err:
-            raise _no_results(path, asked, available) from err
+            raise _no_results(path, root, asked, available) from err
     if name not in available:
-        raise _no_results(path, name, available)
+        raise _no_results(path, root, name, available)
     return name
 
 
-def _no_results(path: StorePath, name: str, available: Sequence[str]) -> StoreError:
+def _no_results(
+    path: StorePath, root: zarr.Group, name: str, available: Sequence[str]
+) -> StoreError:
     there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
     return StoreError(
         f"{path}: no results of estimator {name!r}; {there}; compute them with: "
-        f"{_analyze_command(path, name)}"
+        f"{_analyze_command(path, root, name)}"
     )
 
 
-def _analyze_command(path: StorePath, name: str) -> str:
+def _analyze_command(path: StorePath, root: zarr.Group, name: str) -> str:
     """Return the command that computes results at `path`, which may be kept outside the store."""
-    root = find_group(path, "r")
-    where = (path,) if root is not None and is_store(root) else ("STORE", "--output", path)
+    where = (path,) if is_store(root) else ("STORE", "--output", path)
     return shell_command("analyze", *where, "--estimator", name)
 
 
@@ -419,7 +424,12 @@ def outdated_results(path: StorePath) -> dict[str, str]:
         If nothing is at `path`.
     """
     root = _find_root(path)
-    groups, content = _result_groups(root), content_beside(root)
+    return outdated_among(root, content_beside(root))
+
+
+def outdated_among(root: zarr.Group, content: Content | None) -> dict[str, str]:
+    """Return as `outdated_results` which results are out of date of what was opened."""
+    groups = _result_groups(root)
     found = {name: why_not_current(group, content, known_estimator(name)) for name, group in groups}
     return {name: why for name, why in found.items() if why}
 

@@ -7,9 +7,8 @@ occurs. They correct a bias; they say nothing about the spread between repeats, 
 uncertainty (`ibtools.analysis.uncertainty`).
 """
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from scipy.special import digamma, xlog1py, xlogy
 
 from ibtools.analysis.counts import Spectrum
 from ibtools.errors import InputError, unknown_name
+from ibtools.header import Header
 
 Correction = Literal["miller-madow", "grassberger", "chao-shen"]
 
@@ -259,46 +259,15 @@ def _bits(spectrum: Spectrum, correct: Callable[[Counts, Counts], Nats]) -> NDAr
     return np.asarray(correct(spectrum.counts, spectrum.cells) / np.log(2))
 
 
-def records_population(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether the recorded inputs are all that there are, rather than a sample.
-
-    Parameters
-    ----------
-    attributes : mapping
-        Root attributes of a store. `inputs` says "population" or "sample"; where it is missing, the
-        configuration of an older store says whether all patterns of SYN were recorded.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> records_population({"inputs": "population"}), records_population({})
-    (True, False)
-    >>> records_population({"configuration": '{"data_set": "SYN", "samples": null}'})
-    True
-    """
-    if "inputs" in attributes:
-        return bool(attributes["inputs"] == "population")
-    configuration = json.loads(attributes.get("configuration", "{}"))
-    return configuration.get("data_set") == "SYN" and configuration.get("samples") is None
-
-
-def validate_sample(attributes: Mapping[str, Any]) -> None:
+def validate_sample(header: Header) -> None:
     """Check that there is a population beyond the recorded inputs to estimate something of.
-
-    Parameters
-    ----------
-    attributes : mapping
-        Root attributes of a store.
 
     Raises
     ------
     InputError
         If the recorded inputs are the population.
     """
-    if records_population(attributes):
+    if header.records_population:
         raise InputError(
             "the target population needs inputs that are a sample of it, but the inputs of this "
             "store are the whole population: their information is exact, and a correction would "

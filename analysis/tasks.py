@@ -15,11 +15,9 @@ from ibtools.analysis.estimators.block import ROWS
 from ibtools.analysis.memory import reserve
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
 from ibtools.errors import StoreError
-from ibtools.identity import Content
-from ibtools.labels import number_classes
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.header import Header
 from ibtools.storage import decoding
-from ibtools.store import RECORDED, get_array, open_group, read_array
+from ibtools.store import get_array, open_group
 
 
 @dataclass(frozen=True)
@@ -140,13 +138,13 @@ def block_statistics(
     out = np.empty((len(block.epochs), _length(block.layers), count_statistics(estimators)))
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)
-        for position, layer in enumerate(store.layers[block.layers]):
+        for position, layer in enumerate(store.header.layers[block.layers]):
             rows = () if block.rows is None else block.rows[:, position].T
             part = LayerBlock(
                 values[:, position, :, : layer.n_units],
                 layer,
-                y=store.label,
-                n_classes=store.n_classes,
+                y=store.header.label,
+                n_classes=store.header.n_classes,
                 entropy_x=source.entropy_x,
                 rows=dict(zip(ROWS, rows, strict=False)),
                 global_range=source.global_range,
@@ -172,14 +170,14 @@ def block_digests(source: Source, block: Block) -> RowDigests:
         What the part adds to the digests of all samples.
     """
     store = _open(source.path, source.digest, source.analysis)
-    layer = store.layers[block.layers.start]
+    layer = store.header.layers[block.layers.start]
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)[0, 0]
         key = (block.repeat, int(block.epochs[0]), block.layers.start, block.samples, slice(1))
         first = np.asarray(store.arrays[block.name][key])
         return RowDigests.of(
             part_symbols(values, layer, first),
-            n_samples=store.label.size,
+            n_samples=store.header.n_samples,
             first_sample=block.samples.start or 0,
             first_unit=block.units.start or 0,
         )
@@ -190,24 +188,17 @@ class _OpenStore:
     """A store that this process has open."""
 
     arrays: Mapping[str, "zarr.Array[Any]"]
-    layers: tuple[LayerSpec, ...]
-    label: NDArray[np.int64]
-    n_classes: int
+    header: Header
 
 
 @lru_cache(maxsize=4)
 def _open(path: str, digest: str, analysis: str) -> _OpenStore:
     """Open a store once per process and analysis."""
     group = open_group(path)
-    if Content.of(group).digest != digest:
+    header = Header.of(group)
+    if header.content.digest != digest:
         raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
-    label, classes = number_classes(read_array(group, "label"))
-    return _OpenStore(
-        {name: get_array(group, name) for name in RECORDED if name in group},
-        layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS}),
-        label,
-        len(classes),
-    )
+    return _OpenStore({name: get_array(group, name) for name in header.recorded}, header)
 
 
 def close_stores() -> None:

@@ -20,7 +20,7 @@ from ibtools.analysis.contingency import Contingency
 from ibtools.analysis.counts import Spectrum, label_spectra
 from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.information import information_of_labels
-from ibtools.analysis.partition import partition_block
+from ibtools.partition import partition_block
 
 N_SNAPSHOTS, N_SAMPLES = 50, 4096
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ibtools.analysis.summary import summary
     from ibtools.analysis.uncertainty import repeat_intervals
     from ibtools.export import export_results
-    from ibtools.other_labels import sample_labels
     from ibtools.recorders.arrays import record_arrays
+    from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.reproduction import reproduce
 
@@ -48,7 +48,7 @@ _LAZY = {
     "details_store": "ibtools.analysis.details",
     "open_details": "ibtools.analysis.details",
     "permutation_test": "ibtools.analysis.details",
-    "sample_labels": "ibtools.other_labels",
+    "sample_labels": "ibtools.recorders.other_labels",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
     "plot": "ibtools.analysis.plots",

@@ -8,7 +8,7 @@ import xarray as xr
 import ibtools
 from ibtools.decode import decoded, select_layer
 from ibtools.errors import StoreError
-from ibtools.overview import describe
+from ibtools.overview import Overview, describe
 from ibtools.overview_format import format_html, format_text
 from ibtools.store import RECORDED
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure  # noqa: TID251  # its name only
 
-    from ibtools.analysis.details.kinds import DetailLike
-    from ibtools.analysis.estimators import EstimatorLike
-    from ibtools.analysis.plots.sheets import Format
-    from ibtools.analysis.uncertainty import IntervalMethod
+    from ibtools.analysis.details.kinds import DetailLike  # noqa: TID251
+    from ibtools.analysis.estimators import EstimatorLike  # noqa: TID251
+    from ibtools.analysis.plots.sheets import Format  # noqa: TID251
+    from ibtools.analysis.uncertainty import IntervalMethod  # noqa: TID251
 
 
 @xr.register_dataset_accessor("ib")  # type: ignore[no-untyped-call]
@@ -136,7 +136,17 @@ class IbAccessor:
         )
 
     def __repr__(self) -> str:
-        return format_text(describe(self._dataset))
+        return format_text(_overview(self._dataset))
 
     def _repr_html_(self) -> str:
-        return format_html(describe(self._dataset))
+        return format_html(_overview(self._dataset))
+
+
+def _overview(dataset: xr.Dataset) -> Overview:
+    """Describe the Dataset of a store or of results."""
+    is_store = any(name in dataset for name in RECORDED)
+    if is_store or not ("estimator" in dataset.coords or "estimator" in dataset.attrs):
+        return describe(dataset)
+    from ibtools.analysis.result_overview import describe_results  # noqa: TID251
+
+    return describe_results(dataset)

@@ -7,20 +7,7 @@ from ibtools.storage import StorePath, is_local, place_of
 
 
 def backing_store(path: StorePath, *, read_only: bool) -> GuardedStore:
-    """Return what reads and writes the files of a store.
-
-    Parameters
-    ----------
-    path : path or URL
-        The store, or where results are kept.
-    read_only : bool
-        Whether it is an error to write.
-
-    Raises
-    ------
-    ImportError
-        If the package of a remote file system is not installed.
-    """
+    """Return what reads and writes the files of a store, or of results kept elsewhere."""
     if is_local(path):
         return GuardedStore(DurableStore(place_of(path), read_only=read_only))
     store = remote_store(path)

@@ -43,9 +43,7 @@ _CRC_BYTES = 4
 _NO_CHUNK = 2**64 - 1
 _KEY = re.compile(r"([a-z_]+)/c((?:/\d+)+)")
 
-BOUND_COORDINATES = (
-    "repeat", "epoch", "trained_epoch", "layer", "n_units", "activation_function", "bits",
-)  # fmt: skip
+BOUND_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.is_bound)
 """Coordinates without which chunks are misread; labels, splits and inputs may be given anew."""
 
 
@@ -99,15 +97,7 @@ class Place:
         return slice(self.index[axis] * step, (self.index[axis] + 1) * step)
 
     def find_fault(self, raw: Bytes | None, known: NDArray[np.int64]) -> str:
-        """Say what is wrong with the file; empty if nothing is, or nothing is known of it.
-
-        Parameters
-        ----------
-        raw : ndarray, (byte,), uint8, or None
-            The whole file; None if there is none.
-        known : ndarray, (chunk, version), int64
-            Its entries in the table.
-        """
+        """Say what is wrong with the file, by its entries in the table; empty if nothing is."""
         if (known[:, 0] == NONE).all():
             return ""
         if raw is None:
@@ -195,13 +185,7 @@ class Grid:
         return spans
 
     def checksums(self, raw: Bytes) -> NDArray[np.int64]:
-        """Return what the chunks of a file end in, (chunk,), after checking that it is theirs.
-
-        Raises
-        ------
-        DamagedFileError
-            If the file is cut short, or not what was written.
-        """
+        """Return what the chunks of a file end in, (chunk,), after checking that it is theirs."""
         if not self.is_sharded:
             return np.array([checksum(raw)], np.int64)
         spans = self.read_index(raw[max(0, len(raw) - self.index_bytes) :]).tolist()
@@ -236,7 +220,7 @@ class ChecksumLayout:
         grids: dict[str, Grid] = {}
         start = 0
         for variable in STORE_VARIABLES:
-            if variable.name in arrays and _is_bound(variable.name, variable.dims):
+            if variable.name in arrays and variable.rhythm != "store":
                 grids[variable.name] = Grid.of(variable.name, arrays[variable.name], start)
                 start += grids[variable.name].n_entries
         return cls(next(iter(grids.values())).files[0], grids)
@@ -324,13 +308,6 @@ def changed_coordinates(group: zarr.Group, values: Mapping[str, NDArray[Any]]) -
 
     Longer ones, of a store that repeats or epochs were appended to, are compared as far as they
     were; nothing is known of stores without checksums.
-
-    Parameters
-    ----------
-    group : zarr.Group
-        A store.
-    values : mapping of str to ndarray
-        The coordinates as they are.
     """
     beside = find_checksums(group)
     known = {} if beside is None else cast("dict[str, list[int]]", beside.attrs["coordinates"])
@@ -352,13 +329,7 @@ def bytes_of(value: Buffer) -> Bytes:
 
 
 def checksum(chunk: Bytes) -> int:
-    """Return what a chunk ends in, after checking that it is the CRC-32C of what it holds.
-
-    Raises
-    ------
-    DamagedFileError
-        If it is not.
-    """
+    """Return what a chunk ends in, if that is the CRC-32C of what it holds; raise if it is not."""
     if len(chunk) < _CRC_BYTES:
         raise DamagedFileError("it is cut short")
     if not _is_sound(chunk):
@@ -374,7 +345,3 @@ def _is_sound(raw: Bytes) -> bool:
 
 def _last(raw: Bytes) -> int:
     return int.from_bytes(raw[-_CRC_BYTES:].tobytes(), "little")
-
-
-def _is_bound(name: str, dims: tuple[str, ...]) -> bool:
-    return dims[0] == "repeat" and name not in BOUND_COORDINATES

@@ -97,17 +97,7 @@ def _look(
 
 
 def find_fault(store: Store, place: Place, known: NDArray[np.int64]) -> str:
-    """Say what is wrong with a file; empty if nothing is.
-
-    Parameters
-    ----------
-    store : Store
-        Where it is.
-    place : Place
-        Which.
-    known : ndarray, (chunk, version), int64
-        Its rows of the table.
-    """
+    """Say what is wrong with a file, by its rows of the table; empty if nothing is."""
     if (known[:, 0] == NONE).all():
         return ""
     root = local_root(store)

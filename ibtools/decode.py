@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.derived import as_store
 from ibtools.errors import StoreError, unknown_name
-from ibtools.schema import CUBE, STORE_VARIABLES
+from ibtools.schema import CUBE, STORE_VARIABLES, kept
 from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 
 _GRID = ("code", "scale", "zero_point")
@@ -56,53 +56,25 @@ def decode_values(
     scale: NDArray[np.float32],
     zero_point: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Return the values of a quantised layer, of which all units are given.
+    """Return the values of a quantised layer, (..., sample, unit), of which all units are given.
 
-    Parameters
-    ----------
-    code : ndarray, (..., sample, unit), uint8 or uint16
-        Codes; broadcast against `scale` and `zero_point`.
-    layer : LayerSpec
-        The layer that the codes are of.
-    scale, zero_point : ndarray, float32, int32
-        The grid.
-
-    Returns
-    -------
-    ndarray, (..., sample, unit), float32
-        As from `dequantise`; the softmax of that for a softmax layer.
+    They are as from `dequantise`; the softmax of that for a softmax layer.
     """
     values = dequantise(code, scale, zero_point)
-    return softmax(values) if layer.activation_function == "softmax" else values
+    return softmax(values) if layer.is_softmax_of_codes else values
 
 
 def decode(dataset: xr.Dataset) -> xr.Dataset:
-    """Add the decoded `activation` of every layer to a store's Dataset; lazy.
+    """Add the decoded `activation` of every layer to a store's Dataset, or to a selection; lazy.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        As plain `xarray.open_zarr` shows it, or any selection of repeats, epochs, layers and
-        samples of it.
-
-    Returns
-    -------
-    Dataset
-        With `activation` (repeat, epoch, layer, sample, unit; what of these was not dropped),
-        float32, NaN where a layer has no such unit and where a snapshot is not complete. A store
-        that keeps the partition only has no values, and its Dataset is returned as it is.
-
-    Raises
-    ------
-    StoreError
-        If something that is needed is missing, units of a layer were dropped, or the Dataset is
-        that of a store no more.
+    It is float32, NaN where a layer has no such unit and where a snapshot is not complete. A store
+    that keeps the partition only has no values, and its Dataset is returned as it is.
     """
     dataset = as_store(dataset)
-    if "partition" in dataset:
+    if kept(dataset) == "partition":
         return dataset
     _validate_names(dataset, (*LAYER_COLUMNS, "complete"))
-    specs = layer_specs({name: np.atleast_1d(dataset[name].values) for name in LAYER_COLUMNS})
+    specs = layer_specs(dataset)
     for spec in specs:
         _validate_names(dataset, _GRID if spec.quantised else ("activation",))
         _validate_units(dataset, spec)
@@ -119,18 +91,7 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def decoded(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a Dataset of a store with decoded `activation`, whoever opened it; lazy.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As `ibtools.open_store` or plain `xarray.open_zarr` open a store, or a selection.
-
-    Returns
-    -------
-    Dataset
-        As of `decode`; as it is if it is decoded already.
-    """
+    """Return a Dataset of a store as `decode` does, or as it is if it is decoded already; lazy."""
     dataset = as_store(dataset)
     stored = "activation" not in dataset or (
         dataset["activation"].attrs.get("long_name") == _STORED_ACTIVATION.description
@@ -217,7 +178,7 @@ def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
         dask="parallelized",
         output_dtypes=[np.float32],
     )
-    if spec.activation_function != "softmax":
+    if not spec.is_softmax_of_codes:
         return values
     probabilities: xr.DataArray = xr.apply_ufunc(
         softmax,

@@ -34,16 +34,6 @@ def without_layout(dataset: xr.Dataset) -> xr.Dataset:
 
     A shard of a store holds several layers, a chunk in memory one: xarray refuses to write such
     chunks, for two of them could write to one file at once.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        As it was opened; it is changed.
-
-    Returns
-    -------
-    Dataset
-        The same. Saved, it is cut into the chunks that it has in memory.
     """
     for variable in dataset.variables.values():
         for name in _LAYOUT:
@@ -54,15 +44,8 @@ def without_layout(dataset: xr.Dataset) -> xr.Dataset:
 def incomplete_store(path: StorePath, attributes: Mapping[str, Any], missing: str) -> StoreError:
     """Build the error for a store that lacks a variable, whatever left it so.
 
-    Parameters
-    ----------
-    path : path or URL
-        The store.
-    attributes : mapping
-        Of its root. xarray moves the list of coordinates, which ibtools keeps there, to the
-        variables: so a copy is known.
-    missing : str
-        The variable.
+    A copy is known: xarray moves the list of coordinates, which ibtools keeps in the attributes of
+    the root, to the variables.
     """
     if "repeat" in str(attributes.get("coordinates", "")).split():
         return StoreError(
@@ -80,23 +63,10 @@ def incomplete_store(path: StorePath, attributes: Mapping[str, Any], missing: st
 def as_store(dataset: xr.Dataset) -> xr.Dataset:
     """Return what xarray made of the Dataset of a store as one, after checking that it still is.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Of a store, or what was made of one. Variables and dimensions may be missing.
-
-    Returns
-    -------
-    Dataset
-        The same; what ``where(..., drop=True)`` left, which turns codes into floats and gives its
-        dims to every variable, has the declared dims and dtypes again. Lazy, but for a look whether
-        a variable is the same along a dim that it was given.
-
-    Raises
-    ------
-    StoreError
-        As `validate_derived`. Where something was left out that is still there as NaN, it is raised
-        when that is computed.
+    What ``where(..., drop=True)`` left, which turns codes into floats and gives its dims to every
+    variable, has the declared dims and dtypes again. Lazy, but for a look whether a variable is the
+    same along a dim that it was given; where something was left out that is still there as NaN, the
+    error is raised when that is computed.
     """
     declared = [one for one in STORE_VARIABLES if one.name in dataset.data_vars]
     left = {one.name: one for one in declared if _is_left_by_where(dataset[one.name], one)}
@@ -139,16 +109,8 @@ def _without_gaps(values: NDArray[Any], *, name: str, dtype: str) -> NDArray[Any
 def validate_derived(dataset: xr.Dataset) -> None:
     """Check that what xarray made of the Dataset of a store still is one; reads nothing.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Of a store, or what was made of one. Variables and dimensions may be missing.
-
-    Raises
-    ------
-    StoreError
-        If it holds several stores along a dimension of its own, or if variables have other dtypes
-        or more dimensions than those of a store, as `where` leaves them.
+    It is none if it holds several stores along a dimension of its own, or if variables have other
+    dtypes or more dimensions than those of a store, as `where` leaves them.
     """
     for variable in STORE_VARIABLES:
         if variable.name in dataset.variables:

@@ -59,7 +59,7 @@ def export_results(
     InputError
         If `folder` is a URL.
     """
-    from ibtools.analysis.results import result_names
+    from ibtools.analysis.results import result_names  # noqa: TID251
 
     place = local_folder(folder)
     dataset = open_store(path)

@@ -8,7 +8,7 @@ there.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,16 @@ class GuardedStore(WrapperStore[Store]):
     Of a store with checksums, each chunk must be the one that was written at this place. Of one
     without, as earlier versions of ibtools and copies by xarray leave it, files that can't be
     missing must be there: see `ibtools.presence.Presence`.
+
+    Whoever opens a store puts the metadata that it has `judged` for that here, by their paths, so
+    that they are read once, and what was judged is what is used; arrays of a store that is only
+    read are `opened` once.
     """
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
+        self.judged: Mapping[str, dict[str, Any]] = {}
+        self.opened: dict[str, zarr.Array[Any]] = {}
         self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -72,6 +78,7 @@ class GuardedStore(WrapperStore[Store]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._store = state["_store"]
+        self.judged, self.opened = {}, {}
         self._forget()
 
     def __str__(self) -> str:
@@ -81,7 +88,9 @@ class GuardedStore(WrapperStore[Store]):
         self._nodes: dict[str, dict[str, Any]] = {}
         self._chunks: dict[str, ChunkLayout] = {}
         self._layout: ChecksumLayout | Presence | None = None
+        self._table: Any = None
         self._rows: dict[int, NDArray[np.int64]] = {}
+        self._reading: dict[tuple[Any, int], asyncio.Task[NDArray[np.int64]]] = {}
         self._spans: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
 
     async def get(
@@ -162,6 +171,8 @@ class GuardedStore(WrapperStore[Store]):
         self._chunks.pop(folder, None)
 
     async def _find_node(self, folder: str) -> dict[str, Any] | None:
+        if self.read_only and folder in self.judged:
+            return self.judged[folder]
         if folder not in self._nodes:
             await self.get(f"{folder}/zarr.json".lstrip("/"), default_buffer_prototype())
         return self._nodes.get(folder)
@@ -263,9 +274,26 @@ class GuardedStore(WrapperStore[Store]):
         return self._layout
 
     async def _read_row(self, repeat: int, *, anew: bool) -> NDArray[np.int64]:
-        if anew or repeat not in self._rows:
+        if anew:
+            self._rows[repeat] = await self._read_row_now(repeat)
+        elif repeat not in self._rows:
+            loop = asyncio.get_running_loop()
+            if (loop, repeat) not in self._reading:  # once for all that wait for it
+                self._reading[loop, repeat] = loop.create_task(self._read_row_now(repeat))
             try:
-                table = await zarr.api.asynchronous.open_array(
+                self._rows[repeat] = await self._reading[loop, repeat]
+            finally:
+                self._reading.pop((loop, repeat), None)
+        return self._rows[repeat]
+
+    async def _read_row_now(self, repeat: int) -> NDArray[np.int64]:
+        table = await self._find_table()
+        return np.asarray(await table.getitem(repeat))
+
+    async def _find_table(self) -> Any:
+        if self._table is None:
+            try:
+                self._table = await zarr.api.asynchronous.open_array(
                     store=self._store, path=f"{GROUP}/{TABLE}", mode="r", zarr_format=3
                 )
             except ArrayNotFoundError as err:
@@ -274,8 +302,7 @@ class GuardedStore(WrapperStore[Store]):
                     f"were recorded; restore it from a copy, or delete the folder {GROUP} to do "
                     "without"
                 ) from err
-            self._rows[repeat] = np.asarray(await table.getitem(repeat))
-        return self._rows[repeat]
+        return self._table
 
     async def _damaged(self, place: Place, why: str) -> StoreError:
         return StoreError(

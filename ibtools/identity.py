@@ -17,9 +17,9 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from ibtools.groups import find_array, get_array, read_array, read_arrays
 from ibtools.schema import FORMAT_NAME
 from ibtools.snapshots import LAYER_COLUMNS
-from ibtools.store import read_array
 from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
@@ -63,10 +63,22 @@ class Content:
         """Read it from a store, or from the Dataset of one or of a part of one."""
         names = dict.fromkeys((*_DIGESTED, *_COORDINATES))
         needed = ("label", *_COORDINATES)
-        found = {name: _read(store, name) for name in names if name in needed or name in store}
-        digest = _digest({name: found[name] for name in _DIGESTED if name in found})
-        coordinates = {name: found[name] for name in _COORDINATES}
-        return cls(digest, n_samples=len(found["label"]), **coordinates)
+        if isinstance(store, xr.Dataset):
+            there = [name for name in names if name in needed or name in store]
+            return cls.from_coordinates({name: store[name].values for name in there})
+        found = {
+            name: get_array(store, name) if name in needed else find_array(store, name)
+            for name in names
+        }
+        arrays = {name: array for name, array in found.items() if array is not None}
+        return cls.from_coordinates(read_arrays(arrays, describe_place(store)))
+
+    @classmethod
+    def from_coordinates(cls, values: Mapping[str, NDArray[Any]]) -> Self:
+        """Take it from the coordinates of a store, which were read before."""
+        digest = _digest({name: values[name] for name in _DIGESTED if name in values})
+        coordinates = {name: values[name] for name in _COORDINATES}
+        return cls(digest, n_samples=len(values["label"]), **coordinates)
 
     @classmethod
     def behind(cls, results: xr.Dataset, attributes: Mapping[str, Any]) -> Self:
@@ -92,7 +104,8 @@ class Content:
 
     def current_repeats(self, results: zarr.Group) -> NDArray[np.bool_]:
         """Tell which repeats of results are those of the store, and not begun anew since."""
-        repeat, seed = read_array(results, "repeat"), read_array(results, "seed")
+        arrays = {name: get_array(results, name) for name in ("repeat", "seed")}
+        repeat, seed = read_arrays(arrays, describe_place(results)).values()
         same = np.zeros(len(repeat), np.bool_)
         n = min(len(repeat), len(self.repeat))
         same[:n] = (repeat[:n] == self.repeat[:n]) & (seed[:n] == self.seed[:n])
@@ -102,10 +115,6 @@ class Content:
 def is_store(group: zarr.Group) -> bool:
     """Whether a group is a store, not a place where results of one are kept."""
     return group.attrs.get("format") == FORMAT_NAME
-
-
-def _read(store: zarr.Group | xr.Dataset, name: str) -> NDArray[Any]:
-    return read_array(store, name) if isinstance(store, zarr.Group) else store[name].values
 
 
 def _digest(content: Mapping[str, NDArray[Any]]) -> str:

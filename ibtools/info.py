@@ -8,15 +8,18 @@ from typing import Literal, cast
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from ibtools.checksums import find_checksums
+from ibtools.groups import find_group, read_array
+from ibtools.header import Header
 from ibtools.identity import Content, is_store
+from ibtools.opened import open_checked
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
 from ibtools.shown import shell_command, visible
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.snapshots import LayerSpec
 from ibtools.storage import StorePath, is_local, place_of
-from ibtools.store import find_group, open_group, read_array
 from ibtools.validation.declared import arrays_of, describe_place
 from ibtools.validation.results import validate_results
 
@@ -127,50 +130,51 @@ def store_info(path: StorePath) -> StoreInfo:
     StoreError
         If there is no store at `path`.
     """
-    from ibtools.analysis.results import outdated_results
+    from ibtools.analysis.results import outdated_among  # noqa: TID251
 
-    group = open_group(path)
-    content = Content.of(group)
-    layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
-    epochs, label = read_array(group, "epoch"), read_array(group, "label")
-    complete, outcome = read_array(group, "complete"), read_array(group, "outcome")
-    keep: Keep = "partition" if "partition" in group else "codes"
+    group, found = open_checked(path)
+    header = Header.of(group, found)
+    attributes, coordinates = header.attributes, header.coordinates
+    epochs, outcome = coordinates["epoch"], coordinates["outcome"]
+    n_complete = int(header.complete.sum())
+    row_bytes = sum(layer.row_bytes(header.keep) for layer in header.layers)
     return StoreInfo(
-        experiment=str(group.attrs.get("experiment", "unknown")),
-        created=str(group.attrs.get("created", "unknown")),
-        ibtools_version=str(group.attrs.get("ibtools_version", "unknown")),
-        layers=layers,
-        left_out=json.loads(str(group.attrs.get("layers_left_out", "{}"))),
-        data=str(group.attrs.get("data", "")),
-        quantised_inputs=QuantisedInputs.from_attributes(group.attrs.asdict()),
+        experiment=str(attributes.get("experiment", "unknown")),
+        created=str(attributes.get("created", "unknown")),
+        ibtools_version=str(attributes.get("ibtools_version", "unknown")),
+        layers=header.layers,
+        left_out=json.loads(str(attributes.get("layers_left_out", "{}"))),
+        data=str(attributes.get("data", "")),
+        quantised_inputs=QuantisedInputs.from_attributes(attributes),
         n_repeats=len(outcome),
         n_epochs=len(epochs),
-        n_samples=len(label),
-        n_classes=np.unique(label).size,
-        classes=_class_names(group),
-        n_inputs=np.unique(read_array(group, "input")).size if "input" in group else None,
+        n_samples=header.n_samples,
+        n_classes=header.n_classes,
+        classes=_class_names(header),
+        n_inputs=np.unique(header.input).size if "input" in coordinates else None,
         epochs=(int(epochs[0]), int(epochs[-1])),
-        trained_epochs=int(read_array(group, "trained_epoch").size),
+        trained_epochs=len(coordinates["trained_epoch"]),
         outcomes={name: int((outcome == name).sum()) for name in ("trained", "failed", "pending")},
-        failed_attempts=int(read_array(group, "failed_attempts").sum()),
-        keep=keep,
-        n_complete=int(complete.sum()),
-        train_accuracy=_last_accuracy(group, "train_accuracy"),
-        test_accuracy=_last_accuracy(group, "test_accuracy"),
-        results=_analysed(group, "information", content),
-        details=_analysed(group, "details", content),
-        outdated=outdated_results(path),
+        failed_attempts=int(coordinates["failed_attempts"].sum()),
+        keep=header.keep,
+        n_complete=n_complete,
+        train_accuracy=_last_accuracy(header.read("train_accuracy")),
+        test_accuracy=_last_accuracy(header.read("test_accuracy")),
+        results=_analysed(group, "information", header.content),
+        details=_analysed(group, "details", header.content),
+        outdated=outdated_among(group, header.content),
         has_checksums=find_checksums(group) is not None,
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
-        cube_bytes=int(complete.sum()) * len(label) * sum(row_bytes(x, keep) for x in layers),
+        cube_bytes=n_complete * header.n_samples * row_bytes,
     )
 
 
-def _class_names(group: zarr.Group) -> tuple[int | str, ...] | None:
+def _class_names(header: Header) -> tuple[int | str, ...] | None:
     """Return what the classes were called; None if a label, given since, has no such name."""
-    names = cast("list[int | str] | None", group.attrs.get("classes"))
-    fits = names is not None and int(read_array(group, "label").max()) < len(names)
-    return tuple(names) if names is not None and fits else None
+    names = header.attributes.get("classes")
+    if names is None or int(header.coordinates["label"].max()) >= len(names):
+        return None
+    return tuple(names)
 
 
 def layer_table(layers: Sequence[LayerSpec]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -272,18 +276,10 @@ def _format_size(info: StoreInfo) -> str:
     return f"{recorded}, {info.disk_bytes / 1e6:.1f} MB on disk"
 
 
-def _last_accuracy(group: zarr.Group, name: str) -> float:
+def _last_accuracy(rows: NDArray[np.float32]) -> float:
     """Return the mean over repeats of the last value that each has."""
-    rows = read_array(group, name)
     last = [row[~np.isnan(row)][-1] for row in rows if not np.isnan(row).all()]
     return float(np.mean(last)) if last else float("nan")
-
-
-def row_bytes(layer: LayerSpec, keep: Keep) -> int:
-    """Return the bytes that one sample of one layer takes, without padding."""
-    if keep == "partition":
-        return 4
-    return layer.n_units * (4 if not layer.quantised else 1 if layer.bits <= 8 else 2)
 
 
 def _format_keep(info: StoreInfo) -> str:
@@ -305,17 +301,7 @@ def count_snapshots(path: StorePath) -> tuple[int, int] | None:
 def count_results(path: StorePath, kind: StoreResults) -> dict[str, int]:
     """Return the analysed snapshots of all results of a kind at `path`, by their names.
 
-    Parameters
-    ----------
-    path : path or URL
-        A store, or the separate output of an analysis; nothing need be there.
-    kind : {"information", "details"}
-        Which.
-
-    Returns
-    -------
-    dict of str to int
-        As in `StoreInfo`.
+    That is a store, or the separate output of an analysis; nothing need be there.
     """
     group = find_group(path, "r")
     if group is None:

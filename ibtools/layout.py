@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
 from ibtools.labels import validate_discrete
-from ibtools.schema import Inputs, Keep, Variable, store_variables
+from ibtools.schema import Inputs, Keep, Presence, Variable, store_variables
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
 BLOCK_BYTES = 2**27
@@ -124,14 +124,16 @@ class StoreSpec:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables of the contract that this store has."""
-        return store_variables(
-            quantised=any(layer.quantised for layer in self.layers),
-            floating=any(not layer.quantised for layer in self.layers),
-            keep=self.keep,
-            prefit=self.prefit,
-            recomputed=self.recomputed,
-            known_inputs=self.input is not None,
-        )
+        present: dict[Presence, bool] = {
+            "always": True,
+            "quantised": self.keep == "codes" and any(one.quantised for one in self.layers),
+            "float": self.keep == "codes" and not all(one.quantised for one in self.layers),
+            "partition": self.keep == "partition",
+            "prefit": self.prefit,
+            "recomputed": self.recomputed,
+            "input": self.input is not None,
+        }
+        return store_variables([one for one, holds in present.items() if holds])
 
     @property
     def code_dtype(self) -> str:

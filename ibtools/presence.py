@@ -11,10 +11,8 @@ from zarr.abc.store import Store
 from zarr.errors import ArrayNotFoundError
 
 from ibtools.checksums import MISSING, Grid, Place, locate
-from ibtools.schema import CUBE
+from ibtools.schema import CUBE, RECORDED
 from ibtools.snapshots import FLOAT_BITS
-
-_RECORDED = ("code", "activation", "partition")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Presence:
     async def of(cls, store: Store) -> Self:
         """Read it from the metadata of the arrays."""
         grids = {}
-        for name in _RECORDED:
+        for name in RECORDED:
             try:
                 array = await _open(store, name)
             except ArrayNotFoundError:

@@ -206,7 +206,7 @@ def _validate_runs(
     settings_by_run: Mapping[Run, dict[str, Any]], data_folder: str | Path | None
 ) -> None:
     """Plan all recordings, so that what can't be had is missed before the first of them."""
-    from ibtools.recorders.record import plan
+    from ibtools.recorders.record import plan  # noqa: TID251
 
     for run, settings in settings_by_run.items():
         plan(run.experiment, data_folder=data_folder, **settings)
@@ -291,7 +291,7 @@ def _panels_step(
     by_title: dict[str, tuple[Run, str]], place: Path, output: Path
 ) -> tuple[Step, Path]:
     def do() -> None:
-        from ibtools.analysis.plots import plot_planes
+        from ibtools.analysis.plots import plot_planes  # noqa: TID251
 
         results = {
             title: ibtools.open_results(_store(run, place), estimator=estimator)

@@ -1,10 +1,12 @@
 """The store contract: every variable of a store and of its results, declared once.
 
-The template (`ibtools.layout`), the validation (`ibtools.store`) and the table in the documentation
-(`docs/store.md`) are derived from these declarations.
+All that is to be known of a variable is in its declaration. The template (`ibtools.layout`), the
+order of writes (`ibtools.writer`, `ibtools.staged`), checksums, repair, validation and the table in
+`docs/store.md` go by its dims, its `rhythm` and its `presence`.
 """
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,9 +25,21 @@ Inputs = Literal["population", "sample"]
 """Whether the recorded inputs are all that there are, or a sample of them."""
 
 Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed", "input"]
-"""When a store has the variable: always, if it keeps the cube and any layer is quantised (or
-float), if it keeps the partition only, if the training begins with random labels, if the recorder
-computes snapshots twice to see whether they are the same, if it knows which inputs are equal."""
+
+PRESENCES: dict[Presence, str] = {
+    "always": "always",
+    "quantised": "with codes",
+    "float": "with float values",
+    "partition": "with a partition",
+    "prefit": "trained on random labels first",
+    "recomputed": "snapshots computed twice",
+    "input": "equal inputs known",
+}
+"""Which stores have a variable, as the documentation says it."""
+
+Rhythm = Literal["store", "repeat", "snapshot", "trained epoch"]
+"""What a variable has a value of: a store is created with the first, and recording writes the
+others, those of snapshots block by block, and the marks last."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,12 @@ class Variable:
     coordinate : bool, optional
         Whether it labels the others.
     presence : str, optional
-        Which stores have it, a `Presence`.
+        Which stores have it, one of `PRESENCES`.
+    is_mark : bool, optional
+        Whether it promises the rest, and is written last.
+    is_bound : bool, optional
+        Whether recorded values are misread without this coordinate, so that a change of it is an
+        error; all else that a store is created with may be given anew.
     label : str, optional
         Short name for the axis of a figure.
     """
@@ -65,7 +84,18 @@ class Variable:
     description: str
     coordinate: bool = False
     presence: Presence = "always"
+    is_mark: bool = False
+    is_bound: bool = False
     label: str = ""
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """What it has a value of, which its dims tell."""
+        if "repeat" not in self.dims or self.dims == (self.name,):
+            return "store"
+        if "epoch" in self.dims:
+            return "snapshot"
+        return "trained epoch" if "trained_epoch" in self.dims else "repeat"
 
     def attributes(self) -> dict[str, Any]:
         """Return what is stored beside the values, so that a bare store explains itself."""
@@ -146,23 +176,24 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all of the snapshot is on disk",
+        is_mark=True,
     ),
     Variable(
         "repeat", ("repeat",), ("int64",), "1", 0, "never missing",
-        "number of the repeat", coordinate=True,
+        "number of the repeat", coordinate=True, is_bound=True,
     ),
     Variable(
         "epoch", ("epoch",), ("int32",), "1", 0, "never missing",
         "epochs trained on the true labels so far; 0 is where that training starts",
-        coordinate=True,
+        coordinate=True, is_bound=True,
     ),
     Variable(
         "trained_epoch", ("trained_epoch",), ("int32",), "1", 0, "never missing",
-        "every epoch of training, recorded or not", coordinate=True,
+        "every epoch of training, recorded or not", coordinate=True, is_bound=True,
     ),
     Variable(
         "layer", ("layer",), ("str",), "", "", "never missing",
-        "name of the layer, in the order of the network", coordinate=True,
+        "name of the layer, in the order of the network", coordinate=True, is_bound=True,
     ),
     Variable(
         "seed", ("repeat",), ("int64",), "1", -1, "-1: not known",
@@ -171,6 +202,7 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "outcome", ("repeat",), ("str",), "", "pending", "pending: not finished",
         "pending, trained, or failed (no attempt reached the required accuracy)", coordinate=True,
+        is_mark=True,
     ),
     Variable(
         "failed_attempts", ("repeat",), ("int64",), "1", 0, "never missing",
@@ -183,14 +215,15 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "n_units", ("layer",), ("int64",), "1", 0, "never missing",
         "units that the layer has; further units of the cube are padding", coordinate=True,
+        is_bound=True,
     ),
     Variable(
         "activation_function", ("layer",), ("str",), "", "", "never missing",
-        "function that the layer ends with", coordinate=True,
+        "function that the layer ends with", coordinate=True, is_bound=True,
     ),
     Variable(
         "bits", ("layer",), ("int64",), "bit", 0, "never missing",
-        "width of the layer's codes; 32 for float32 values", coordinate=True,
+        "width of the layer's codes; 32 for float32 values", coordinate=True, is_bound=True,
     ),
     Variable(
         "label", ("sample",), ("int64",), "1", -1, "never missing",
@@ -300,52 +333,37 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "analysed", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
         "commit mark: set after all results of the snapshot are on disk",
+        is_mark=True,
     ),
 )  # fmt: skip
 
 STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.coordinate)
 
+RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[:4] == CUBE[:4])
+"""The variables that hold what was recorded; every store has one of them, or the first two."""
 
-def store_variables(
-    *,
-    quantised: bool,
-    floating: bool,
-    keep: Keep = "codes",
-    prefit: bool = False,
-    recomputed: bool = False,
-    known_inputs: bool = False,
-) -> tuple[Variable, ...]:
-    """Return the variables of a store.
 
-    Parameters
-    ----------
-    quantised, floating : bool
-        Whether any layer is recorded as codes, and whether any is recorded as float values.
-    keep : {"codes", "partition"}, optional
-        Whether the store keeps the cube, or the partition only.
-    prefit : bool, optional
-        Whether the training begins with random labels.
-    recomputed : bool, optional
-        Whether the recorder computes snapshots twice to see whether they are the same.
-    known_inputs : bool, optional
-        Whether the recorder knows which inputs are equal.
+def store_variables(present: Container[Presence]) -> tuple[Variable, ...]:
+    """Return the variables of a store, in the order of the contract, by their `PRESENCES`."""
+    return tuple(one for one in STORE_VARIABLES if one.presence in present)
 
-    Returns
-    -------
-    tuple of Variable
-        In the order of the contract.
+
+def lacking_variables(there: Container[str]) -> tuple[Variable, ...]:
+    """Return what a store must have beside the variables that are there.
+
+    A store that has something recorded has all of the same presence: with codes, their grid.
     """
-    cube = keep == "codes"
-    present = {
-        "always": True,
-        "quantised": quantised and cube,
-        "float": floating and cube,
-        "partition": not cube,
-        "prefit": prefit,
-        "recomputed": recomputed,
-        "input": known_inputs,
-    }
-    return tuple(variable for variable in STORE_VARIABLES if present[variable.presence])
+    needed = {"always", *(one.presence for one in STORE_VARIABLES if _is_recorded(one, there))}
+    return tuple(one for one in STORE_VARIABLES if one.presence in needed and one.name not in there)
+
+
+def _is_recorded(variable: Variable, there: Container[str]) -> bool:
+    return variable.name in RECORDED and variable.name in there
+
+
+def kept(names: Container[Any]) -> Keep:
+    """Tell by the names of its variables what a store keeps of a snapshot."""
+    return "partition" if "partition" in names else "codes"
 
 
 def validate_variable(
@@ -395,4 +413,7 @@ def markdown_table(variables: tuple[Variable, ...]) -> str:
         )
         for variable in variables
     ]
+    if any(variable.presence != "always" for variable in variables):
+        there = ["there", "---", *(PRESENCES[variable.presence] for variable in variables)]
+        rows = [(*row, of) for row, of in zip(rows, there, strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
+from ibtools.schema import Keep
 
 FLOAT_BITS = 32
 """The `bits` of a layer that is not quantised."""
@@ -47,21 +49,28 @@ class LayerSpec:
         """Whether the layer is recorded as integer codes."""
         return self.bits != FLOAT_BITS
 
+    @property
+    def is_softmax_of_codes(self) -> bool:
+        """Whether codes of logits are recorded, and the values are their softmax."""
+        return self.quantised and self.activation_function == "softmax"
 
-def layer_specs(columns: Mapping[str, ArrayLike]) -> tuple[LayerSpec, ...]:
-    """Return the layers that the coordinates of a store describe.
+    def row_bytes(self, keep: Keep) -> int:
+        """Return the bytes that one sample takes in a store, without padding."""
+        if keep == "partition":
+            return 4
+        return self.n_units * (4 if not self.quantised else 1 if self.bits <= 8 else 2)
+
+
+def layer_specs(columns: Mapping[Any, ArrayLike]) -> tuple[LayerSpec, ...]:
+    """Return the layers, in the order of the network, that the coordinates of a store describe.
 
     Parameters
     ----------
     columns : mapping
-        The arrays (layer,) `layer`, `n_units`, `activation_function` and `bits`.
-
-    Returns
-    -------
-    tuple of LayerSpec
-        In the order of the network.
+        The arrays (layer,) `layer`, `n_units`, `activation_function` and `bits`, or those of one
+        layer, without a dim: a Dataset is one.
     """
-    rows = zip(*(np.asarray(columns[name]) for name in LAYER_COLUMNS), strict=True)
+    rows = zip(*(np.atleast_1d(columns[name]) for name in LAYER_COLUMNS), strict=True)
     return tuple(
         LayerSpec(str(name), int(n_units), str(function), int(bits))
         for name, n_units, function, bits in rows

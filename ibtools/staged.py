@@ -28,8 +28,9 @@ from ibtools.checksums import (
     bytes_of,
     find_checksums,
 )
+from ibtools.schema import STORE_VARIABLES
 
-_MARKS = ("complete", "outcome")
+_MARKS = tuple(variable.name for variable in STORE_VARIABLES if variable.is_mark)
 """What is written last, because it promises the rest."""
 
 

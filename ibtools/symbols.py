@@ -17,52 +17,19 @@ _SHORT_AXIS = 32  # numpy is slow along a last axis that is shorter
 
 
 def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsignedinteger]:
-    """Choose the exact symbols of a layer.
+    """Choose the exact symbols of a layer, from its codes or values (..., sample, unit).
 
-    Parameters
-    ----------
-    values : ndarray, (..., sample, unit), uint8, uint16 or float32
-        Codes of a quantised layer, values of a float layer.
-    layer : LayerSpec
-        The layer that the values are of.
-
-    Returns
-    -------
-    ndarray, (..., sample, unit), uint8, uint16 or uint32
-        From `code_symbols`, `softmax_symbols` or `float_symbols`.
-
-    Raises
-    ------
-    TypeError
-        If the dtype does not fit the layer.
-    ValueError
-        If a value is NaN.
+    They are from `code_symbols`, `softmax_symbols` or `float_symbols`.
     """
     if not layer.quantised:
         return float_symbols(values)
-    if layer.activation_function == "softmax":
+    if layer.is_softmax_of_codes:
         return softmax_symbols(values)
     return code_symbols(values)
 
 
 def code_symbols(code: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
-    """Take the codes of a quantised layer as they are.
-
-    Parameters
-    ----------
-    code : ndarray, (..., sample, unit), uint8 or uint16
-        Integer codes on the quantiser's own grid.
-
-    Returns
-    -------
-    ndarray, (..., sample, unit), dtype of code
-        The same array.
-
-    Raises
-    ------
-    TypeError
-        If the codes are not unsigned integers.
-    """
+    """Take the codes of a quantised layer, on the quantiser's own grid, as they are."""
     if code.dtype.kind != "u":
         raise TypeError(f"codes must be unsigned integers, found {code.dtype}.")
     return code
@@ -148,33 +115,3 @@ def float_symbols(values: NDArray[np.float32]) -> NDArray[np.uint32]:
         )
     bits = values.view(np.uint32)
     return np.where(bits == _NEGATIVE_ZERO, np.uint32(0), bits)
-
-
-def partition_rows(symbols: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
-    """Label the samples of one snapshot of one layer: equal rows, equal labels.
-
-    Parameters
-    ----------
-    symbols : ndarray, (sample, unit), any unsigned integer
-        One row per sample; unit is consumed.
-
-    Returns
-    -------
-    ndarray, (sample,), uint32
-        From 0 in order of first appearance, so that equal partitions have equal bytes.
-
-    Notes
-    -----
-    A dictionary of the rows' bytes: Python compares the bytes themselves wherever hashes agree. The
-    analysis has a faster way to the same labels, `ibtools.analysis.partition`; this one needs no
-    compiler.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> partition_rows(np.array([[7, 7], [0, 7], [7, 7]], dtype=np.uint8)).tolist()
-    [0, 1, 0]
-    """
-    seen: dict[bytes, int] = {}
-    labels = [seen.setdefault(row.tobytes(), len(seen)) for row in symbols]
-    return np.array(labels, dtype=np.uint32)

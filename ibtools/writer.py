@@ -11,22 +11,25 @@ from numpy.typing import NDArray
 
 from ibtools.decode import dequantise
 from ibtools.errors import StoreError
-from ibtools.schema import Keep
+from ibtools.groups import get_array, writing
+from ibtools.header import Header
+from ibtools.schema import STORE_VARIABLES, Keep
 from ibtools.snapshots import (
     HISTORY,
-    LAYER_COLUMNS,
     History,
     LayerSpec,
     LayerValues,
-    layer_specs,
     validate_grid,
 )
 from ibtools.staged import Staging
-from ibtools.store import RECORDED, get_array, read_array, writing
-from ibtools.symbols import exact_symbols, partition_rows
+from ibtools.symbols import exact_symbols
 
-_ROWS = ("scale", "zero_point", "activation_min", "activation_max", "complete")
-_RECOMPUTED = ("n_recomputed", "n_recomputed_differences")
+_ROWS = {
+    variable.name: variable
+    for variable in STORE_VARIABLES
+    if variable.rhythm != "store" and not variable.coordinate and "sample" not in variable.dims
+}
+"""What is in memory of a repeat while it is recorded: all but what was recorded of its samples."""
 
 OTHER_GRIDS = (
     "where channels have grids of their own, record the values (float32), or a layer per channel"
@@ -51,7 +54,9 @@ class _Kept:
             low, high = dequantise(np.stack([low, high]), scale, zero_point)
             grid = {"scale": scale, "zero_point": zero_point} if keep == "codes" else {}
         if keep == "partition":
-            values = partition_rows(exact_symbols(values, spec))
+            from ibtools.partition import partition  # numba is loaded where it is needed only
+
+            values, _ = partition(exact_symbols(values, spec))
         return cls(values, {**grid, "activation_min": low, "activation_max": high})
 
 
@@ -77,19 +82,17 @@ class RepeatWriter:
 
     def __init__(self, group: zarr.Group, repeat: int) -> None:
         self._repeat = repeat
-        self._row = _position(read_array(group, "repeat"), repeat, "repeat")
+        self._header = header = Header.of(group)
+        self._row = _position(header.coordinates["repeat"], repeat, "repeat")
         self._staging = Staging(group, self._row)
         self._group = self._staging.group
-        self._layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
-        self._epochs = read_array(group, "epoch")
-        self._trained_epochs = read_array(group, "trained_epoch")
-        self._n_samples = int(read_array(group, "label").shape[0])
-        self._rows = {
-            name: self._read_row(name) for name in (*_ROWS, *HISTORY, *_RECOMPUTED) if name in group
-        }
+        self._layers = header.layers
+        self._epochs = header.coordinates["epoch"]
+        self._trained_epochs = header.coordinates["trained_epoch"]
+        self._rows = {name: self._read_row(name) for name in _ROWS if name in group}
         self._on_disk: dict[str, bytes] = {}
-        self._recorded = [name for name in RECORDED if name in group]
-        self._keep: Keep = "partition" if "partition" in group else "codes"
+        self._recorded = header.recorded
+        self._keep = header.keep
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
         self._block: dict[int, Mapping[str, _Kept]] = {}
 
@@ -132,7 +135,7 @@ class RepeatWriter:
             dtype. Nothing is written then.
         """
         position = _position(self._epochs, epoch, "epoch")
-        validate_snapshot(self._layers, layers, self._n_samples)
+        validate_snapshot(self._layers, layers, self._header.n_samples)
         if self._block and position // self._block_size != min(self._block) // self._block_size:
             self.commit()
         self._block[position] = {
@@ -149,15 +152,12 @@ class RepeatWriter:
         for name in HISTORY:
             self._rows[name][position] = getattr(history, name)
 
-    def set_recomputed(self, n_differences: int) -> None:
-        """Say that one snapshot was computed twice, and how many codes differed.
+    def set_numbers(self, **numbers: int) -> None:
+        """Set variables that have one number of the repeat; written with the next block.
 
-        It is written with the next block; a store that has no place for it does without.
+        A store that has no place for one does without.
         """
-        self._set_recomputed(1, n_differences)
-
-    def _set_recomputed(self, *numbers: int) -> None:
-        for name, number in zip(_RECOMPUTED, numbers, strict=True):
+        for name, number in numbers.items():
             if name in self._rows:
                 self._rows[name] = np.full_like(self._rows[name], number)
 
@@ -178,7 +178,7 @@ class RepeatWriter:
             raise StoreError(
                 "the store has no place for random labels; create it with StoreSpec(prefit=True)"
             )
-        true = read_array(self._group, "label")
+        true = self._header.coordinates["label"]
         if label.shape != true.shape or label.min() < 0:
             raise StoreError(
                 f"random labels must number a class from 0 for each of the {true.size} samples, "
@@ -214,13 +214,11 @@ class RepeatWriter:
     def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
         """Begin the repeat anew: nothing of it counts as complete any more."""
         self._block.clear()
-        self._rows["complete"][:] = False
-        self._set_recomputed(0, 0)
+        begun_anew = ["complete", *(name for name in self._rows if not _is_of_snapshot(name))]
         with self._writing():
             self._staging.forget(self._recorded)
-            self._write_row("complete")
-            for name in HISTORY:
-                self._rows[name][:] = np.nan
+            for name in begun_anew:
+                self._rows[name] = np.full_like(self._rows[name], _ROWS[name].fill)
                 self._write_row(name)
             _write(self._group, "seed", (self._row,), seed)
             _write(self._group, "failed_attempts", (self._row,), failed_attempts)
@@ -287,6 +285,10 @@ class RepeatWriter:
             self._staging.commit()
 
 
+def _is_of_snapshot(name: str) -> bool:
+    return _ROWS[name].rhythm == "snapshot"
+
+
 def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:
     get_array(group, name)[key] = value
 
@@ -304,13 +306,7 @@ def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
 def validate_snapshot(
     specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues], n_samples: int
 ) -> None:
-    """Check that a snapshot is what a store of these layers and samples takes.
-
-    Raises
-    ------
-    StoreError
-        If a layer is missing, unknown, or of another shape, dtype or grid.
-    """
+    """Check that a snapshot is what a store of these layers and samples takes."""
     _validate_names(specs, layers)
     for spec in specs:
         _validate_values(spec, layers[spec.name], n_samples)

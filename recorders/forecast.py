@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from ibtools.info import format_layers, format_left_out, row_bytes
+from ibtools.info import format_layers, format_left_out
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.engine import EpochReport
 from ibtools.recorders.recording import Recording
@@ -118,4 +118,4 @@ def _duration(seconds: float) -> str:
 
 def _snapshot_bytes(recording: Recording) -> int:
     spec = recording.store_spec()
-    return spec.n_samples * sum(row_bytes(layer, spec.keep) for layer in spec.layers)
+    return spec.n_samples * sum(layer.row_bytes(spec.keep) for layer in spec.layers)

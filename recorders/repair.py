@@ -16,11 +16,11 @@ from ibtools.checksums import Place
 from ibtools.damage import Damage, bare, find_damage
 from ibtools.recorders.checkpoint import delete_checkpoint, delete_checkpoints
 from ibtools.recorders.claim import claim_repeat
-from ibtools.schema import CUBE, STORE_VARIABLES
+from ibtools.schema import STORE_VARIABLES
 from ibtools.staged import Staging
 from ibtools.store import RECORDED, StorePath, get_array, open_group, read_array, writing
 
-_PER_SNAPSHOT = tuple(one.name for one in STORE_VARIABLES if one.dims[:2] == CUBE[:2])
+_PER_SNAPSHOT = tuple(one.name for one in STORE_VARIABLES if one.rhythm == "snapshot")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 import zarr
 
 from ibtools.errors import RecordingError
-from ibtools.info import row_bytes
 from ibtools.layout import BLOCK_BYTES
 from ibtools.progress import Progress
 from ibtools.recorders.background import Background
@@ -152,7 +151,7 @@ class RepeatRecorder:
         """Write a snapshot, and the checkpoint once its block is on disk; in the second thread."""
         self._add_histories(histories)
         if differences is not None:
-            self._writer.set_recomputed(differences)
+            self._writer.set_numbers(n_recomputed=1, n_recomputed_differences=differences)
         self._writer.add_snapshot(epoch, snapshot)
         if state is not None:
             save_checkpoint(self._group, self._repeat, epoch, state)
@@ -169,7 +168,7 @@ class RepeatRecorder:
 def _most_waiting(recording: Recording, block_size: int) -> int:
     """Return how many snapshots may wait for the writer: a block, of bounded bytes."""
     spec = recording.store_spec()
-    snapshot = spec.n_samples * sum(row_bytes(layer, "codes") for layer in spec.layers)
+    snapshot = spec.n_samples * sum(layer.row_bytes("codes") for layer in spec.layers)
     return max(1, min(block_size, BLOCK_BYTES // snapshot))
 
 

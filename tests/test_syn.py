@@ -9,7 +9,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.analysis.information import rounding_bound
-from ibtools.analysis.partition import partition
+from ibtools.partition import partition
 from ibtools.symbols import code_symbols, float_symbols, softmax_symbols
 
 EPOCHS = (0, 1, 10, 20)

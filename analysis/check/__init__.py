@@ -10,9 +10,10 @@ from ibtools.analysis.check.files import check_coordinates, check_files
 from ibtools.analysis.check.grid import check_grid
 from ibtools.analysis.check.kept import check_kept
 from ibtools.analysis.check.measure import measure_recording
-from ibtools.analysis.check.processing import check_states, is_chain
+from ibtools.analysis.check.processing import check_states
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
+from ibtools.header import is_chain
 from ibtools.store import RECORDED, StorePath, open_group, open_raw
 
 __all__ = ["Check", "CheckReport", "Worst", "check"]

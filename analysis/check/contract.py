@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge
 from ibtools.layout import SPLITS
+from ibtools.schema import kept
 from ibtools.snapshots import FLOAT_BITS, HISTORY, MAX_CODE_BITS
 
 DECISIVE = ("layers", "labels")
@@ -46,7 +47,7 @@ def _bad_layers(store: xr.Dataset) -> xr.DataArray:
     bits, n_units = store["bits"], store["n_units"]
     floating = bits == FLOAT_BITS
     bad = ~floating & ((bits < 1) | (bits > MAX_CODE_BITS))
-    if "partition" not in store:
+    if kept(store) == "codes":
         bad |= n_units > store.sizes["unit"]
         bad |= floating & ("activation" not in store) | ~floating & ("code" not in store)
     if "code" in store:

@@ -10,6 +10,7 @@ from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.uncertainty import repeat_intervals
 from ibtools.decode import dequantise
+from ibtools.schema import kept
 from ibtools.snapshots import FLOAT_BITS
 
 MUCH = 0.5
@@ -34,7 +35,7 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     ------
     Check
     """
-    if "partition" in store:
+    if kept(store) == "partition":
         for name in (*_GRID, "padding", "values", "range"):
             yield not_checked(name, words.PARTITION_ONLY)
         return

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
 from ibtools.analysis.information import information_of_labels
 from ibtools.analysis.partition import partition_block
-from ibtools.labels import number_classes
+from ibtools.header import Header
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.snapshots import LayerSpec
 from ibtools.storage import decoding
-from ibtools.store import RECORDED, get_array, read_array
+from ibtools.store import get_array
 from ibtools.symbols import exact_symbols
 
 BLOCKS_PER_ROUND = 32
@@ -75,10 +75,10 @@ def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
     need the largest code of all units.
     """
     source = _Source.of(group)
-    shape = (*source.complete.shape, len(source.layers))
+    shape = (*source.header.complete.shape, len(source.header.layers))
     found = {name: np.full(shape, fill, dtype) for name, (dtype, fill) in MEASURES.items()}
     blocks = list(source.blocks())
-    total = int(source.complete.sum())
+    total = int(source.header.complete.sum())
     with progress_bar(total, "check", unit="snapshot", quiet=quiet) as progress:
         for start in range(0, len(blocks), BLOCKS_PER_ROUND):
             now = blocks[start : start + BLOCKS_PER_ROUND]
@@ -87,7 +87,7 @@ def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
                 for name, values in measures.items():
                     found[name][row, epochs] = values
                 progress.update(len(epochs))
-    coordinates = {name: read_array(group, name) for name in CUBE[:3]}
+    coordinates = {name: source.header.coordinates[name] for name in CUBE[:3]}
     return xr.Dataset({name: (CUBE[:3], values) for name, values in found.items()}, coordinates)
 
 
@@ -96,24 +96,18 @@ class _Source:
     """What a task needs to know of a store."""
 
     group: zarr.Group
-    layers: tuple[LayerSpec, ...]
-    label: NDArray[np.int64]
-    n_classes: int
+    header: Header
     inputs: NDArray[np.uint32] | None
-    complete: NDArray[np.bool_]
 
     @classmethod
     def of(cls, group: zarr.Group) -> "_Source":
-        layers = layer_specs({name: read_array(group, name) for name in LAYER_COLUMNS})
-        label, classes = number_classes(read_array(group, "label"))
-        complete = read_array(group, "complete")
-        return cls(group, layers, label, len(classes), _repeated_inputs(group), complete)
+        header = Header.of(group)
+        return cls(group, header, _repeated_inputs(header))
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Yield the complete epochs of every chunk: repeat and epochs, as positions."""
-        recorded = next(name for name in RECORDED if name in self.group)
-        chunk = get_array(self.group, recorded).chunks[1]
-        for row, complete in enumerate(self.complete):
+        chunk = get_array(self.group, self.header.recorded[0]).chunks[1]
+        for row, complete in enumerate(self.header.complete):
             for start in range(0, len(complete), chunk):
                 epochs = np.flatnonzero(complete[start : start + chunk]) + start
                 if epochs.size:
@@ -126,41 +120,34 @@ class _Source:
         """
         span, chosen = slice(epochs[0], epochs[-1] + 1), epochs - epochs[0]
         where = f"repeat {row}, epochs {epochs[0]} to {epochs[-1]} (by position)"
-        if "partition" in self.group:
+        if self.header.keeps_partition:
             array = get_array(self.group, "partition")
             with decoding(f"partition, {where}"):
                 labels = np.asarray(array[row, span, index])
             yield labels[chosen][..., np.newaxis]
             return
-        spec = self.layers[index]
+        spec = self.header.layers[index]
         name = "code" if spec.quantised else "activation"
         array = get_array(self.group, name)
         chunk = array.chunks[-1]
-        step = math.ceil(spec.n_units / chunk) * chunk if is_softmax_of_codes(spec) else chunk
+        step = math.ceil(spec.n_units / chunk) * chunk if spec.is_softmax_of_codes else chunk
         for first in range(0, spec.n_units, step):
             with decoding(f"{name}, {where}"):
                 values = np.asarray(array[row, span, index, :, first : first + step])
             yield values[chosen]
 
 
-def _repeated_inputs(group: zarr.Group) -> NDArray[np.uint32] | None:
+def _repeated_inputs(header: Header) -> NDArray[np.uint32] | None:
     """Return the numbers of the inputs, (sample,), from 0; None unless some are equal."""
-    if "input" not in group:
-        return None
-    different, inputs = np.unique(read_array(group, "input"), return_inverse=True)
+    different, inputs = np.unique(header.input, return_inverse=True)
     return inputs.astype(np.uint32) if different.size < inputs.size else None
-
-
-def is_softmax_of_codes(layer: LayerSpec) -> bool:
-    """Whether codes of logits were recorded, of which the softmax is the layer."""
-    return layer.quantised and layer.activation_function == "softmax"
 
 
 def _measure_block(source: _Source, row: int, epochs: NDArray[np.intp]) -> Measures:
     """Measure some snapshots of one repeat; returns arrays (epoch, layer)."""
     layers: list[Measures] = []
     before: NDArray[np.uint32] | None = None
-    for index, spec in enumerate(source.layers):
+    for index, spec in enumerate(source.header.layers):
         labels, measures = _measure_layer(source.portions(row, epochs, index), spec, source)
         if before is not None:
             measures |= _measure_step(before, labels)
@@ -200,7 +187,7 @@ def _measure_layer(
         labels = found
     if labels is None:
         raise ValueError(f"layer {spec.name!r} must have at least one unit, found none.")
-    entropy_t, mi_ty = information_of_labels(labels, source.label, source.n_classes)
+    entropy_t, mi_ty = information_of_labels(labels, source.header.label, source.header.n_classes)
     return labels, {"n_states": n_states, "entropy_t": entropy_t, "mi_ty": mi_ty} | _merge(parts)
 
 

@@ -1,51 +1,20 @@
 """Checks of the laws of information: data processing along the layers, and bounds."""
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
 
 from ibtools.analysis.check import words
-from ibtools.analysis.check.measure import is_softmax_of_codes
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
 from ibtools.analysis.information import rounding_bound
-from ibtools.snapshots import LAYER_COLUMNS, layer_specs
+from ibtools.snapshots import layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6
 """Bits that rounding may take an estimate by other means than counting from its value."""
 
 _QUANTITIES = {"mi_xt": "I(X;T)", "mi_ty": "I(T;Y)"}
-
-
-def is_chain(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether each layer of a recording is known to be computed from the one before it.
-
-    Parameters
-    ----------
-    attributes : mapping
-        Root attributes of a store. `layers` says "chain" or "graph"; where it is missing, as in
-        older stores, the configuration says whether the network is of the table or a dense one.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_chain({"layers": "chain"}), is_chain({"layers": "graph"})
-    (True, False)
-    >>> is_chain({"configuration": '{"network": "dense:784-64-10"}'})
-    True
-    >>> is_chain({"configuration": '{"network": "package.module:build"}'}), is_chain({})
-    (False, False)
-    """
-    if "layers" in attributes:
-        return bool(attributes["layers"] == "chain")
-    network = json.loads(attributes.get("configuration", "{}")).get("network")
-    return network is not None and (":" not in network or network.startswith("dense:"))
 
 
 def steps(store: xr.Dataset) -> xr.DataArray:
@@ -62,8 +31,7 @@ def steps(store: xr.Dataset) -> xr.DataArray:
         Not the first layer. Nor what comes after a softmax of codes: float32 rounds the softmax of
         rows that differ by a common shift in different ways, while its exact symbol is the same.
     """
-    layers = layer_specs({name: store[name].values for name in LAYER_COLUMNS})
-    follows = [False, *(not is_softmax_of_codes(layer) for layer in layers[:-1])]
+    follows = [False, *(not layer.is_softmax_of_codes for layer in layer_specs(store)[:-1])]
     return xr.DataArray(np.array(follows), dims="layer")
 
 

@@ -48,6 +48,7 @@ from ibtools.store import (
     get_array,
     open_group,
     open_raw,
+    open_raw_results,
     writing,
 )
 
@@ -199,13 +200,14 @@ def open_details(
         raise StoreError(
             f"{path}: no details {name!r} of {specification}; compute them with: {command}"
         )
-    found = open_raw(path, group=key)
+    group = cast("zarr.Group", root[key])
+    found = open_raw_results(group, f"{path}: {key}")
     what = f"the details {name!r} of {specification}"
-    analysed = current_marks(path, key, found, chosen, what=what, command=command)
+    analysed = current_marks(path, root, key, found, chosen, what=what, command=command)
     fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
     return mask_results(
         found,
-        cast("zarr.Group", root[key]),
+        group,
         analysed,
         {str(name): fills[str(name)] for name in found.data_vars if name in fills},
         where=f"{path}: {what}",

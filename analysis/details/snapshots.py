@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import CountingEstimator, LayerBlock
 from ibtools.analysis.estimators.counting import statistics_of_labels
-from ibtools.analysis.inputs import input_entropy, input_numbers
+from ibtools.analysis.inputs import input_entropy
 from ibtools.analysis.partition import partition_block
-from ibtools.labels import name_classes, number_classes
-from ibtools.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
+from ibtools.header import Header
+from ibtools.snapshots import LayerSpec
 
 UNIT_STATISTICS = ("entropy_t", "mi_ty", "mi_ty_null")
 """What is computed of single units."""
@@ -49,16 +49,14 @@ class Subject:
     @classmethod
     def of(cls, dataset: xr.Dataset) -> Self:
         """Read it from the Dataset of a store."""
-        label, classes = number_classes(dataset["label"].values)
+        header = Header.of(dataset)
         return cls(
-            layer_specs({name: dataset[name].values for name in LAYER_COLUMNS}),
-            label,
-            name_classes(classes, dataset.attrs),
-            input_numbers(dataset),
-            np.array(
-                dataset["split"].values.tolist() if "split" in dataset.coords else [], np.str_
-            ),
-            "partition" in dataset.variables,
+            header.layers,
+            header.label,
+            header.classes,
+            header.input,
+            header.split,
+            header.keeps_partition,
         )
 
     @property

@@ -64,7 +64,7 @@ class LayerBlock:
     @property
     def is_softmax_of_codes(self) -> bool:
         """Whether codes of logits were recorded, and the values are their softmax."""
-        return self.layer.quantised and self.layer.activation_function == "softmax"
+        return self.layer.is_softmax_of_codes
 
     def values(self, index: int) -> NDArray[np.float32]:
         """Return the values of one snapshot, (sample, unit), as the network computed them."""

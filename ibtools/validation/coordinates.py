@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
 from ibtools.layout import SPLITS
+from ibtools.schema import kept
 from ibtools.shown import shortened
 from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS
 
@@ -130,7 +131,7 @@ def _validate_layers(
     if n_units is not None:
         fits = values["n_units"] <= n_units
         _validate_each("n_units", values["n_units"], fits, f"at most {n_units}, as unit is", where)
-    if "partition" in dtypes:
+    if kept(dtypes) == "partition":
         return
     bits = values["bits"]
     floating = bits == FLOAT_BITS

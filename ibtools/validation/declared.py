@@ -1,12 +1,15 @@
 """Arrays against their declarations in `ibtools.schema`."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, cast
 
 import zarr
+from zarr.storage import StorePath
 
+from ibtools.guarded import GuardedStore
 from ibtools.schema import Variable, validate_variable
 from ibtools.validation.stored import local_root
 
@@ -29,8 +32,32 @@ def leaving_others_alone() -> Iterator[None]:
 
 def arrays_of(group: zarr.Group) -> "dict[str, zarr.Array[Any]]":
     """Return the arrays of a group by their names, whatever else is in its folder."""
+    if judged := judged_nodes(group):
+        start = f"{group.path}/".lstrip("/")
+        names = (path.removeprefix(start) for path in judged if path.startswith(start))
+        found = ((name, known_array(group, name)) for name in names if name and "/" not in name)
+        return {name: array for name, array in found if array is not None}
     with leaving_others_alone():
         return dict(group.arrays())
+
+
+def known_array(group: zarr.Group, name: str) -> "zarr.Array[Any] | None":
+    """Return an array whose metadata were judged when the group was opened, without reading any."""
+    path = f"{group.path}/{name}".lstrip("/")
+    node = judged_nodes(group).get(path, {})
+    if node.get("node_type") != "array":
+        return None
+    opened = cast("GuardedStore", group.store).opened
+    if path not in opened:
+        own = {**node, "attributes": deepcopy(node.get("attributes", {}))}  # the node is shared
+        opened[path] = zarr.Array.from_dict(StorePath(group.store, path), own)
+    return opened[path]
+
+
+def judged_nodes(group: zarr.Group) -> Mapping[str, dict[str, Any]]:
+    """Return the metadata that were judged when a group was opened to be read only, else none."""
+    store = group.store
+    return store.judged if isinstance(store, GuardedStore) and store.read_only else {}
 
 
 def describe_place(group: zarr.Group) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from textwrap import shorten
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from ibtools.errors import StoreError
 from ibtools.validation.bounds import CHUNK_BYTES, ITEM_BYTES, METADATA_BYTES, METADATA_DEPTH
@@ -13,8 +13,6 @@ from ibtools.validation.codecs import validate_codecs
 
 NODE = "zarr.json"
 """The file that makes a folder an array or a group."""
-
-Kind = Literal["array", "group"]
 
 ITEM_SIZES = {
     "bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8,
@@ -40,24 +38,9 @@ _MOST_SIZE = 2**48
 
 
 def parse_node(raw: bytes, where: str) -> dict[str, Any]:
-    """Parse and judge a file of metadata.
+    """Parse and judge a file of metadata: what zarr can parse, and would parse to this.
 
-    Parameters
-    ----------
-    raw : bytes
-        The whole file, or one byte more than `ibtools.validation.bounds.METADATA_BYTES` of it.
-    where : str
-        Path of the store and name of the node, for the error.
-
-    Returns
-    -------
-    dict
-        What zarr can parse, and would parse to this.
-
-    Raises
-    ------
-    StoreError
-        If it is no metadata of Zarr v3, or of an array that nothing here can or may read.
+    It is given as a whole, or up to one byte more than `ibtools.validation.bounds.METADATA_BYTES`.
     """
     if len(raw) > METADATA_BYTES:
         raise StoreError(

@@ -16,31 +16,23 @@ _RESULTS = {"information": 2, "details": 3}
 _RESTORE = "; restore it from a copy of the store"
 
 
-def validate_nodes(place: Path, path: object) -> None:
-    """Judge all metadata that opening a folder would parse: of the store, and of its results.
+def read_nodes(place: Path, path: object) -> dict[str, dict[str, Any]]:
+    """Read and judge all metadata that are parsed of a folder, by their paths: "" is the root's.
 
-    Parameters
-    ----------
-    place : Path
-        The folder.
-    path : object
-        What the user calls it, for the error.
-
-    Raises
-    ------
-    StoreError
-        If metadata are none, or no regular file, or there are too many.
+    They are those of the store, and of its results.
     """
-    left = NODES
+    found: dict[str, dict[str, Any]] = {}
     for folder in _folders(place):
-        name = folder.relative_to(place).as_posix()
-        where = f"{path}" if name == "." else f"{path}: {name}"
-        left -= _judge(folder, where) is not None
-        if left < 0:
+        name = "" if folder is place else folder.relative_to(place).as_posix()
+        node = _judge(folder, f"{path}: {name}" if name else f"{path}")
+        if node is not None:
+            found[name] = node
+        if len(found) > NODES:
             raise StoreError(
                 f"{path}: must hold at most {NODES} arrays and groups, found more; it was not "
                 "written by ibtools: check the path"
             )
+    return found
 
 
 def read_bounded(file: Path, most: int, where: str) -> bytes | None:
@@ -52,11 +44,11 @@ def read_bounded(file: Path, most: int, where: str) -> bytes | None:
         If it is a folder, a link that leads nowhere, or something that has no end.
     """
     try:
-        mode = file.stat().st_mode
+        mode = os.stat(file).st_mode
         if not stat.S_ISREG(mode):
             kind = "a folder" if stat.S_ISDIR(mode) else "something else"
             raise StoreError(f"{where}: {file.name} must be a file, found {kind}{_RESTORE}")
-        with file.open("rb") as opened:
+        with open(file, "rb") as opened:
             return opened.read(most + 1)
     except FileNotFoundError:
         if file.is_symlink():

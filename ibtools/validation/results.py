@@ -45,21 +45,8 @@ def validate_results(
 ) -> None:
     """Check a group of results or details, by its metadata.
 
-    Parameters
-    ----------
-    arrays : mapping
-        All that are in the group.
-    attributes : mapping
-        Of the group.
-    where : str
-        Path of the store and name of the group, for the error.
-
-    Raises
-    ------
-    StoreError
-        If a variable is unknown, or has other dims or another dtype than it is declared with; if
-        sizes differ or are beyond their bounds, an attribute is of another type, or the marks or
-        coordinates are missing.
+    No variable is unknown, or declared with other dims or another dtype; sizes agree and are within
+    their bounds, attributes are of their types, and marks and coordinates are there.
     """
     for name in ("analysed", *RESULT_COORDINATES):
         if name not in arrays:

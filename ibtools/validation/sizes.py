@@ -1,21 +1,19 @@
 """Sizes of the variables: against each other, against the bounds, against what is stored."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from math import ceil, prod
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import zarr
 
 from ibtools.errors import StoreError
-from ibtools.schema import CUBE, Variable
+from ibtools.schema import CUBE, STORE_VARIABLES, Variable
 from ibtools.validation.bounds import AXIS, CHUNKS, ROWS, UNITS, UNSTORED_CHUNKS
-from ibtools.validation.metadata import NODE
 from ibtools.validation.stored import local_root
 
 Arrays = Mapping[str, "zarr.Array[Any]"]
+Nodes = Mapping[str, Mapping[str, Any]]
 
 _CHANGED = "; the store was changed since it was recorded"
 _PER_STORED = 16
@@ -70,24 +68,18 @@ def validate_sizes(arrays: Arrays, variables: Iterable[Variable], where: object)
     _validate_stored(arrays, declared, where)
 
 
-def validate_repeated(arrays: Arrays, place: Path, path: object) -> None:
-    """Check that what the root repeats of the arrays, and plain xarray goes by, is what they are.
-
-    Raises
-    ------
-    StoreError
-        If shapes, chunks or dtypes differ.
-    """
-    root = json.loads((place / NODE).read_bytes())
-    repeated = (root.get("consolidated_metadata") or {}).get("metadata", {})
-    for name, array in arrays.items():
-        own = array.metadata.to_dict()
+def validate_repeated(nodes: Nodes, path: object) -> None:
+    """Check that what the root repeats of arrays, and plain xarray goes by, is what they are."""
+    repeated = (nodes[""].get("consolidated_metadata") or {}).get("metadata", {})
+    for name in (one.name for one in STORE_VARIABLES):
+        if name not in nodes or name not in repeated:
+            continue
         for key in ("shape", "data_type", "chunk_grid"):
-            said = repeated[name].get(key) if name in repeated else None
-            if said is not None and said != json.loads(json.dumps(own[key])):
+            own, said = nodes[name].get(key), repeated[name].get(key)
+            if said is not None and said != own:
                 raise StoreError(
                     f"{path}: variable {name!r} must have the {key} that the root's metadata "
-                    f"repeat, {said!r:.60}, found {own[key]!r:.60}; write them anew with: "
+                    f"repeat, {said!r:.60}, found {own!r:.60}; write them anew with: "
                     "zarr.consolidate_metadata(path)"
                 )
 

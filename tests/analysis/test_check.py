@@ -14,12 +14,12 @@ from hypothesis.extra import numpy as hnp
 import ibtools
 from ibtools.analysis.check import Check, CheckReport, words
 from ibtools.analysis.check.measure import measure_recording
-from ibtools.analysis.check.processing import is_chain
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
 from ibtools.analysis.check.report import judge
 from ibtools.analysis.information import entropy
 from ibtools.cli import cli
 from ibtools.errors import StoreError
+from ibtools.header import is_chain
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec, LayerValues
 from ibtools.store import create_store, get_array, open_group

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import ibtools
 from ibtools.analysis.digests import WORD_BYTES, RowDigests, part_symbols
 from ibtools.analysis.memory import LIBRARIES
-from ibtools.analysis.partition import partition
 from ibtools.analysis.results import analyze_store, open_results
 from ibtools.errors import InputError
+from ibtools.partition import partition
 from ibtools.snapshots import LayerSpec
 from ibtools.symbols import exact_symbols
 from tests.analysis.strategies import symbol_arrays

@@ -14,7 +14,7 @@ from ibtools.analysis.information import (
     mutual_information,
     rounding_bound,
 )
-from ibtools.analysis.partition import partition, partition_block
+from ibtools.partition import partition, partition_block
 from tests.analysis.oracle import slow_information, textbook_information
 from tests.analysis.strategies import labelled_samples, symbol_arrays
 

@@ -12,10 +12,11 @@ from hypothesis.extra import numpy as hnp
 import ibtools
 from ibtools.analysis.check import words
 from ibtools.analysis.information import largest_entropy
-from ibtools.analysis.inputs import input_entropy, input_numbers
+from ibtools.analysis.inputs import input_entropy
 from ibtools.analysis.memory import LIBRARIES
 from ibtools.analysis.repeats import summarise_repeats
 from ibtools.errors import StoreError
+from ibtools.header import Header
 from ibtools.info import describe_info, store_info
 from ibtools.store import get_array, open_group
 from tests.analysis.oracle import slow_information
@@ -91,7 +92,7 @@ def test_analyze__of_a_store_that_does_not_say_each_sample_is_an_input(repeated:
 def test_input_numbers__refuse(repeated: Path):
     dataset = ibtools.open_store(repeated).assign_coords(input=("sample", X + 0.5))
     with pytest.raises(StoreError, match=r"whole number for each of the 192 samples, found float"):
-        input_numbers(dataset)
+        _ = Header.of(dataset).input
 
 
 def test_summary_and_figures__take_the_ceiling_of_the_different_inputs(repeated: Path):

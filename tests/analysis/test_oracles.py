@@ -14,7 +14,7 @@ from ibtools.analysis.information import (
     information_of_labels,
     mutual_information,
 )
-from ibtools.analysis.partition import partition_block
+from ibtools.partition import partition_block
 
 TABLES = hnp.arrays(
     np.int64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 40)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from ibtools.analysis import partition as module
-from ibtools.analysis.partition import partition, partition_block
+from ibtools import partition as module
+from ibtools.partition import partition, partition_block
 from tests.analysis.oracle import slow_partition
 from tests.analysis.strategies import symbol_arrays
 

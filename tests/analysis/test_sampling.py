@@ -25,10 +25,10 @@ from ibtools.analysis.sampling import (
     corrected_entropy,
     corrected_information,
     corrected_information_of_spectra,
-    records_population,
 )
 from ibtools.cli import cli
 from ibtools.errors import InputError, UnknownNameError
+from ibtools.header import records_population
 from tests.analysis.strategies import labelled_samples
 
 COUNTS = hnp.arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 300)).filter(np.any)

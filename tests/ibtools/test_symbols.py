@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools.analysis.partition import partition
-from ibtools.symbols import code_symbols, float_symbols, partition_rows, softmax_symbols
+from ibtools.partition import partition
+from ibtools.symbols import code_symbols, float_symbols, softmax_symbols
 
 CODES = hnp.arrays(
     st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
@@ -109,8 +109,10 @@ def test_float_symbols__wrong_dtype():
 
 
 @given(CODES)
-def test_partition_rows__equals_the_kernel(code):
-    labels, _ = partition(code)
-    found = partition_rows(code)
+def test_partition__is_that_of_a_dictionary_of_rows(code):
+    seen: dict[bytes, int] = {}
+    expected = [seen.setdefault(row.tobytes(), len(seen)) for row in code]
+    found, n_states = partition(code)
     assert found.dtype == np.uint32
-    np.testing.assert_array_equal(found, labels)
+    np.testing.assert_array_equal(found, expected)
+    assert n_states == len(seen)

@@ -12,9 +12,9 @@ from ibtools.analysis.details import About, Classes, Layers, Permutations, Predi
 from ibtools.analysis.details.kinds import get_details
 from ibtools.analysis.details.snapshots import Snapshots, Subject
 from ibtools.analysis.information import entropy
-from ibtools.analysis.partition import partition_block
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.labels import number_classes
+from ibtools.partition import partition_block
 from ibtools.snapshots import LayerSpec
 from tests.analysis.oracle import slow_information
 

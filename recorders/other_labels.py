@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.recorders.datasets import syn
 from ibtools.storage import place_of
 from ibtools.text_file import split_lines
 
@@ -67,8 +68,6 @@ def sample_labels(label: str, dataset: xr.Dataset) -> tuple[str, NDArray[Any]]:
 
 
 def _label_syn(label: str, dataset: xr.Dataset) -> NDArray[np.int64]:
-    from ibtools.recorders.datasets import syn
-
     patterns = syn.create_patterns()
     if not np.array_equal(dataset["label"].values, syn.label_patterns(patterns)):
         raise InputError(
