@@ -1,6 +1,6 @@
 """Results on disk that are out of date: which they are, and why, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +37,12 @@ _CHANGES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What it means that an attribute changed, as the reason of a sentence."""
+
+
+def up_to_date(names: Iterable[str], outdated: Container[str]) -> list[str]:
+    """Select the results that are up to date, or all if none is: then the error says why."""
+    every = list(names)
+    return [name for name in every if name not in outdated] or every
 
 
 def dependencies(

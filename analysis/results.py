@@ -22,6 +22,7 @@ from ibtools.analysis.estimators import (
 )
 from ibtools.analysis.kept_results import KeptResults, find_damaged
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
+from ibtools.analysis.outdated import up_to_date
 from ibtools.analysis.ranges import read_rows
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.report import AnalysisReport
@@ -46,7 +47,7 @@ from ibtools.errors import IbtoolsError, StoreError
 from ibtools.identity import Content, is_store
 from ibtools.progress import progress_bar
 from ibtools.schema import RESULT_VARIABLES
-from ibtools.shown import shell_command
+from ibtools.shown import analyze_command
 from ibtools.storage import absolute
 from ibtools.store import (
     RECORDED,
@@ -319,11 +320,10 @@ def _open_all(path: StorePath) -> xr.Dataset:
     names = [name for name, _ in _result_groups(root)]
     if not names:
         raise StoreError(
-            f"{path}: no results to open yet; compute them with: {shell_command('analyze', path)}"
+            f"{path}: no results to open yet; compute them with: {analyze_command(path)}"
         )
     outdated = outdated_among(root, content_beside(root))
-    current = [name for name in names if name not in outdated]
-    opened = stack_estimators([_open_one(path, root, name) for name in current or names])
+    opened = stack_estimators([_open_one(path, root, name) for name in up_to_date(names, outdated)])
     return opened.assign_attrs({"out_of_date": ", ".join(outdated)} if outdated else {})
 
 
@@ -405,8 +405,9 @@ def _no_results(
 
 def _analyze_command(path: StorePath, root: zarr.Group, name: str) -> str:
     """Return the command that computes results at `path`, which may be kept outside the store."""
-    where = (path,) if is_store(root) else ("STORE", "--output", path)
-    return shell_command("analyze", *where, "--estimator", name)
+    if is_store(root):
+        return analyze_command(path, name)
+    return analyze_command("STORE", name, output=path)
 
 
 def outdated_results(path: StorePath) -> dict[str, str]:

@@ -5,6 +5,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from ibtools import provenance
+from ibtools.cli import cli
+from ibtools.commands.plot import PlotCommand
 
 project = "ibtools"
 copyright = "the ibtools developers"
@@ -45,4 +47,7 @@ def show_examples_as_code(_: Sphinx, __: Any, lines: list[str]) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what this configuration does itself."""
+    for command in cli.commands.values():
+        if isinstance(command, PlotCommand):
+            command.add_figures()
     app.connect("sphinx-click-process-description", show_examples_as_code)

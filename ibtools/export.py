@@ -8,7 +8,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
-from ibtools.shown import shell_command
+from ibtools.shown import analyze_command
 from ibtools.snapshots import HISTORY
 from ibtools.storage import StorePath, local_folder
 from ibtools.store import open_store
@@ -67,7 +67,7 @@ def export_results(
     names = result_names(path) if names is None else names
     if not names:
         raise StoreError(
-            f"{path}: no results to export yet; compute them with: {shell_command('analyze', path)}"
+            f"{path}: no results to export yet; compute them with: {analyze_command(path)}"
         )
     information = [_table(ibtools.open_results(path, estimator=name), name) for name in names]
     place.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from ibtools.identity import Content, is_store
 from ibtools.opened import open_checked
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.schema import Keep
-from ibtools.shown import shell_command, visible
+from ibtools.shown import analyze_command, visible
 from ibtools.snapshots import LayerSpec
 from ibtools.storage import StorePath, is_local, place_of
 from ibtools.validation.declared import arrays_of, describe_place
@@ -228,7 +228,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "size": _format_size(info),
         "checksums": "of every chunk" if info.has_checksums else _NO_CHECKSUMS,
         "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
-        or f"none yet; compute them with: {shell_command('analyze', path)}",
+        or f"none yet; compute them with: {analyze_command(path)}",
         "out of date": _format_outdated(info, path),
         "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
     }
@@ -238,8 +238,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
 def _format_outdated(info: StoreInfo, path: StorePath) -> str:
     if not info.outdated:
         return ""
-    chosen = [word for name in info.outdated for word in ("--estimator", name)]
-    command = shell_command("analyze", path, *chosen)
+    command = analyze_command(path, *info.outdated)
     return f"{', '.join(info.outdated)}; compute anew with: {command}"
 
 

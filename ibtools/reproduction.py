@@ -8,7 +8,7 @@ from typing import Any, Literal
 import ibtools
 from ibtools.errors import unknown_name
 from ibtools.progress import progress_bar
-from ibtools.shown import shell_command
+from ibtools.shown import analyze_command, shell_command
 from ibtools.storage import local_folder
 from ibtools.store import is_taken
 
@@ -50,7 +50,7 @@ class Reproduction:
     estimators : tuple of str
         What is computed of each run.
     figures : tuple of str
-        What is drawn: names of `ibtools.analysis.plots.FIGURES` per run, "panels" for all runs
+        What is drawn: names of `ibtools.analysis.figures.FIGURES` per run, "panels" for all runs
         side by side, "estimators" for one panel per estimator.
     """
 
@@ -256,9 +256,8 @@ def _record_step(run: Run, place: Path, settings: dict[str, Any], common: dict[s
 
 def _analyze_step(run: Run, place: Path, estimators: tuple[str, ...], quiet: bool) -> Step:
     store = _store(run, place)
-    spelled = [word for name in estimators for word in ("--estimator", name)]
     return Step(
-        shell_command("analyze", store, *spelled),
+        analyze_command(store, *estimators),
         lambda: ibtools.analyze_store(store, estimator=estimators, quiet=quiet),
     )
 
@@ -291,12 +290,13 @@ def _panels_step(
     by_title: dict[str, tuple[Run, str]], place: Path, output: Path
 ) -> tuple[Step, Path]:
     def do() -> None:
-        from ibtools.analysis.plots import plot_planes  # noqa: TID251
+        from ibtools.analysis.plots import information_planes  # noqa: TID251
+        from ibtools.analysis.plots.files import make_figure  # noqa: TID251
 
         results = {
             title: ibtools.open_results(_store(run, place), estimator=estimator)
             for title, (run, estimator) in by_title.items()
         }
-        plot_planes(results, output=output)
+        make_figure(lambda: information_planes(results), output=output)
 
     return Step(f"draw {output}: {', '.join(by_title)}", do), output

@@ -137,6 +137,19 @@ def shell_command(*words: object) -> str:
     return " ".join(["ibtools", *(_quote(str(word)) for word in words)])
 
 
+def analyze_command(store: object, *estimators: str, output: object = None) -> str:
+    """Write the command that analyses a store, by the default estimator or by those named.
+
+    Examples
+    --------
+    >>> print(analyze_command("syn.zarr", "exact", "kde-0.001"))
+    ibtools analyze syn.zarr --estimator exact --estimator kde-0.001
+    """
+    options = [] if output is None else ["--output", output]
+    options += [word for name in estimators for word in ("--estimator", name)]
+    return shell_command("analyze", store, *options)
+
+
 def python_string(text: object) -> str:
     r"""Write a text as a string of Python, on one line.
 

@@ -18,10 +18,10 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools import export
-from ibtools.analysis.plots import FACETS, FIGURES
 from ibtools.cli import cli
 from ibtools.shown import short_names, shortened, visible
 from ibtools.store import consolidate
+from tests.analysis.figure_kinds import FACETS, FIGURES
 from tests.hostile_names import EXPERIMENT, FUNCTION, NAMES, record_hostile
 
 SHORT = short_names(NAMES)

@@ -1,9 +1,13 @@
 """The package as users get it: built, installed, imported from elsewhere."""
 
+import os
 import shutil
+import stat
 import subprocess
 import sys
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,30 +25,103 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout
 
 
+LINKS = ("ibtools/recorders", "ibtools/analysis")
+NAMES = ("ibtools", "recorders", "analysis", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+
+
+def copy_source(place: Path) -> Path:
+    """Copy what a wheel is made of, with its links."""
+    place.mkdir()
+    for name in NAMES:
+        if (ROOT / name).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=ignore)
+        else:
+            shutil.copy(ROOT / name, place / name)
+    return place
+
+
+def build(source: Path, kind: str = "wheel") -> Path:
+    run(sys.executable, "-m", "build", f"--{kind}", "--no-isolation", cwd=source)
+    (built,) = (source / "dist").iterdir()
+    return built
+
+
+def files_in(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(archive.namelist())
+
+
+def clone_without_links(place: Path) -> Path:
+    """Copy the source as Git for Windows checks it out: links are text files that hold where to."""
+    source = copy_source(place)
+    for name in LINKS:
+        target = os.readlink(source / name)
+        (source / name).unlink()
+        (source / name).write_text(target)
+    return source
+
+
+def unpacked_zip(place: Path) -> Path:
+    """Copy the source through a zip file as forges offer them, by a program that makes no links."""
+    source = copy_source(place.with_name("zipped"))
+    with zipfile.ZipFile(place.with_suffix(".zip"), "w") as archive:
+        for path in sorted(source.rglob("*")):
+            if path.is_symlink():
+                entry = zipfile.ZipInfo(path.relative_to(source).as_posix())
+                entry.external_attr = (stat.S_IFLNK | 0o755) << 16
+                archive.writestr(entry, os.readlink(path))
+            elif path.is_file():
+                archive.write(path, path.relative_to(source))
+    with zipfile.ZipFile(place.with_suffix(".zip")) as archive:
+        archive.extractall(place)
+    return place
+
+
+def unpacked_sdist(place: Path) -> Path:
+    with tarfile.open(build(copy_source(place.with_name("released")), "sdist")) as archive:
+        archive.extractall(place, filter="data")
+    (source,) = place.iterdir()
+    return source
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    names = ["ibtools", "recorders", "analysis", "pyproject.toml", "README.md", "LICENSE"]
-    source.mkdir()
-    for name in names:
-        place = ROOT / name
-        if place.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(place, source / name, symlinks=True, ignore=ignore)
-        else:
-            shutil.copy(place, source / name)
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", cwd=source)
-    return next((source / "dist").glob("*.whl"))
+    return build(copy_source(tmp_path_factory.mktemp("wheel") / "source"))
+
+
+def test_wheel__has_every_module(wheel: Path):
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ibtools").rglob("*.py")}
+    for folder in ("recorders", "analysis"):
+        paths = (ROOT / folder).rglob("*.py")
+        modules |= {f"ibtools/{path.relative_to(ROOT).as_posix()}" for path in paths}
+    assert modules == {name for name in files_in(wheel) if name.endswith(".py")}
+
+
+@pytest.mark.parametrize("obtain", [clone_without_links, unpacked_zip, unpacked_sdist])
+def test_wheel__is_the_same_wherever_links_are_none(obtain, wheel: Path, tmp_path: Path):
+    source = obtain(tmp_path / "source")
+    assert not any((source / name).is_symlink() for name in LINKS)
+    assert files_in(build(source)) == files_in(wheel)
+
+
+def test_editable__without_links_imports_every_package(tmp_path: Path):
+    source = clone_without_links(tmp_path / "source")
+    python = install_alone(tmp_path / "bare", "--no-build-isolation", "--editable", source)
+    program = (
+        "import ibtools, ibtools.recorders.datasets.syn, ibtools.analysis.plots.sheets as s; "
+        "print(ibtools.__file__, s.__file__, sep='\\n')"
+    )
+    found = run(python, "-c", program, cwd=tmp_path).splitlines()
+    assert [Path(one).relative_to(source).as_posix() for one in found] == [
+        "ibtools/__init__.py",
+        "analysis/plots/sheets.py",
+    ]
 
 
 def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
     """Installed without extras, all three packages import, and the command runs, from elsewhere."""
-    venv.create(tmp_path / "bare", with_pip=False, system_site_packages=False)
-    python = tmp_path / "bare" / "bin" / "python"
-    site = Path(run(python, "-c", "import site; print(site.getsitepackages()[0])").strip())
-    run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, wheel)
-    link_dependencies(site)
+    python = install_alone(tmp_path / "bare", wheel)
     program = (
         "import ibtools, ibtools.recorders, ibtools.analysis, importlib.util as u; "
         "import ibtools.recorders.arrays, ibtools.recorders.record; "
@@ -68,6 +145,16 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
     )
     assert done.returncode == 1
     assert "pip install 'ibtools-nn[record]'" in done.stderr
+
+
+def install_alone(place: Path, *what: str | Path) -> Path:
+    """Install ibtools into an environment that has nothing else of it; return its Python."""
+    venv.create(place, with_pip=False, system_site_packages=False)
+    python = place / "bin" / "python"
+    site = Path(run(python, "-c", "import site; print(site.getsitepackages()[0])").strip())
+    run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, *what)
+    link_dependencies(site)
+    return python
 
 
 def link_dependencies(site: Path) -> None:

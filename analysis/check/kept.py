@@ -1,6 +1,5 @@
 """Checks of results as they are kept beside a store: whose they are, and whether all is there."""
 
-import os
 from collections.abc import Iterator
 
 import xarray as xr
@@ -12,7 +11,7 @@ from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import GROUP
 from ibtools.analysis.results import open_right_results, outdated_results, result_names
 from ibtools.schema import CUBE
-from ibtools.shown import shell_command
+from ibtools.shown import analyze_command
 from ibtools.store import StorePath, open_raw
 
 
@@ -38,20 +37,20 @@ def check_kept(
     """
     names = result_names(path)
     if not names:
-        text = words.NO_RESULTS.format(command=shell_command("analyze", os.fspath(path)))
+        text = words.NO_RESULTS.format(command=analyze_command(path))
         yield Check("results", "information", "note", words=text)
     outdated = outdated_results(path)
     for name in names:
         subject = f"{GROUP}/{name}"
         if name in outdated:
-            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            command = analyze_command(path, name)
             text = words.OUTDATED.format(why=outdated[name], command=command)
             yield Check("up to date", subject, "violation", words=text)
             continue
         found, marks = open_right_results(path, name)
         placed = _placed(found.assign(marks), store)
         if CHECKSUM.name in open_raw(path, group=subject):
-            command = shell_command("analyze", os.fspath(path), "--estimator", name)
+            command = analyze_command(path, name)
             yield _check_checksums(placed, subject, command)
         else:
             yield not_checked("checksums", words.NO_CHECKSUMS, subject=subject)

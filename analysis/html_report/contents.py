@@ -1,6 +1,5 @@
-"""What a report says: everything is collected here before a page is made of it."""
+"""The contents of a report, collected before a page is made of them."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +26,13 @@ from ibtools.analysis.html_report.tables import (
     recording_table,
     repeats_table,
 )
+from ibtools.analysis.outdated import up_to_date
 from ibtools.analysis.results import open_results
 from ibtools.analysis.summary import notes, summary
 from ibtools.analysis.uncertainty import repeat_intervals
 from ibtools.errors import InputError, StoreError
 from ibtools.info import StoreInfo, store_info
-from ibtools.shown import shell_command, visible
+from ibtools.shown import analyze_command, visible
 from ibtools.storage import StorePath
 from ibtools.store import open_store
 
@@ -114,24 +114,7 @@ def collect(
     *,
     quiet: bool,
 ) -> Contents:
-    """Read a store, draw its figures and audit it.
-
-    Parameters
-    ----------
-    path : path or URL
-        An ibtools store.
-    estimator : str or Estimator, sequence of them, or None
-        Which results; None for all, what is exact first.
-    quiet : bool
-        Show no progress of the audit.
-
-    Raises
-    ------
-    StoreError
-        If there is no store, or it has no such results.
-    InputError
-        If no estimator is named.
-    """
+    """Read a store, draw its figures and audit it."""
     info = store_info(path)
     results = _open_all(path, info, estimator)
     store = open_store(path)
@@ -159,17 +142,15 @@ def _open_all(
 ) -> list[xr.Dataset]:
     """Open the results that are asked for, or all up to date, after checking that there are any."""
     names = _exact_first(info.results)
-    current = [name for name in names if name not in info.outdated]
-    chosen = (current or names) if estimator is None else listed(estimator)
+    chosen = up_to_date(names, info.outdated) if estimator is None else listed(estimator)
     if estimator is not None and not chosen:
         raise InputError("a report needs at least one estimator, none was named; name one")
     opened = [open_results(path, estimator=one) for one in chosen]
     by_name = {str(one.attrs["estimator"]): one for one in opened}
     if not any(info.results.get(name) for name in by_name):
-        options = [word for name in by_name for word in ("--estimator", name)]
         raise StoreError(
             f"{path}: no results to report yet; compute them with: "
-            f"{shell_command('analyze', path, *options)}"
+            f"{analyze_command(path, *by_name)}"
         )
     return [one.load() for one in by_name.values()]
 
@@ -203,10 +184,9 @@ def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:
             "in no mean."
         )
     if info.outdated:
-        options = [word for name in info.outdated for word in ("--estimator", name)]
         notes.append(
             f"Results of {', '.join(info.outdated)} are out of date, and left out. Compute them "
-            f"anew with: {shell_command('analyze', os.fspath(path), *options)}"
+            f"anew with: {analyze_command(path, *info.outdated)}"
         )
     return tuple(notes)
 
@@ -231,7 +211,7 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
     if n_analysed < info.n_complete:
         missing.append(
             f"Analysed are {n_analysed} of {info.n_complete} complete snapshots; go on with: "
-            f"{shell_command('analyze', os.fspath(path), '--estimator', name)}"
+            f"{analyze_command(path, name)}"
         )
     figures: tuple[StaticFigure, ...] = ()
     said: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""From what a report says to the text of one HTML file."""
+"""The page: the text of one HTML file, made of the contents of a report."""
 
 from functools import cache
 
@@ -11,18 +11,7 @@ from ibtools.shown import visible
 
 
 def render(contents: Contents) -> str:
-    """Write the page, with styles, scripts, figures and data inside.
-
-    Parameters
-    ----------
-    contents : Contents
-        All texts in it are escaped.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Write the page, with styles, scripts, figures and data inside."""
     planes = {one.name: one.plane for one in contents.estimators if one.plane is not None}
     page = _environment().get_template("page.html")
     # the library is the only text that is not escaped

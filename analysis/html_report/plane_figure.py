@@ -106,25 +106,11 @@ class _Layer:
 
 
 def plane_figure(results: xr.Dataset) -> dict[str, Any]:
-    """Make the interactive plane of one estimator.
+    """Make the interactive plane of one estimator, as JSON can hold it.
 
-    Parameters
-    ----------
-    results : Dataset, (repeat, epoch, layer)
-        From `ibtools.open_results`, in memory or not; `mi_xt` and `mi_ty` in bits. Repeats that
-        failed do not count.
-
-    Returns
-    -------
-    dict
-        What the page needs, as JSON can hold it: `figure`, of Plotly; `epochs`, the steps of the
-        slider; `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what
-        is crowded, or None; `thinning`, what was left out, in words.
-
-    Raises
-    ------
-    StoreError
-        If the results have no I(X;T), or no value that counts.
+    It has the `figure` of Plotly; `epochs`, the steps of the slider; `columns`, names and decimals
+    of the numbers of a point; `zoom`, the limits of what is crowded, or None; and `thinning`, what
+    was left out, in words.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What is around the interactive plane: axes, ceilings, the place of the legend."""
+"""The frame of the interactive plane: axes, ceilings, the place of the legend."""
 
 from typing import Any
 
@@ -19,20 +19,7 @@ def axis_label(mean: xr.Dataset, name: str) -> str:
 
 
 def plane_layout(summary: RepeatSummary, repeats: xr.Dataset) -> go.Layout:
-    """Lay the plane out.
-
-    Parameters
-    ----------
-    summary : RepeatSummary
-        Its ceilings, and the limits of the static plane.
-    repeats : Dataset, (repeat, epoch, layer)
-        The single repeats that are drawn, which widen these limits.
-
-    Returns
-    -------
-    Layout
-        Of Plotly.
-    """
+    """Lay the plane out."""
     spans = [
         _widen(span, repeats[name].values)
         for span, name in zip(plane_limits([summary], "paper"), VARIABLES, strict=True)

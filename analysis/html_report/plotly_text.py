@@ -12,11 +12,6 @@ SIGNS = str.maketrans({"%": "&#37;", "$": "&#36;"})
 def plotly_text(text: object) -> str:
     """Write a text such that Plotly draws it as it is: in names, titles and templates.
 
-    Parameters
-    ----------
-    text : object
-        Of any characters; what is no str is made one.
-
     Examples
     --------
     >>> plotly_text("<b> of 5 %{x}")

@@ -64,18 +64,7 @@ ACCURACY_CAPTION = "Accuracy against epoch: mean over repeats, with 95 % confide
 
 
 def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
-    """Draw the accuracies of a store.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        From `ibtools.open_store`.
-
-    Raises
-    ------
-    StoreError
-        If no accuracy was recorded.
-    """
+    """Draw the accuracies of a store."""
     drawn = accuracy(dataset)
     words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
     return StaticFigure(
@@ -86,18 +75,7 @@ def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
 
 
 def information_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
-    """Draw the plane and information against epoch; no plane where there is no I(X;T).
-
-    Parameters
-    ----------
-    results : Dataset, (repeat, epoch, layer)
-        From `ibtools.open_results`.
-
-    Raises
-    ------
-    StoreError
-        If the results have no value that counts.
-    """
+    """Draw the plane and information against epoch; no plane where there is no I(X;T)."""
     if "mi_xt" not in results:
         return (_epochs_figure(results, ("mi_ty",)),)
     words = summarise_repeats(results).caption.replace("\n", ", ")

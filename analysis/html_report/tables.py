@@ -71,17 +71,7 @@ class Table:
 
 
 def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, Any]) -> Table:
-    """List where a recording comes from: what `ibtools info` says, settings, versions.
-
-    Parameters
-    ----------
-    path : path or URL
-        Of the store.
-    info : StoreInfo
-        Of the store.
-    attributes : mapping
-        Of the root of the store.
-    """
+    """List where a recording comes from: what `ibtools info` says, settings, versions."""
     settings = json.loads(str(attributes.get("configuration", "{}")))
     rows = {"store": os.fspath(path), **describe_info(info, path)}
     if not settings:
@@ -104,13 +94,7 @@ def layers_table(info: StoreInfo) -> Table:
 
 
 def repeats_table(store: xr.Dataset) -> Table:
-    """List the repeats, and what became of each.
-
-    Parameters
-    ----------
-    store : Dataset
-        From `ibtools.open_store`; the cube is not read.
-    """
+    """List the repeats, and what became of each."""
     n_epochs = store.sizes["epoch"]
     n_complete = store["complete"].sum("epoch").values
     columns = [
@@ -143,15 +127,7 @@ def _last_values(history: NDArray[np.float32]) -> list[float]:
 
 
 def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
-    """List mean and interval over repeats of every quantity of the dynamics, by layer.
-
-    Parameters
-    ----------
-    summarised : Dataset, (statistic, layer)
-        From `ibtools.summary`, with the default intervals.
-    results : Dataset
-        What was summarised: its labels say what I(X;T) and I(T;Y) stand for.
-    """
+    """List mean and interval over repeats of every quantity of the dynamics, by layer."""
     attributes = summarised.attrs
     caption = (
         f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats and "
@@ -169,13 +145,7 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
 
 
 def ranges_table(moving: Sequence[MovingRange]) -> Table:
-    """List the layers whose quantiser's range moves against its values.
-
-    Parameters
-    ----------
-    moving : sequence of MovingRange
-        From `ibtools.analysis.grid_ranges.moving_ranges`.
-    """
+    """List the layers whose quantiser's range moves against its values."""
     rows = tuple(
         (
             visible(one.layer),

@@ -1,4 +1,4 @@
-"""What of many epochs and repeats is drawn, so that the page stays small."""
+"""The choice of epochs and repeats that the page shows of many, so that it stays small."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +30,6 @@ def describe_thinning(
     n_epochs: tuple[int, int], n_repeats: tuple[int, int], n_repeat_epochs: int
 ) -> str:
     """Say in words what was left out.
-
-    Parameters
-    ----------
-    n_epochs, n_repeats : tuple of int and int
-        How many are shown, of how many.
-    n_repeat_epochs : int
-        Points of a faint line.
-
-    Returns
-    -------
-    str
-        Sentences.
 
     Examples
     --------

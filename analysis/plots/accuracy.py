@@ -1,6 +1,6 @@
 """Accuracy against epoch, from the history of a store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -11,19 +11,22 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.accuracy import SUBSETS, accuracies, majority_share
+from ibtools.analysis.figures import FigureKind
 from ibtools.analysis.intervals import confidence_half_width
+from ibtools.analysis.plots.canvas import Canvas, Grid, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.facets import Several, arrange_facets
 from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.limits import Span, paper_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.reference import CHANCE_LINE
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import create_axes, draw_legend_below
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
 
-SIZE = (5.4, 3.8)
+ALONE = Grid(panel=(5.4, 3.8))
 LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
     {
         "train": {"color": "#0072B2", "linestyle": "-", "label": "training"},
@@ -81,11 +84,62 @@ def accuracy(
     summary = summarise_accuracy(accuracies(dataset))
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
-        ax = create_axes(size=SIZE)[0] if ax is None else ax
+        ax = ax or ALONE.create_axes(1)[0]
         draw_accuracy(ax, summary, span, chance)
         set_title(ax, figure_text(accuracy_caption(summary)))
         draw_legend_below(ax, accuracy_handles(ax))
     return ax
+
+
+def accuracy_facets(
+    datasets: Several,
+    *,
+    row: str | None = None,
+    col: str | None = None,
+    axes: Sequence[Axes] | None = None,
+    ncols: int = 3,
+) -> tuple[Axes, ...]:
+    """Draw the accuracies of several stores against epoch, in facets with shared axes.
+
+    Parameters
+    ----------
+    datasets : mapping of str to Dataset, or Dataset
+        From `ibtools.open_store`, by the title of their facet, or over further dimensions.
+    row, col : str, optional
+        As of `information_facets`.
+    axes : sequence of Axes, optional
+        Where to draw, one for each facet, row by row, in the caller's style. By default a grid in a
+        new figure in the style of ibtools, unknown to pyplot.
+    ncols : int, optional
+        How many side by side, where `row` and `col` do not say it.
+
+    Returns
+    -------
+    tuple of Axes
+        Row by row.
+
+    Raises
+    ------
+    StoreError
+        If something that is needed is missing, or no accuracy was recorded.
+    InputError
+        As of `information_facets`.
+    """
+    with drawing_style(axes):
+        facets = arrange_facets(datasets, row, col, ncols)
+        given = facets.given(axes)
+        summaries = [summarise_accuracy(accuracies(one)) for one in facets.by_title.values()]
+        chance = [majority_share(one) for one in facets.by_title.values()]
+        canvas = Canvas.of(given, facets.grid(), len(summaries))
+        for ax, title, summary, level in zip(
+            canvas.axes, facets.by_title, summaries, chance, strict=True
+        ):
+            draw_accuracy(ax, summary, None, level)
+            set_title(ax, f"{title}\n{summary.repeats}")
+        share_y(canvas.axes)
+        canvas.draw_legend(accuracy_handles(canvas.axes[0]))
+        canvas.label_outer()
+    return tuple(canvas.axes)
 
 
 def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
@@ -150,3 +204,12 @@ def _validate_span(limits: Span | Literal["paper"] | None, experiment: str) -> S
     if np.shape(limits) != (2,) or not limits[0] < limits[1]:
         raise InputError(f"limits must be (y0, y1) with y0 < y1, got {limits!r}")
     return limits
+
+
+FIGURE = FigureKind(
+    accuracy,
+    "store",
+    shows="mean and 95 % confidence: training, test and all samples",
+    read_against="always answering the most frequent label",
+    facets=accuracy_facets,
+)

@@ -1,7 +1,7 @@
 """The information plane as a film over epochs, with the accuracy beneath."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -12,21 +12,23 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.accuracy import accuracies, majority_share
+from ibtools.analysis.figures import LAYERS, FigureKind, Option
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.limits import Limits, plane_limits
 from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, draw_frame
 from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, reference_handles
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, create_figure, draw_legend_below, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
-SIZE = (5.4, 7.0)
-HEIGHTS = (2.3, 1.0)
-"""Of the plane and of the accuracy, relative to each other."""
+PAIR = Grid(panel=(5.4, 3.5), height_ratios=(2.3, 1.0))
+"""The plane and the accuracy."""
 
 N_FRAMES = 120
 FRAMES_PER_SECOND = 15
@@ -101,7 +103,8 @@ def animate_information_plane(
         film = animate_information_plane(open_results("syn.zarr"), open_store("syn.zarr"))
         save_animation(film, "plane.gif")
     """
-    _validate_settings(axes, n_frames, fps)
+    given = given_axes(axes, (2, 1), "two, for the plane and for the accuracy")
+    _validate_settings(n_frames, fps)
     summary = summarise_repeats(results, layers)
     accuracy = summarise_accuracy(_thin_accuracies(dataset))
     chance = majority_share(dataset)
@@ -109,17 +112,18 @@ def animate_information_plane(
     styles = {name: every[name] for name in summary.layers}
     shown = plane_limits([summary], limits)
     with drawing_style(axes):
-        plane, below = _create_pair() if axes is None else axes
+        canvas = Canvas.of(given, PAIR, 2)
+        plane, below = canvas.axes
         film = _Film(plane, below, summary, styles, shown)
         draw_accuracy(below, accuracy, None, chance)
         low, high = below.get_xlim()
         below.set_xlim(min(low, summary.epochs[0]), max(high, summary.epochs[-1]))
         draw_legend_below(below, accuracy_handles(below))
-        if axes is None:
-            _fix_layout(cast(Figure, plane.figure))
+        if canvas.is_ours:
+            _fix_layout(canvas.figure)
     frames = EpochScale.of(summary.epochs).thin(summary.epochs, n_frames).tolist()
     return FuncAnimation(
-        cast(Figure, plane.figure),
+        canvas.figure,
         film.show,
         frames=[*frames, *frames[-1:] * (LAST_FRAME_SECONDS * fps)],
         init_func=lambda: film.show(frames[0]),
@@ -180,22 +184,11 @@ class _Film:
         return [*moved, self.joint, self.cursor]
 
 
-def _validate_settings(axes: Sequence[Axes] | None, n_frames: int, fps: int) -> None:
-    if axes is not None and len(axes) != 2:
-        raise InputError(
-            f"axes must be two, for the plane and for the accuracy, got {len(axes)}; "
-            "make them with figure.subplots(2, 1)"
-        )
+def _validate_settings(n_frames: int, fps: int) -> None:
     if n_frames < 2:
         raise InputError(f"n_frames must be at least 2, got {n_frames}")
     if not 1 <= fps <= 100:
         raise InputError(f"fps must be 1 to 100 frames per second, got {fps}")
-
-
-def _create_pair() -> tuple[Axes, Axes]:
-    figure = create_figure(SIZE)
-    plane, below = figure.subplots(2, 1, height_ratios=HEIGHTS)
-    return plane, below
 
 
 def _thin_accuracies(dataset: xr.Dataset) -> xr.Dataset:
@@ -234,3 +227,16 @@ def _draw_still(
         for label, one in zip(figure_names(styles), styles.values(), strict=True)
     ]
     draw_legend_below(ax, [*handles, *reference_handles([summary])])
+
+
+FIGURE = FigureKind(
+    animate_information_plane,
+    "both",
+    shows="the plane over epochs, the accuracy beneath (.gif or .mp4)",
+    read_against="the same",
+    command_options=(
+        LAYERS,
+        Option("n_frames", f"most frames.  [default: {N_FRAMES}]", int, flag="frames"),
+        Option("fps", f"frames per second.  [default: {FRAMES_PER_SECOND}]", int),
+    ),
+)

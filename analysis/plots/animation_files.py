@@ -60,25 +60,7 @@ def save_animation(
 
 
 def validate_animation(path: str | Path) -> Path:
-    """Check that an animation can be saved under a name, before anything is computed for it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file to be written.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    UnknownNameError
-        If the suffix is not .gif or .mp4, in small or capital letters.
-    InputError
-        If it is a URL, its folder is not there, or the suffix is .mp4 and there is no ffmpeg.
-    """
+    """Check that an animation can be saved under a name, before anything is computed for it."""
     path = local_file(path, "an animation", SUFFIXES)
     if path.suffix.lower() == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError(

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
 from ibtools.analysis.plots.comparison import estimator_comparison
-from ibtools.analysis.plots.files import format_of, save_figure, validate_output
-from ibtools.analysis.plots.sheets import Format, figure_format
+from ibtools.analysis.plots.files import make_figure, validate_output
+from ibtools.analysis.plots.sheets import Format
 from ibtools.analysis.results import analyze_store, open_results
 from ibtools.store import StorePath
 
@@ -77,11 +77,10 @@ def compare(
     if output is not None:
         validate_output(output)
     chosen = get_estimators(estimator)
-    with figure_format(format or format_of(output), width=width):
+
+    def draw() -> tuple[tuple[Axes, ...], ...]:
         analyze_store(path, estimator=chosen, quiet=quiet)
         results = [open_results(path, estimator=one) for one in chosen]
-        planes, _, _ = estimator_comparison(results, layers=layers)
-        figure = cast(Figure, planes[0].figure)
-        if output is not None:
-            save_figure(figure, output)
-    return figure
+        return estimator_comparison(results, layers=layers)
+
+    return make_figure(draw, output=output, format=format, width=width)

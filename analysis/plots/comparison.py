@@ -2,35 +2,27 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, cast
+from dataclasses import replace
+from typing import Literal
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_figure_legend,
-    draw_legend_below,
-    layer_styles,
-    share_y,
-)
+from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_figure_title
 from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.analysis.stacking import select_estimator, split_estimators
 from ibtools.errors import InputError
 from ibtools.shown import shortened, visible
 
-COLUMN_WIDTH, ROW_HEIGHT = 2.7, 2.5
-FURNITURE = (1.0, 1.0)
-"""Inches for the colour bar, and for title and legend."""
+COLUMNS = Grid(panel=(2.7, 2.5), furniture=(1.0, 1.0))
+"""Room beside for the colour bar, and below for title and legend."""
 
 NOTE_CHARACTERS = 34
 """How long the lines of a note are that fills an empty panel."""
@@ -80,9 +72,11 @@ def estimator_comparison(
     _validate(summaries)
     styles = layer_styles(several[0]["layer"].values)
     styles = {name: styles[name] for name in summaries[0].layers}
-    given = None if axes is None else _validate_axes(axes, len(summaries))
+    n = len(summaries)
+    given = given_axes(axes, (3, n), f"{3 * n}, three rows of {n} estimators")
     with drawing_style(given):
-        return _draw_figure(summaries, styles, given)
+        canvas = Canvas.of(given, replace(COLUMNS, ncols=n), 3 * n)
+        return _draw(canvas, summaries, styles)
 
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -108,38 +102,20 @@ def _validate(summaries: Sequence[RepeatSummary]) -> None:
         )
 
 
-def _validate_axes(axes: Sequence[Axes], n: int) -> list[Axes]:
-    grid = list(np.ravel(np.asarray(axes, dtype=object)))
-    if len(grid) != 3 * n:
-        raise InputError(
-            f"axes must be {3 * n}, three rows of {n} estimators, got {len(grid)}; make them with "
-            f"figure.subplots(3, {n})"
-        )
-    return grid
-
-
-def _draw_figure(
-    summaries: Sequence[RepeatSummary],
-    styles: Mapping[str, LayerStyle],
-    given: list[Axes] | None,
+def _draw(
+    canvas: Canvas, summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
 ) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
     n = len(summaries)
-    size = (n * COLUMN_WIDTH + FURNITURE[0], 3 * ROW_HEIGHT + FURNITURE[1])
-    axes = create_axes(3 * n, size=size, ncols=n) if given is None else given
-    planes, upper, lower = axes[:n], axes[n : 2 * n], axes[2 * n :]
+    planes, upper, lower = canvas.axes[:n], canvas.axes[n : 2 * n], canvas.axes[2 * n :]
     _draw_planes(planes, summaries, styles)
     _draw_row(upper, summaries, "mi_xt", styles)
     _draw_row(lower, summaries, "mi_ty", styles)
     for ax in upper:
         ax.set_xlabel("")
-    handles = epoch_handles(summaries, styles)
-    if given is not None:
-        draw_legend_below(lower[-1], handles)
-        return tuple(planes), tuple(upper), tuple(lower)
-    figure = cast(Figure, axes[0].figure)
-    experiment = shortened(summaries[0].mean.attrs.get("experiment", ""))
-    set_figure_title(figure, figure_text(experiment))
-    draw_figure_legend(figure, handles)
+    if canvas.is_ours:
+        experiment = shortened(summaries[0].mean.attrs.get("experiment", ""))
+        set_figure_title(canvas.figure, figure_text(experiment))
+    canvas.draw_legend(epoch_handles(summaries, styles))
     return tuple(planes), tuple(upper), tuple(lower)
 
 

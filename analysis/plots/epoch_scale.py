@@ -1,4 +1,4 @@
-"""How epochs are spaced, the same on a colour bar and on an axis.
+"""The spacing of epochs, the same on a colour bar and on an axis.
 
 Most happens early in training, so epochs are spaced logarithmically, with room for epoch 0 and for
 the negative epochs of a random-label prefit. A short training is spaced linearly.
@@ -89,18 +89,6 @@ class EpochScale:
 
     def thin(self, epochs: NDArray[np.integer], n_epochs: int) -> NDArray[np.int64]:
         """Choose epochs that are spread evenly over the scale, with the first and the last.
-
-        Parameters
-        ----------
-        epochs : ndarray, (epoch,), int
-            Rising, and not empty.
-        n_epochs : int
-            How many at most, at least 2.
-
-        Returns
-        -------
-        ndarray, (chosen,), int64
-            Positions in `epochs`, rising; all of them, if they are few.
 
         Examples
         --------

@@ -1,6 +1,7 @@
 """Information against epoch: the coordinates of the information plane as functions of time."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -8,8 +9,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
+from ibtools.analysis.plots.facets import FACET, Several, arrange_facets, summarise_by_title
 from ibtools.analysis.plots.labels import set_y_label, variable_label
+from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.reference import (
     BOUND_LINE,
@@ -21,14 +26,13 @@ from ibtools.analysis.plots.reference import (
     reference_handles,
 )
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, create_axes, draw_legend_below, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.ranks import middle_repeat
 from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary, summarise_repeats
-from ibtools.errors import InputError
 
-SIZE = (5.4, 5.6)
-HALF_SIZE = (5.4, 3.8)
+PAIR = Grid(panel=(5.4, 2.8), share_x=True)
+ALONE = Grid(panel=(5.4, 3.8))
 """Of one variable."""
 MARKER_SPACING = 0.12
 """Distance between the markers of a line, as a fraction of the diagonal of the axes."""
@@ -88,44 +92,86 @@ def information_epochs(
     Epochs are spaced logarithmically from 1 on, in trainings of more than 30 epochs. Markers are
     spread along the lines at different places, so that layers that coincide can be seen.
     """
-    if axes is not None and len(axes) != 2:
-        raise InputError(
-            f"axes must be two, for I(X;T) and for I(T;Y), got {len(axes)}; "
-            "make them with figure.subplots(2, 1)"
-        )
+    given = given_axes(axes, (2, 1), "two, for I(X;T) and for I(T;Y)")
     summary = summarise_repeats(results, layers)
     styles = layer_styles(results["layer"].values)
     with drawing_style(axes):
-        upper, lower = create_axes(2, size=SIZE, share_x=True) if axes is None else axes
+        canvas = Canvas.of(given, PAIR, 2)
+        upper, lower = canvas.axes
         chosen = {name: styles[name] for name in summary.layers}
         _draw_pair(upper, lower, summary, chosen, middle_repeat(results) if median else None)
-        if axes is None:
+        if canvas.is_ours:
             upper.label_outer()
     return upper, lower
 
 
-def label_information_epochs(results: xr.Dataset) -> Axes:
-    """Draw I(T;Y) of every layer against epoch, of results that have no I(X;T).
+def epochs_facets(
+    results: Several,
+    *,
+    col: str | None = None,
+    axes: Sequence[Axes] | None = None,
+    layers: Iterable[str] | None = None,
+) -> tuple[Axes, ...]:
+    """Draw I(X;T) and I(T;Y) of several stores against epoch, a column for each store.
+
+    The first row is I(X;T), the second I(T;Y), each on one axis; lines and bands are those of
+    `information_epochs`.
 
     Parameters
     ----------
-    results : Dataset, (repeat, epoch, layer)
-        As of `information_epochs`; `mi_ty` in bits.
+    results : mapping of str to Dataset, or Dataset, (repeat, epoch, layer, ...)
+        As of `information_facets`, over one further dimension.
+    col : str, optional
+        The further dimension.
+    axes : sequence of Axes, optional
+        Where to draw, two for each store, row by row, in the caller's style. By default a grid in a
+        new figure in the style of ibtools, unknown to pyplot.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
 
     Returns
     -------
-    Axes
-        Of a new figure in the style of ibtools, unknown to pyplot.
+    tuple of Axes
+        Row by row.
 
     Raises
     ------
-    StoreError
-        If something that is needed is missing from the results, or they have no complete snapshot.
+    UnknownNameError, StoreError, InputError
+        As of `information_facets`.
     """
+    with drawing_style(axes):
+        by_title = arrange_facets(results, None, col, ncols=1).by_title
+        n = len(by_title)
+        given = given_axes(axes, (2, n), f"{2 * n}, two rows of {n} stores")
+        summaries, styles = summarise_by_title(by_title, layers)
+        canvas = Canvas.of(given, replace(FACET, ncols=n), 2 * n)
+        _draw_row(canvas.axes[:n], summaries, "mi_xt", styles)
+        _draw_row(canvas.axes[n:], summaries, "mi_ty", styles)
+        for ax, (title, summary) in zip(canvas.axes, summaries.items(), strict=False):
+            set_title(ax, f"{title}\n{summary.repeats}")
+        canvas.draw_legend(epoch_handles(list(summaries.values()), styles))
+        canvas.label_outer()
+    return tuple(canvas.axes)
+
+
+def _draw_row(
+    axes: Sequence[Axes],
+    summaries: Mapping[str, RepeatSummary],
+    variable: Literal["mi_xt", "mi_ty"],
+    styles: Mapping[str, LayerStyle],
+) -> None:
+    """Draw one variable of several stores, on one scale."""
+    for ax, summary in zip(axes, summaries.values(), strict=True):
+        draw_variable(ax, summary, variable, {name: styles[name] for name in summary.layers})
+    share_y(axes)
+
+
+def label_information_epochs(results: xr.Dataset) -> Axes:
+    """Draw I(T;Y) of every layer against epoch, of results that have no I(X;T)."""
     summary = summarise_repeats(results, variables=("mi_ty",))
     styles = layer_styles(summary.layers)
     with drawing_style(None):
-        (ax,) = create_axes(size=HALF_SIZE)
+        (ax,) = ALONE.create_axes(1)
         lines = draw_variable(ax, summary, "mi_ty", styles)
         set_title(ax, figure_text(summary.caption))
         draw_legend_below(ax, _legend_handles(lines, summary))
@@ -181,25 +227,10 @@ def draw_variable(
     *,
     middle: xr.Dataset | None = None,
 ) -> list[Line2D]:
-    """Draw one variable of every layer against epoch, with what it is read against.
+    """Draw one variable of some layers against epoch, with what it is read against.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to.
-    summary : RepeatSummary
-        What; bounds and chance level where it has them.
-    variable : {"mi_xt", "mi_ty"}
-        Which.
-    styles : mapping of str to LayerStyle
-        The layers to draw.
-    middle : Dataset, (epoch, layer), optional
-        One repeat, drawn thin and dashed.
-
-    Returns
-    -------
-    list of Line2D
-        The means of the layers, labelled with their names.
+    One repeat, `middle` (epoch, layer), is thin and dashed. The means are returned, labelled with
+    the names of their layers.
     """
     lines = []
     for position, (name, style) in enumerate(styles.items()):
@@ -273,3 +304,13 @@ def _draw_layer(
         linewidth=0,
     )
     return line
+
+
+FIGURE = FigureKind(
+    information_epochs,
+    "results",
+    shows="the same against epoch: mean, deviation, median-rank repeat",
+    read_against="the same",
+    command_options=(LAYERS,),
+    facets=epochs_facets,
+)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ibtools.analysis.plots.names import DOLLAR, escape_latex, rewrite_words
-from ibtools.analysis.plots.sheets import Format, sheets_applied
+from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.errors import InputError
 from ibtools.storage import local_file
 
@@ -45,25 +45,7 @@ TEX_PACKAGES = ("pgf.sty", "hyperref.sty", "underscore.sty")
 
 
 def validate_output(path: str | Path) -> Path:
-    """Check that a figure can be saved under a name, before anything is computed for it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file to be written.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    UnknownNameError
-        If the suffix is not .png, .svg, .pdf or .pgf, in small or capital letters.
-    InputError
-        If it is a URL, its folder is not there, or the suffix is .pgf and there is no LaTeX.
-    """
+    """Check that a figure can be saved under a name, before anything is computed for it."""
     path = local_file(path, "a figure", tuple(SUFFIX_METADATA))
     if path.suffix.lower() == ".pgf":
         _validate_latex(path)
@@ -107,22 +89,37 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def figure_png(drawn: Axes | Figure) -> bytes:
-    """Return a figure as the bytes of a PNG; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    drawn : Axes or Figure
-        The figure, or any of its axes.
-
-    Returns
-    -------
-    bytes
-    """
+    """Return a figure, or that of some axes, as a PNG; the same figure gives the same bytes."""
     file = io.BytesIO()
     figure = cast(Figure, drawn.figure)
     with sheets_applied(), _legible(figure):
         figure.savefig(file, format="png")
     return file.getvalue()
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows, whatever pyplot's backend is."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_png(self)
+
+
+def make_figure(
+    draw: Callable[[], Sequence[Any] | Axes],
+    *,
+    output: str | Path | None,
+    format: Format | None = None,
+    width: float | None = None,
+) -> Figure:
+    """Draw a figure for a document, and write it if a file is given, whose format it then has."""
+    with figure_format(format or format_of(output), width=width):
+        drawn = draw()
+        while not isinstance(drawn, Axes):
+            drawn = drawn[0]
+        figure = cast(Figure, drawn.figure)  # its own, so not a part of another
+        if output is not None:
+            save_figure(figure, output)
+    return figure
 
 
 @contextmanager
@@ -184,15 +181,6 @@ def _rewritten(texts: Sequence[Text], rewrite: Callable[[str], str]) -> Iterator
 
 def escape_computer_modern(words: str) -> str:
     r"""Write as mathematics the ASCII characters that the font has other signs for.
-
-    Parameters
-    ----------
-    words : str
-        Of a text of matplotlib, without mathematics.
-
-    Returns
-    -------
-    str
 
     Examples
     --------

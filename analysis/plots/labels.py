@@ -21,16 +21,6 @@ COMMANDS = {"log2 N": r"\log_2 N", "log₂ N": r"\log_2 N", "≥": r"\geq"}
 def variable_label(variable: xr.DataArray) -> str:
     r"""Write an axis label from the `long_name` and `units` of a variable.
 
-    Parameters
-    ----------
-    variable : DataArray, any dims
-        Without a `long_name`, its name is used.
-
-    Returns
-    -------
-    str
-        The symbols of the field are set as mathematics.
-
     Examples
     --------
     >>> print(variable_label(xr.DataArray(0.0, attrs={"long_name": "I(X;T)", "units": "bit"})))
@@ -43,15 +33,6 @@ def variable_label(variable: xr.DataArray) -> str:
 
 def mathematical(text: str) -> str:
     r"""Set information, entropies and single capitals as mathematics, unless a text has some.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        For matplotlib's own typesetting and for LaTeX.
 
     Examples
     --------
@@ -80,15 +61,7 @@ def _typeset(symbols: str) -> str:
 
 
 def set_y_label(ax: Axes, label: str) -> None:
-    """Label the y axis on as many lines as its height needs, so that labels never meet.
-
-    Parameters
-    ----------
-    ax : Axes
-        In the place in the figure that it will have, give or take.
-    label : str
-        Broken between words only.
-    """
+    """Label the y axis on as many lines as its height needs, so that labels never meet."""
     text = ax.set_ylabel(label)
     height = ax.get_window_extent().height * 72 / ax.figure.dpi
     characters = int(height / (CHARACTER_WIDTH * float(text.get_fontsize())))
@@ -97,16 +70,6 @@ def set_y_label(ax: Axes, label: str) -> None:
 
 def wrap_label(label: str, n_characters: int) -> list[str]:
     r"""Break a label between words, but not within mathematics, into lines of some length.
-
-    Parameters
-    ----------
-    label : str
-    n_characters : int
-        How long a line may be as it is seen; a word that is longer has a line of its own.
-
-    Returns
-    -------
-    list of str
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What of a plane is shown: the paper's axes by experiment, and a zoom on what is crowded."""
+"""Limits of planes: the paper's axes by experiment, and a zoom on what is crowded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -65,17 +65,7 @@ NARROWEST = 1e-6
 
 
 def paper_limits(experiment: str) -> PaperLimits | None:
-    """Look up the axes of the paper's figures.
-
-    Parameters
-    ----------
-    experiment : str
-        Its name, such as "MNIST-Bottleneck-2".
-
-    Returns
-    -------
-    PaperLimits or None
-        None if the paper has no such data set.
+    """Look up the axes of the paper's figures; None if it has no such data set.
 
     Examples
     --------
@@ -90,17 +80,8 @@ def plane_limits(
 ) -> Limits:
     """Decide what a plane, or several planes that are compared, show.
 
-    Parameters
-    ----------
-    summaries : iterable of RepeatSummary
-        What is drawn; at least one.
-    limits : Limits or "paper" or None
-        Given limits are taken as they are. "paper" are the paper's of the first experiment, widened
-        where points or chance levels lie outside; None is what holds these and the ceilings.
-
-    Returns
-    -------
-    Limits
+    "paper" are the paper's axes for the first experiment, widened where points or chance levels lie
+    outside; None is what holds these and the ceilings.
     """
     if limits is not None and limits != "paper":
         return _validate_limits(limits)
@@ -129,21 +110,11 @@ def _lowest_chance_level(summary: RepeatSummary) -> float:
 
 
 def zoom_limits(summary: RepeatSummary, zoom: Limits | Literal["auto"] | None) -> Limits | None:
-    """Decide what a zoom shows.
+    """Decide what a zoom shows; None if there is nothing to zoom in on.
 
-    Parameters
-    ----------
-    summary : RepeatSummary
-        What is drawn.
-    zoom : Limits or "auto" or None
-        Given limits are taken as they are. "auto" is the paper's zoom of the experiment where
-        points spread over a third of its width. Elsewhere, as early in training, it is what holds
-        the points near both ceilings, if they are a third of all and not all.
-
-    Returns
-    -------
-    Limits or None
-        None if there is nothing to zoom in on.
+    "auto" is the paper's zoom of the experiment where points spread over a third of its width.
+    Elsewhere, as early in training, it is what holds the points near both ceilings, if they are a
+    third of all and not all.
     """
     if zoom is None:
         return None

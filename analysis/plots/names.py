@@ -38,18 +38,10 @@ LATEX_LETTERS = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0x180)))) -
 
 
 def figure_text(text: str) -> str:
-    r"""Write a text of a store such that a figure shows it as it is.
+    r"""Write a text of a store such that a figure, in the style that is set, shows it as it is.
 
-    Parameters
-    ----------
-    text : str
-        Of any characters. Lines stay lines, so names that are not to be broken must be `visible`.
-
-    Returns
-    -------
-    str
-        For matplotlib, in the style that is set: nothing in it is mathematics, and characters that
-        the font has not are written as Python does. Words are at most 60 characters long.
+    Nothing in it is mathematics, characters that the font has not are written as Python does, and
+    words are at most 60 characters long. Lines stay lines.
 
     Examples
     --------
@@ -64,18 +56,6 @@ def figure_text(text: str) -> str:
 def figure_names(names: Iterable[object], longest: int = LONGEST_NAME) -> list[str]:
     r"""Write names as `figure_text` does, no longer than there is room, and such that they differ.
 
-    Parameters
-    ----------
-    names : iterable
-        Different ones, such as all layers of a network.
-    longest : int, optional
-        Characters of a name at most.
-
-    Returns
-    -------
-    list of str
-        In the order given.
-
     Examples
     --------
     >>> print(*figure_names(["hidden_1", "$output$"]))
@@ -87,13 +67,6 @@ def figure_names(names: Iterable[object], longest: int = LONGEST_NAME) -> list[s
 
 def rewrite_words(text: str, rewrite: Callable[[str], str]) -> str:
     r"""Rewrite what of a text of a figure is no mathematics.
-
-    Parameters
-    ----------
-    text : str
-        Of matplotlib: mathematics is between two dollars, a dollar itself is ``\$``.
-    rewrite : callable
-        Takes and returns words.
 
     Examples
     --------
@@ -110,16 +83,8 @@ def rewrite_words(text: str, rewrite: Callable[[str], str]) -> str:
 def escape_latex(words: str) -> str:
     r"""Write words of a text of matplotlib such that LaTeX sets them as they are.
 
-    Parameters
-    ----------
-    words : str
-        Without mathematics.
-
-    Returns
-    -------
-    str
-        For a document with the font encoding T1 and the package underscore. Characters that LaTeX
-        does not know there are written as Python does.
+    The document has the font encoding T1 and the package underscore. Characters that LaTeX does not
+    know there are written as Python does.
 
     Examples
     --------

@@ -94,13 +94,7 @@ def panels_layers(layers_by_panel: Iterable[Sequence[str]]) -> list[str]:
 def draw_panel(
     ax: Axes, panel: Panel, styles: Mapping[str, LayerStyle], scale: EpochScale
 ) -> PathCollection:
-    """Draw one plane without legend and colour bar.
-
-    Returns
-    -------
-    PathCollection
-        The points of the last layer, which a colour bar can be made for.
-    """
+    """Draw one plane; return the points of its last layer, which a colour bar can be made for."""
     _draw_epoch_lines(ax, panel.summary, scale)
     points = _draw_points(ax, panel.summary, styles, scale)
     _draw_chance_levels(ax, panel.summary, scale)
@@ -137,17 +131,7 @@ def draw_colorbar(points: PathCollection, axes: Sequence[Axes], scale: EpochScal
 def legend_handles(
     names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Sequence[Panel]
 ) -> list[Line2D]:
-    """Stand for the layers by their markers, in a colour that is no epoch's, and for what is read.
-
-    Parameters
-    ----------
-    names : iterable of str
-        The layers.
-    styles : mapping of str to LayerStyle
-        Their markers.
-    panels : sequence of Panel
-        What is drawn, as for `ibtools.analysis.plots.reference.reference_handles`.
-    """
+    """Stand for some layers by markers in a colour that is no epoch's, and for what is read."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     labels = dict(zip(styles, figure_names(styles), strict=True))
     handles = [

@@ -1,12 +1,14 @@
 """The information plane: what the layers know of the input against what they know of the label."""
 
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Literal
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.plots.canvas import Canvas, Grid
+from ibtools.analysis.plots.legends import draw_figure_legend, draw_legend_below
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
@@ -16,20 +18,15 @@ from ibtools.analysis.plots.panels import (
     legend_handles,
     panels_scale,
 )
-from ibtools.analysis.plots.sheets import current_format, drawing_style
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_figure_legend,
-    draw_legend_below,
-    layer_styles,
-)
+from ibtools.analysis.plots.planes import information_facets
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.repeats import summarise_repeats
 from ibtools.errors import InputError
 
-SIZE = (5.4, 4.6)
-ZOOMED_SIZE = (9.0, 4.3)
-STACKED_SIZE = (5.4, 8.0)
+ALONE = Grid(panel=(5.4, 4.6))
+ZOOMED = Grid(panel=(4.5, 4.3), ncols=2)
+STACKED = Grid(panel=(5.4, 4.0))
 
 
 def information_plane(
@@ -115,42 +112,41 @@ def information_plane(
     styles = layer_styles(results["layer"].values)
     with drawing_style(ax):
         panel = Panel(summary, figure_text(summary.caption), shown, marked)
-        if ax is None:
-            return _draw_figure(panel, styles, colorbar=colorbar)
-        _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar)
-    return ax
+        given = None if ax is None else [one for one in (ax, zoom_ax) if one is not None]
+        canvas = Canvas.of(given, _grid(marked), 1 if marked is None else 2)
+        _draw(canvas, panel, styles, colorbar=colorbar)
+    return canvas.axes[0]
 
 
-def _draw_figure(panel: Panel, styles: dict[str, LayerStyle], *, colorbar: bool) -> Axes:
-    if panel.marked is None:
-        (ax,) = create_axes(size=SIZE)
-        _draw_on(ax, None, panel, styles, colorbar=colorbar)
-        return ax
-    ncols = current_format().columns(2, ZOOMED_SIZE[0] / 2)
-    ax, zoom_ax = create_axes(2, size=ZOOMED_SIZE if ncols == 2 else STACKED_SIZE, ncols=ncols)
-    _draw_on(ax, zoom_ax, panel, styles, colorbar=colorbar, legend=False)
-    draw_figure_legend(
-        cast(Figure, ax.figure), legend_handles(panel.summary.layers, styles, [panel])
-    )
-    return ax
+def _grid(marked: Limits | None) -> Grid:
+    if marked is None:
+        return ALONE
+    return ZOOMED if ZOOMED.fitting(2) == ZOOMED else STACKED
 
 
-def _draw_on(
-    ax: Axes,
-    zoom_ax: Axes | None,
-    panel: Panel,
-    styles: dict[str, LayerStyle],
-    *,
-    colorbar: bool,
-    legend: bool = True,
-) -> None:
+def _draw(canvas: Canvas, panel: Panel, styles: dict[str, LayerStyle], *, colorbar: bool) -> None:
     scale, zoomed = panels_scale([panel]), panel.zoomed()
+    ax, *zoom_axes = canvas.axes
     points = draw_panel(ax, panel, styles, scale)
-    if zoom_ax is not None and zoomed is not None:
-        draw_panel(zoom_ax, zoomed, styles, scale)
-    elif zoom_ax is not None:
-        zoom_ax.set_axis_off()
-    if legend:
-        draw_legend_below(ax, legend_handles(panel.summary.layers, styles, [panel]))
+    for zoom_ax in zoom_axes:
+        if zoomed is None:
+            zoom_ax.set_axis_off()
+        else:
+            draw_panel(zoom_ax, zoomed, styles, scale)
+    handles = legend_handles(panel.summary.layers, styles, [panel])
+    if canvas.is_ours and zoom_axes:
+        draw_figure_legend(canvas.figure, handles)
+    else:
+        draw_legend_below(ax, handles)
     if colorbar:
-        draw_colorbar(points, [ax] if zoom_ax is None else [ax, zoom_ax], scale)
+        draw_colorbar(points, canvas.axes, scale)
+
+
+FIGURE = FigureKind(
+    information_plane,
+    "results",
+    shows="I(X;T) and I(T;Y) of every layer and epoch, with a zoom",
+    read_against="ceilings H(X) and H(Y), chance level of I(T;Y)",
+    command_options=(LAYERS,),
+    facets=information_facets,
+)

@@ -1,6 +1,7 @@
 """Information planes that are compared: bin counts, architectures, activations, repeats."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -8,6 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
+from ibtools.analysis.plots.facets import Several, arrange_facets, summarise_by_title
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
@@ -15,17 +19,10 @@ from ibtools.analysis.plots.panels import (
     draw_colorbar,
     draw_panel,
     legend_handles,
-    panels_layers,
     panels_scale,
 )
-from ibtools.analysis.plots.sheets import current_format, drawing_style
-from ibtools.analysis.plots.style import (
-    LayerStyle,
-    create_axes,
-    draw_figure_legend,
-    draw_legend_below,
-    layer_styles,
-)
+from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.style import LayerStyle
 from ibtools.analysis.plots.titles import set_figure_title
 from ibtools.analysis.ranks import notable_ranks, rank_repeats
 from ibtools.analysis.repeats import (
@@ -37,9 +34,8 @@ from ibtools.analysis.repeats import (
 from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import InputError
 
-PANEL_WIDTH, PANEL_HEIGHT = 3.7, 3.2
-FURNITURE = (1.0, 0.6)
-"""Inches for the colour bar and for the legend."""
+PLANES = Grid(panel=(3.7, 3.2), furniture=(1.0, 0.6))
+"""Room beside for the colour bar, and below for the legend."""
 
 
 def information_planes(
@@ -94,15 +90,78 @@ def information_planes(
 
         information_planes({f"{n} bins": results[n] for n in (30, 100, 256)}, ncols=3)
     """
-    _validate_grid(results_by_title, axes, ncols, zoom)
-    summaries, styles = summarise_by_title(results_by_title, layers)
-    panels = create_panels(summaries, limits, zoom)
+    _validate(results_by_title, axes, ncols, zoom)
+    n = len(results_by_title)
+    given = given_axes(axes, (1, n), f"{n}, one for each plane")
+    grid = replace(PLANES, ncols=ncols)
     with drawing_style(axes):
-        if axes is None:
-            return _draw_figure(panels, styles, ncols)
-        draw_panels(panels, list(axes), styles)
-        draw_legend_below(axes[-1], legend_handles(drawn_layers(panels, styles), styles, panels))
-    return tuple(axes)
+        return tuple(_draw(results_by_title, given, grid, layers, limits, zoom).axes)
+
+
+def information_facets(
+    results: Several,
+    *,
+    row: str | None = None,
+    col: str | None = None,
+    axes: Sequence[Axes] | None = None,
+    ncols: int = 3,
+    layers: Iterable[str] | None = None,
+    limits: Limits | Literal["paper"] | None = "paper",
+) -> tuple[Axes, ...]:
+    """Draw the information planes of several stores in facets with shared axes.
+
+    A colour is the same epoch, and a marker the same layer, in every facet; there is one colour bar
+    and one legend. Facets with the same ceilings H(X) and H(Y) have the same axes. Otherwise each
+    is what `information_plane` draws.
+
+    Parameters
+    ----------
+    results : mapping of str to Dataset, or Dataset, (repeat, epoch, layer, ...)
+        Results by the title of their facet, which may hold mathematics as in matplotlib, or
+        results over one or two further dimensions, such as
+        those of `xarray.concat` with ``coords="different"``; lazy or not. Layers and repeats that a
+        facet does not have are left out of it. Of one Dataset the ceilings are those of its
+        attributes, so give stores of different data as a mapping.
+    row, col : str, optional
+        The further dimensions to lay out in rows and in columns. A single one is in rows of
+        `ncols` by default.
+    axes : sequence of Axes, optional
+        Where to draw, one for each facet, row by row, of one figure and in the caller's style. By
+        default a grid in a new figure in the style of ibtools, unknown to pyplot.
+    ncols : int, optional
+        How many side by side, where `row` and `col` do not say it.
+    layers : iterable of str, optional
+        The layers to draw. All by default.
+    limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
+        As of `information_plane`, for all facets.
+
+    Returns
+    -------
+    tuple of Axes
+        Row by row.
+
+    Raises
+    ------
+    UnknownNameError
+        If some results have no such layer.
+    StoreError
+        If something that is needed is missing from the results, or they have no complete snapshot.
+    InputError
+        If there are no results, a further dimension is neither `row` nor `col`, or `axes` are not
+        as many as the facets.
+
+    Examples
+    --------
+    Activations and numbers of bits::
+
+        information_facets(results, row="activation", col="n_bits")
+    """
+    with drawing_style(axes):
+        facets = arrange_facets(results, row, col, ncols)
+        canvas = _draw(facets.by_title, facets.given(axes), facets.grid(), layers, limits)
+        shared = len({(ax.get_xlim(), ax.get_ylim()) for ax in canvas.axes}) == 1
+        canvas.label_outer(same_x=shared, same_y=shared)
+    return tuple(canvas.axes)
 
 
 def ranked_repeats(
@@ -176,7 +235,7 @@ def _notable_repeats(results: xr.Dataset, ranking: xr.DataArray) -> dict[str, xr
     return selected
 
 
-def _validate_grid(
+def _validate(
     results_by_title: Mapping[str, xr.Dataset],
     axes: Sequence[Axes] | None,
     ncols: int,
@@ -186,26 +245,30 @@ def _validate_grid(
         raise InputError("at least one plane must be drawn, no results were given")
     if ncols < 1:
         raise InputError(f"ncols must be at least 1, got {ncols}")
-    if axes is not None and len(axes) != len(results_by_title):
-        raise InputError(
-            f"axes must be {len(results_by_title)}, one for each plane, got {len(axes)}"
-        )
     if axes is not None and zoom is not None:
         raise InputError("zooms need axes of their own; draw them with information_plane(zoom_ax=)")
 
 
-def summarise_by_title(
-    results_by_title: Mapping[str, xr.Dataset], layers: Iterable[str] | None
-) -> tuple[dict[str, RepeatSummary], dict[str, LayerStyle]]:
-    """Average several results over their repeats; a layer looks the same in all of them."""
-    chosen = None if layers is None else list(layers)
-    summaries = {
-        title: summarise_repeats(results, chosen) for title, results in results_by_title.items()
-    }
-    every_layer = [
-        [str(name) for name in results["layer"].values] for results in results_by_title.values()
-    ]
-    return summaries, layer_styles(panels_layers(every_layer))
+def _draw(
+    by_title: Mapping[str, xr.Dataset],
+    given: list[Axes] | None,
+    grid: Grid,
+    layers: Iterable[str] | None,
+    limits: Limits | Literal["paper"] | None,
+    zoom: Limits | Literal["auto"] | None = None,
+) -> Canvas:
+    """Draw planes with one colour bar and one legend; return them without their zooms."""
+    summaries, styles = summarise_by_title(by_title, layers)
+    panels = create_panels(summaries, limits, zoom)
+    grid = grid.fitting(len(panels))
+    cells = _arrange(panels, grid.ncols) if given is None else panels
+    canvas = Canvas.of(given, grid, len(cells))
+    there = [(ax, cell) for ax, cell in zip(canvas.axes, cells, strict=True) if cell is not None]
+    for ax in set(canvas.axes) - {ax for ax, _ in there}:
+        ax.remove()
+    draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
+    canvas.draw_legend(legend_handles(drawn_layers(panels, styles), styles, panels))
+    return replace(canvas, axes=[ax for ax, cell in there if not cell.is_zoom])
 
 
 def create_panels(
@@ -233,23 +296,6 @@ def _entropies(summary: RepeatSummary) -> tuple[float, float]:
     return summary.mean.attrs["entropy_x"], summary.mean.attrs["entropy_y"]
 
 
-def _draw_figure(
-    panels: list[Panel], styles: dict[str, LayerStyle], ncols: int
-) -> tuple[Axes, ...]:
-    ncols = current_format().columns(min(ncols, len(panels)), PANEL_WIDTH)
-    cells = _arrange(panels, ncols)
-    n_rows = -(-len(cells) // ncols)
-    size = (ncols * PANEL_WIDTH + FURNITURE[0], n_rows * PANEL_HEIGHT + FURNITURE[1])
-    grid = create_axes(len(cells), size=size, ncols=ncols)
-    for ax in [ax for ax, cell in zip(grid, cells, strict=True) if cell is None]:
-        ax.remove()
-    there = [(ax, cell) for ax, cell in zip(grid, cells, strict=True) if cell is not None]
-    draw_panels([cell for _, cell in there], [ax for ax, _ in there], styles)
-    figure = cast(Figure, grid[0].figure)
-    draw_figure_legend(figure, legend_handles(drawn_layers(panels, styles), styles, panels))
-    return tuple(ax for ax, cell in there if any(cell is panel for panel in panels))
-
-
 def _arrange(panels: list[Panel], ncols: int) -> list[Panel | None]:
     """Lay the panels out row by row, a row of zooms below each row that has any."""
     cells: list[Panel | None] = []
@@ -274,3 +320,12 @@ def drawn_layers(panels: Iterable[Panel], styles: Mapping[str, LayerStyle]) -> l
     """List the layers that are in any of the panels."""
     drawn = {name for panel in panels for name in panel.summary.layers}
     return [name for name in styles if name in drawn]
+
+
+FIGURE = FigureKind(
+    ranked_repeats,
+    "results",
+    shows="planes of the best, middle, second-worst and worst repeat",
+    read_against="the same",
+    command_options=(LAYERS,),
+)

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import cast
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.names import figure_names, figure_text
-from ibtools.analysis.plots.sheets import current_format, drawing_style
-from ibtools.analysis.plots.style import create_axes, draw_figure_legend, draw_legend_below
+from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats import (
     RepeatSummary,
@@ -21,15 +20,13 @@ from ibtools.analysis.repeats import (
     summarise_variables,
     validate_recording,
 )
-from ibtools.errors import InputError
 from ibtools.shown import shortened
 from ibtools.snapshots import FLOAT_BITS
 
 LONGEST_TITLE, LONGEST_NAME, LONGEST_WORD = 44, 36, 30
 """Characters of a title on one line, of the name of a layer, and of that of its function."""
 
-NCOLS = 3
-PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.0
+PANELS = Grid(panel=(2.7, 2.0), furniture=(0.0, 0.9), ncols=3, least_width=4.0)
 COLORS: Mapping[str, str] = MappingProxyType(
     {"activation_max": "#D55E00", "activation_min": "#0072B2"}
 )
@@ -83,16 +80,18 @@ def activation_ranges(
     selected = select_layers(dataset, layers)
     summary = summarise_variables(selected, list(COLORS))
     n = selected.sizes["layer"]
-    if axes is not None and len(axes) != n:
-        raise InputError(f"axes must be {n}, one for each layer, got {len(axes)}")
+    given = given_axes(axes, (1, n), f"{n}, one for each layer")
     with drawing_style(axes):
-        titles = _layer_titles(selected)
-        if axes is None:
-            return _draw_figure(summary, titles)
-        _draw_panels(list(axes), summary, titles)
-        set_title(axes[0], f"{figure_text(summary.caption)}\n{titles[0]}")
-        draw_legend_below(axes[-1], _handles())
-    return tuple(axes)
+        canvas = Canvas.of(given, PANELS.fitting(n), n)
+        titles, caption = _layer_titles(selected), figure_text(summary.caption)
+        _draw_panels(canvas.axes, summary, titles)
+        canvas.label_outer(same_y=False)
+        if canvas.is_ours:
+            set_figure_title(canvas.figure, caption)
+        else:
+            set_title(canvas.axes[0], f"{caption}\n{titles[0]}")
+        canvas.draw_legend(_handles())
+    return tuple(canvas.axes)
 
 
 def _layer_titles(dataset: xr.Dataset) -> list[str]:
@@ -107,24 +106,6 @@ def _layer_titles(dataset: xr.Dataset) -> list[str]:
         gap = "\n" if len(name) + len(said) > LONGEST_TITLE else " "
         titles.append(f"{name}{gap}({said})")
     return titles
-
-
-def _draw_figure(summary: RepeatSummary, titles: list[str]) -> tuple[Axes, ...]:
-    n = len(titles)
-    ncols = current_format().columns(min(NCOLS, n), PANEL_WIDTH)
-    n_rows = -(-n // ncols)
-    size = (max(ncols * PANEL_WIDTH, 4.0), n_rows * PANEL_HEIGHT + 0.9)
-    axes = create_axes(n, size=size, ncols=ncols)
-    _draw_panels(axes, summary, titles)
-    for index, ax in enumerate(axes):
-        ax.set_ylabel("") if index % ncols else None
-        if index + ncols < n:
-            ax.set_xlabel("")
-            ax.tick_params(labelbottom=False)
-    figure = cast(Figure, axes[0].figure)
-    set_figure_title(figure, figure_text(summary.caption))
-    draw_figure_legend(figure, _handles())
-    return tuple(axes)
 
 
 def _draw_panels(axes: list[Axes], summary: RepeatSummary, titles: list[str]) -> None:
@@ -150,3 +131,11 @@ def _draw_end(ax: Axes, summary: RepeatSummary, variable: str, layer: int) -> No
 
 def _handles() -> list[Line2D]:
     return [Line2D([], [], color=COLORS[name], label=NAMES[name]) for name in COLORS]
+
+
+FIGURE = FigureKind(
+    activation_ranges,
+    "store",
+    shows="smallest and largest value of every layer against epoch",
+    command_options=(LAYERS,),
+)

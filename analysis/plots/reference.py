@@ -1,4 +1,4 @@
-"""What a value is read against: ceilings, the chance level, and which points are saturated."""
+"""References that values are read against: ceilings, chance level, saturation."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -28,22 +28,20 @@ BOUND_LINE: Mapping[str, Any] = MappingProxyType(
 )
 
 HOLLOW_COLOR = "white"
+HOLLOW: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": "0.25",
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 5,
+        "markerfacecolor": HOLLOW_COLOR,
+    }
+)
+"""How saturated points look in a legend."""
 
 
 def draw_ceiling(ax: Axes, direction: Axis, value: float, symbol: str | None) -> None:
-    """Draw the largest value that an axis can reach as a thin line, labelled where there is room.
-
-    Parameters
-    ----------
-    ax : Axes
-        With its limits set: what is beyond them is not drawn.
-    direction : {"x", "y"}
-        The axis that has the ceiling.
-    value : float
-        The ceiling, in the unit of the axis.
-    symbol : str or None
-        What the ceiling is, such as "H(Y)"; no label for None.
-    """
+    """Draw what an axis cannot exceed as a thin line, if it is within the limits that are set."""
     low, high = ax.get_xlim() if direction == "x" else ax.get_ylim()
     if not low <= value <= high:
         return
@@ -65,43 +63,16 @@ def draw_ceiling(ax: Axes, direction: Axis, value: float, symbol: str | None) ->
 
 
 def reference_handles(summaries: Sequence[RepeatSummary], *, bounds: bool = False) -> list[Line2D]:
-    """Stand in a legend for what layers are read against, as far as it is drawn.
-
-    Parameters
-    ----------
-    summaries : sequence of RepeatSummary
-        What is drawn: chance levels, bounds, ceilings and hollow points are explained if any has
-        them.
-    bounds : bool, optional
-        Whether bounds are drawn where there are any.
-    """
-    handles = [chance_handle()] * any(CHANCE in summary.mean for summary in summaries)
-    if bounds:
-        handles += [bounds_handle()] * any(
-            name in summary.mean for summary in summaries for name in BOUNDS
-        )
-    hollow = any(bool(summary.saturated.any()) for summary in summaries)
-    handles += [ceiling_handle()] * any(summary.ceilings for summary in summaries)
-    return handles + [hollow_handle()] * hollow
-
-
-def ceiling_handle() -> Line2D:
-    """Stand for the ceilings in a legend."""
-    return Line2D([], [], label="ceiling", **CEILING_LINE)
-
-
-def chance_handle() -> Line2D:
-    """Stand for the chance levels of all layers in a legend."""
-    return Line2D([], [], color="0.25", label="chance level", **CHANCE_LINE)
-
-
-def bounds_handle() -> Line2D:
-    """Stand for the bounds of all layers in a legend."""
-    return Line2D([], [], color="0.25", label="bound", **BOUND_LINE)
-
-
-def hollow_handle() -> Line2D:
-    """Stand for saturated points in a legend, and say what they are."""
-    look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "marker": "o", "markersize": 5}
-    label = rf"saturated: $\geq {SATURATED:g}\,H(X)$"
-    return Line2D([], [], label=label, markerfacecolor=HOLLOW_COLOR, **look)
+    """Stand in a legend for what any of the layers are read against, as far as it is drawn."""
+    means = [summary.mean for summary in summaries]
+    handles = []
+    if any(CHANCE in mean for mean in means):
+        handles.append(Line2D([], [], color="0.25", label="chance level", **CHANCE_LINE))
+    if bounds and any(name in mean for mean in means for name in BOUNDS):
+        handles.append(Line2D([], [], color="0.25", label="bound", **BOUND_LINE))
+    if any(summary.ceilings for summary in summaries):
+        handles.append(Line2D([], [], label="ceiling", **CEILING_LINE))
+    if any(bool(summary.saturated.any()) for summary in summaries):
+        label = rf"saturated: $\geq {SATURATED:g}\,H(X)$"
+        handles.append(Line2D([], [], label=label, **HOLLOW))
+    return handles

@@ -10,10 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from ibtools.analysis.figures import FigureKind, Option
+from ibtools.analysis.plots.canvas import Grid
 from ibtools.analysis.plots.labels import set_y_label
+from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import create_axes, draw_legend_below
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats import (
     FAILED,
@@ -25,7 +27,7 @@ from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.labels import name_classes, number_classes
 from ibtools.shown import short_names, shortened
 
-SIZE = (5.0, 4.9)
+ALONE = Grid(panel=(5.0, 4.9))
 LABEL_COLORS = (
     "#332288",
     "#DDAA33",
@@ -114,7 +116,7 @@ def scatter(
     row, column = _choose_snapshot(dataset, repeat, epoch)
     snapshot = _load(dataset, name, row, column)
     with drawing_style(ax):
-        ax = create_axes(size=SIZE)[0] if ax is None else ax
+        ax = ax or ALONE.create_axes(1)[0]
         _draw(ax, snapshot)
     return ax
 
@@ -245,3 +247,15 @@ def _label_handles(classes: NDArray[Any], colors: NDArray[Any]) -> list[Line2D]:
 def _list(numbers: list[int], most: int = 8) -> str:
     words = [str(number) for number in numbers[:most]] + ["..."] * (len(numbers) > most)
     return ", ".join(words)
+
+
+FIGURE = FigureKind(
+    scatter,
+    "store",
+    shows="values of a layer of two units, coloured by label",
+    command_options=(
+        Option("layer", "a layer of two units.  [default: the last]"),
+        Option("epoch", "a recorded epoch.  [default: the last]", int),
+        Option("repeat", "number of the repeat.  [default: the first]", int),
+    ),
+)

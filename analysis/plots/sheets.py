@@ -125,13 +125,7 @@ def figure_format(format: Format | None = None, *, width: float | None = None) -
 
 
 def drawing_style(user_axes: object | None) -> AbstractContextManager[None]:
-    """Return the style to draw in: ibtools' for its own figures, the user's for the user's axes.
-
-    Parameters
-    ----------
-    user_axes : object or None
-        The axes that the user brought, if any.
-    """
+    """Return the style to draw in: ibtools' for its own figures, the user's for the user's axes."""
     return nullcontext() if user_axes is not None else sheets_applied()
 
 

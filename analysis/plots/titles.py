@@ -19,16 +19,7 @@ LONGEST_LINE = 80
 
 
 def set_title(ax: Axes, title: str, **options: Any) -> None:
-    """Set the title of axes, with lines that are too long for the figure broken between words.
-
-    Parameters
-    ----------
-    ax : Axes
-    title : str
-        Of matplotlib: what comes from a store in it went through `ibtools.analysis.plots.names`.
-    **options
-        Of `Axes.set_title`.
-    """
+    """Set the title of axes, with lines that are too long for the figure broken between words."""
     place = ax.get_subplotspec()
     ncols = 1 if place is None else place.get_gridspec().ncols
     figure = cast(Figure, ax.get_figure(root=True))
@@ -51,20 +42,7 @@ def _fit(title: str, width: float) -> str:
 
 
 def facet_titles(datasets: Sequence[xr.Dataset], names: Sequence[str]) -> list[str]:
-    """Title stores by what differs between them.
-
-    Parameters
-    ----------
-    datasets : sequence of Dataset
-        Results or stores.
-    names : sequence of str
-        What to call those that differ in nothing else, such as their paths.
-
-    Returns
-    -------
-    list of str
-        All different, as far as `names` are.
-    """
+    """Title stores by what differs between them."""
     titles = [""] * len(datasets)
     for feature in (*_FEATURES, None):
         if feature is not None:

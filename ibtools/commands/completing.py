@@ -10,14 +10,6 @@ import click
 from click.shell_completion import CompletionItem
 
 ESTIMATORS = ("exact", "binned", "requantised", "kde", "knn")
-FIGURES = (
-    "information-plane",
-    "information-epochs",
-    "repeats",
-    "accuracy",
-    "activation-ranges",
-    "scatter",
-)
 DETAILS = ("classes", "layers", "prediction", "splits", "units")
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -44,7 +36,7 @@ def paths(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionI
     return [CompletionItem(begun, type="dir")]
 
 
-def paths_and(known: Iterable[str]) -> Complete:
+def paths_and(known: Callable[[], Iterable[str]] | Iterable[str]) -> Complete:
     """Return a completion with names, of what may also be a store."""
 
     def complete(
@@ -59,6 +51,13 @@ def paths_and(known: Iterable[str]) -> Complete:
 def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Leave it to the shell, which knows files."""
     return [CompletionItem(begun, type="file")]
+
+
+def figures() -> Iterable[str]:
+    """Return the figures, those of other packages too."""
+    from ibtools.analysis.figures import FIGURES
+
+    return FIGURES.names()
 
 
 def experiments() -> Iterable[str]:

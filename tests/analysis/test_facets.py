@@ -9,6 +9,7 @@ import ibtools
 from ibtools.analysis.plots import (
     accuracy_facets,
     epochs_facets,
+    figure_format,
     information_facets,
     information_plane,
     plot_stores,
@@ -87,6 +88,15 @@ def test_information_facets__one_dimension_needs_no_name():
     assert titles_of(information_facets(results)) == ["n_bits = 4", "n_bits = 8"]
 
 
+def test_information_facets__titles_are_text_of_the_format_that_is_set():
+    """The font of LaTeX has no Hebrew letters: what is drawn in it writes them as Python does."""
+    several = concatenated().isel(activation=0, drop=True).assign_coords(n_bits=["ש", "$x$"])
+    assert titles_of(information_facets(several)) == ["n_bits = ש", r"n_bits = \$x\$"]
+    with figure_format("latex"):
+        titles = titles_of(information_facets(several))
+    assert titles == [r"n_bits = \u05e9", r"n_bits = \$x\$"]
+
+
 def test_information_facets__compose_into_a_users_figure():
     figure = Figure(layout="constrained")
     axes = figure.subplots(1, 2)
@@ -145,6 +155,14 @@ def test_facet_titles__are_what_differs():
     wider = tanh.assign_coords(n_units=("layer", [9, 2, 2]))
     assert facet_titles([tanh, wider], ["a", "b"]) == ["3-2-2", "9-2-2"]
     assert facet_titles([tanh, tanh], ["a.zarr", "b.zarr"]) == ["a.zarr", "b.zarr"]
+
+
+def test_plot__of_a_mapping_draws_facets():
+    figure = ibtools.plot(SEVERAL, "information-plane", layers=["output"])
+    assert titles_of(figure.axes[:2]) == ["tanh", "relu"]
+    assert list(points_of(figure.axes[0])) == ["output"]
+    with pytest.raises(InputError, match="'repeats' is of one store; of several there are: inf"):
+        ibtools.plot(SEVERAL, "repeats")
 
 
 def test_plot_stores__draws_what_each_store_holds(example_store, partition_store, tmp_path):

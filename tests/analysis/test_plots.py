@@ -14,7 +14,6 @@ from numpy.dtypes import StringDType
 
 import ibtools
 from ibtools.analysis.plots import (
-    FIGURES,
     information_epochs,
     information_plane,
     plot,
@@ -26,6 +25,7 @@ from ibtools.analysis.plots.panels import LAST_EPOCH_COLOR
 from ibtools.analysis.plots.style import PREFIT_COLOR
 from ibtools.analysis.ranks import rank_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
+from tests.analysis.figure_kinds import FIGURES
 from tests.analysis.results_example import (
     ENTROPY_X,
     ENTROPY_Y,
@@ -564,7 +564,8 @@ def test_plot__needs_neither_pyplot_nor_display(tmp_path):
     code = (
         "import sys\n"
         "from tests.analysis.test_plots import data_for\n"
-        "from ibtools.analysis.plots import FIGURES, plot\n"
+        "from ibtools.analysis.plots import plot\n"
+        "from tests.analysis.figure_kinds import FIGURES\n"
         "for name in FIGURES:\n"
         f"    plot(data_for(name), name, output={str(tmp_path)!r} + f'/{{name}}.png')\n"
         "print('matplotlib.pyplot' in sys.modules)\n"

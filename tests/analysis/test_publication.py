@@ -9,16 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots import (
-    FACETS,
-    FIGURES,
+    activation_ranges,
+    epochs_facets,
+    estimator_comparison,
     figure_format,
+    information_epochs,
+    information_facets,
     information_plane,
     plot,
+    ranked_repeats,
     save_figure,
 )
 from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
 from ibtools.errors import InputError, UnknownNameError
+from tests.analysis.figure_kinds import FACETS, FIGURES
 from tests.analysis.results_example import create_recording, create_results
 
 N_AXES = {
@@ -56,6 +61,23 @@ def test_every_figure__composes_into_a_users_figure(name):
     assert (mine.get_xlim(), mine.get_ylim(), mine.get_title(), len(mine.lines)) == before
     assert given[0].title.get_fontsize() == 17
     assert given[0].title.get_fontfamily() == ["serif"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "shape"),
+    [
+        (lambda axes: information_epochs(create_results(), axes=axes), "2, 1"),
+        (lambda axes: ranked_repeats(create_results(), axes=axes), "1, 2"),
+        (lambda axes: activation_ranges(create_recording(), axes=axes), "1, 3"),
+        (lambda axes: information_facets({"a": create_results()}, axes=axes), "1, 1"),
+        (lambda axes: epochs_facets({"a": create_results()}, axes=axes), "2, 1"),
+        (lambda axes: estimator_comparison(create_results(), axes=axes), "3, 1"),
+    ],
+)
+def test_every_figure__says_how_to_make_its_axes(draw, shape):
+    axes = Figure().subplots(2, 2)
+    with pytest.raises(InputError, match=rf"got 4; make them with figure\.subplots\({shape}\)"):
+        draw(axes)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import xarray as xr
 import ibtools
 from ibtools.analysis.dynamics import dynamics
 from ibtools.analysis.plots import (
-    FIGURES,
     estimator_comparison,
     information_plane,
     information_planes,
@@ -18,6 +17,7 @@ from ibtools.analysis.ranks import middle_repeat, rank_repeats
 from ibtools.analysis.repeats import summarise_repeats
 from ibtools.analysis.stacking import select_estimator, split_estimators, stack_estimators
 from ibtools.errors import InputError, StoreError
+from tests.analysis.figure_kinds import FIGURES
 from tests.analysis.results_example import create_results
 
 SEVERAL = [

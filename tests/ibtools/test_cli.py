@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ibtools.analysis.plots import FIGURES
 from ibtools.cli import cli
 from ibtools.info import store_info
 from ibtools.recorders import engines
+from tests.analysis.figure_kinds import FIGURES
 from tests.recorders.fake_engine import FakeEngine
 
 

@@ -16,7 +16,6 @@ from click.testing import CliRunner, Result
 
 from ibtools.analysis.details import DETAILS
 from ibtools.analysis.estimators import ESTIMATORS
-from ibtools.analysis.plots import FIGURES
 from ibtools.cli import cli
 from ibtools.commands import completing
 from ibtools.commands.json_output import to_json
@@ -149,7 +148,6 @@ def test_interrupt__says_what_is_on_disk(
 def test_completing__names_are_those_of_the_tables():
     """Repeated in `ibtools/commands/completing.py`, because their tables load numba or more."""
     assert tuple(ESTIMATORS) == completing.ESTIMATORS
-    assert tuple(FIGURES) == completing.FIGURES
     assert tuple(DETAILS) == completing.DETAILS
 
 

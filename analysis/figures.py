@@ -1,0 +1,148 @@
+"""The figures that can be drawn by name: what each is drawn from, shows, and can be told.
+
+A figure is declared in its own file, as a `FigureKind`. `ibtools.plot`, the command `ibtools plot`
+with its help and completion, and the table of the documentation are made of these declarations.
+"""
+
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ibtools.errors import InputError
+from ibtools.registry import Registry
+
+AXES = ("ax", "axes", "zoom_ax")
+"""What figures call the axes that a caller brings."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of figures on the command line; figures with one of the same name share its type.
+
+    Parameters
+    ----------
+    name : str
+        The keyword argument of the function that draws.
+    help : str
+        One sentence, and the default in brackets.
+    type : {int, float, str, list}, optional
+        Of its value; a list is of names.
+    flag : str, optional
+        What it is called on the command line, without dashes, where that is not its name.
+    """
+
+    name: str
+    help: str
+    type: type = str
+    flag: str | None = None
+
+
+LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure that can be drawn by name.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes a Dataset, and options by keyword. One of them is ``ax``, or ``axes`` where there are
+        several: where to draw, a new figure by default. Returns these axes.
+    source : {"results", "store", "both"}
+        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`. What is drawn
+        from both is an animation.
+    shows : str
+        What can be seen, in half a line.
+    read_against : str, optional
+        What the values are read against, in half a line.
+    command_options : tuple of Option, optional
+        Those that the command line offers, too.
+    facets : callable, optional
+        Draws several, given as a mapping of titles to Datasets, side by side.
+
+    Examples
+    --------
+    >>> kind = get_figure("scatter")
+    >>> kind.source, kind.options
+    ('store', ('layer', 'epoch', 'repeat'))
+    """
+
+    draw: Callable[..., Any]
+    source: Literal["results", "store", "both"]
+    shows: str
+    read_against: str = ""
+    command_options: tuple[Option, ...] = ()
+    facets: Callable[..., Any] | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of its options, without the axes that a caller may bring."""
+        return option_names(self.draw)
+
+
+FIGURES = Registry(
+    "figure",
+    "ibtools.figures",
+    {
+        "information-plane": "ibtools.analysis.plots.plane:FIGURE",
+        "information-epochs": "ibtools.analysis.plots.epochs:FIGURE",
+        "repeats": "ibtools.analysis.plots.planes:FIGURE",
+        "animation": "ibtools.analysis.plots.animation:FIGURE",
+        "accuracy": "ibtools.analysis.plots.accuracy:FIGURE",
+        "activation-ranges": "ibtools.analysis.plots.ranges:FIGURE",
+        "scatter": "ibtools.analysis.plots.scatter:FIGURE",
+    },
+)
+"""The figures by their names on the command line."""
+
+
+def option_names(draw: Callable[..., Any]) -> tuple[str, ...]:
+    """List the options of a function that draws, but for the axes that a caller may bring."""
+    parameters = inspect.signature(draw).parameters.values()
+    keywords = (one.name for one in parameters if one.kind == inspect.Parameter.KEYWORD_ONLY)
+    return tuple(name for name in keywords if name not in AXES)
+
+
+def get_figure(name: str) -> FigureKind:
+    """Look up a figure.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    InputError
+        If another package announces it, but it can't be imported or is no figure.
+    """
+    found = FIGURES.load(name)
+    if not isinstance(found, FigureKind):
+        raise InputError(
+            f"figure {name!r} must be a FigureKind, found {type(found).__name__}; correct the "
+            f"entry point of the package that adds it: {FIGURES.find(name)}"
+        )
+    return found
+
+
+def figure_kinds() -> dict[str, FigureKind]:
+    """Return all figures by name, but for those of other packages that can't be imported.
+
+    What is wrong with these is said when they are asked for.
+    """
+    kinds = {}
+    for name in FIGURES.names():
+        with suppress(InputError):
+            kinds[name] = get_figure(name)
+    return kinds
+
+
+def markdown_table() -> str:
+    """Write the figures as the table of the documentation."""
+    sources = {"store": "recording"}
+    rows = [("figure", "drawn from", "shows", "read against"), ("---",) * 4]
+    rows += [
+        (f"`{name}`", sources.get(kind.source, kind.source), kind.shows, kind.read_against)
+        for name, kind in figure_kinds().items()
+    ]
+    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
