@@ -40,7 +40,7 @@ class Facets:
 
     def grid(self) -> Grid:
         """Return the grid of a new figure; facets that would be too narrow are stacked."""
-        return replace(FACET, ncols=self.ncols).fitting(len(self.by_title))
+        return replace(FACET, ncols=self.ncols).fitting(self.ncols)
 
     def given(self, axes: Sequence[Axes] | None) -> list[Axes] | None:
         """List the axes that the caller brought, if any: one for each facet."""

@@ -93,7 +93,7 @@ def information_planes(
     _validate(results_by_title, axes, ncols, zoom)
     n = len(results_by_title)
     given = given_axes(axes, (1, n), f"{n}, one for each plane")
-    grid = replace(PLANES, ncols=ncols)
+    grid = replace(PLANES, ncols=ncols).fitting(n)
     with drawing_style(axes):
         return tuple(_draw(results_by_title, given, grid, layers, limits, zoom).axes)
 
@@ -260,7 +260,6 @@ def _draw(
     """Draw planes with one colour bar and one legend; return them without their zooms."""
     summaries, styles = summarise_by_title(by_title, layers)
     panels = create_panels(summaries, limits, zoom)
-    grid = grid.fitting(len(panels))
     cells = _arrange(panels, grid.ncols) if given is None else panels
     canvas = Canvas.of(given, grid, len(cells))
     there = [(ax, cell) for ax, cell in zip(canvas.axes, cells, strict=True) if cell is not None]
