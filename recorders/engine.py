@@ -11,12 +11,12 @@ from ibtools.errors import InputError
 from ibtools.recorders.datasets import DataSet
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.seeds import SeedStreams
-from ibtools.recorders.settings import Scheme
+from ibtools.settings import TrainingSettings
 from ibtools.snapshots import History, LayerValues
 
 
-@dataclass(frozen=True)
-class Training:
+@dataclass(frozen=True, kw_only=True)
+class Training(TrainingSettings):
     """One training of one network: everything that decides its outcome.
 
     The optimiser is Adam and the loss is the categorical cross-entropy of the softmax output. Each
@@ -31,31 +31,17 @@ class Training:
     ----------
     network : Network or UserNetwork
         What is trained; `ibtools.recorders.resolve.resolve_network` finds it by its name.
-    activation : str
-        Of the hidden layers. A network of the user's own has its own.
-    bits : int
-        2 to 8 or 16, or 32 for a network that is not quantised.
     data : DataSet
         Trained on its training samples; recorded and evaluated on all.
     seeds : SeedStreams
         Initial weights and batch orders.
-    epochs : int
-        How many to train on the true labels.
-    learning_rate : float
-        Of Adam.
-    batch_size : int
-        Samples per step.
-    scheme : {"paper", "full"}
-        What is quantised.
-    initializer : str
-        Of the kernels: "paper" for the network's own, or another of
-        `ibtools.recorders.settings.INITIALIZERS`.
-    prefit : int
-        How many epochs to train on shuffled labels first.
     recorded : ndarray, (recorded sample,), int64, or None
         Positions of the samples that are recorded; None for all. Trained and evaluated are all.
     recorded_epochs : frozenset of int or None
         The epochs whose snapshots may be asked for; None for all.
+    **settings
+        All of `ibtools.settings.TrainingSettings`. A network of the user's own has its own
+        activation functions.
 
     Raises
     ------
@@ -64,29 +50,14 @@ class Training:
     """
 
     network: AnyNetwork
-    activation: str
-    bits: int
     data: DataSet
     seeds: SeedStreams
-    epochs: int
-    learning_rate: float = 1e-4
-    batch_size: int = 256
-    scheme: Scheme = "paper"
-    initializer: str = "paper"
-    prefit: int = 0
     recorded: NDArray[np.int64] | None = None
     recorded_epochs: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
-        self.network.layer_specs(self.activation, self.bits, self.scheme)  # checks all three
+        super().__post_init__()
         self.network.validate_initializer(self.initializer)
-        for name, number in (("epochs", self.epochs), ("prefit", self.prefit)):
-            if number < 0:
-                raise InputError(f"{name} must not be negative, but is {number}")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, but is {self.batch_size}")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate must be positive, but is {self.learning_rate}")
         self._validate_data()
 
     @property

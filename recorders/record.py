@@ -100,11 +100,8 @@ def record(
         compiled program, or `Model.fit`, which is slower. They agree but for rounding. By default
         that of the store that is resumed, else "dense" where it is the fastest, or "compiled".
     **settings
-        What else differs from the experiment: `network`, `activation`, `bits`, `scheme`,
-        `initializer`, `epochs`, `prefit`, `repeats`, `first_repeat`, `seed`, `samples`, `keep`,
-        `learning_rate`, `batch_size`, `patience`, `required_gain`, `max_attempts` as
-        `ibtools.recorders.recording.Settings` describes them, and `schedule`: "every:N" (default
-        "every:5"), "log:N", a list such as "0,1,10", or "paper".
+        What else differs from the experiment: any setting of `ibtools.settings.Settings`, and
+        `schedule`: "every:N" (default "every:5"), "log:N", a list such as "0,1,10", or "paper".
 
     Returns
     -------

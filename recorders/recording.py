@@ -1,13 +1,15 @@
 """What decides a recording: its settings, what a store of it holds, and its single trainings."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.errors import InputError
+from ibtools.errors import InputError, unknown_name
 from ibtools.inputs import number_inputs
 from ibtools.layout import StoreSpec
 from ibtools.quantised_inputs import QuantisedInputs
@@ -18,125 +20,59 @@ from ibtools.recorders.experiments import Experiment, get_experiment
 from ibtools.recorders.input_quantiser import measure_inputs
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
 from ibtools.recorders.seeds import SeedStreams
-from ibtools.recorders.settings import Scheme
 from ibtools.recorders.user_network import UserNetwork
 from ibtools.schedule import parse_schedule
-from ibtools.schema import Keep
+from ibtools.settings import SETTINGS, Settings, validate_setting
 from ibtools.snapshots import FLOAT_BITS
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides what a recording holds; a store keeps it as JSON.
-
-    Parameters
-    ----------
-    experiment, network, data_set, activation : str
-        Names in their tables.
-    bits : int
-        2 to 8 or 16, or 32 for a float network.
-    scheme : {"paper", "full"}
-        What is quantised.
-    initializer : str
-        "paper", or the name of a Keras initialiser.
-    epochs, prefit : int
-        Epochs on the true labels, and before them on shuffled ones.
-    recorded_epochs : tuple of int
-        The schedule, spelled out.
-    first_repeat, repeats : int
-        Number of the first repeat, and how many there are.
-    seed : int
-        Base of all random streams.
-    samples : int or None
-        How many samples are recorded; None for all. The ranges of Tanh layers of scheme "paper" are
-        those of the recorded samples.
-    keep : {"codes", "partition"}
-        What is kept of a snapshot.
-    engine : str or None
-        What trains; None leaves it to `ibtools.recorders.engines.choose_engine`.
-    learning_rate : float
-        Of Adam.
-    batch_size : int
-        Samples per step.
-    patience : int
-        From this epoch on a training must be better than guessing.
-    required_gain : float
-        Part of the way from the majority class to 1 that training accuracy must have come by then.
-        The default asks for an accuracy of 0.55 on SYN, the paper's threshold.
-    max_attempts : int
-        Trainings of one repeat, at the most, before it counts as failed.
-    """
-
-    experiment: str
-    network: str
-    data_set: str
-    activation: str
-    bits: int
-    epochs: int
-    repeats: int
-    recorded_epochs: tuple[int, ...]
-    scheme: Scheme = "paper"
-    initializer: str = "paper"
-    prefit: int = 0
-    first_repeat: int = 0
-    seed: int = 0
-    samples: int | None = None
-    keep: Keep = "codes"
-    engine: str | None = None
-    learning_rate: float = 1e-4
-    batch_size: int = 256
-    patience: int = 1000
-    required_gain: float = 0.07
-    max_attempts: int = 5
-
-    def __post_init__(self) -> None:
-        for name in ("repeats", "max_attempts"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be 1 or more, found {getattr(self, name)}")
-        if not 0 <= self.required_gain <= 1:
-            raise InputError(f"required_gain must be 0 to 1, found {self.required_gain}")
-        if self.first_repeat < 0:
-            raise InputError(f"first_repeat must not be negative, found {self.first_repeat}")
+_OF_EXPERIMENTS = ("activation", "bits", "epochs", "repeats")
+_MADE = ("experiment", "data_set", "recorded_epochs")
 
 
 def choose_settings(
-    experiment: str,
-    data: DataSet,
-    *,
-    network: str | None = None,
-    epochs: int | None = None,
-    repeats: int | None = None,
-    bits: int | None = None,
-    activation: str | None = None,
-    schedule: str = "every:5",
-    prefit: int = 0,
-    **others: object,
+    experiment: str, data: DataSet, *, schedule: str | None = None, **given: Any
 ) -> Settings:
     """Fill in the experiment's numbers where none are given, and spell the schedule out.
 
     Raises
     ------
     UnknownNameError
-        If there is no such experiment.
+        If there is no such experiment, or a name is none that there is.
     InputError
-        If a setting is out of its range, or the experiment leaves the network to the user and none
-        is given.
+        If a setting is of another type or out of its range, or the experiment leaves the network to
+        the user and none is given.
+    TypeError
+        If there is no such setting.
     """
+    _validate_names(given)
     found = get_experiment(experiment)
-    epochs = found.epochs if epochs is None else epochs
-    recorded = parse_schedule(schedule, epochs=epochs, prefit=prefit, paper_step=found.paper_step)
-    return Settings(
-        experiment=found.name,
-        network=_chosen("network", network, found.network, found),
-        data_set=data.name,
-        activation=activation or found.activation,
-        bits=found.bits if bits is None else bits,
-        epochs=epochs,
-        repeats=found.repeats if repeats is None else repeats,
-        recorded_epochs=recorded,
-        prefit=prefit,
-        **others,  # type: ignore[arg-type]
+    chosen = {name: _plain(value) for name, value in given.items() if value not in (None, "")}
+    chosen["network"] = _chosen("network", given.get("network"), found.network, found)
+    for name in _OF_EXPERIMENTS:
+        chosen.setdefault(name, getattr(found, name))
+    for name in ("epochs", "prefit"):
+        validate_setting(name, chosen.setdefault(name, SETTINGS[name].default))
+    recorded = parse_schedule(
+        schedule or SETTINGS["recorded_epochs"].option_default,
+        epochs=chosen["epochs"],
+        prefit=chosen["prefit"],
+        paper_step=found.paper_step,
     )
+    return Settings(
+        **chosen | {"experiment": found.name, "data_set": data.name, "recorded_epochs": recorded}
+    )
+
+
+def _validate_names(given: Iterable[str]) -> None:
+    known = [name for name in SETTINGS if name not in _MADE]
+    for name in given:
+        if name not in known:
+            raise TypeError(str(unknown_name("setting", name, [*known, "schedule"])))
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as one of Python, which JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def choose_data_set(experiment: str, data: str | None) -> str:
@@ -190,17 +126,10 @@ class Recording:
         """Return one training of this recording."""
         settings = self.settings
         return Training(
+            **settings.of_training(),
             network=self.network,
-            activation=settings.activation,
-            bits=settings.bits,
             data=self.data,
             seeds=SeedStreams(settings.seed, repeat, attempt),
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            batch_size=settings.batch_size,
-            scheme=settings.scheme,
-            initializer=settings.initializer,
-            prefit=settings.prefit,
             recorded=None if settings.samples is None else self.recorded_samples(),
             recorded_epochs=frozenset(settings.recorded_epochs),
         )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ibtools.errors import InputError, RecordingError
-from ibtools.recorders.settings import output_function, validate_bits, validate_scheme
+from ibtools.recorders.networks import output_function
 from ibtools.recorders.user_code import import_function
+from ibtools.settings import validate_setting
 from ibtools.snapshots import LayerSpec
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class UserNetwork:
         InputError
             If bit width or scheme is not one of those.
         """
-        validate_bits(bits)
-        validate_scheme(scheme)
+        validate_setting("bits", bits)
+        validate_setting("scheme", scheme)
         inner = output_function(bits, "full")
         functions = [inner if spec.activation_function == "softmax" else "" for spec in self.layers]
         functions[-1] = output_function(bits, scheme)

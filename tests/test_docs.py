@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import ibtools
+from ibtools import settings
 from ibtools.cli import cli
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
@@ -68,6 +69,10 @@ def test_pages__store_tables_are_those_of_the_schema():
     text = (ROOT / "docs" / "store.md").read_text()
     assert markdown_table(STORE_VARIABLES) in text
     assert markdown_table(RESULT_VARIABLES) in text
+
+
+def test_pages__settings_are_those_that_are_declared():
+    assert settings.markdown_table() in (ROOT / "docs" / "experiments.md").read_text()
 
 
 @pytest.mark.parametrize("kind", DETAIL_VARIABLES)

@@ -82,11 +82,11 @@ def data_sets() -> Iterable[str]:
     return DATA_SETS
 
 
-def initializers() -> Iterable[str]:
-    """Return the named initialisers."""
-    from ibtools.recorders.settings import INITIALIZERS
+def engines() -> Iterable[str]:
+    """Return the named engines."""
+    from ibtools.recorders.engines import ENGINES
 
-    return INITIALIZERS
+    return ENGINES
 
 
 def reproductions() -> Iterable[str]:

@@ -10,8 +10,8 @@ from ibtools.recorders.keras.quantise import Tap, TappedModel, quantise_model
 from ibtools.recorders.keras.user_model import create_checked
 from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
 from ibtools.recorders.resolve import AnyNetwork
-from ibtools.recorders.settings import Scheme
 from ibtools.recorders.user_code import import_function
+from ibtools.settings import Scheme
 from ibtools.snapshots import FLOAT_BITS
 
 LOGITS = "logits"
@@ -41,7 +41,7 @@ def build_model(
     scheme : {"paper", "full"}, optional
         What is quantised: see `ibtools.recorders.keras.schemes`.
     initializer : str, optional
-        Of the kernels: see `ibtools.recorders.settings.INITIALIZERS`.
+        Of the kernels: see `ibtools.settings.INITIALIZERS`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from ibtools.recorders.keras.schemes import (
     quantise_probabilities,
     quantised_weights,
 )
-from ibtools.recorders.settings import Scheme
+from ibtools.settings import Scheme
 from ibtools.snapshots import LayerSpec
 
 _LAYERS = tf_keras.layers

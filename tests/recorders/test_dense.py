@@ -65,7 +65,16 @@ def create_wide(n_features, *, n_units=(5, 3), activation="relu", **settings):
     y = (x[:, 0] + x[:, -1] > 0.7).astype(np.int64)
     data = DataSet("random", x, y, np.arange(643) % 4 == 0, checksum="random", n_classes=2)
     network = Network("wide", (n_features,), dense_layers(*n_units, 2))
-    return Training(network, activation, 32, data, SeedStreams(0, 0), 2, batch_size=50, **settings)
+    return Training(
+        network=network,
+        activation=activation,
+        bits=32,
+        data=data,
+        seeds=SeedStreams(0, 0),
+        epochs=2,
+        batch_size=50,
+        **settings,
+    )
 
 
 @pytest.mark.parametrize(("activation", "bits", "scheme"), SETTINGS)

@@ -10,7 +10,15 @@ from ibtools.recorders.seeds import SeedStreams
 
 def create_training(activation="tanh", bits=8, epochs=3, *, repeat=0, **settings):
     data, seeds = load_data_set("SYN"), SeedStreams(base=0, repeat=repeat)
-    return Training(get_network("syn"), activation, bits, data, seeds, epochs, **settings)
+    return Training(
+        network=get_network("syn"),
+        activation=activation,
+        bits=bits,
+        data=data,
+        seeds=seeds,
+        epochs=epochs,
+        **settings,
+    )
 
 
 def record(engine, training, resume=None, n_reports=99):
