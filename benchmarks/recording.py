@@ -32,9 +32,6 @@ class _Stopwatch:
         """Note the time."""
         self.times.append(time.perf_counter())
 
-    def set_postfix_str(self, s: str) -> None:
-        """Take no remarks."""
-
 
 def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: str) -> float:
     """Record one repeat to a temporary store; the first tenth is not counted: it compiles."""

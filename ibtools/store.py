@@ -37,7 +37,6 @@ from ibtools.schema import (
     STORE_VARIABLES,
     Variable,
 )
-from ibtools.spawning import validate_main
 from ibtools.storage import StorePath as StorePath  # part of this module too
 from ibtools.storage import (
     decoding,
@@ -48,6 +47,7 @@ from ibtools.storage import (
     reason,
     storage_errors,
 )
+from ibtools.tasks.processes import validate_main
 from ibtools.validation.attributes import is_ours, is_supported, validate_attributes
 from ibtools.validation.coordinates import validate_coordinates
 from ibtools.validation.declared import (

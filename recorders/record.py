@@ -19,8 +19,7 @@ from ibtools.recorders.engines import find_engine
 from ibtools.recorders.forecast import Forecast, forecast
 from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.repeat import load_engine
-from ibtools.recorders.workers import open_cluster, record_repeats
-from ibtools.spawning import validate_main
+from ibtools.recorders.workers import record_repeats
 from ibtools.store import (
     StorePath,
     consolidate,
@@ -31,6 +30,8 @@ from ibtools.store import (
     open_group,
     read_array,
 )
+from ibtools.tasks.linked import open_cluster
+from ibtools.tasks.processes import validate_main
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import click
 import ibtools
 from ibtools.commands import completing
 from ibtools.commands.completing import names
-from ibtools.commands.interrupted import exit_interrupted, recorded
 from ibtools.commands.json_output import json_option, print_json, to_json
 from ibtools.commands.printing import tell_line, tell_lines
 from ibtools.commands.setting_options import setting_options
 from ibtools.shown import shell_command
+from ibtools.tasks.interruption import exit_interrupted, recorded
 
 
 @click.command()

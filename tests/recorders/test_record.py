@@ -31,6 +31,7 @@ from ibtools.recorders.record import RecordReport, forecast_recording, plan, rec
 from ibtools.recorders.repeat import count_differences, load_engine
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_group, open_raw
+from ibtools.tasks import links
 from tests.recorders.fake_engine import FakeEngine
 from tests.unbound import unbind
 
@@ -258,26 +259,28 @@ def test_record__jobs_change_nothing(tmp_path: Path, monkeypatch):
 
 
 def test_record__workers_are_replaced(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(workers_module, "REPEATS_PER_PROCESS", 1)
+    monkeypatch.setattr("ibtools.tasks.linked.TASKS_PER_PROCESS", 1)
     assert record_fake(tmp_path / "s.zarr", repeats=5, jobs=2).trained == 5
 
 
 def test_link__tells_of_every_epoch():
-    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0), repeat=3)
+    channel = links.Channel(queue.Queue(), SimpleNamespace(value=0))
+    link = links.ProcessLink(3, channel)
     for _ in range(1000):
         link.update()
     link.flush()
-    assert {repeat for repeat, _ in link.epochs.queue} == {3}
-    assert sum(epochs for _, epochs in link.epochs.queue) == 1000
-    assert link.epochs.qsize() < 1000
+    assert {number for number, _ in channel.told.queue} == {3}
+    assert sum(steps for _, steps in channel.told.queue) == 1000
+    assert channel.told.qsize() < 1000
 
 
 def test_link__ends_the_repeat_when_told_to(monkeypatch):
-    monkeypatch.setattr(workers_module, "_POLL_SECONDS", 0.0)
-    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0))
+    monkeypatch.setattr(links, "TELL_SECONDS", 0.0)
+    channel = links.Channel(queue.Queue(), SimpleNamespace(value=0))
+    link = links.ProcessLink(0, channel)
     link.update()
-    link.stop.value = 1
-    with pytest.raises(workers_module.StoppedError):
+    channel.stop.value = 1
+    with pytest.raises(links.StoppedError):
         link.update()
 
 

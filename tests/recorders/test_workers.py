@@ -16,7 +16,7 @@ import xarray as xr
 
 from ibtools.errors import RecordingError
 from ibtools.recorders import engines
-from ibtools.recorders import workers as workers_module
+from ibtools.tasks import workers as workers_module
 from tests.analysis.slow_estimator import SECONDS
 from tests.remote.engines import FOLDER, SLEEPY, met, plan_accident
 from tests.remote.stores import contents, record_small

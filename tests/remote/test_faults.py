@@ -18,11 +18,11 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 import ibtools
-from ibtools import cluster as cluster_module
 from ibtools import remote, retrying
-from ibtools.cluster import WorkerWatch
 from ibtools.errors import ClusterError, StoreError
 from ibtools.storage import RemoteError
+from ibtools.tasks import cluster as cluster_module
+from ibtools.tasks.cluster import WorkerWatch
 from tests.analysis.slow_estimator import SECONDS
 from tests.conftest import record_example
 from tests.remote.engines import SLEEPY

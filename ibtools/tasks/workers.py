@@ -1,35 +1,32 @@
-"""Where the tasks of an analysis run: threads, processes, here, or a dask.distributed cluster.
+"""What runs tasks: threads, processes, here, or a dask.distributed cluster.
 
 All four are an `Executor` of `concurrent.futures`, and only a bounded number of tasks is handed to
 it at a time: what a store of any size costs is the time of its tasks, never a graph of them all.
 """
 
-import multiprocessing
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
 
-from ibtools.cluster import WorkerWatch, connect, connection_lost, current_client
 from ibtools.errors import ClusterError, IbtoolsError, InputError, unknown_name
-from ibtools.parent import follow_parent
 from ibtools.progress import write_line
-from ibtools.spawning import end_broken, start_worker, validate_main
+from ibtools.tasks.cluster import WorkerWatch, connect, connection_lost, current_client
+from ibtools.tasks.processes import Processes, validate_main
 
 SCHEDULERS = ("threads", "processes", "synchronous")
 """Schedulers of this machine; any other name is the address of a cluster."""
@@ -38,7 +35,7 @@ IN_FLIGHT = 3
 """Tasks that are handed out at a time, for each thread: one is running, others wait for it."""
 
 MAX_LOSSES = 3
-"""How many worker processes a task may be lost with; with one more the analysis fails."""
+"""How many workers a task may be lost with; with one more the run fails."""
 
 CLUSTER_JOB_BYTES = 2**28
 """What a task on a cluster should read: a second of work, against milliseconds of its scheduler."""
@@ -75,7 +72,20 @@ class Job(Generic[Owner]):
     arguments: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
+class Handed(Generic[Owner]):
+    """A task that is handed out: where to, and with how many workers it was lost before."""
+
+    job: Job[Owner]
+    place: str = ""
+    losses: int = 0
+
+
+Running = dict["Future[Any]", Handed[Owner]]
+"""Tasks that are handed out and not done."""
+
+
+@dataclass
 class Workers:
     """What runs tasks.
 
@@ -99,12 +109,14 @@ class Workers:
     job_bytes: int = 0
     watch: WorkerWatch | None = None
 
+    look_seconds: ClassVar[float] = LOOK_SECONDS
+
     @property
     def n_threads(self) -> int:
         """Threads of all processes together."""
         return self.processes * self.threads
 
-    def run(self, jobs: Iterable[Job[Owner]]) -> Iterator[tuple[Owner, Any]]:
+    def run(self, jobs: Iterable[Job[Owner]]) -> Generator[tuple[Owner, Any], None, None]:
         """Run tasks, and yield owners and results as they are done, in any order.
 
         Parameters
@@ -118,38 +130,103 @@ class Workers:
             If workers die of a task again and again, or the cluster is lost.
         """
         waiting = iter(jobs)
-        again: deque[_Handed[Owner]] = deque()
-        running: dict[Future[Any], _Handed[Owner]] = {}
-        limit = IN_FLIGHT * self.n_threads
+        again: deque[Handed[Owner]] = deque()
+        running: Running[Owner] = {}
         try:
             while True:
-                again.extend(map(_Handed, islice(waiting, limit - len(running) - len(again))))
-                while again:
-                    handed = again.popleft()
-                    running[self._submit(handed.job)] = handed
+                for place, handed in zip(
+                    self.free(running.values()), _next(again, waiting), strict=False
+                ):
+                    handed.place = place
+                    future = self.submit(handed)
+                    if future is None:
+                        again.append(handed)
+                    else:
+                        running[future] = handed
                 if not running:
-                    return
+                    left = next(_next(again, waiting), None)
+                    if left is None:
+                        return
+                    again.appendleft(left)  # for it there was no place
+                lost = []
                 for future in self._wait(running):
                     handed = running.pop(future)
-                    try:
-                        result = _result(future)
-                    except BrokenExecutor as err:
-                        again.append(handed.lost(err))
+                    if self.is_lost(future, handed):
+                        lost.append(handed)
                         continue
-                    yield handed.job.owner, result
+                    yield handed.job.owner, _result(future)
+                if lost:
+                    again.extend(self._count_losses(lost))
         finally:
-            for future in running:
-                future.cancel()
+            self.end(running)
 
-    def _submit(self, job: Job[Any]) -> Future[Any]:
-        return self.executor.submit(job.function, *job.arguments)
+    def free(self, running: Collection[Handed[Any]]) -> Iterable[str]:
+        """Return the places that a task can be handed to now, one as often as it takes tasks."""
+        return [""] * (IN_FLIGHT * self.n_threads - len(running))
 
-    def _wait(self, running: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Return what is done, after some time nothing."""
-        done = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED).done
+    def submit(self, handed: Handed[Any]) -> "Future[Any] | None":
+        """Hand a task to its place; None if that takes none now."""
+        return self.executor.submit(handed.job.function, *handed.job.arguments)
+
+    def is_lost(self, future: Future[Any], handed: Handed[Any]) -> bool:
+        """Whether a task is gone with its worker, and has to be done again."""
+        return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+
+    def tell_losses(self, lost: Sequence[Handed[Any]]) -> None:
+        """Say that tasks were lost.
+
+        Raises
+        ------
+        IbtoolsError
+            If one of them was lost too often.
+        """
+        most = max(handed.losses for handed in lost)
+        if most > MAX_LOSSES:
+            raise IbtoolsError(f"a worker process died, {most} times at the same task; {_LESS}")
+        write_line("a worker process died; new ones do again what it was doing")
+
+    def end(self, running: Running[Any]) -> None:
+        """End what is still running when nobody asks for more."""
+        for future in running:
+            future.cancel()
+
+    def look(self, running: Running[Any], done: Collection[Future[Any]]) -> None:
+        """Look after workers while no task gets done."""
         if not done and self.watch is not None:
             self.watch.look()
-        return done
+
+    def more_lost(self, running: Running[Any], done: Collection[Future[Any]]) -> set[Future[Any]]:
+        """Return what else is lost or done: where a process of a pool dies, all of them end."""
+        if not any(self.is_lost(future, running[future]) for future in done):
+            return set()
+        if isinstance(self.executor, Processes):
+            self.executor.renew()
+        return wait(running, timeout=0).done
+
+    def _wait(self, running: Running[Any]) -> list[Future[Any]]:
+        """Return what is done, or lost; what failed comes last. After some time, nothing."""
+        if not running:
+            time.sleep(self.look_seconds)
+        done = wait(running, timeout=self.look_seconds, return_when=FIRST_COMPLETED).done
+        self.look(running, done)
+        return sorted(done | self.more_lost(running, done), key=_has_failed)
+
+    def _count_losses(self, lost: Sequence[Handed[Owner]]) -> Sequence[Handed[Owner]]:
+        for handed in lost:
+            handed.losses += 1
+        self.tell_losses(lost)
+        return lost
+
+
+def _next(again: deque[Handed[Owner]], jobs: Iterator[Job[Owner]]) -> Iterator[Handed[Owner]]:
+    """Yield what is to be handed out: first what was lost."""
+    while again:
+        yield again.popleft()
+    yield from map(Handed, jobs)
+
+
+def _has_failed(future: Future[Any]) -> bool:
+    return future.cancelled() or not future.done() or future.exception() is not None
 
 
 def _result(future: Future[Any]) -> Any:
@@ -158,35 +235,16 @@ def _result(future: Future[Any]) -> Any:
     except CancelledError as err:  # by nobody here: distributed does so when it is cut off
         raise connection_lost(err) from err
     except Exception as err:
-        # distributed need not be installed, so its KilledWorker is known by name
-        if type(err).__name__ == "KilledWorker":
+        if is_killed(err):
             raise ClusterError(
                 f"workers of the cluster died of the same task, one after another; {_LESS}"
             ) from err
         raise
 
 
-@dataclass
-class _Handed(Generic[Owner]):
-    """A task, and with how many worker processes it was lost."""
-
-    job: Job[Owner]
-    losses: int = 0
-
-    def lost(self, err: BrokenExecutor) -> Self:
-        """Count a loss.
-
-        Raises
-        ------
-        IbtoolsError
-            If it is one too many.
-        """
-        self.losses += 1
-        if self.losses > MAX_LOSSES:
-            raise IbtoolsError(
-                f"a worker process died, {self.losses} times at the same task; {_LESS}"
-            ) from err
-        return self
+def is_killed(err: BaseException | None) -> bool:
+    """Whether an error is the KilledWorker of distributed, which need not be installed."""
+    return type(err).__name__ == "KilledWorker"
 
 
 @contextmanager
@@ -244,32 +302,8 @@ def _local(name: str) -> Workers:
         return Workers(_Here())
     if name == "threads":
         return Workers(ThreadPoolExecutor(n_workers, "ibtools"), threads=n_workers)
-    return Workers(_Processes(n_workers), processes=n_workers)
-
-
-class _Processes(Executor):
-    """Worker processes; after one has died, new ones take what is handed in."""
-
-    def __init__(self, n_workers: int) -> None:
-        self._n_workers = n_workers
-        self._pool = self._start()
-        start_worker(self._pool, instead='compute with threads: scheduler="threads"')
-
-    def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._n_workers, context, initializer=follow_parent)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        try:
-            return self._pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            write_line("a worker process died; new ones do again what it was doing")
-            end_broken(self._pool)
-            self._pool = self._start()
-            return self._pool.submit(fn, *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+    processes = Processes(n_workers, instead='compute with threads: scheduler="threads"')
+    return Workers(processes, processes=n_workers)
 
 
 class _Here(Executor):
@@ -282,7 +316,7 @@ class _Here(Executor):
 
 
 def _shut_down(executor: Executor) -> None:
-    if isinstance(executor, ThreadPoolExecutor | _Processes):
+    if isinstance(executor, ThreadPoolExecutor | Processes):
         executor.shutdown(wait=True, cancel_futures=True)
     else:
         executor.shutdown(wait=False)
