@@ -67,7 +67,7 @@ def sample_labels(label: str, dataset: xr.Dataset) -> tuple[str, NDArray[Any]]:
 
 
 def _label_syn(label: str, dataset: xr.Dataset) -> NDArray[np.int64]:
-    from ibtools.recorders.datasets import syn
+    from ibtools.recorders.data import syn
 
     patterns = syn.create_patterns()
     if not np.array_equal(dataset["label"].values, syn.label_patterns(patterns)):

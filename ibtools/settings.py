@@ -20,7 +20,7 @@ QUANTISED_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 """Bit widths that a network can be trained with, besides 32 for one that is not quantised."""
 
 Scheme = Literal["paper", "full"]
-"""What is quantised: see `ibtools.recorders.keras.schemes`."""
+"""What is quantised: see `ibtools.recorders.engines.keras.schemes`."""
 
 INITIALIZERS = (
     "paper",

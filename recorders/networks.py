@@ -166,28 +166,7 @@ class Network:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them.
-
-        Parameters
-        ----------
-        activation : str
-            Of the hidden layers, one of `ibtools.settings.ACTIVATIONS`.
-        bits : int
-            2 to 8 or 16, or 32 for a network that is not quantised.
-        scheme : {"paper", "full"}
-            What is quantised.
-
-        Returns
-        -------
-        tuple of LayerSpec
-            From the first hidden layer to the output. A pool is a "pool"; the output is a
-            "softmax", or a "softmax_quantised" when its own values are quantised.
-
-        Raises
-        ------
-        InputError
-            If activation, bit width or scheme is not one of those.
-        """
+        """Describe the recorded layers as a store must know them."""
         validate_setting("activation", activation)
         validate_setting("bits", bits)
         validate_setting("scheme", scheme)
@@ -249,22 +228,7 @@ NETWORKS = {
 
 
 def get_network(name: str) -> Network:
-    """Look a network up by its name.
-
-    Parameters
-    ----------
-    name : str
-        A key of `NETWORKS`.
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name; the message lists those that there are.
-    """
+    """Look a network up by its name."""
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)
     return NETWORKS[name]

@@ -77,16 +77,16 @@ def networks() -> Iterable[str]:
 
 def data_sets() -> Iterable[str]:
     """Return the named data sets."""
-    from ibtools.recorders.datasets import DATA_SETS
+    from ibtools.recorders.data import DATA_SETS
 
-    return DATA_SETS
+    return DATA_SETS.names()
 
 
 def engines() -> Iterable[str]:
     """Return the named engines."""
     from ibtools.recorders.engines import ENGINES
 
-    return ENGINES
+    return ENGINES.names()
 
 
 def reproductions() -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What Ctrl-C leaves: what is on disk, and the command that goes on."""
+"""The end that Ctrl-C brings: a line that says what is on disk, and the command that goes on."""
 
 import sys
 from typing import NoReturn
@@ -13,15 +13,7 @@ _INTERRUPTED = 130
 
 
 def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
-    """Say on one line how to go on after Ctrl-C, and exit with 130.
-
-    Parameters
-    ----------
-    on_disk : str or None
-        What is on disk and stays; None if nothing was written.
-    *further : str
-        Options that the command needs to go on.
-    """
+    """Say on one line how to go on after Ctrl-C, and exit with 130."""
     if on_disk is None:
         command = shell_command(*sys.argv[1:])
         said = f"Interrupted; nothing was written. Begin again with: {command}"

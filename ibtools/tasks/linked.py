@@ -41,28 +41,7 @@ _STOP_SECONDS = 5.0
 
 @contextmanager
 def open_cluster(jobs: int | None, scheduler: str | None) -> "Iterator[Client | None]":
-    """Connect to the cluster that is to run long tasks, if one is.
-
-    Parameters
-    ----------
-    jobs : int or None
-        Tasks side by side.
-    scheduler : str or None
-        Address of a Dask scheduler. Without one, the client that this process has is used where
-        more than one job is asked for.
-
-    Yields
-    ------
-    distributed.Client or None
-        None for this machine.
-
-    Raises
-    ------
-    InputError
-        If `jobs` is below 1, or the cluster can't be reached.
-    IbtoolsError
-        If worker processes can't be started on this machine.
-    """
+    """Connect to the cluster that is to run long tasks, if one is."""
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be 1 or more, found {jobs}")
     if scheduler is None and (jobs in (None, 1) or current_client() is None):

@@ -39,13 +39,7 @@ class Link(ABC):
         self._told = 0.0
 
     def update(self, n: int = 1) -> None:
-        """Count steps.
-
-        Raises
-        ------
-        StoppedError
-            If nobody waits for the task any more. What is complete is on disk.
-        """
+        """Count steps."""
         self._waiting += n
         now = time.monotonic()
         if self._waiting and now - self._told >= TELL_SECONDS:

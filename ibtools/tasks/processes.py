@@ -31,13 +31,7 @@ SPAWNING = multiprocessing.get_context("spawn")
 
 
 def validate_main() -> None:
-    """Check that this process is no worker that, while it is started, does what the script does.
-
-    Raises
-    ------
-    IbtoolsError
-        If it is.
-    """
+    """Check that this process is no worker that, while it is started, does what the script does."""
     # multiprocessing itself asks so; there is no public way
     if getattr(current_process(), "_inheriting", False):
         raise IbtoolsError(

@@ -1,4 +1,4 @@
-"""What runs tasks: threads, processes, here, or a dask.distributed cluster.
+"""Tasks and what runs them: threads, processes, this thread, or a dask.distributed cluster.
 
 All four are an `Executor` of `concurrent.futures`, and only a bounded number of tasks is handed to
 it at a time: what a store of any size costs is the time of its tasks, never a graph of them all.
@@ -74,11 +74,12 @@ class Job(Generic[Owner]):
 
 @dataclass
 class Handed(Generic[Owner]):
-    """A task that is handed out: where to, and with how many workers it was lost before."""
+    """A task that is handed out: where to, with how many workers it was lost before, and why."""
 
     job: Job[Owner]
     place: str = ""
     losses: int = 0
+    error: BaseException | None = None
 
 
 Running = dict["Future[Any]", Handed[Owner]]
@@ -152,6 +153,7 @@ class Workers:
                 for future in self._wait(running):
                     handed = running.pop(future)
                     if self.is_lost(future, handed):
+                        handed.error = _error(future)
                         lost.append(handed)
                         continue
                     yield handed.job.owner, _result(future)
@@ -170,7 +172,7 @@ class Workers:
 
     def is_lost(self, future: Future[Any], handed: Handed[Any]) -> bool:
         """Whether a task is gone with its worker, and has to be done again."""
-        return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+        return isinstance(_error(future), BrokenExecutor)
 
     def tell_losses(self, lost: Sequence[Handed[Any]]) -> None:
         """Say that tasks were lost.
@@ -182,7 +184,9 @@ class Workers:
         """
         most = max(handed.losses for handed in lost)
         if most > MAX_LOSSES:
-            raise IbtoolsError(f"a worker process died, {most} times at the same task; {_LESS}")
+            raise IbtoolsError(
+                f"a worker process died, {most} times at the same task; {_LESS}"
+            ) from lost[0].error
         write_line("a worker process died; new ones do again what it was doing")
 
     def end(self, running: Running[Any]) -> None:
@@ -223,6 +227,11 @@ def _next(again: deque[Handed[Owner]], jobs: Iterator[Job[Owner]]) -> Iterator[H
     while again:
         yield again.popleft()
     yield from map(Handed, jobs)
+
+
+def _error(future: Future[Any]) -> BaseException | None:
+    """Return what a task raised; None too if it is not done, or was cancelled."""
+    return None if future.cancelled() or not future.done() else future.exception()
 
 
 def _has_failed(future: Future[Any]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import ibtools
 from ibtools.commands.record import record as command
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.recorders.engine import Training
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.record import plan
 from ibtools.settings import SETTINGS, TrainingSettings, validate_setting
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import DataSet
-from ibtools.recorders.engine import Training
+from ibtools.recorders.data import DataSet
 from ibtools.recorders.engines import choose_engine
-from ibtools.recorders.keras.dense import DenseEngine
-from ibtools.recorders.keras.fit import FitEngine, create_trainable
-from ibtools.recorders.keras.state import unpack_state
+from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
+from ibtools.recorders.engines.keras.state import unpack_state
+from ibtools.recorders.engines.native.dense import DenseEngine
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import Network, dense_layers, get_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.recorders.user_network import load_user_network
 from tests.recorders.trainings import create_training, digest, record
 

@@ -24,11 +24,12 @@ from ibtools.errors import (
     UnknownNameError,
 )
 from ibtools.recorders import engines
-from ibtools.recorders import workers as workers_module
-from ibtools.recorders.checkpoint import load_checkpoint
-from ibtools.recorders.forecast import Forecast
+from ibtools.recorders.engines import load_engine
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
-from ibtools.recorders.repeat import count_differences, load_engine
+from ibtools.recorders.training import workers as workers_module
+from ibtools.recorders.training.checkpoint import load_checkpoint
+from ibtools.recorders.training.forecast import Forecast
+from ibtools.recorders.training.repeat import count_differences
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_group, open_raw
 from ibtools.tasks import links
@@ -41,9 +42,9 @@ SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
 def record_fake(path: Path, **changes) -> RecordReport:
@@ -404,7 +405,8 @@ def test_record__any_dense_network_on_the_small_data_set(tmp_path: Path):
 KILLED = """
 import sys
 import ibtools.layout
-from ibtools.recorders import record, repeat as recorder
+from ibtools.recorders import record
+from ibtools.recorders.training import repeat as recorder
 ibtools.layout.MAX_BLOCK_EPOCHS = 4
 original = recorder.save_checkpoint
 def telling(group, repeat, epoch, state):

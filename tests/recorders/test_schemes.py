@@ -11,23 +11,23 @@ import tensorflow as tf
 import tf_keras
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import DataSet, load_data_set
-from ibtools.recorders.engine import Training
-from ibtools.recorders.keras.build import build_model
-from ibtools.recorders.keras.describe import describe
-from ibtools.recorders.keras.fit import FitEngine
-from ibtools.recorders.keras.grid import Grid
-from ibtools.recorders.keras.quantizers import (
+from ibtools.recorders.capture.grid import Grid
+from ibtools.recorders.capture.keras.describe import describe
+from ibtools.recorders.capture.keras.snapshot import SnapshotTaker
+from ibtools.recorders.data import DataSet, load_data_set
+from ibtools.recorders.engines.keras.build import build_model
+from ibtools.recorders.engines.keras.fit import FitEngine
+from ibtools.recorders.engines.keras.quantizers import (
     SMALLEST_END,
     FixedRangeQuantizer,
     FlooredAverageQuantizer,
     calibrate,
     range_variables,
 )
-from ibtools.recorders.keras.snapshot import SnapshotTaker
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get_network
 from ibtools.recorders.resolve import resolve_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.settings import INITIALIZERS
 
 SYN = get_network("syn")

@@ -141,7 +141,7 @@ def test_record__a_worker_is_killed(recording: Recording, tmp_path: Path):
 def accidents(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
-    monkeypatch.setitem(engines.ENGINES, "mortal", "tests.remote.engines:MortalEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "mortal", "tests.remote.engines:MortalEngine")
     monkeypatch.setattr(workers_module, "MAX_LOSSES", 1)
 
 

@@ -2,10 +2,10 @@
 
 import hashlib
 
-from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.engine import Training
+from ibtools.recorders.data import load_data_set
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import get_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 
 
 def create_training(activation="tanh", bits=8, epochs=3, *, repeat=0, **settings):

@@ -32,7 +32,7 @@ from tests.remote.stores import contents, record_small
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(retrying, "LONGEST_PAUSE", 0.05)
 

@@ -11,10 +11,10 @@ import xarray as xr
 from distributed import Client
 
 from ibtools.errors import InputError, RecordingError, StoreError
-from ibtools.recorders import workers as workers_module
 from ibtools.recorders.record import plan
-from ibtools.recorders.recording import Recording
-from ibtools.recorders.workers import record_repeats
+from ibtools.recorders.training import workers as workers_module
+from ibtools.recorders.training.recording import Recording
+from ibtools.recorders.training.workers import record_repeats
 from ibtools.store import open_group
 from ibtools.tasks.linked import LinkedCluster
 from tests.remote.conftest import start_cluster
@@ -34,7 +34,7 @@ def fake(monkeypatch):
     """The configuration names the engine, so that all have to have the same name."""
     from ibtools.recorders import engines
 
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.remote.engines:MortalEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.remote.engines:MortalEngine")
 
 
 def record_on(cluster, path: Path, **changes):
