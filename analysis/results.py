@@ -38,7 +38,6 @@ from ibtools.analysis.result_identity import content_beside, current_marks, why_
 from ibtools.analysis.result_places import validate_places
 from ibtools.analysis.result_rows import read_marks
 from ibtools.analysis.rounds import Rounds
-from ibtools.analysis.scheduling import Workers, open_workers
 from ibtools.analysis.stacking import stack_estimators
 from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.verified import mask_results
@@ -58,6 +57,7 @@ from ibtools.store import (
     open_raw_results,
     read_array,
 )
+from ibtools.tasks.workers import Workers, open_workers
 from ibtools.validation.declared import describe_place
 from ibtools.validation.reading import CheckedStore
 
@@ -112,7 +112,7 @@ def analyze_store(
     scheduler : str, optional
         "threads", "processes", "synchronous", or the address of a dask.distributed scheduler; by
         default a distributed Client that is open in this process, else threads. See
-        `ibtools.analysis.scheduling.open_workers`.
+        `ibtools.tasks.workers.open_workers`.
     quiet : bool, optional
         Show no progress.
 

@@ -12,8 +12,8 @@ from ibtools.analysis.digests import RowDigests
 from ibtools.analysis.estimators import Estimator, LayerBlock
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.result_variables import count_statistics, stack_statistics
-from ibtools.analysis.scheduling import Job, Workers
 from ibtools.analysis.tasks import Block, Source, analyze_blocks
+from ibtools.tasks.workers import Job, Workers
 
 ReadRows = Callable[[int], NDArray[np.float64] | None]
 """From the position of a repeat to its rows (epoch, layer, row), None if nobody needs them."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks.table import Row
-from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.data import load_data_set
 from ibtools.recorders.networks import Dense, get_network
 
 BATCH = 256
@@ -90,8 +90,8 @@ def milliseconds_per_epoch(n_repeats: int) -> float:
 
 def milliseconds_of_dense(epochs: int = 200) -> float:
     """Return the processor time of an epoch of SYN-Tanh in engine `dense`."""
-    from ibtools.recorders.keras.dense_program import DenseProgram
-    from ibtools.recorders.keras.fit import create_trainable
+    from ibtools.recorders.engines.keras.fit import create_trainable
+    from ibtools.recorders.engines.native.dense_program import DenseProgram
     from ibtools.recorders.record import plan
 
     training = plan("SYN-Tanh", epochs=epochs).training(0, 0)
@@ -115,7 +115,7 @@ def rows() -> list[Row]:
 
 if __name__ == "__main__":
     from benchmarks.table import print_table
-    from ibtools.recorders.keras.compiled import CompiledEngine
+    from ibtools.recorders.engines.keras.compiled import CompiledEngine
 
     CompiledEngine()  # asks for one thread
     print_table(rows())

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row
-from ibtools.recorders.engines import ENGINES
+from ibtools.recorders.engines import ENGINES, load_engine
 from ibtools.recorders.record import plan
-from ibtools.recorders.repeat import RepeatRecorder, load_engine
+from ibtools.recorders.training.repeat import RepeatRecorder
 from ibtools.store import create_store
 
 
@@ -32,9 +32,6 @@ class _Stopwatch:
         """Note the time."""
         self.times.append(time.perf_counter())
 
-    def set_postfix_str(self, s: str) -> None:
-        """Take no remarks."""
-
 
 def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: str) -> float:
     """Record one repeat to a temporary store; the first tenth is not counted: it compiles."""
@@ -42,7 +39,7 @@ def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: 
     stopwatch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         group = create_store(Path(folder) / "store.zarr", recording.store_spec())
-        RepeatRecorder(recording, group, 0, stopwatch).run(load_engine(ENGINES[engine]))
+        RepeatRecorder(recording, group, 0, stopwatch).run(load_engine(ENGINES.find(engine)))
         end = time.perf_counter()
     first = epochs // 10
     return (end - stopwatch.times[first]) / (epochs - first - 1) * 1e3
@@ -50,9 +47,9 @@ def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: 
 
 def training_alone(experiment: str, epochs: int, gap: int) -> float:
     """Train and evaluate as engine `dense` does between snapshots, and take none."""
-    from ibtools.recorders.keras.dense_program import DenseProgram
-    from ibtools.recorders.keras.fit import create_trainable
-    from ibtools.recorders.keras.quantizers import calibrate
+    from ibtools.recorders.engines.keras.fit import create_trainable
+    from ibtools.recorders.engines.keras.quantizers import calibrate
+    from ibtools.recorders.engines.native.dense_program import DenseProgram
 
     training = plan(experiment, epochs=epochs, repeats=1).training(0, 0)
     tapped = create_trainable(training)

@@ -14,11 +14,11 @@ from ibtools.analysis.blocks import Plan
 from ibtools.analysis.cost import Cost
 from ibtools.analysis.estimators import Exact
 from ibtools.analysis.memory import LIBRARIES, parse_memory
-from ibtools.analysis.scheduling import Job, Workers, open_workers
 from ibtools.analysis.windows import pending_windows
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec
 from ibtools.store import create_store, get_array, open_raw
+from ibtools.tasks.workers import Job, Workers, open_workers
 
 LAYERS = tuple(LayerSpec(f"hidden_{i}", 10, "tanh", 8) for i in range(10))
 

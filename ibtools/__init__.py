@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ibtools.accessor import IbAccessor
 from ibtools.errors import IbtoolsError, StoreError
-from ibtools.forking import survive_forks
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_store
+from ibtools.tasks.forking import survive_forks
 
 if TYPE_CHECKING:
     # the names that __getattr__ finds

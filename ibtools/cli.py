@@ -11,7 +11,6 @@ from ibtools.commands.completion import completion
 from ibtools.commands.details import details
 from ibtools.commands.export import export
 from ibtools.commands.info import info
-from ibtools.commands.interrupted import exit_interrupted
 from ibtools.commands.plot import plot
 from ibtools.commands.printing import tell_line
 from ibtools.commands.record import record
@@ -22,6 +21,7 @@ from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
 from ibtools.shown import visible
 from ibtools.storage import storage_errors
+from ibtools.tasks.interruption import exit_interrupted
 
 
 class _Group(click.Group):

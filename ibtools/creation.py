@@ -16,8 +16,8 @@ from ibtools.layout import Chunking, StoreSpec, choose_chunking, choose_partitio
 from ibtools.opened import open_group
 from ibtools.provenance import provenance
 from ibtools.schema import CUBE, FORMAT_NAME, FORMAT_VERSION, STORE_COORDINATES, Variable
-from ibtools.spawning import validate_main
 from ibtools.storage import StorePath, list_names, reaching
+from ibtools.tasks.processes import validate_main
 
 
 def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -> zarr.Group:

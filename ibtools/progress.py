@@ -16,9 +16,6 @@ class Progress(Protocol):
     def update(self, n: int = 1) -> object:
         """Count `n` more steps as done."""
 
-    def set_postfix_str(self, s: str) -> object:
-        """Show a short remark behind the bar."""
-
 
 @contextmanager
 def progress_bar(

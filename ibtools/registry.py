@@ -39,11 +39,11 @@ class Registry:
     def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
         self.kind = kind
         self.group = group
-        self._builtin = dict(builtin)
+        self.builtin = dict(builtin)
 
     def names(self) -> list[str]:
         """Return all names: those of ibtools in their order, then others' in alphabetic order."""
-        return [*self._builtin, *sorted(self._added())]
+        return [*self.builtin, *sorted(self._added())]
 
     def find(self, name: str) -> str:
         """Return where a thing is found, "module:attribute"; nothing is imported.
@@ -53,8 +53,8 @@ class Registry:
         UnknownNameError
             If there is none of that name; the message lists those that there are.
         """
-        if name in self._builtin:
-            return self._builtin[name]
+        if name in self.builtin:
+            return self.builtin[name]
         added = self._added()
         if name not in added:
             raise unknown_name(self.kind, name, self.names())
@@ -71,7 +71,7 @@ class Registry:
             If another package announces it, but it can't be imported.
         """
         target = self.find(name)
-        if name in self._builtin:
+        if name in self.builtin:
             return load_attribute(target)
         point = self._added()[name]
         try:
@@ -86,7 +86,7 @@ class Registry:
     def _added(self) -> dict[str, EntryPoint]:
         """Return what other packages add, by name."""
         points = entry_points(group=self.group)
-        return {point.name: point for point in points if point.name not in self._builtin}
+        return {point.name: point for point in points if point.name not in self.builtin}
 
 
 def load_attribute(target: str) -> object:

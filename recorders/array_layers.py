@@ -1,4 +1,4 @@
-"""What users give as the layers of a snapshot, made into what a store takes, or refused."""
+"""Layers of a snapshot as users give them, made into those that a store takes, or refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,28 +19,7 @@ Bits = int | Mapping[str, int]
 
 
 def take_layer(name: str, layer: Any) -> Taken:
-    """Make a layer of a snapshot into what a store takes.
-
-    Parameters
-    ----------
-    name : str
-        Name of the layer, for errors.
-    layer : array_like (sample, unit, ...), or LayerValues of one
-        Floating values, or codes that are bool, uint8 or uint16. Further axes are flattened in C
-        order.
-
-    Returns
-    -------
-    values : LayerValues
-        (sample, unit), float32, uint8 or uint16.
-    bits : int
-        1, 8 or 16 for codes, 32 for values.
-
-    Raises
-    ------
-    StoreError
-        If it is of another kind, or float32 can't hold its values.
-    """
+    """Make a layer of a snapshot into what a store takes."""
     grid = layer if isinstance(layer, LayerValues) else LayerValues(np.empty(0), scale=1.0)
     values = _array(name, layer.values if isinstance(layer, LayerValues) else layer)
     if values.ndim < 2:
@@ -93,13 +72,7 @@ def _narrow(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
-    """Check that an array of xarray has the axes in the order that they are read in.
-
-    Raises
-    ------
-    StoreError
-        If an axis that is named as one of `expected` is elsewhere.
-    """
+    """Check that an array of xarray has the axes in the order that they are read in."""
     if not isinstance(array, xr.DataArray):
         return
     for position, dim in enumerate(expected):
@@ -113,26 +86,7 @@ def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
 def choose_specs(
     layers: Mapping[str, Taken], functions: Mapping[str, str], bits: Bits | None
 ) -> tuple[LayerSpec, ...]:
-    """Return what a store must know of the layers of a first snapshot.
-
-    Parameters
-    ----------
-    layers : mapping of str to (LayerValues, int)
-        From `take_layer`.
-    functions : mapping of str to str
-        Names of activation functions; "linear" where not given.
-    bits : int or mapping, optional
-        Width of the codes; that of the dtype where not given.
-
-    Returns
-    -------
-    tuple of LayerSpec
-
-    Raises
-    ------
-    StoreError
-        If a width is none, or is given for values.
-    """
+    """Return what a store must know of the layers of a first snapshot."""
     if isinstance(bits, Mapping):
         asked: Mapping[str, Any] = bits
     else:
@@ -166,15 +120,7 @@ def _width(name: str, asked: Any, width: int) -> int:
 
 
 def validate_names(option: str, given: Any, layers: Mapping[str, Any]) -> None:
-    """Check that what is given by layer is of layers that there are.
-
-    Raises
-    ------
-    StoreError
-        If it is no mapping.
-    UnknownNameError
-        If a key is no layer.
-    """
+    """Check that what is given by layer is of layers that there are."""
     if given is None:
         return
     if not isinstance(given, Mapping):
@@ -190,13 +136,7 @@ def validate_names(option: str, given: Any, layers: Mapping[str, Any]) -> None:
 def spread_grid(
     option: str, name: str, given: ArrayLike, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return scale or zero point of a layer for each of its snapshots, (repeat, epoch).
-
-    Raises
-    ------
-    StoreError
-        If it is neither one number nor one per snapshot, or can be none.
-    """
+    """Return scale or zero point of a layer for each of its snapshots, (repeat, epoch)."""
     numbers = np.asarray(given)
     if numbers.shape not in ((), shape):
         raise StoreError(

@@ -62,11 +62,6 @@ EXPERIMENTS: dict[str, Experiment] = {
 def get_experiment(name: str) -> Experiment:
     """Look an experiment up.
 
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name; the message lists all.
-
     Examples
     --------
     >>> get_experiment("SYN-Tanh").epochs

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ibtools.errors import InputError, unknown_name
-from ibtools.recorders.settings import (
-    KernelInitializer,
-    output_function,
-    validate_activation,
-    validate_bits,
-    validate_initializer,
-    validate_scheme,
-)
-from ibtools.snapshots import LayerSpec
+from ibtools.settings import validate_setting
+from ibtools.snapshots import FLOAT_BITS, LayerSpec
+
+KernelInitializer = Literal["glorot_uniform", "width_normal"]
+"""How the kernels of a network are drawn when the initialiser is "paper".
+
+"glorot_uniform" is Keras' default. "width_normal" is a normal distribution with standard deviation
+1 / sqrt(units), or of a convolution 1 / sqrt(channels), cut off and drawn again beyond two of them.
+Biases start at zero.
+"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Network:
         From the first hidden layer to the output, which is a `Dense`.
     kernel_initializer : {"glorot_uniform", "width_normal"}
         Distribution of the initial kernels when the initialiser is "paper"; see
-        `ibtools.recorders.settings.KernelInitializer`.
+        `KernelInitializer`.
 
     Raises
     ------
@@ -164,31 +166,10 @@ class Network:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them.
-
-        Parameters
-        ----------
-        activation : str
-            Of the hidden layers, one of `ibtools.recorders.settings.ACTIVATIONS`.
-        bits : int
-            2 to 8 or 16, or 32 for a network that is not quantised.
-        scheme : {"paper", "full"}
-            What is quantised.
-
-        Returns
-        -------
-        tuple of LayerSpec
-            From the first hidden layer to the output. A pool is a "pool"; the output is a
-            "softmax", or a "softmax_quantised" when its own values are quantised.
-
-        Raises
-        ------
-        InputError
-            If activation, bit width or scheme is not one of those.
-        """
-        validate_activation(activation)
-        validate_bits(bits)
-        validate_scheme(scheme)
+        """Describe the recorded layers as a store must know them."""
+        validate_setting("activation", activation)
+        validate_setting("bits", bits)
+        validate_setting("scheme", scheme)
         functions = ["pool" if isinstance(layer, Pool) else activation for layer in self.layers]
         functions[-1] = output_function(bits, scheme)
         rows = zip(self.layer_names, self._sizes(), functions, strict=True)
@@ -196,7 +177,7 @@ class Network:
 
     def validate_initializer(self, initializer: str) -> None:
         """Check that kernels can be drawn in this way; any network can have any of them."""
-        validate_initializer(initializer)
+        validate_setting("initializer", initializer)
 
     def _sizes(self) -> Iterator[int]:
         shape = self.input_shape
@@ -208,6 +189,16 @@ class Network:
 def dense_layers(*units: int) -> tuple[Dense, ...]:
     """Return fully connected layers with these numbers of units."""
     return tuple(Dense(n) for n in units)
+
+
+def output_function(bits: int, scheme: str) -> str:
+    """Name the function of an output layer as a store must know it.
+
+    It is "softmax", whose codes are those of the logits, or "softmax_quantised", whose codes are
+    those of the probabilities.
+    """
+    quantised = scheme == "full" and bits != FLOAT_BITS
+    return "softmax_quantised" if quantised else "softmax"
 
 
 CONV_CHANNELS = 2
@@ -237,22 +228,7 @@ NETWORKS = {
 
 
 def get_network(name: str) -> Network:
-    """Look a network up by its name.
-
-    Parameters
-    ----------
-    name : str
-        A key of `NETWORKS`.
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name; the message lists those that there are.
-    """
+    """Look a network up by its name."""
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)
     return NETWORKS[name]

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import syn
+from ibtools.recorders.data import syn
 from ibtools.storage import place_of
 from ibtools.text_file import split_lines
 

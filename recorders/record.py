@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError, RecordingError, StoreError
 from ibtools.progress import progress_bar, write_line
-from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
-from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.engines import find_engine
-from ibtools.recorders.forecast import Forecast, forecast
-from ibtools.recorders.recording import Recording, choose_data_set, choose_settings
-from ibtools.recorders.repeat import load_engine
-from ibtools.recorders.workers import open_cluster, record_repeats
-from ibtools.spawning import validate_main
+from ibtools.recorders.data import load_data_set
+from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
+from ibtools.recorders.training.forecast import Forecast, forecast
+from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
+from ibtools.recorders.training.workers import record_repeats
 from ibtools.store import (
     StorePath,
     consolidate,
@@ -31,6 +29,8 @@ from ibtools.store import (
     open_group,
     read_array,
 )
+from ibtools.tasks.linked import open_cluster
+from ibtools.tasks.processes import validate_main
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def record(
     quiet : bool, optional
         Show no progress.
     data : str, optional
-        Name in `ibtools.recorders.datasets.DATA_SETS`, or the path of an .npz file, or of a folder
+        Name in `ibtools.recorders.data.DATA_SETS`, or the path of an .npz file, or of a folder
         of images.
     data_folder : path, optional
         Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
@@ -100,11 +100,8 @@ def record(
         compiled program, or `Model.fit`, which is slower. They agree but for rounding. By default
         that of the store that is resumed, else "dense" where it is the fastest, or "compiled".
     **settings
-        What else differs from the experiment: `network`, `activation`, `bits`, `scheme`,
-        `initializer`, `epochs`, `prefit`, `repeats`, `first_repeat`, `seed`, `samples`, `keep`,
-        `learning_rate`, `batch_size`, `patience`, `required_gain`, `max_attempts` as
-        `ibtools.recorders.recording.Settings` describes them, and `schedule`: "every:N" (default
-        "every:5"), "log:N", a list such as "0,1,10", or "paper".
+        What else differs from the experiment: any setting of `ibtools.settings.Settings`, and
+        `schedule`: "every:N" (default "every:5"), "log:N", a list such as "0,1,10", or "paper".
 
     Returns
     -------
@@ -129,7 +126,7 @@ def record(
     if resume and engine is None:
         engine = _recorded_engine(output)
     recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
-    target = find_engine(recording.engine)
+    target = ENGINES.find(recording.engine)
     load_engine(target)
     _warn_of_merged_inputs(recording)
     with open_cluster(jobs, scheduler) as client:
@@ -190,7 +187,7 @@ def plan(
 def forecast_recording(experiment: str, **settings: Any) -> Forecast:
     """Return size and time of a recording; nothing is written. Parameters as of `record`."""
     recording = plan(experiment, **settings)
-    return forecast(recording, engine=find_engine(recording.engine))
+    return forecast(recording, engine=ENGINES.find(recording.engine))
 
 
 def _recorded_engine(output: StorePath) -> str | None:

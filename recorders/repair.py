@@ -14,8 +14,8 @@ from zarr.core.sync import sync  # there is no public way to delete a key of any
 
 from ibtools.checksums import Place
 from ibtools.damage import Damage, bare, find_damage
-from ibtools.recorders.checkpoint import delete_checkpoint, delete_checkpoints
-from ibtools.recorders.claim import claim_repeat
+from ibtools.recorders.training.checkpoint import delete_checkpoint, delete_checkpoints
+from ibtools.recorders.training.claim import claim_repeat
 from ibtools.schema import STORE_VARIABLES
 from ibtools.staged import Staging
 from ibtools.store import RECORDED, StorePath, get_array, open_group, read_array, writing

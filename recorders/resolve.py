@@ -1,4 +1,4 @@
-"""From what the user calls a network to the network: one place for every kind of name."""
+"""The network that a name or a text stands for: one place for every kind of name."""
 
 import math
 import re

@@ -18,23 +18,7 @@ _MODEL_FILES = (".h5", ".hdf5", ".keras", ".onnx", ".pb", ".pt", ".pth", ".tf", 
 
 
 def import_function(name: str) -> Callable[[], Any]:
-    """Import a function by its name.
-
-    Parameters
-    ----------
-    name : str
-        "package.module:function". Modules of the current folder are found as well, after all
-        others.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    InputError
-        If there is no such module, or no such function in it, or the module raises an error.
-    """
+    """Import a function by its name."""
     module_name, _, function_name = name.partition(":")
     _validate_name(name, module_name, function_name)
     function = getattr(_import_module(module_name, name), function_name, None)
@@ -47,13 +31,7 @@ def import_function(name: str) -> Callable[[], Any]:
 
 
 def validate_no_file(name: str) -> None:
-    """Check that a network is not named by the file of a model, or of a program.
-
-    Raises
-    ------
-    InputError
-        If it is; the message says what takes its place.
-    """
+    """Check that a network is not named by the file of a model, or of a program."""
     path = Path(name)
     if path.suffix == ".py":
         _validate_name(name, name, "")
@@ -67,28 +45,23 @@ def validate_no_file(name: str) -> None:
 
 
 @contextmanager
-def running(name: str, what: str) -> Iterator[None]:
-    """Say of an error in the user's code what was being done, and where in a file it is.
-
-    Parameters
-    ----------
-    name : str
-        "package.module:function".
-    what : str
-        What goes on, such as "the function fails".
-
-    Raises
-    ------
-    InputError
-        In the place of any error that is not one of ibtools; the error itself is its cause.
-    """
+def running(name: str, what: str, *, with_ours: bool = False) -> Iterator[None]:
+    """Say of an error in the user's code what was being done, and where in a file it is."""
     try:
         yield
     except IbtoolsError:
         raise
     except Exception as err:  # what the user's code may raise, nobody knows
+        if with_ours and _is_raised_here(err):
+            raise
         found = f"{type(err).__name__}: {_first_lines(err)}"
         raise InputError(f"{name}: {what}: {found}{_place(err, name)}") from err
+
+
+def _is_raised_here(err: Exception) -> bool:
+    """Whether the innermost code that an error comes from is of ibtools."""
+    *_, (frame, _) = traceback.walk_tb(err.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("ibtools.")
 
 
 def _validate_name(name: str, module_name: str, function_name: str) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ibtools.errors import InputError, RecordingError
-from ibtools.recorders.settings import output_function, validate_bits, validate_scheme
+from ibtools.recorders.networks import output_function
 from ibtools.recorders.user_code import import_function
+from ibtools.settings import validate_setting
 from ibtools.snapshots import LayerSpec
 
 if TYPE_CHECKING:
-    from ibtools.recorders.engine import Training
+    from ibtools.recorders.engines.protocol import Training
 
 
 @dataclass(frozen=True)
@@ -47,30 +48,9 @@ class UserNetwork:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them.
-
-        Parameters
-        ----------
-        activation : str
-            Not used: the layers of the model have their own.
-        bits : int
-            2 to 8 or 16, or 32 to leave the model as it is.
-        scheme : {"paper", "full"}
-            What is quantised.
-
-        Returns
-        -------
-        tuple of LayerSpec
-            In the order of the model. Only the output can be a "softmax" here: in a quantised
-            network, a softmax inside it is a "softmax_quantised".
-
-        Raises
-        ------
-        InputError
-            If bit width or scheme is not one of those.
-        """
-        validate_bits(bits)
-        validate_scheme(scheme)
+        """Describe the recorded layers as a store must know them."""
+        validate_setting("bits", bits)
+        validate_setting("scheme", scheme)
         inner = output_function(bits, "full")
         functions = [inner if spec.activation_function == "softmax" else "" for spec in self.layers]
         functions[-1] = output_function(bits, scheme)
@@ -80,18 +60,7 @@ class UserNetwork:
         )
 
     def validate_initializer(self, initializer: str) -> None:
-        """Check that the model's own initialisers are asked for.
-
-        Parameters
-        ----------
-        initializer : str
-            Must be "paper", which is the network's own.
-
-        Raises
-        ------
-        InputError
-            If it is another.
-        """
+        """Check that the model's own initialisers are asked for."""
         if initializer != "paper":
             raise InputError(
                 f"the initialisers of {self.name} are chosen in the function itself, so that "
@@ -103,36 +72,14 @@ class UserNetwork:
     ) -> None:
         """Check on a few samples that what would be trained is the user's model, new each time.
 
-        Parameters are those of `ibtools.recorders.keras.trial.validate_trainings`, which says what
-        is refused.
+        `ibtools.recorders.engines.keras.trial.validate_trainings` says what is refused.
         """
-        trial = importlib.import_module("ibtools.recorders.keras.trial")
+        trial = importlib.import_module("ibtools.recorders.engines.keras.trial")
         trial.validate_trainings(training, other, are_repeats=are_repeats)
 
 
 def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> UserNetwork:
     """Build the user's model once, to check it and to learn what is recorded of it.
-
-    Parameters
-    ----------
-    name : str
-        "package.module:function".
-    input_shape : tuple of int
-        Shape of a sample of the data.
-    n_classes : int
-        Of the data.
-
-    Returns
-    -------
-    UserNetwork
-
-    Raises
-    ------
-    InputError
-        If the function can't be found, fails, or returns something that can't be trained and
-        recorded.
-    RecordingError
-        If TensorFlow is not installed.
 
     Notes
     -----
@@ -141,8 +88,8 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     weights drawn from the global seeds (which Keras does by default).
     """
     try:
-        user_model = importlib.import_module("ibtools.recorders.keras.user_model")
-        describe = importlib.import_module("ibtools.recorders.keras.describe")
+        user_model = importlib.import_module("ibtools.recorders.engines.keras.user_model")
+        describe = importlib.import_module("ibtools.recorders.capture.keras.describe")
     except ModuleNotFoundError as err:
         raise RecordingError(
             f"a model of one's own needs TensorFlow, but {err.name} is not installed; "

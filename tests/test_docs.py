@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import ibtools
+from ibtools import settings
 from ibtools.analysis import figures
 from ibtools.cli import cli
 from ibtools.detail_schema import DETAIL_VARIABLES
@@ -73,6 +74,10 @@ def test_pages__store_tables_are_those_of_the_schema():
 
 def test_pages__table_of_figures_is_that_of_the_declarations():
     assert figures.markdown_table() in (ROOT / "docs" / "figures.md").read_text()
+
+
+def test_pages__settings_are_those_that_are_declared():
+    assert settings.markdown_table() in (ROOT / "docs" / "experiments.md").read_text()
 
 
 @pytest.mark.parametrize("kind", DETAIL_VARIABLES)

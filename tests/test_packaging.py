@@ -109,7 +109,7 @@ def test_editable__without_links_imports_every_package(tmp_path: Path):
     source = clone_without_links(tmp_path / "source")
     python = install_alone(tmp_path / "bare", "--no-build-isolation", "--editable", source)
     program = (
-        "import ibtools, ibtools.recorders.datasets.syn, ibtools.analysis.plots.sheets as s; "
+        "import ibtools, ibtools.recorders.data.syn, ibtools.analysis.plots.sheets as s; "
         "print(ibtools.__file__, s.__file__, sep='\\n')"
     )
     found = run(python, "-c", program, cwd=tmp_path).splitlines()
@@ -207,18 +207,18 @@ def test_record_arrays__loads_no_tensorflow():
         ("ibtools", "import tensorflow"),
         ("ibtools", "import matplotlib.pyplot"),
         ("ibtools", "import ibtools.analysis"),
-        ("ibtools", "from ibtools.recorders import seeds"),
+        ("ibtools", "from ibtools.recorders.training import seeds"),
         ("ibtools", "def f():\n    import ibtools.analysis.results"),
-        ("ibtools/validation", "def f():\n    from ibtools.recorders import seeds"),
+        ("ibtools/validation", "def f():\n    from ibtools.recorders.training import seeds"),
         ("ibtools/commands", "import ibtools.analysis"),
         ("ibtools/commands", "import tensorflow"),
         ("recorders", "import ibtools.analysis.partition"),
         ("recorders", "import tf_keras"),
-        ("recorders/keras", "import matplotlib"),
-        ("recorders/keras", "from ibtools.analysis import partition"),
+        ("recorders/engines/keras", "import matplotlib"),
+        ("recorders/engines/keras", "from ibtools.analysis import partition"),
         ("analysis", "import tensorflow as tf"),
         ("analysis", "import matplotlib.pyplot"),
-        ("analysis", "from ibtools.recorders import seeds"),
+        ("analysis", "from ibtools.recorders.training import seeds"),
         ("analysis/plots", "import ibtools.recorders"),
         ("analysis", "import plotly.graph_objects"),
         ("analysis/html_report", "import matplotlib"),

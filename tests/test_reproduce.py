@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import ibtools
 from ibtools.cli import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
-from ibtools.recorders.datasets.published import PUBLISHED, digest_parts
+from ibtools.recorders.data.published import PUBLISHED, digest_parts
 from ibtools.reproduction import REPRODUCTIONS, Run, reproduce, settings_of
 
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}

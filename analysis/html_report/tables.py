@@ -18,25 +18,18 @@ from ibtools.analysis.grid_ranges import WORDS, MovingRange
 from ibtools.analysis.summary import PRINTED
 from ibtools.info import StoreInfo, describe_info, layer_table
 from ibtools.provenance import provenance
+from ibtools.settings import SETTINGS
 from ibtools.shown import visible
 from ibtools.storage import StorePath
 
-SETTINGS: Mapping[str, str] = MappingProxyType(
+LISTED: Mapping[str, str] = MappingProxyType(
     {
-        "network": "network",
-        "data_set": "data set",
-        "activation": "activation function",
-        "bits": "bits",
-        "scheme": "quantisation scheme",
-        "initializer": "initialiser",
-        "engine": "engine",
-        "learning_rate": "learning rate (Adam)",
-        "batch_size": "batch size",
-        "prefit": "epochs on random labels",
-        "seed": "base seed",
-        "patience": "epochs before a training may count as failed",
-        "required_gain": "required gain on the majority class",
-        "max_attempts": "attempts at the most",
+        name: SETTINGS[name].about.label
+        for name in (
+            *("network", "data_set", "activation", "bits", "scheme", "initializer", "engine"),
+            *("learning_rate", "batch_size", "prefit", "seed"),
+            *("patience", "required_gain", "max_attempts"),
+        )
     }
 )
 """The settings of a recording that decide about numbers, by what the page calls them."""
@@ -76,7 +69,7 @@ def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, A
     rows = {"store": os.fspath(path), **describe_info(info, path)}
     if not settings:
         rows["settings"] = "not in the store, which was written from arrays"
-    rows |= {name: str(settings[key]) for key, name in SETTINGS.items() if key in settings}
+    rows |= {name: str(settings[key]) for key, name in LISTED.items() if key in settings}
     rows |= {name: str(attributes[key]) for key, name in ATTRIBUTES.items() if key in attributes}
     made = provenance()
     rows["this report"] = (

@@ -6,7 +6,7 @@ import numpy as np
 
 from ibtools.analysis.results import analyze_store
 from ibtools.layout import StoreSpec
-from ibtools.recorders.checkpoint import prepare_checkpoints
+from ibtools.recorders.training.checkpoint import prepare_checkpoints
 from ibtools.schema import CUBE
 from ibtools.snapshots import History, LayerSpec, LayerValues
 from ibtools.store import (

@@ -9,9 +9,9 @@ from dask.system import CPU_COUNT
 
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, names, paths
-from ibtools.commands.interrupted import computed, exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.tasks.interruption import computed, exit_interrupted
 
 
 @click.command()

@@ -6,9 +6,9 @@ import click
 
 import ibtools
 from ibtools.commands.completing import ESTIMATORS, files, names, paths
-from ibtools.commands.interrupted import computed, exit_interrupted
 from ibtools.commands.names import split_names
 from ibtools.commands.printing import tell_line
+from ibtools.tasks.interruption import computed, exit_interrupted
 
 
 @click.command()

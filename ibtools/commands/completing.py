@@ -76,16 +76,16 @@ def networks() -> Iterable[str]:
 
 def data_sets() -> Iterable[str]:
     """Return the named data sets."""
-    from ibtools.recorders.datasets import DATA_SETS
+    from ibtools.recorders.data import DATA_SETS
 
-    return DATA_SETS
+    return DATA_SETS.names()
 
 
-def initializers() -> Iterable[str]:
-    """Return the named initialisers."""
-    from ibtools.recorders.settings import INITIALIZERS
+def engines() -> Iterable[str]:
+    """Return the named engines."""
+    from ibtools.recorders.engines import ENGINES
 
-    return INITIALIZERS
+    return ENGINES.names()
 
 
 def reproductions() -> Iterable[str]:

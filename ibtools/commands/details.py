@@ -6,9 +6,9 @@ import click
 
 import ibtools
 from ibtools.commands.completing import DETAILS, ESTIMATORS, names, paths
-from ibtools.commands.interrupted import computed, exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.tasks.interruption import computed, exit_interrupted
 
 
 @click.command()

@@ -7,10 +7,11 @@ import click
 import ibtools
 from ibtools.commands import completing
 from ibtools.commands.completing import names
-from ibtools.commands.interrupted import exit_interrupted, recorded
 from ibtools.commands.json_output import json_option, print_json, to_json
 from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.commands.setting_options import setting_options
 from ibtools.shown import shell_command
+from ibtools.tasks.interruption import exit_interrupted, recorded
 
 
 @click.command()
@@ -20,85 +21,16 @@ from ibtools.shown import shell_command
     shell_complete=completing.paths,
     help="The store to write: a path, or a URL such as s3://...",
 )
-@click.option(
-    "--network",
-    shell_complete=names(completing.networks),
-    help="Table name, dense:784-64-10, or package.module:function.",
-)
-@click.option(
-    "--data",
-    shell_complete=names(completing.data_sets),
-    help="MNIST, digits, ..., an .npz file with x and y, or a folder of images.  [the paper's]",
-)
+@setting_options("network", "data_set")
 @click.option(
     "--data-folder",
     shell_complete=completing.paths,
     help="Where the data set's files are.  [default: $IBTOOLS_DATA]",
 )
-@click.option(
-    "--activation",
-    shell_complete=names(("tanh", "relu", "relu6")),
-    help="tanh, relu or relu6, of the hidden layers.  [the paper's]",
-)
-@click.option("--bits", type=int, help="2 to 8 or 16, or 32 for a float network.  [the paper's: 8]")
-@click.option(
-    "--scheme",
-    default="paper",
-    show_default=True,
-    shell_complete=names(("paper", "full")),
-    help="What is quantised: paper, full.",
-)
-@click.option(
-    "--initializer",
-    default="paper",
-    show_default=True,
-    shell_complete=names(completing.initializers),
-    help="Or a Keras initialiser.",
-)
-@click.option("--epochs", type=int, help="Epochs of training.  [the paper's]")
-@click.option(
-    "--prefit", type=int, default=0, show_default=True, help="Epochs on random labels first."
-)
-@click.option("--repeats", type=int, help="Networks to train.  [the paper's]")
-@click.option("--first-repeat", type=int, default=0, show_default=True, help="Number of the first.")
-@click.option(
-    "--schedule",
-    default="every:5",
-    show_default=True,
-    shell_complete=names(("every:", "log:", "paper")),
-    help="Epochs to record: every:N, log:N, a list such as 0,1,10, or paper; 0 is untrained.",
-)
-@click.option(
-    "--keep",
-    default="codes",
-    show_default=True,
-    shell_complete=names(("codes", "partition")),
-    help="codes, or only the partition.",
-)
-@click.option(
-    "--samples",
-    type=int,
-    help="Record a fixed subset of so many samples; ranges of Tanh layers are of these.  [all]",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Base of all random streams.")
-@click.option("--learning-rate", type=float, default=1e-4, show_default=True, help="Of Adam.")
-@click.option("--batch-size", type=int, default=256, show_default=True, help="Samples per step.")
-@click.option(
-    "--patience",
-    type=int,
-    default=1000,
-    show_default=True,
-    help="From this epoch on a training must be better than guessing, or it is begun anew.",
-)
-@click.option(
-    "--required-gain",
-    type=float,
-    default=0.07,
-    show_default=True,
-    help="How much better: part of the way from the majority class to 1.",
-)
-@click.option(
-    "--max-attempts", type=int, default=5, show_default=True, help="Trainings per repeat."
+@setting_options(
+    *("activation", "bits", "scheme", "initializer", "epochs", "prefit", "repeats", "first_repeat"),
+    *("recorded_epochs", "keep", "samples", "seed", "learning_rate", "batch_size", "patience"),
+    *("required_gain", "max_attempts"),
 )
 @click.option(
     "--jobs",
@@ -108,11 +40,7 @@ from ibtools.shown import shell_command
 @click.option(
     "--scheduler", help="Record on the workers of a Dask cluster: tcp://host:port of its scheduler."
 )
-@click.option(
-    "--engine",
-    shell_complete=names(("compiled", "dense", "fit")),
-    help="What trains: dense (fastest; dense layers only), compiled, or fit (slowest).  [chosen]",
-)
+@setting_options("engine")
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at `--output`.")
 @click.option("--resume", is_flag=True, help="Finish the interrupted recording at `--output`.")

@@ -6,10 +6,10 @@ import click
 
 import ibtools
 from ibtools.commands.completing import names, paths, reproductions
-from ibtools.commands.interrupted import exit_interrupted
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_line
 from ibtools.progress import write_line
+from ibtools.tasks.interruption import exit_interrupted
 
 
 @click.command()

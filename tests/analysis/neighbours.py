@@ -9,7 +9,7 @@ import ibtools
 from ibtools.analysis import blocks
 from ibtools.analysis.details import results
 from ibtools.layout import StoreSpec
-from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints
+from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.snapshots import LayerSpec, LayerValues
 from ibtools.store import consolidate, create_store, open_group
 from ibtools.writer import RepeatWriter

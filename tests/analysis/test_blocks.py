@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ibtools.analysis.blocks import Plan
 from ibtools.analysis.cost import BLOCK_BYTES, Cost
 from ibtools.analysis.estimators import Exact, parse_estimator
-from ibtools.analysis.scheduling import CLUSTER_JOB_BYTES
 from ibtools.analysis.tasks import Source
 from ibtools.analysis.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
+from ibtools.tasks.workers import CLUSTER_JOB_BYTES
 
 N_EXACT = len(Exact().variables)
 

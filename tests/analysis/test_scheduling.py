@@ -13,8 +13,8 @@ import xarray as xr
 import ibtools
 from ibtools.analysis import results as results_module
 from ibtools.analysis.results import analyze_store, open_results
-from ibtools.analysis.scheduling import IN_FLIGHT, Job, open_workers
 from ibtools.errors import IbtoolsError, InputError, UnknownNameError
+from ibtools.tasks.workers import IN_FLIGHT, Job, open_workers
 
 
 def double(number: int) -> int:

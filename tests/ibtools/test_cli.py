@@ -15,7 +15,7 @@ from tests.recorders.fake_engine import FakeEngine
 
 @pytest.fixture
 def fake_engine(monkeypatch):
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
 def run(command: str) -> Result:

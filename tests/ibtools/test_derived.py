@@ -10,7 +10,11 @@ import xarray as xr
 import ibtools
 from ibtools.errors import StoreError
 from ibtools.info import store_info
-from ibtools.recorders.checkpoint import delete_checkpoints, prepare_checkpoints, save_checkpoint
+from ibtools.recorders.training.checkpoint import (
+    delete_checkpoints,
+    prepare_checkpoints,
+    save_checkpoint,
+)
 from ibtools.store import consolidate, open_group
 from tests.conftest import record_example
 

@@ -9,7 +9,7 @@ import ibtools
 from ibtools.analysis.details import DETAILS
 from ibtools.cli import cli
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.data import load_data_set
 
 FOUR = xr.Dataset(coords={"label": ("sample", [0, 1, 1, 0])})
 

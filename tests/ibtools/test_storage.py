@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import ibtools
 from ibtools.cli import cli
 from ibtools.info import store_info
-from ibtools.recorders.datasets import load_data_set
+from ibtools.recorders.data import load_data_set
 from ibtools.storage import absolute, is_local, place_of
 from tests.conftest import record_example
 

@@ -21,6 +21,8 @@ def reports(engine, training):
 
 @pytest.fixture(scope="module")
 def fit_reports(training):
-    from ibtools.recorders.keras.fit import FitEngine  # TensorFlow is not for every test here
+    from ibtools.recorders.engines.keras.fit import (
+        FitEngine,  # TensorFlow is not for every test here
+    )
 
     return record(FitEngine(), training)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ibtools.recorders.engine import EpochReport
+from ibtools.recorders.engines.protocol import EpochReport
 from ibtools.snapshots import History, LayerValues
 
 

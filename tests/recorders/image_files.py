@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ibtools.recorders.datasets.image_sets import CIFAR_10, FASHION_MNIST, MNIST
+from ibtools.recorders.data.image_sets import CIFAR_10, FASHION_MNIST, MNIST
 
 MNIST_NAMES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from ibtools.errors import StoreError
-from ibtools.recorders.background import Background
+from ibtools.recorders.training.background import Background
 
 
 def fail() -> None:

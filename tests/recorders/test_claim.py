@@ -6,14 +6,14 @@ import zarr
 
 from ibtools.errors import ClaimLostError
 from ibtools.layout import StoreSpec
-from ibtools.recorders import claim
-from ibtools.recorders.checkpoint import (
+from ibtools.recorders.training import claim
+from ibtools.recorders.training.checkpoint import (
     delete_checkpoint,
     delete_checkpoints,
     load_checkpoint,
     save_checkpoint,
 )
-from ibtools.recorders.claim import claim_repeat
+from ibtools.recorders.training.claim import claim_repeat
 from ibtools.snapshots import LayerSpec
 from ibtools.store import create_store, read_array
 from ibtools.writer import RepeatWriter

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
-from ibtools.recorders.keras import epochs, snapshot
-from ibtools.recorders.keras.compiled import CompiledEngine
+from ibtools.recorders.capture.keras import snapshot
+from ibtools.recorders.engines.keras import epochs
+from ibtools.recorders.engines.keras.compiled import CompiledEngine
 from ibtools.recorders.user_network import load_user_network
 from tests.recorders.trainings import create_training, digest, record
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import checksum, load_data_set
-from ibtools.recorders.datasets.cifar import N_VALUES, read_cifar_binary, read_cifar_python
-from ibtools.recorders.datasets.distinct import count_distinct
-from ibtools.recorders.datasets.idx import read_idx
-from ibtools.recorders.datasets.libsvm import read_libsvm
-from ibtools.recorders.datasets.npz import read_keras_npz
-from ibtools.recorders.datasets.split import stratified_split
+from ibtools.recorders.data import checksum, load_data_set
+from ibtools.recorders.data.cifar import N_VALUES, read_cifar_binary, read_cifar_python
+from ibtools.recorders.data.distinct import count_distinct
+from ibtools.recorders.data.idx import read_idx
+from ibtools.recorders.data.libsvm import read_libsvm
+from ibtools.recorders.data.npz import read_keras_npz
+from ibtools.recorders.data.split import stratified_split
 from tests.recorders.image_files import (
     binary_batch,
     idx_bytes,

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.recorders.datasets import DATA_SETS, checksum, load_data_set
-from ibtools.recorders.datasets.image_sets import IMAGE_SETS
-from ibtools.recorders.datasets.images import load_images
-from ibtools.recorders.datasets.own_images import load_image_folder
-from ibtools.recorders.datasets.published import PUBLISHED, digest_parts
-from ibtools.recorders.datasets.split import stratified_split
+from ibtools.recorders.data import DATA_SETS, checksum, load_data_set
+from ibtools.recorders.data.image_sets import IMAGE_SETS
+from ibtools.recorders.data.images import load_images
+from ibtools.recorders.data.own_images import load_image_folder
+from ibtools.recorders.data.published import PUBLISHED, digest_parts
+from ibtools.recorders.data.split import stratified_split
 from tests.recorders.image_files import (
     SMALL_CIFAR,
     SMALL_FASHION,
@@ -386,7 +386,7 @@ def test_load_data_set__download_fails(no_network, name):
 
 
 def test_load_data_set__without_tensorflow(no_network, monkeypatch, tmp_path):
-    monkeypatch.delitem(sys.modules, "ibtools.recorders.keras.download", raising=False)
+    monkeypatch.delitem(sys.modules, "ibtools.recorders.data.download", raising=False)
     monkeypatch.setitem(sys.modules, "tf_keras.utils", None)
     monkeypatch.setenv("IBTOOLS_DATA", str(tmp_path))
     with pytest.raises(
@@ -404,7 +404,7 @@ def test_load_images__finishes_an_interrupted_download(no_network, publish, monk
     write_idx(site, parts)
     name = "train-images-idx3-ubyte.gz"
     shutil.copy(site / name, cache / name)
-    from ibtools.recorders.keras import download
+    from ibtools.recorders.data import download
 
     for file in download._FILES["Fashion-MNIST"]:
         monkeypatch.setitem(file, "origin", (site / file["fname"]).as_uri())
@@ -437,4 +437,4 @@ def test_stratified_split__names_split_differently():
 def test_load_data_set__unknown_names_all():
     with pytest.raises(UnknownNameError, match="did you mean 'MNIST'") as caught:
         load_data_set("MINST")
-    assert all(name in str(caught.value) for name in [*DATA_SETS, ".npz"])
+    assert all(name in str(caught.value) for name in [*DATA_SETS.names(), ".npz"])

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import DataSet
-from ibtools.recorders.engine import Training
+from ibtools.recorders.data import DataSet
 from ibtools.recorders.engines import choose_engine
-from ibtools.recorders.keras.dense import DenseEngine
-from ibtools.recorders.keras.fit import FitEngine, create_trainable
-from ibtools.recorders.keras.state import unpack_state
+from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
+from ibtools.recorders.engines.keras.state import unpack_state
+from ibtools.recorders.engines.native.dense import DenseEngine
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import Network, dense_layers, get_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.recorders.user_network import load_user_network
 from tests.recorders.trainings import create_training, digest, record
 
@@ -65,7 +65,16 @@ def create_wide(n_features, *, n_units=(5, 3), activation="relu", **settings):
     y = (x[:, 0] + x[:, -1] > 0.7).astype(np.int64)
     data = DataSet("random", x, y, np.arange(643) % 4 == 0, checksum="random", n_classes=2)
     network = Network("wide", (n_features,), dense_layers(*n_units, 2))
-    return Training(network, activation, 32, data, SeedStreams(0, 0), 2, batch_size=50, **settings)
+    return Training(
+        network=network,
+        activation=activation,
+        bits=32,
+        data=data,
+        seeds=SeedStreams(0, 0),
+        epochs=2,
+        batch_size=50,
+        **settings,
+    )
 
 
 @pytest.mark.parametrize(("activation", "bits", "scheme"), SETTINGS)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError
-from ibtools.recorders.engines import ENGINES
-from ibtools.recorders.keras.fit import FitEngine, create_trainable
-from ibtools.recorders.keras.state import unpack_state
-from ibtools.recorders.repeat import load_engine
+from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
+from ibtools.recorders.engines.keras.state import unpack_state
 from tests.recorders.trainings import create_training, digest, record
 
 
@@ -22,7 +21,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def engine(name):
-    return load_engine(ENGINES[name])
+    return load_engine(ENGINES.find(name))
 
 
 def weights(training, state):
@@ -106,16 +105,16 @@ def test_train__repeats_do_not_depend_on_each_other(name, engine):
     second = create_training(epochs=2, repeat=1)
     record(engine, create_training(epochs=2))
     program = engine._run
-    assert digest(record(engine, second)) == digest(record(load_engine(ENGINES[name]), second))
+    assert digest(record(engine, second)) == digest(record(load_engine(ENGINES.find(name)), second))
     assert engine._run is program  # also where the data were loaded, or sent to a worker, again
 
 
 def test_train__is_the_same_in_another_process(request, name, engine):
     """A process in which TensorFlow still may choose its threads."""
     code = (
-        "from ibtools.recorders.repeat import load_engine\n"
+        "from ibtools.recorders.engines import load_engine\n"
         "from tests.recorders.trainings import create_training, digest, record\n"
-        f"print(digest(record(load_engine({ENGINES[name]!r}), create_training())))"
+        f"print(digest(record(load_engine({ENGINES.find(name)!r}), create_training())))"
     )
     output = subprocess.run(
         [sys.executable, "-c", code],

@@ -7,11 +7,11 @@ import pytest
 import tf_keras
 
 from ibtools.errors import RecordingError
-from ibtools.recorders.keras import fit
-from ibtools.recorders.keras.fit import FitEngine, create_trainable, evaluate
-from ibtools.recorders.keras.state import pack_state, unpack_state
+from ibtools.recorders.engines.keras import fit
+from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable, evaluate
+from ibtools.recorders.engines.keras.state import pack_state, unpack_state
 from ibtools.recorders.networks import get_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.snapshots import History
 from tests.recorders.trainings import create_training, digest
 from tests.recorders.trainings import record as record_with

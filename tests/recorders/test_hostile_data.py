@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import cifar, compression, load_data_set
-from ibtools.recorders.datasets.cifar import read_cifar_python
-from ibtools.recorders.datasets.compression import read_bytes
-from ibtools.recorders.datasets.idx import read_idx
-from ibtools.recorders.datasets.libsvm import read_libsvm
-from ibtools.recorders.datasets.npz import load_npz
+from ibtools.recorders.data import cifar, compression, load_data_set
+from ibtools.recorders.data.cifar import read_cifar_python
+from ibtools.recorders.data.compression import read_bytes
+from ibtools.recorders.data.idx import read_idx
+from ibtools.recorders.data.libsvm import read_libsvm
+from ibtools.recorders.data.npz import load_npz
 
 MOST = 2**28
 """Bytes that refusing a file may take."""

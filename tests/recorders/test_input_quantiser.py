@@ -13,9 +13,9 @@ from ibtools.cli import cli
 from ibtools.info import store_info
 from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders import engines
-from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.input_quantiser import measure_inputs, quantise
+from ibtools.recorders.data import load_data_set
 from ibtools.recorders.record import plan
+from ibtools.recorders.training.input_quantiser import measure_inputs, quantise
 
 MERGED = (
     "4096 different inputs, of which the 8-bit input quantiser leaves 256; it makes 1 of 2 features"
@@ -25,7 +25,7 @@ MERGED = (
 @pytest.fixture
 def unscaled(tmp_path, monkeypatch) -> str:
     """4096 different inputs: a feature of 256 large values, and one of 16 small ones."""
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
     large, small = np.divmod(np.arange(4096), 16)
     np.savez(tmp_path / "mine.npz", x=np.stack([large, small / 100], axis=1), y=large % 2)
     return str(tmp_path / "mine.npz")
@@ -139,8 +139,8 @@ def test_plan__counts_the_recorded_samples():
 @pytest.mark.parametrize("ends", [(0, 1), (-1, 2.5), (-3, 0), (0, 4254), (-1e-7, 3e-7)])
 def test_quantise__is_tensorflows(ends):
     """But for values within rounding of the middle between two codes."""
-    from ibtools.recorders.keras.grid import Grid
-    from ibtools.recorders.keras.quantizers import fake_quantise
+    from ibtools.recorders.capture.grid import Grid
+    from ibtools.recorders.engines.keras.quantizers import fake_quantise
 
     low, high = np.float32(ends)
     grid = Grid.from_range(low, high, bits=8)

@@ -4,8 +4,8 @@ import tensorflow as tf
 import tf_keras
 
 from ibtools.errors import RecordingError
-from ibtools.recorders.keras.build import build_model
-from ibtools.recorders.keras.quantizers import (
+from ibtools.recorders.engines.keras.build import build_model
+from ibtools.recorders.engines.keras.quantizers import (
     CurrentRangeQuantizer,
     calibrate,
     fake_quantise,

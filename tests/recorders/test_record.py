@@ -24,13 +24,15 @@ from ibtools.errors import (
     UnknownNameError,
 )
 from ibtools.recorders import engines
-from ibtools.recorders import workers as workers_module
-from ibtools.recorders.checkpoint import load_checkpoint
-from ibtools.recorders.forecast import Forecast
+from ibtools.recorders.engines import load_engine
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
-from ibtools.recorders.repeat import count_differences, load_engine
+from ibtools.recorders.training import workers as workers_module
+from ibtools.recorders.training.checkpoint import load_checkpoint
+from ibtools.recorders.training.forecast import Forecast
+from ibtools.recorders.training.repeat import count_differences
 from ibtools.snapshots import LayerValues
 from ibtools.store import open_group, open_raw
+from ibtools.tasks import links
 from tests.recorders.fake_engine import FakeEngine
 from tests.unbound import unbind
 
@@ -40,9 +42,9 @@ SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
 def record_fake(path: Path, **changes) -> RecordReport:
@@ -258,26 +260,28 @@ def test_record__jobs_change_nothing(tmp_path: Path, monkeypatch):
 
 
 def test_record__workers_are_replaced(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(workers_module, "REPEATS_PER_PROCESS", 1)
+    monkeypatch.setattr("ibtools.tasks.linked.TASKS_PER_PROCESS", 1)
     assert record_fake(tmp_path / "s.zarr", repeats=5, jobs=2).trained == 5
 
 
 def test_link__tells_of_every_epoch():
-    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0), repeat=3)
+    channel = links.Channel(queue.Queue(), SimpleNamespace(value=0))
+    link = links.ProcessLink(3, channel)
     for _ in range(1000):
         link.update()
     link.flush()
-    assert {repeat for repeat, _ in link.epochs.queue} == {3}
-    assert sum(epochs for _, epochs in link.epochs.queue) == 1000
-    assert link.epochs.qsize() < 1000
+    assert {number for number, _ in channel.told.queue} == {3}
+    assert sum(steps for _, steps in channel.told.queue) == 1000
+    assert channel.told.qsize() < 1000
 
 
 def test_link__ends_the_repeat_when_told_to(monkeypatch):
-    monkeypatch.setattr(workers_module, "_POLL_SECONDS", 0.0)
-    link = workers_module._Link(queue.Queue(), SimpleNamespace(value=0))
+    monkeypatch.setattr(links, "TELL_SECONDS", 0.0)
+    channel = links.Channel(queue.Queue(), SimpleNamespace(value=0))
+    link = links.ProcessLink(0, channel)
     link.update()
-    link.stop.value = 1
-    with pytest.raises(workers_module.StoppedError):
+    channel.stop.value = 1
+    with pytest.raises(links.StoppedError):
         link.update()
 
 
@@ -401,7 +405,8 @@ def test_record__any_dense_network_on_the_small_data_set(tmp_path: Path):
 KILLED = """
 import sys
 import ibtools.layout
-from ibtools.recorders import record, repeat as recorder
+from ibtools.recorders import record
+from ibtools.recorders.training import repeat as recorder
 ibtools.layout.MAX_BLOCK_EPOCHS = 4
 original = recorder.save_checkpoint
 def telling(group, repeat, epoch, state):

@@ -11,24 +11,24 @@ import tensorflow as tf
 import tf_keras
 
 from ibtools.errors import InputError
-from ibtools.recorders.datasets import DataSet, load_data_set
-from ibtools.recorders.engine import Training
-from ibtools.recorders.keras.build import build_model
-from ibtools.recorders.keras.describe import describe
-from ibtools.recorders.keras.fit import FitEngine
-from ibtools.recorders.keras.grid import Grid
-from ibtools.recorders.keras.quantizers import (
+from ibtools.recorders.capture.grid import Grid
+from ibtools.recorders.capture.keras.describe import describe
+from ibtools.recorders.capture.keras.snapshot import SnapshotTaker
+from ibtools.recorders.data import DataSet, load_data_set
+from ibtools.recorders.engines.keras.build import build_model
+from ibtools.recorders.engines.keras.fit import FitEngine
+from ibtools.recorders.engines.keras.quantizers import (
     SMALLEST_END,
     FixedRangeQuantizer,
     FlooredAverageQuantizer,
     calibrate,
     range_variables,
 )
-from ibtools.recorders.keras.snapshot import SnapshotTaker
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get_network
 from ibtools.recorders.resolve import resolve_network
-from ibtools.recorders.seeds import SeedStreams
-from ibtools.recorders.settings import INITIALIZERS
+from ibtools.recorders.training.seeds import SeedStreams
+from ibtools.settings import INITIALIZERS
 
 SYN = get_network("syn")
 IMAGES = Network("images", (8, 8, 1), (Conv(2), Pool(), Dense(5), Dense(3)), "width_normal")
@@ -89,7 +89,15 @@ def test_train__mnist_networks_are_certified(name, activation, bits, scheme):
     network, data = get_network(name), create_images((28, 28, 1), 10)
     seeds = SeedStreams(0, 0)
     training = Training(
-        network, activation, bits, data, seeds, 1, learning_rate=0.01, batch_size=30, scheme=scheme
+        network=network,
+        activation=activation,
+        bits=bits,
+        data=data,
+        seeds=seeds,
+        epochs=1,
+        learning_rate=0.01,
+        batch_size=30,
+        scheme=scheme,
     )
     _, history, snapshot, _ = last_report(training)
     assert history is not None
@@ -108,7 +116,16 @@ def test_train__mnist_networks_are_certified(name, activation, bits, scheme):
 def test_train__full_scheme_processes_codes_only(activation, bits):
     """Data processing, exactly: the codes of a layer are a function of those of the one before."""
     data, seeds = load_data_set("SYN"), SeedStreams(1, 0)
-    training = Training(SYN, activation, bits, data, seeds, 2, learning_rate=0.01, scheme="full")
+    training = Training(
+        network=SYN,
+        activation=activation,
+        bits=bits,
+        data=data,
+        seeds=seeds,
+        epochs=2,
+        learning_rate=0.01,
+        scheme="full",
+    )
     snapshot = last_report(training)[2]
     assert all(is_function_of(after, before) for before, after in pairwise(snapshot.values()))
     if activation == "tanh":
@@ -235,7 +252,14 @@ def resolve_user(name, shape=(12,), n_classes=2):
 @pytest.mark.parametrize(("name", "bits"), [("small", 32), ("small", 3), ("branched", 3)])
 def test_train__user_model(name, bits):
     network, seeds = resolve_user(name), SeedStreams(0, 0)
-    training = Training(network, "tanh", bits, load_data_set("SYN"), seeds, 2)
+    training = Training(
+        network=network,
+        activation="tanh",
+        bits=bits,
+        data=load_data_set("SYN"),
+        seeds=seeds,
+        epochs=2,
+    )
     snapshot = last_report(training)[2]
     specs = network.layer_specs("tanh", bits)
     assert [(key, layer.values.shape[1]) for key, layer in snapshot.items()] == [
@@ -247,7 +271,15 @@ def test_train__user_model(name, bits):
 def test_train__user_model_with_layers_of_many_kinds(bits):
     data = create_images((8, 8, 1), 10)
     network = resolve_user("mixed", (8, 8, 1), 10)
-    training = Training(network, "tanh", bits, data, SeedStreams(0, 0), 2, batch_size=16)
+    training = Training(
+        network=network,
+        activation="tanh",
+        bits=bits,
+        data=data,
+        seeds=SeedStreams(0, 0),
+        epochs=2,
+        batch_size=16,
+    )
     _, _, snapshot, _ = last_report(training)
     assert list(snapshot) == ["relu", "max", "average", "dense", "output"]
     if bits == 8:
@@ -287,7 +319,15 @@ def test_train__real_mnist():
     y = read("labels-idx1", 8).astype(np.int64)
     data = DataSet("MNIST", x, y, np.arange(len(y)) >= 60000, "sha256:0", 10)
     network = get_network("mnist-bottleneck-2")
-    training = Training(network, "relu", 8, data, SeedStreams(0, 0), 2, learning_rate=1e-3)
+    training = Training(
+        network=network,
+        activation="relu",
+        bits=8,
+        data=data,
+        seeds=SeedStreams(0, 0),
+        epochs=2,
+        learning_rate=1e-3,
+    )
     _, history, snapshot, _ = last_report(training)
     assert history.test_accuracy > 0.3
     assert snapshot["hidden_4"].values.shape == (70000, 2)
@@ -297,5 +337,13 @@ def test_train__real_mnist():
 
 def test_train__user_model_is_the_same_again():
     data, network = create_images((8, 8, 1), 10), resolve_user("mixed", (8, 8, 1), 10)
-    training = Training(network, "tanh", 8, data, SeedStreams(0, 0), 1, batch_size=16)
+    training = Training(
+        network=network,
+        activation="tanh",
+        bits=8,
+        data=data,
+        seeds=SeedStreams(0, 0),
+        epochs=1,
+        batch_size=16,
+    )
     assert last_report(training)[3] == last_report(training)[3]

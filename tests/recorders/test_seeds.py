@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 
 words = st.integers(0, 2**32 - 1)
 epochs = st.integers(-(2**31), 2**31 - 1)

@@ -8,11 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ibtools.errors import GridError
-from ibtools.recorders.keras.build import build_model
-from ibtools.recorders.keras.grid import Grid
-from ibtools.recorders.keras.quantise import Tap, TappedModel, quantise_model
-from ibtools.recorders.keras.quantizers import calibrate, range_variables
-from ibtools.recorders.keras.snapshot import SnapshotTaker
+from ibtools.recorders.capture.grid import Grid
+from ibtools.recorders.capture.keras.snapshot import SnapshotTaker
+from ibtools.recorders.engines.keras.build import build_model
+from ibtools.recorders.engines.keras.quantise import Tap, TappedModel, quantise_model
+from ibtools.recorders.engines.keras.quantizers import calibrate, range_variables
 from ibtools.recorders.networks import Dense, Network, get_network
 from ibtools.snapshots import LayerSpec, LayerValues
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ibtools.errors import UnknownNameError
-from ibtools.recorders.datasets import DataSet, load_data_set
-from ibtools.recorders.datasets.syn import (
+from ibtools.recorders.data import DataSet, load_data_set
+from ibtools.recorders.data.syn import (
     icosahedron,
     label_orbits,
     label_popcounts,

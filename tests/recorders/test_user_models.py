@@ -222,7 +222,7 @@ def test_plan__data_that_a_table_does_not_have(change, message, data, tmp_path):
 
 
 def test_plan__a_copy_that_is_another_model(data, monkeypatch):
-    from ibtools.recorders.keras import quantise
+    from ibtools.recorders.engines.keras import quantise
 
     copy = quantise.copy_layer
     monkeypatch.setattr(
@@ -236,10 +236,30 @@ def test_plan__a_copy_that_is_another_model(data, monkeypatch):
         plan_model("one_hidden", data, bits=8)
 
 
+def break_planning(monkeypatch):
+    monkeypatch.setattr("ibtools.recorders.engines.keras.quantise.output_range", None)
+
+
+def break_snapshots(monkeypatch):
+    monkeypatch.setattr("ibtools.recorders.capture.keras.snapshot.choose_batch_size", None)
+
+
+def break_calibration(monkeypatch):
+    monkeypatch.setattr("ibtools.recorders.engines.keras.trial.calibrate", None)
+
+
+@pytest.mark.parametrize("fault", [break_planning, break_snapshots, break_calibration])
+def test_plan__a_fault_of_ours_is_not_blamed_on_the_model(data, monkeypatch, fault):
+    """It is a bug, of which the traceback is wanted."""
+    fault(monkeypatch)
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        plan_model("one_hidden", data, bits=8)
+
+
 def train(name, data, bits):
     """The untrained and the trained model of an epoch, by engine fit."""
-    from ibtools.recorders.keras.fit import FitEngine, create_trainable
-    from ibtools.recorders.keras.state import unpack_state
+    from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
+    from ibtools.recorders.engines.keras.state import unpack_state
 
     recording = plan_model(name, data, bits=bits)
     training, states = recording.training(0, 0), []
@@ -263,7 +283,7 @@ def test_train__frozen_layers_stay_as_they_are(data):
 
 def test_build__numbers_that_are_looked_up_are_not_quantised(data):
     """The nearest multiple of 7 / 255 is no token."""
-    from ibtools.recorders.keras.fit import create_trainable
+    from ibtools.recorders.engines.keras.fit import create_trainable
 
     recording = plan_model("tokens", data, bits=8)
     model = create_trainable(recording.training(0, 0)).model

@@ -16,7 +16,7 @@ import xarray as xr
 
 from ibtools.errors import RecordingError
 from ibtools.recorders import engines
-from ibtools.recorders import workers as workers_module
+from ibtools.tasks import workers as workers_module
 from tests.analysis.slow_estimator import SECONDS
 from tests.remote.engines import FOLDER, SLEEPY, met, plan_accident
 from tests.remote.stores import contents, record_small
@@ -141,7 +141,7 @@ def test_record__a_worker_is_killed(recording: Recording, tmp_path: Path):
 def accidents(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
-    monkeypatch.setitem(engines.ENGINES, "mortal", "tests.remote.engines:MortalEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "mortal", "tests.remote.engines:MortalEngine")
     monkeypatch.setattr(workers_module, "MAX_LOSSES", 1)
 
 

@@ -2,15 +2,23 @@
 
 import hashlib
 
-from ibtools.recorders.datasets import load_data_set
-from ibtools.recorders.engine import Training
+from ibtools.recorders.data import load_data_set
+from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import get_network
-from ibtools.recorders.seeds import SeedStreams
+from ibtools.recorders.training.seeds import SeedStreams
 
 
 def create_training(activation="tanh", bits=8, epochs=3, *, repeat=0, **settings):
     data, seeds = load_data_set("SYN"), SeedStreams(base=0, repeat=repeat)
-    return Training(get_network("syn"), activation, bits, data, seeds, epochs, **settings)
+    return Training(
+        network=get_network("syn"),
+        activation=activation,
+        bits=bits,
+        data=data,
+        seeds=seeds,
+        epochs=epochs,
+        **settings,
+    )
 
 
 def record(engine, training, resume=None, n_reports=99):

@@ -94,7 +94,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
     for name in ("MortalEngine", "BrokenEngine"):
         key = name.removesuffix("Engine").lower()
-        monkeypatch.setitem(engines.ENGINES, key, f"tests.remote.engines:{name}")
+        monkeypatch.setitem(engines.ENGINES.builtin, key, f"tests.remote.engines:{name}")
     if FOLDER in os.environ:
         (Path(os.environ[FOLDER]) / "plan").unlink(missing_ok=True)
 

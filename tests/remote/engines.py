@@ -82,7 +82,7 @@ import sys
 from ibtools import layout
 from ibtools.recorders import engines
 layout.MAX_BLOCK_EPOCHS = 2
-engines.ENGINES["sleepy"] = "tests.remote.engines:SlowEngine"
+engines.ENGINES.builtin["sleepy"] = "tests.remote.engines:SlowEngine"
 if __name__ == "__main__":
     from ibtools.cli import main
     main()

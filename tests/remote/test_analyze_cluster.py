@@ -11,9 +11,9 @@ import xarray as xr
 
 import ibtools
 from ibtools.analysis import results as results_module
-from ibtools.analysis import scheduling
 from ibtools.analysis.results import analyze_store, open_results
 from ibtools.errors import ClusterError, InputError
+from ibtools.tasks import workers as workers_module
 from tests.analysis.slow_estimator import DeadlyExact, SlowExact
 from tests.analysis.wide_layers import LITTLE, record_wide
 from tests.remote.conftest import start_cluster
@@ -46,7 +46,7 @@ def test_analyze_store__uses_a_client_that_is_there(example_store: Path, cluster
     def refuse(*_, **__):
         raise AssertionError("ran on this machine")
 
-    monkeypatch.setattr(scheduling, "_local", refuse)
+    monkeypatch.setattr(workers_module, "_local", refuse)
     with distributed.Client(cluster):
         assert analyze_store(example_store, quiet=True).computed == 8
     assert_complete_and_identical(example_store)

@@ -5,8 +5,8 @@ import dask.array as da
 import pytest
 from distributed import Client
 
-from ibtools.cluster import connect, current_client
 from ibtools.errors import InputError
+from ibtools.tasks.cluster import connect, current_client
 
 
 def test_connect__to_an_address(cluster):

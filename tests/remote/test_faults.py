@@ -18,11 +18,11 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 import ibtools
-from ibtools import cluster as cluster_module
 from ibtools import remote, retrying
-from ibtools.cluster import WorkerWatch
 from ibtools.errors import ClusterError, StoreError
 from ibtools.storage import RemoteError
+from ibtools.tasks import cluster as cluster_module
+from ibtools.tasks.cluster import WorkerWatch
 from tests.analysis.slow_estimator import SECONDS
 from tests.conftest import record_example
 from tests.remote.engines import SLEEPY
@@ -32,7 +32,7 @@ from tests.remote.stores import contents, record_small
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(retrying, "LONGEST_PAUSE", 0.05)
 

@@ -27,7 +27,7 @@ from tests.remote.stores import contents, record_small
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_record__tensorflow_into_a_bucket(bucket: str, tmp_path: Path):
 
 def test_requests__are_bounded(bucket: str, s3_server, monkeypatch):
     """What each block of snapshots adds, and what opening costs, once."""
-    monkeypatch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 1000.0)
+    monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 1000.0)
     counted = {}
     for blocks in (2, 6):
         s3_server.take_requests()

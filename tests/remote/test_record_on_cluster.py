@@ -11,11 +11,12 @@ import xarray as xr
 from distributed import Client
 
 from ibtools.errors import InputError, RecordingError, StoreError
-from ibtools.recorders import cluster_workers
 from ibtools.recorders.record import plan
-from ibtools.recorders.recording import Recording
-from ibtools.recorders.workers import record_repeats
+from ibtools.recorders.training import workers as workers_module
+from ibtools.recorders.training.recording import Recording
+from ibtools.recorders.training.workers import record_repeats
 from ibtools.store import open_group
+from ibtools.tasks.linked import LinkedCluster
 from tests.remote.conftest import start_cluster
 from tests.remote.engines import met, plan_accident
 from tests.remote.stores import SETTINGS, contents, record_small
@@ -33,7 +34,7 @@ def fake(monkeypatch):
     """The configuration names the engine, so that all have to have the same name."""
     from ibtools.recorders import engines
 
-    monkeypatch.setitem(engines.ENGINES, "fake", "tests.remote.engines:MortalEngine")
+    monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.remote.engines:MortalEngine")
 
 
 def record_on(cluster, path: Path, **changes):
@@ -108,9 +109,6 @@ class Spy:
         if self._interrupt_after is not None and self.epochs >= self._interrupt_after:
             raise KeyboardInterrupt
 
-    def set_postfix_str(self, s: str) -> None:
-        pass
-
 
 def record_watched(cluster, path: Path, progress: Spy, recording: Recording | None = None) -> None:
     """Record some repeats of a store that exists."""
@@ -158,7 +156,7 @@ def test_record__an_error_on_a_worker_is_raised_here(cluster, tmp_path: Path):
 
 
 def test_record__a_path_that_workers_do_not_see(cluster, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(cluster_workers, "absolute", lambda path: "/nowhere/s.zarr")
+    monkeypatch.setattr(workers_module, "absolute", lambda path: "/nowhere/s.zarr")
     with pytest.raises(StoreError, match=r"nothing is there.*where every worker can reach it"):
         record_on(cluster, tmp_path / "s.zarr")
 
@@ -167,14 +165,14 @@ def test_record__a_path_that_workers_do_not_see(cluster, tmp_path: Path, monkeyp
 def test_record__jobs_bound_the_workers_in_use(cluster, tmp_path: Path, monkeypatch, jobs: int):
     create_empty(tmp_path / "s.zarr")
     most = 0
-    original = cluster_workers._Placing._place
+    original = LinkedCluster.look
 
-    def watching(placing, workers):
+    def watching(workers, running, done):
         nonlocal most
-        original(placing, workers)
-        most = max(most, len(placing.running))
+        original(workers, running, done)
+        most = max(most, len(running))
 
-    monkeypatch.setattr(cluster_workers._Placing, "_place", watching)
+    monkeypatch.setattr(LinkedCluster, "look", watching)
     record_on(cluster, tmp_path / "s.zarr", resume=True, jobs=jobs)
     assert most == min(jobs, 2)
 

@@ -1,0 +1,1 @@
+"""Layers of a live model, made into codes and values."""

@@ -1,0 +1,27 @@
+"""scikit-learn's handwritten digits: a small image data set that needs no download."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ibtools.errors import InputError
+from ibtools.recorders.data.data_set import DataSet, checksum
+from ibtools.recorders.data.split import stratified_split
+
+_LARGEST = np.float32(16)
+
+
+def load_digits(_: Path | None = None) -> DataSet:
+    """Load the digits that are installed with scikit-learn."""
+    try:
+        from sklearn import datasets
+    except ModuleNotFoundError as err:
+        raise InputError(
+            "the data set digits comes with scikit-learn, which is not installed; "
+            "install it with: pip install 'ibtools-nn[record]'"
+        ) from err
+    images, labels = datasets.load_digits(return_X_y=True)
+    x = (images.astype(np.float32) / _LARGEST).reshape(-1, 8, 8, 1)
+    y = labels.astype(np.int64)
+    is_test = stratified_split(y, "digits")
+    return DataSet("digits", x, y, is_test, checksum(x, y), n_classes=10, published="digits")

@@ -1,0 +1,1 @@
+"""Engine `dense`: machine code of our own for networks of dense layers."""

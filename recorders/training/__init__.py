@@ -1,0 +1,1 @@
+"""ibtools' own trainings: what decides them, and who records which repeat, until it is done."""

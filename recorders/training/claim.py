@@ -1,0 +1,95 @@
+"""Claims on repeats: the last process that claimed one writes it, and no other.
+
+A process that was given up may live on: a worker that a scheduler declared dead because its network
+or its machine stood still, or a recording that was thought killed when it was resumed elsewhere. So
+whoever records a repeat puts a mark of its own beside the checkpoints, and looks at it again before
+it writes. Where it finds the mark of another, or none, it stops.
+
+Between looking and writing there is a moment. So a mark counts for `CONFIRM_SECONDS`, and who takes
+a repeat over waits twice as long before it reads or writes anything of it. What can still come late
+is a single write that was under way when the repeat was taken over, and that took longer than that.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable
+
+import zarr
+from zarr.abc.buffer import Buffer
+from zarr.abc.store import Store
+from zarr.buffer import default_buffer_prototype
+from zarr.storage import WrapperStore
+
+from ibtools.errors import ClaimLostError
+from ibtools.recorders.training.checkpoint import GROUP, open_checkpoints, prepare_checkpoints
+from ibtools.store import writing
+
+CONFIRM_SECONDS = 1.0
+"""How long a look at the mark is good for."""
+
+
+def claim_repeat(group: zarr.Group, repeat: int) -> zarr.Group:
+    """Take a repeat over from whoever recorded it before."""
+    prepare_checkpoints(group)
+    owner = uuid.uuid4().hex
+    name = f"claim-{repeat}"
+    with writing(group):
+        place = open_checkpoints(group)
+        if place is None:
+            raise ClaimLostError(f"{group.store}: what is kept for resuming was deleted meanwhile")
+        taken = name in place
+        place.require_group(name).attrs["owner"] = owner
+    if taken:
+        time.sleep(2 * CONFIRM_SECONDS)
+    claimed = _ClaimedStore(group.store, f"{GROUP}/{name}/zarr.json", owner)
+    consolidated = None if group.metadata.consolidated_metadata is not None else False
+    return zarr.open_group(claimed, mode="r+", zarr_format=3, use_consolidated=consolidated)
+
+
+class _ClaimedStore(WrapperStore[Store]):
+    """A store that looks at the mark before it writes or deletes."""
+
+    def __init__(self, store: Store, key: str, owner: str) -> None:
+        super().__init__(store)
+        self._key = key
+        self._owner = owner
+        self._confirmed = float("-inf")
+
+    def _with_store(self, store: Store) -> "_ClaimedStore":
+        return _ClaimedStore(store, self._key, self._owner)
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    async def set(self, key: str, value: Buffer) -> None:
+        await self._confirm()
+        await super().set(key, value)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        await self._confirm()
+        await super().set_if_not_exists(key, value)
+
+    async def _set_many(self, values: Iterable[tuple[str, Buffer]]) -> None:
+        await self._confirm()
+        await super()._set_many(values)
+
+    async def delete(self, key: str) -> None:
+        await self._confirm()
+        await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        await self._confirm()
+        await super().delete_dir(prefix)
+
+    async def _confirm(self) -> None:
+        """Make sure that the mark is still ours, unless that was seen just now."""
+        asked = time.monotonic()
+        if asked - self._confirmed < CONFIRM_SECONDS:
+            return
+        mark = await self._store.get(self._key, default_buffer_prototype())
+        if mark is None or self._owner.encode() not in mark.to_bytes():
+            raise ClaimLostError(
+                f"{self._store}: another recording has taken over what this one was writing, "
+                "so this one stops; nothing is lost"
+            )
+        self._confirmed = asked
