@@ -81,7 +81,7 @@ class Recording:
         layers = layer_specs({name: dataset[name].values for name in LAYER_COLUMNS})
         complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
         found = (np.nan, np.nan)
-        if any(estimator.needs_values for estimator in estimators):
+        if any(estimator.needs == "values" for estimator in estimators):
             found = _range_of_all(dataset, layers, complete)
         entropy_x = input_entropy(input_numbers(dataset))
         return cls(layers, complete, label, Content.of(dataset).digest, entropy_x, found)
@@ -122,7 +122,7 @@ def _range_of_all(
 
 def _validate_values(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> None:
     for estimator in estimators:
-        if estimator.needs_values and "partition" in dataset.variables:
+        if estimator.needs != "partition" and "partition" in dataset.variables:
             raise InputError(
                 f"the estimator {estimator.specification} needs the values of units, but the store "
                 "keeps only the partition of whole layers; record again with --keep codes, or "

@@ -11,6 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import ibtools
+from ibtools.analysis.estimators.binned import N_CLIPPED
+from ibtools.analysis.estimators.counting import PER_UNIT
+from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
+from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.cli import cli
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
@@ -68,6 +72,13 @@ def test_pages__store_tables_are_those_of_the_schema():
     text = (ROOT / "docs" / "store.md").read_text()
     assert markdown_table(STORE_VARIABLES) in text
     assert markdown_table(RESULT_VARIABLES) in text
+
+
+def test_pages__tables_of_estimators_are_those_of_their_files():
+    text = (ROOT / "docs" / "estimators.md").read_text()
+    assert markdown_table((*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE)) in text
+    for name in ESTIMATORS.names():
+        assert f"| `{name}` |" in text
 
 
 @pytest.mark.parametrize("kind", DETAIL_VARIABLES)

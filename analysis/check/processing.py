@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from ibtools.analysis.check import words
-from ibtools.analysis.check.measure import is_softmax_of_codes
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
 from ibtools.analysis.information import rounding_bound
+from ibtools.analysis.measures.block import is_softmax_of_codes
 from ibtools.snapshots import LAYER_COLUMNS, layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6

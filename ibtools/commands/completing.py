@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-ESTIMATORS = ("exact", "binned", "requantised", "kde", "knn")
 FIGURES = (
     "information-plane",
     "information-epochs",
@@ -18,7 +17,6 @@ FIGURES = (
     "activation-ranges",
     "scatter",
 )
-DETAILS = ("classes", "layers", "prediction", "splits", "units")
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -59,6 +57,20 @@ def paths_and(known: Iterable[str]) -> Complete:
 def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Leave it to the shell, which knows files."""
     return [CompletionItem(begun, type="file")]
+
+
+def estimator_names() -> Iterable[str]:
+    """Return the named estimators."""
+    from ibtools.analysis.measures.registry import ESTIMATORS
+
+    return ESTIMATORS.names()
+
+
+def detail_names() -> Iterable[str]:
+    """Return the named details."""
+    from ibtools.analysis.measures.registry import DETAILS
+
+    return DETAILS.names()
 
 
 def experiments() -> Iterable[str]:

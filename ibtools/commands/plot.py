@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, FIGURES, files, names, paths_and
+from ibtools.commands.completing import FIGURES, estimator_names, files, names, paths_and
 from ibtools.commands.names import split_names
 from ibtools.commands.printing import tell_line
 
@@ -29,7 +29,7 @@ ANIMATION = "animation"
 )
 @click.option(
     "--estimator",
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="Which results to draw: the name that analyze printed.  [default: exact]",
 )
 @click.option(

@@ -14,6 +14,6 @@ SECONDS = "IBTOOLS_TEST_SECONDS"
 class SlowExact(Exact):
     """`exact`, which sleeps for each layer of a block."""
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def compute(self, block: LayerBlock) -> Statistics:
         time.sleep(float(os.environ.get(SECONDS, "0.1")))
-        return super().statistics(block)
+        return super().compute(block)

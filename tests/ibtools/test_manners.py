@@ -148,9 +148,9 @@ def test_interrupt__says_what_is_on_disk(
 
 def test_completing__names_are_those_of_the_tables():
     """Repeated in `ibtools/commands/completing.py`, because their tables load numba or more."""
-    assert tuple(ESTIMATORS) == completing.ESTIMATORS
+    assert list(completing.estimator_names()) == ESTIMATORS.names()
     assert tuple(FIGURES) == completing.FIGURES
-    assert tuple(DETAILS) == completing.DETAILS
+    assert list(completing.detail_names()) == DETAILS.names()
 
 
 @pytest.mark.parametrize(
