@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.partition import partition
 from ibtools.kernel import kernel
+from ibtools.partition import partition
 from ibtools.snapshots import LayerSpec
 from ibtools.symbols import exact_symbols
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.information import entropy
-from ibtools.analysis.partition import partition
 from ibtools.kernel import kernel
+from ibtools.partition import partition
 from ibtools.symbols import float_symbols
 
 TILE = 256

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators.block import ROWS
+from ibtools.analysis.measures.block import ROWS
 from ibtools.errors import StoreError
 from ibtools.snapshots import LayerSpec
 

@@ -58,7 +58,7 @@ class Recording:
             validate_sample(header)
         _validate_classes(header, estimators)
         found = (np.nan, np.nan)
-        if any(estimator.needs_values for estimator in estimators):
+        if any(estimator.needs == "values" for estimator in estimators):
             found = _range_of_all(dataset, header)
         return cls(header, found)
 
@@ -123,7 +123,7 @@ def _range_of_all(dataset: xr.Dataset, header: Header) -> tuple[float, float]:
 
 def _validate_values(header: Header, estimators: Sequence[Estimator]) -> None:
     for estimator in estimators:
-        if estimator.needs_values and header.keeps_partition:
+        if estimator.needs != "partition" and header.keeps_partition:
             raise InputError(
                 f"the estimator {estimator.specification} needs the values of units, but the store "
                 "keeps only the partition of whole layers; record again with --keep codes, or "

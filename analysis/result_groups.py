@@ -13,6 +13,7 @@ from zarr.errors import ContainsArrayError
 from ibtools.analysis.estimators import Estimator
 from ibtools.analysis.kept_results import KeptResults
 from ibtools.analysis.outdated import dependencies, forget_outdated
+from ibtools.analysis.passes.windows import Window
 from ibtools.analysis.result_checksums import CHECKSUM, NAMES, Binding, checked_names
 from ibtools.analysis.result_identity import resize_results, take_results, validate_target
 from ibtools.analysis.result_places import (
@@ -23,12 +24,7 @@ from ibtools.analysis.result_places import (
     validate_free,
 )
 from ibtools.analysis.result_rows import read_marks, read_row
-from ibtools.analysis.result_variables import (
-    RESULT_COORDINATES,
-    from_statistic,
-    result_variables,
-)
-from ibtools.analysis.windows import Window
+from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.identity import Content
 from ibtools.locking import changing
 from ibtools.provenance import provenance
@@ -73,7 +69,7 @@ def open_results_group(
         If results of another store are there, or what is no results, or nothing can be written.
     """
     key = f"{GROUP}/{estimator.specification}"
-    own = result_variables(estimator)
+    own = estimator.variables
     create_folder(target)
     with changing(target):
         group = find_or_create(
@@ -280,9 +276,12 @@ def note_digested(kept: KeptResults, layers: Sequence[str]) -> None:
             )
 
 
-def write_window(
-    kept: Sequence[KeptResults], estimators: Sequence[Estimator], window: Window
-) -> None:
+def is_done(window: Window, kept: Sequence[KeptResults]) -> bool:
+    """Whether other analyses have marked all of a window since it was found to be to do."""
+    return all(kept[index].marked(window.repeat)[window.epochs].all() for index in window.measures)
+
+
+def write_window(kept: Sequence[KeptResults], window: Window) -> None:
     """Write the results of some snapshots of one repeat, then mark them.
 
     What another analysis wrote meanwhile is left as it is.
@@ -290,23 +289,14 @@ def write_window(
     Parameters
     ----------
     kept : sequence of KeptResults
-        The results of all estimators of the analysis.
-    estimators : sequence of Estimator
-        The same estimators.
+        The results of all measures of the pass.
     window : Window
-        With all statistics.
+        With all values.
 
     Raises
     ------
     StoreError
         If the disk is full or can't be written to, or the results are those of something else now.
     """
-    start = 0
-    for index in window.estimators:
-        variables = result_variables(estimators[index])
-        values = {
-            variable.name: from_statistic(variable, window.statistics[..., position])
-            for position, variable in enumerate(variables, start)
-        }
+    for index, values in zip(window.measures, window.values, strict=True):
         kept[index].write(window.repeat, window.epochs, values)
-        start += len(variables)

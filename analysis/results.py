@@ -1,9 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
-import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import cast, overload
 
 import numpy as np
@@ -11,25 +8,26 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ibtools.analysis.blocks import TASKS_PER_THREAD, Plan
-from ibtools.analysis.cost import Cost
 from ibtools.analysis.estimators import (
     Estimator,
     EstimatorLike,
     get_estimators,
     known_estimator,
     parse_estimator,
+    variables_of,
 )
-from ibtools.analysis.kept_results import KeptResults, find_damaged
+from ibtools.analysis.kept_results import find_damaged
 from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.outdated import up_to_date
-from ibtools.analysis.ranges import read_rows
+from ibtools.analysis.passes.store_pass import Pass
+from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.analysis.recording import Recording
 from ibtools.analysis.report import AnalysisReport
 from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import (
     GROUP,
     MARKS,
+    is_done,
     note_digested,
     open_results_group,
     write_window,
@@ -39,27 +37,20 @@ from ibtools.analysis.result_places import validate_places
 from ibtools.analysis.result_rows import read_marks
 from ibtools.analysis.rounds import Rounds
 from ibtools.analysis.stacking import stack_estimators
-from ibtools.analysis.tasks import Source, close_stores
 from ibtools.analysis.verified import mask_results
-from ibtools.analysis.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.errors import IbtoolsError, StoreError
 from ibtools.identity import Content, is_store
 from ibtools.progress import progress_bar
-from ibtools.schema import RESULT_VARIABLES
 from ibtools.shown import analyze_command
 from ibtools.storage import absolute
 from ibtools.store import (
-    RECORDED,
     StorePath,
     find_group,
-    get_array,
     open_group,
     open_raw_results,
     read_array,
 )
-from ibtools.tasks.workers import Workers, open_workers
-from ibtools.validation.declared import describe_place
-from ibtools.validation.reading import CheckedStore
+from ibtools.tasks.workers import open_workers
 
 
 @overload
@@ -145,125 +136,84 @@ def analyze_store(
     target = path if output is None else output
     group = open_group(path)
     validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
-    dataset = _open_unchunked(group)
+    dataset = open_unchunked(group)
     recording = Recording.of(dataset, chosen)
     try:
         with open_workers(scheduler) as workers:
-            plan = _plan(group, recording, Cost(chosen, budget, workers.threads), workers)
-            analysis = _Analysis(absolute(path), dataset, recording, chosen, plan)
-            reports = analysis.write(target, workers, quiet=quiet)
+            walk = Pass.of(
+                absolute(path),
+                group,
+                dataset,
+                chosen,
+                workers,
+                budget=budget,
+                global_range=recording.global_range,
+            )
+            reports = _write(target, walk, recording, chosen, quiet=quiet)
     finally:
         close_stores()
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     return reports if several else reports[0]
 
 
-def _open_unchunked(group: zarr.Group) -> xr.Dataset:
-    """Open a store as a Dataset without dask, which would spend more on it than reading takes."""
-    return xr.open_dataset(CheckedStore.of(group, describe_place(group)))
+def _write(
+    target: StorePath,
+    walk: Pass,
+    recording: Recording,
+    estimators: Sequence[Estimator],
+    *,
+    quiet: bool,
+) -> tuple[AnalysisReport, ...]:
+    """Compute what is to do and write it; one report for each estimator."""
+    opened = [
+        open_results_group(target, one, walk.dataset, recording.attributes(one))
+        for one in estimators
+    ]
+    kept, anew = zip(*opened, strict=True)
+    rounds = Rounds(recording.complete, kept)
+    names = ", ".join(one.specification for one in estimators)
+    digested = walk.plan.layers_in_parts
+    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
+        for pending in rounds.pending():
+            for window in walk.windows(pending, lambda window: is_done(window, kept)):
+                for index in window.measures:
+                    note_digested(kept[index], digested)
+                write_window(kept, window)
+                bar.update(len(window.epochs) * len(window.measures))
+    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.complete))
 
 
-def _plan(group: zarr.Group, recording: Recording, cost: Cost, workers: Workers) -> Plan:
-    arrays = {name: get_array(group, name) for name in RECORDED if name in group}
-    return Plan.of(arrays, recording.layers, cost, n_threads=workers.n_threads)
+def n_incomplete(complete: NDArray[np.bool_]) -> int:
+    """Count the snapshots that are not recorded yet."""
+    return int((~complete).sum())
 
 
-@dataclass(frozen=True, eq=False)
-class _Analysis:
-    """One analysis of a store, before it begins."""
-
-    path: str
-    dataset: xr.Dataset
-    recording: Recording
-    estimators: tuple[Estimator, ...]
-    plan: Plan
-
-    def write(
-        self, target: StorePath, workers: Workers, *, quiet: bool
-    ) -> tuple[AnalysisReport, ...]:
-        """Compute what is to do and write it; one report for each estimator."""
-        opened = [
-            open_results_group(target, one, self.dataset, self.recording.attributes(one))
-            for one in self.estimators
-        ]
-        kept, anew = zip(*opened, strict=True)
-        rounds = Rounds(self.recording.complete, kept)
-        names = ", ".join(one.specification for one in self.estimators)
-        total, done = rounds.total, rounds.done
-        with progress_bar(total, names, unit="snapshot", done=done, quiet=quiet) as bar:
-            for pending in rounds.pending():
-                for window in self._windows(pending, kept, workers):
-                    for index in window.estimators:
-                        note_digested(kept[index], self.plan.layers_in_parts)
-                    write_window(kept, self.estimators, window)
-                    bar.update(len(window.epochs) * len(window.estimators))
-        return self._reports(rounds, anew)
-
-    def _windows(
-        self, pending: NDArray[np.bool_], kept: Sequence[KeptResults], workers: Workers
-    ) -> Iterator[Window]:
-        job_bytes = self._job_bytes(pending, workers)
-        windows = pending_windows(
-            pending,
-            self.plan.window_epochs(job_bytes),
-            n_layers=len(self.recording.layers),
-            estimators=self.estimators,
-        )
-        windows = (window for window in windows if not _is_done(window, kept))
-        source = Source(
-            self.path,
-            self.recording.digest,
-            uuid.uuid4().hex,
-            self.recording.entropy_x,
-            self.recording.global_range,
-            self.plan.cost.budget,
-        )
-        return analyze_windows(
-            windows,
-            workers,
-            plan=self.plan,
-            source=source,
-            recording=self.recording,
-            estimators=self.estimators,
-            read_rows=self._read_rows(),
-            job_bytes=job_bytes,
-        )
-
-    def _job_bytes(self, pending: NDArray[np.bool_], workers: Workers) -> int:
-        """Return what a task should read: less than the workers ask for if they would idle."""
-        n_bytes = int(pending.any(axis=0).sum()) * self.plan.snapshot_bytes
-        return min(workers.job_bytes, n_bytes // (TASKS_PER_THREAD * workers.n_threads))
-
-    def _read_rows(self) -> ReadRows:
-        if not any(one.needs_values for one in self.estimators):
-            return lambda _: None
-        return lru_cache(maxsize=1)(lambda repeat: read_rows(self.dataset.isel(repeat=[repeat]))[0])
-
-    def _reports(
-        self, rounds: Rounds, anew: Sequence[tuple[str, ...]]
-    ) -> tuple[AnalysisReport, ...]:
-        incomplete = int((~self.recording.complete).sum())
-        reports = []
-        for index, (one, kept, why) in enumerate(
-            zip(self.estimators, rounds.kept, anew, strict=True)
-        ):
-            computed, skipped = rounds.count(index)
-            digested = self.plan.layers_in_parts if computed else ()
-            clipped, values = _clipped(kept.group)
-            has_plane = "mi_xt" in one.variables
-            why = (*why, *rounds.describe_damaged(index))
-            done = computed, skipped, incomplete
-            reports.append(
-                AnalysisReport(one.specification, *done, clipped, values, digested, why, has_plane)
+def _reports(
+    estimators: Sequence[Estimator],
+    rounds: Rounds,
+    anew: Sequence[tuple[str, ...]],
+    digested: tuple[str, ...],
+    incomplete: int,
+) -> tuple[AnalysisReport, ...]:
+    reports = []
+    for index, (one, kept, why) in enumerate(zip(estimators, rounds.kept, anew, strict=True)):
+        computed, skipped = rounds.count(index)
+        clipped, values = _clipped(kept.group)
+        has_plane = any(variable.name == "mi_xt" for variable in one.variables)
+        why = (*why, *rounds.describe_damaged(index))
+        done = computed, skipped, incomplete
+        reports.append(
+            AnalysisReport(
+                one.specification,
+                *done,
+                clipped,
+                values,
+                digested if computed else (),
+                why,
+                has_plane,
             )
-        return tuple(reports)
-
-
-def _is_done(window: Window, kept: Sequence[KeptResults]) -> bool:
-    """Whether other analyses have marked all of a window since it was found to be to do."""
-    return all(
-        kept[index].marked(window.repeat)[window.epochs].all() for index in window.estimators
-    )
+        )
+    return tuple(reports)
 
 
 def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
@@ -338,13 +288,14 @@ def _open_one(
     group = cast("zarr.Group", root[key])
     results = open_raw_results(group, f"{path}: {key}")
     known = known_estimator(name) if isinstance(estimator, str) else estimator
+    declared = variables_of(name)
     what, command = f"the results of {name}", _analyze_command(path, root, name)
     analysed = current_marks(path, root, key, results, known, what=what, command=command)
     return mask_results(
         results,
         group,
         analysed,
-        {one.name: one.fill for one in RESULT_VARIABLES if one not in (CHECKSUM, MARKS)},
+        {one.name: one.fill for one in declared.values() if one not in (CHECKSUM, MARKS)},
         where=f"{path}: {what}",
         command=command,
         damaged=damaged,

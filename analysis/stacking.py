@@ -12,15 +12,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.estimators import variables_of
 from ibtools.analysis.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
-from ibtools.schema import RESULT_VARIABLES
 
 MEANING = "_meaning"
 """What the name of a variable is followed by in that of the coordinate that says what it is."""
-
-_DECLARED = {variable.name: variable for variable in RESULT_VARIABLES}
 
 
 def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -130,12 +128,21 @@ def _completed(one: xr.Dataset, names: Sequence[str], results: Sequence[xr.Datas
     """Add the variables that other estimators have, as missing."""
     lacking: dict[str, Any] = {
         name: xr.full_like(
-            next(other[name] for other in results if name in other), _DECLARED[name].fill
+            next(other[name] for other in results if name in other), _fill(name, results)
         )
         for name in names
         if name not in one
     }
     return one.assign(lacking)[list(names)]
+
+
+def _fill(name: str, results: Sequence[xr.Dataset]) -> Any:
+    """Return the missing value of a variable, as one of the estimators that have it declares it."""
+    having = next(one for one in results if name in one)
+    declared = variables_of(str(having.attrs["estimator"]))
+    if name in declared:
+        return declared[name].fill
+    return np.nan if having[name].dtype.kind == "f" else -1
 
 
 def _joined_attributes(name: str, results: Sequence[xr.Dataset]) -> dict[str, str]:

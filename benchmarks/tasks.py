@@ -10,11 +10,11 @@ import numpy as np
 
 import ibtools
 from benchmarks.table import Row
-from ibtools.analysis.blocks import Plan
-from ibtools.analysis.cost import Cost
 from ibtools.analysis.estimators import Exact
 from ibtools.analysis.memory import LIBRARIES, parse_memory
-from ibtools.analysis.windows import pending_windows
+from ibtools.analysis.passes.cost import Cost
+from ibtools.analysis.passes.plan import Plan
+from ibtools.analysis.passes.windows import pending_windows
 from ibtools.layout import StoreSpec
 from ibtools.snapshots import LayerSpec
 from ibtools.store import create_store, get_array, open_raw
@@ -79,7 +79,7 @@ def planning_rows(repeats: int = 1000) -> list[Row]:
         n_tasks = sum(
             1
             for window in pending_windows(
-                pending, plan.window_epochs(), n_layers=10, estimators=[Exact()]
+                pending, plan.window_epochs(), measures=[Exact()], sizes=[{"layer": 10}]
             )
             for _ in plan.blocks(window.repeat, window.epochs)
         )

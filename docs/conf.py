@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from click import Context
 from sphinx.application import Sphinx
 
 from ibtools import provenance
 from ibtools.cli import cli
-from ibtools.commands.plot import PlotCommand
 
 project = "ibtools"
 copyright = "the ibtools developers"
@@ -47,7 +47,7 @@ def show_examples_as_code(_: Sphinx, __: Any, lines: list[str]) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what this configuration does itself."""
-    for command in cli.commands.values():
-        if isinstance(command, PlotCommand):
-            command.add_figures()
+    for command in cli.commands.values():  # sphinx-click looks at params, not at get_params
+        own = [one for one in command.get_params(Context(command)) if one.name != "help"]
+        command.params = own
     app.connect("sphinx-click-process-description", show_examples_as_code)

@@ -293,40 +293,6 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
         label="I(T;Y) above chance",
     ),
     Variable(
-        "mi_xt_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
-        "information of a single unit about the input, mean over the units; with --per-unit",
-        label="mean I(X;T_i)",
-    ),
-    Variable(
-        "mi_ty_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
-        "information of a single unit about the label, mean over the units; with --per-unit",
-        label="mean I(T_i;Y)",
-    ),
-    Variable(
-        "n_clipped", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
-        "values of samples and units that lay outside of given bounds, and were put into the end "
-        "bins; with --bounds low,high",
-    ),
-    Variable(
-        "mi_xt_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
-        "lower bound on the information about the input; of kde, whose mi_xt is the upper bound",
-        label="I(X;T), lower bound",
-    ),
-    Variable(
-        "mi_ty_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
-        "lower bound on the information about the label; of kde, whose mi_ty is no bound",
-        label="I(T;Y), lower bound",
-    ),
-    Variable(
-        "mi_ty_upper", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
-        "upper bound on the information about the label; of kde, whose mi_ty is no bound",
-        label="I(T;Y), upper bound",
-    ),
-    Variable(
-        "noise_variance", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
-        "variance of the noise that was added to each unit; of kde with noise relative to values",
-    ),
-    Variable(
         "checksum", ("repeat", "epoch", "variable"), ("uint32",), "1", 0, "0: not analysed",
         "CRC-32 of each variable of the snapshot; the attribute variables names them in order",
     ),

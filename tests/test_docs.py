@@ -13,6 +13,10 @@ from click.testing import CliRunner
 import ibtools
 from ibtools import settings
 from ibtools.analysis import figures
+from ibtools.analysis.estimators.binned import N_CLIPPED
+from ibtools.analysis.estimators.counting import PER_UNIT
+from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
+from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.cli import cli
 from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
@@ -78,6 +82,13 @@ def test_pages__table_of_figures_is_that_of_the_declarations():
 
 def test_pages__settings_are_those_that_are_declared():
     assert settings.markdown_table() in (ROOT / "docs" / "experiments.md").read_text()
+
+
+def test_pages__tables_of_estimators_are_those_of_their_files():
+    text = (ROOT / "docs" / "estimators.md").read_text()
+    assert markdown_table((*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE)) in text
+    for name in ESTIMATORS.names():
+        assert f"| `{name}` |" in text
 
 
 @pytest.mark.parametrize("kind", DETAIL_VARIABLES)

@@ -13,13 +13,21 @@ from ibtools.analysis.check.measure import measure_recording
 from ibtools.analysis.check.processing import check_states
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
+from ibtools.analysis.memory import DEFAULT_MEMORY
 from ibtools.header import is_chain
 from ibtools.store import RECORDED, StorePath, open_group, open_raw
 
 __all__ = ["Check", "CheckReport", "Worst", "check"]
 
 
-def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) -> CheckReport:
+def check(
+    path: StorePath,
+    *,
+    chain: bool | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> CheckReport:
     """Audit a store: recording, grid, data processing, bounds, and the results that it has.
 
     Parameters
@@ -29,6 +37,8 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     chain : bool, optional
         Whether each layer is computed from the one before it alone. Known for networks that
         ibtools builds by name; for others not, and then what breaks data processing is a note.
+    memory, scheduler : optional
+        As for `ibtools.analyze_store`.
     quiet : bool, optional
         Show no progress.
 
@@ -79,7 +89,7 @@ def check(path: StorePath, *, chain: bool | None = None, quiet: bool = False) ->
     if any(one.status == "violation" and one.name in DECISIVE for one in contract):
         unmeasured = not_checked("recorded values", words.UNMEASURED)
         return CheckReport(os.fspath(path), (*intact, *contract, unmeasured))
-    measures = measure_recording(group, quiet=quiet)
+    measures = measure_recording(path, group, memory=memory, scheduler=scheduler, quiet=quiet)
     checks = [
         *intact,
         *contract,

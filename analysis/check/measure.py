@@ -1,204 +1,163 @@
-"""The one pass over a recording from which its audit is made, out of core."""
+"""What an audit looks at, as a measure: a recording is read once for it, out of core."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
 
-import dask
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
+from ibtools.analysis.digests import part_symbols
 from ibtools.analysis.information import information_of_labels
-from ibtools.analysis.partition import partition_block
-from ibtools.header import Header
+from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
+from ibtools.analysis.measures.protocol import BlockShape, Found, Needs, Scope
+from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
+from ibtools.analysis.passes.computing import empty, sizes_of
+from ibtools.analysis.passes.store_pass import Pass
+from ibtools.analysis.passes.tasks import close_stores, open_unchunked
+from ibtools.partition import partition_block
 from ibtools.progress import progress_bar
-from ibtools.schema import CUBE
+from ibtools.schema import CUBE, Variable
 from ibtools.snapshots import LayerSpec
-from ibtools.storage import decoding
-from ibtools.store import get_array
+from ibtools.storage import absolute
+from ibtools.store import StorePath, read_array
 from ibtools.symbols import exact_symbols
+from ibtools.tasks.workers import open_workers
 
-BLOCKS_PER_ROUND = 32
-"""Blocks that are measured side by side before progress is told."""
-
-MEASURES: dict[str, tuple[str, float]] = {
-    "n_states": ("int64", 0),
-    "entropy_t": ("float64", np.nan),
-    "mi_ty": ("float64", np.nan),
-    "lowest": ("float64", np.nan),
-    "highest": ("float64", np.nan),
-    "n_at_lowest_code": ("int64", 0),
-    "n_at_highest_code": ("int64", 0),
-    "n_not_a_number": ("int64", 0),
-    "n_in_padding": ("int64", 0),
-    "n_split_states": ("int64", 0),
-    "split_entropy": ("float64", 0.0),
-    "n_split_inputs": ("int64", 0),
-}
-"""Dtype of each measure, and its value where a snapshot is not complete or has no such thing."""
-
-Measures = dict[str, NDArray[Any]]
+Numbers = dict[str, NDArray[Any]]
 
 
-def measure_recording(group: zarr.Group, *, quiet: bool = False) -> xr.Dataset:
-    """Read every complete snapshot of a store once, and measure what an audit needs.
+def _counts(name: str, what: str) -> Variable:
+    return Variable(name, CUBE[:3], ("int64",), "1", 0, "0: not complete, or no such thing", what)
 
-    Parameters
-    ----------
-    group : zarr.Group
-        A store.
-    quiet : bool, optional
-        Show no progress.
 
-    Returns
-    -------
-    Dataset, (repeat, epoch, layer)
-        `n_states` (int64), `entropy_t` and `mi_ty` (float64, bit): those of the exact symbols,
-        counted anew. `lowest` and `highest` (float64): code of a quantised layer, value of a float
-        layer. `n_at_lowest_code` and `n_at_highest_code` (int64): codes 0 and 2^bits - 1.
-        `n_not_a_number` (int64). `n_in_padding` (int64): values beyond the units of the layer, in
-        chunks that hold units. `n_split_states` (int64) and `split_entropy` (float64, bit):
-        states of the layer before that this layer tells apart, and H(layer | layer before).
-        `n_split_inputs` (int64): inputs of several samples that are in different states. Of a store
-        that keeps the partition, only what follows from it. Consumes sample and unit.
+def _number(name: str, units: str, what: str, fill: float = math.nan) -> Variable:
+    missing = f"{fill}: not complete, or no such thing"
+    return Variable(name, CUBE[:3], ("float64",), units, fill, missing, what)
 
-    Notes
-    -----
-    A task reads one block of epochs of one repeat, layer after layer, a chunk of units at a time;
-    it keeps the labels of two layers. The rows of wider layers are partitioned portion by portion:
-    pairs of labels are rows again. A softmax layer of codes is read as a whole, because its symbols
-    need the largest code of all units.
-    """
-    source = _Source.of(group)
-    shape = (*source.header.complete.shape, len(source.header.layers))
-    found = {name: np.full(shape, fill, dtype) for name, (dtype, fill) in MEASURES.items()}
-    blocks = list(source.blocks())
-    total = int(source.header.complete.sum())
-    with progress_bar(total, "check", unit="snapshot", quiet=quiet) as progress:
-        for start in range(0, len(blocks), BLOCKS_PER_ROUND):
-            now = blocks[start : start + BLOCKS_PER_ROUND]
-            tasks = [dask.delayed(partial(_measure_block, source), pure=False)(*at) for at in now]
-            for (row, epochs), measures in zip(now, dask.compute(*tasks), strict=True):
-                for name, values in measures.items():
-                    found[name][row, epochs] = values
-                progress.update(len(epochs))
-    coordinates = {name: source.header.coordinates[name] for name in CUBE[:3]}
-    return xr.Dataset({name: (CUBE[:3], values) for name, values in found.items()}, coordinates)
+
+VARIABLES = (
+    _counts("n_states", "distinct states of the layer, counted anew"),
+    _number("entropy_t", "bit", "entropy of the layer, counted anew"),
+    _number("mi_ty", "bit", "information about the label, counted anew"),
+    _number("lowest", "1", "smallest code of a quantised layer, value of a float layer"),
+    _number("highest", "1", "largest code of a quantised layer, value of a float layer"),
+    _counts("n_at_lowest_code", "values with the code 0"),
+    _counts("n_at_highest_code", "values with the code 2^bits - 1"),
+    _counts("n_not_a_number", "values that are not numbers"),
+    _counts("n_in_padding", "values beyond the units of the layer, in chunks that hold units"),
+    _counts("n_split_states", "states of the layer before that this layer tells apart"),
+    _number("split_entropy", "bit", "H(layer | layer before)", fill=0.0),
+    _counts("n_split_inputs", "inputs of several samples that are in different states"),
+)
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
-    """What a task needs to know of a store."""
+class LayerAudit:
+    """The states of a layer, (block, sample), and what was measured of its values."""
 
-    group: zarr.Group
-    header: Header
-    inputs: NDArray[np.uint32] | None
-
-    @classmethod
-    def of(cls, group: zarr.Group) -> "_Source":
-        header = Header.of(group)
-        return cls(group, header, _repeated_inputs(header))
-
-    def blocks(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """Yield the complete epochs of every chunk: repeat and epochs, as positions."""
-        chunk = get_array(self.group, self.header.recorded[0]).chunks[1]
-        for row, complete in enumerate(self.header.complete):
-            for start in range(0, len(complete), chunk):
-                epochs = np.flatnonzero(complete[start : start + chunk]) + start
-                if epochs.size:
-                    yield row, epochs
-
-    def portions(self, row: int, epochs: NDArray[np.intp], index: int) -> Iterator[NDArray[Any]]:
-        """Yield what was recorded of a layer, (epoch, sample, unit), some units at a time.
-
-        The last portion has the rest of its chunk too, which must be padding.
-        """
-        span, chosen = slice(epochs[0], epochs[-1] + 1), epochs - epochs[0]
-        where = f"repeat {row}, epochs {epochs[0]} to {epochs[-1]} (by position)"
-        if self.header.keeps_partition:
-            array = get_array(self.group, "partition")
-            with decoding(f"partition, {where}"):
-                labels = np.asarray(array[row, span, index])
-            yield labels[chosen][..., np.newaxis]
-            return
-        spec = self.header.layers[index]
-        name = "code" if spec.quantised else "activation"
-        array = get_array(self.group, name)
-        chunk = array.chunks[-1]
-        step = math.ceil(spec.n_units / chunk) * chunk if spec.is_softmax_of_codes else chunk
-        for first in range(0, spec.n_units, step):
-            with decoding(f"{name}, {where}"):
-                values = np.asarray(array[row, span, index, :, first : first + step])
-            yield values[chosen]
+    labels: NDArray[np.uint32]
+    n_states: NDArray[np.int64]
+    numbers: Numbers = field(default_factory=dict)
 
 
-def _repeated_inputs(header: Header) -> NDArray[np.uint32] | None:
-    """Return the numbers of the inputs, (sample,), from 0; None unless some are equal."""
-    different, inputs = np.unique(header.input, return_inverse=True)
-    return inputs.astype(np.uint32) if different.size < inputs.size else None
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What must be known of every snapshot to audit a recording.
+
+    Notes
+    -----
+    States are those of the exact symbols. Units that come in portions are partitioned portion by
+    portion: pairs of labels are rows again. Of a kept partition there is only what follows from it.
+    """
+
+    specification: ClassVar[str] = "audit"
+    scope: ClassVar[Scope] = "snapshot"
+    needs: ClassVar[Needs] = "partition"
+    padding: ClassVar[bool] = True
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """There are none."""
+        return {}
+
+    def sizes(self, subject: Subject) -> Mapping[str, int]:
+        """There are no dims of its own."""
+        return {}
+
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes of symbols and masks of the values, and of a partition."""
+        symbols = (2 * shape.itemsize + 2) * shape.values
+        return symbols + 12 * shape.snapshots * shape.samples + 100 * shape.samples
+
+    def memory_of_snapshots(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of the labels of all layers, and of what two of them take."""
+        n_samples = subject.label.size
+        return snapshots * n_samples * (4 * len(subject.layers) + 24) + 100 * n_samples
+
+    def reduce(self, block: LayerBlock) -> LayerAudit:
+        """Label the samples of a layer or of some of its units, and measure the values."""
+        if block.keeps_partition:
+            return LayerAudit(*partition_block(block.recorded))
+        values = np.ascontiguousarray(block.recorded)
+        symbols = _symbols(_finite(values), block)
+        numbers = _measure_values(values, block.layer)
+        if block.padding is not None:
+            numbers |= _measure_padding(block.padding)
+        return LayerAudit(*partition_block(symbols), numbers)
+
+    def merge(self, first: LayerAudit, second: LayerAudit) -> LayerAudit:
+        """Put portions of units together."""
+        pairs = np.stack([first.labels, second.labels], axis=-1)
+        reductions: dict[str, Any] = {"lowest": np.minimum, "highest": np.maximum}
+        numbers = {
+            name: reductions.get(name, np.add)(values, second.numbers[name])
+            for name, values in first.numbers.items()
+        }
+        return LayerAudit(*partition_block(pairs), numbers)
+
+    def compute(self, block: SnapshotBlock) -> Found:
+        """Compute what follows from the states of the layers, (block, layer)."""
+        subject, layers = block.subject, []
+        inputs = _repeated_inputs(subject.input)
+        for index, state in enumerate(block.states):
+            entropy_t, mi_ty = information_of_labels(state.labels, subject.label, subject.n_classes)
+            numbers = {"n_states": state.n_states, "entropy_t": entropy_t, "mi_ty": mi_ty}
+            if index:
+                numbers |= _measure_step(block.states[index - 1].labels, state.labels)
+            if inputs is not None:
+                tiled = np.tile(inputs, (len(state.labels), 1))
+                numbers["n_split_inputs"] = count_split_states(tiled, state.labels)
+            layers.append(numbers | state.numbers)
+        return {one.name: _gather(layers, one, len(block.repeat)) for one in self.variables}
 
 
-def _measure_block(source: _Source, row: int, epochs: NDArray[np.intp]) -> Measures:
-    """Measure some snapshots of one repeat; returns arrays (epoch, layer)."""
-    layers: list[Measures] = []
-    before: NDArray[np.uint32] | None = None
-    for index, spec in enumerate(source.header.layers):
-        labels, measures = _measure_layer(source.portions(row, epochs, index), spec, source)
-        if before is not None:
-            measures |= _measure_step(before, labels)
-        if source.inputs is not None:
-            measures["n_split_inputs"] = count_split_states(
-                np.tile(source.inputs, (len(labels), 1)), labels
-            )
-        before = labels
-        layers.append(measures)
-    return {name: _gather(layers, name, len(epochs)) for name in MEASURES}
+def _gather(layers: Sequence[Numbers], variable: Variable, n_snapshots: int) -> NDArray[Any]:
+    missing = np.full(n_snapshots, variable.fill, variable.dtypes[0])
+    return np.stack([layer.get(variable.name, missing) for layer in layers], axis=1)
 
 
-def _gather(layers: Sequence[Measures], name: str, n_epochs: int) -> NDArray[Any]:
-    dtype, fill = MEASURES[name]
-    empty = np.full(n_epochs, fill, dtype)
-    return np.stack([layer.get(name, empty) for layer in layers], axis=1)
+def _symbols(values: NDArray[Any], block: LayerBlock) -> NDArray[np.unsignedinteger]:
+    if block.first is None:
+        return exact_symbols(values, block.layer)
+    return part_symbols(values, block.layer, block.first)
 
 
-def _measure_layer(
-    portions: Iterator[NDArray[Any]], spec: LayerSpec, source: _Source
-) -> tuple[NDArray[np.uint32], Measures]:
-    """Label the samples of a layer, and measure its values; labels are (epoch, sample)."""
-    labels: NDArray[np.uint32] | None = None
-    parts: list[Measures] = []
-    left = spec.n_units
-    for portion in portions:
-        values, padding = np.ascontiguousarray(portion[..., :left]), portion[..., left:]
-        left -= values.shape[-1]
-        if values.dtype == np.uint32:
-            symbols: NDArray[Any] = values
-        else:
-            parts.append(_measure_values(values, spec) | _measure_padding(padding))
-            symbols = exact_symbols(_numbers(values), spec)
-        found, n_states = partition_block(symbols)
-        if labels is not None:
-            found, n_states = partition_block(np.stack([labels, found], axis=-1))
-        labels = found
-    if labels is None:
-        raise ValueError(f"layer {spec.name!r} must have at least one unit, found none.")
-    entropy_t, mi_ty = information_of_labels(labels, source.header.label, source.header.n_classes)
-    return labels, {"n_states": n_states, "entropy_t": entropy_t, "mi_ty": mi_ty} | _merge(parts)
-
-
-def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
     """Put infinity where a float is not a number, so that the rest can be measured."""
     if values.dtype.kind == "f" and np.isnan(values).any():
         return np.where(np.isnan(values), np.float32(np.inf), values)
     return values
 
 
-def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Measures:
+def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Numbers:
     axes = (1, 2)
     if not spec.quantised:
         missing = np.isnan(values)
@@ -215,24 +174,79 @@ def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Measures:
     }
 
 
-def _measure_padding(padding: NDArray[Any]) -> Measures:
+def _measure_padding(padding: NDArray[Any]) -> Numbers:
     kept = ~np.isnan(padding) if padding.dtype.kind == "f" else padding != 0
     return {"n_in_padding": kept.sum(axis=(1, 2))}
 
 
-def _merge(parts: Sequence[Measures]) -> Measures:
-    """Merge what was measured of the portions of a layer."""
-    reductions: dict[str, Any] = {"lowest": np.min, "highest": np.max}
-    names = parts[0] if parts else ()
-    return {
-        name: reductions.get(name, np.sum)([part[name] for part in parts], axis=0) for name in names
-    }
-
-
-def _measure_step(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> Measures:
+def _measure_step(before: NDArray[np.uint32], after: NDArray[np.uint32]) -> Numbers:
     """Measure what of a layer does not follow from the one before it."""
     n_split = count_split_states(before, after)
     entropy, split = np.zeros(len(before)), n_split > 0
     if split.any():
         entropy[split] = conditional_entropies(before[split], after[split])
     return {"n_split_states": n_split, "split_entropy": entropy}
+
+
+def _repeated_inputs(inputs: NDArray[np.int64]) -> NDArray[np.uint32] | None:
+    """Return the numbers of the inputs, (sample,), from 0; None unless some are equal."""
+    different, numbers = np.unique(inputs, return_inverse=True)
+    return numbers.astype(np.uint32) if different.size < numbers.size else None
+
+
+def measure_recording(
+    path: StorePath,
+    group: zarr.Group,
+    *,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> xr.Dataset:
+    """Read every complete snapshot of a store once, and measure what an audit needs.
+
+    Parameters
+    ----------
+    path : path or URL
+        Of the store.
+    group : zarr.Group
+        The same, opened.
+    memory, scheduler : optional
+        As for `ibtools.analyze_store`.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    Dataset, (repeat, epoch, layer)
+        The `VARIABLES`. Consumes sample and unit.
+    """
+    budget = parse_memory(memory) - LIBRARIES
+    complete = np.asarray(read_array(group, "complete"), bool)
+    try:
+        with open_workers(scheduler) as workers:
+            walk = Pass.of(
+                absolute(path),
+                group,
+                open_unchunked(group),
+                [Audit()],
+                workers,
+                budget=budget,
+                lenient=True,
+            )
+            found = _measure(walk, complete, quiet=quiet)
+    finally:
+        close_stores()
+    coordinates = {name: read_array(group, name) for name in CUBE[:3]}
+    return xr.Dataset({name: (CUBE[:3], values) for name, values in found.items()}, coordinates)
+
+
+def _measure(walk: Pass, complete: NDArray[np.bool_], *, quiet: bool) -> Numbers:
+    (sizes,) = sizes_of(walk.measures, walk.subject)
+    found = {one.name: empty(one, complete.shape, sizes) for one in VARIABLES}
+    with progress_bar(int(complete.sum()), "check", unit="snapshot", quiet=quiet) as bar:
+        for window in walk.windows(complete[np.newaxis]):
+            (values,) = window.values
+            for name, numbers in values.items():
+                found[name][window.repeat, window.epochs] = numbers
+            bar.update(len(window.epochs))
+    return found

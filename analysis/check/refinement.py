@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.information import information_of_labels
-from ibtools.analysis.partition import partition_block
 from ibtools.kernel import kernel
+from ibtools.partition import partition_block
 
 _FREE, _SPLIT = -1, -2
 
@@ -34,7 +34,7 @@ def count_split_states(before: NDArray[np.uint32], after: NDArray[np.uint32]) ->
     ----------
     before, after : ndarray, (block, sample), uint32
         Labels of a layer and of the one that is computed from it, from
-        `ibtools.analysis.partition.partition_block`; sample is consumed.
+        `ibtools.partition.partition_block`; sample is consumed.
 
     Returns
     -------

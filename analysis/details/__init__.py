@@ -6,7 +6,6 @@ Every kind of detail works with every estimator that counts states.
 
 from ibtools.analysis.details.graph import details, permutation_test
 from ibtools.analysis.details.kinds import (
-    DETAILS,
     Classes,
     Detail,
     DetailLike,
@@ -17,6 +16,7 @@ from ibtools.analysis.details.kinds import (
 )
 from ibtools.analysis.details.options import About, Permutations
 from ibtools.analysis.details.results import DetailsReport, details_store, open_details
+from ibtools.analysis.measures.registry import DETAILS
 
 __all__ = [
     "DETAILS",

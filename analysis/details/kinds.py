@@ -1,8 +1,9 @@
 """The kinds of details: what each computes from the partitions of a network's layers."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.chance import chance_levels
 from ibtools.analysis.class_information import class_entropies, class_information
 from ibtools.analysis.counts import label_spectra
-from ibtools.analysis.details.snapshots import Snapshots, Subject
+from ibtools.analysis.details.snapshots import Snapshots
 from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.information import (
     entropy,
@@ -18,8 +19,10 @@ from ibtools.analysis.information import (
     information_of_spectra,
 )
 from ibtools.analysis.inputs import input_entropy
-from ibtools.analysis.partition import partition_block
-from ibtools.errors import InputError, unknown_name
+from ibtools.analysis.measures.registry import DETAILS
+from ibtools.analysis.measures.subject import Subject
+from ibtools.errors import InputError
+from ibtools.partition import partition_block
 
 Coordinates = dict[str, NDArray[Any]]
 Found = dict[str, NDArray[Any]]
@@ -67,6 +70,10 @@ class Detail(Protocol):
         """Return the coordinates that only this kind has, one-dimensional."""
         ...
 
+    def memory(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes that `compute` takes at its peak, beside the partitions."""
+        ...
+
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Compute the variables of some snapshots."""
         ...
@@ -97,6 +104,12 @@ class PlainDetail:
         """There are none."""
         return {}
 
+    def memory(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of labels in part, of tables of a snapshot, and of spectra."""
+        n_samples, n_layers = subject.label.size, len(subject.layers)
+        spectra = 32 * math.isqrt(2 * n_samples)
+        return snapshots * (4 * n_samples + n_layers * (n_layers * 8 + spectra)) + 200 * n_samples
+
 
 @dataclass(frozen=True)
 class Classes(PlainDetail):
@@ -120,6 +133,13 @@ class Classes(PlainDetail):
             "class_samples": samples,
             "class_entropy": np.array([entropy(table) for table in np.stack([samples, rest], 1)]),
         }
+
+    def memory(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of a spectrum for each class, and of what becomes of it."""
+        entries = math.isqrt(2 * subject.label.size) + 2
+        of_layer = 64 * snapshots * subject.n_classes * entries
+        numbers = 48 * snapshots * subject.n_classes * len(subject.layers)
+        return super().memory(snapshots, subject) + of_layer + numbers
 
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Compute (block, layer, class)."""
@@ -272,6 +292,10 @@ class Units(PlainDetail):
         """Return the positions of the units."""
         return {"unit": np.arange(subject.n_units)}
 
+    def memory(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of the numbers of all units."""
+        return 48 * snapshots * len(subject.layers) * subject.n_units
+
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Return (block, layer, unit), computed with the partitions."""
         names = ("entropy_unit", "mi_unit_y", "mi_unit_y_null")
@@ -290,11 +314,6 @@ def label_information(
 DetailLike = str | Detail
 """A kind of detail, or its name if it has no options."""
 
-DETAILS: Mapping[str, type[PlainDetail]] = {
-    kind.kind: kind for kind in (Classes, Layers, Prediction, Splits, Units)
-}
-"""The kinds that a name is enough for."""
-
 
 def get_details(what: DetailLike | Sequence[DetailLike]) -> tuple[Detail, ...]:
     """Return the details that are asked for, each name once, in the order given.
@@ -307,13 +326,13 @@ def get_details(what: DetailLike | Sequence[DetailLike]) -> tuple[Detail, ...]:
         If there is none.
     """
     asked = what if isinstance(what, Sequence) and not isinstance(what, str) else [what]
-    for one in asked:
-        if isinstance(one, str) and one not in DETAILS:
-            raise unknown_name("detail", one, DETAILS)
-    chosen: list[Any] = [DETAILS[one]() if isinstance(one, str) else one for one in asked]
+    chosen: list[Any] = [
+        cast(type[PlainDetail], DETAILS.load(one))() if isinstance(one, str) else one
+        for one in asked
+    ]
     if not chosen:
         raise InputError(
-            f"at least one detail is needed, found none; known: {', '.join(DETAILS)}, About(...), "
-            "Permutations(...)"
+            f"at least one detail is needed, found none; known: {', '.join(DETAILS.names())}, "
+            "About(...), Permutations(...)"
         )
     return tuple({one.name: one for one in chosen}.values())

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.details.kinds import Found, PlainDetail, label_information
-from ibtools.analysis.details.snapshots import Snapshots, Subject
+from ibtools.analysis.details.snapshots import Snapshots
 from ibtools.analysis.information import entropy, information_of_spectra
+from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.permutations import (
     FEWEST,
     PermutationTest,
@@ -144,6 +145,10 @@ class Permutations(PlainDetail):
     def attributes(self) -> dict[str, Any]:
         """The options."""
         return {"n_permutations": self.n_permutations, "seed_of_permutations": self.seed}
+
+    def memory(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of what is drawn for a snapshot too."""
+        return super().memory(snapshots, subject) + 32 * self.n_permutations
 
     def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
         """Compute (block, layer)."""

@@ -5,23 +5,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-import dask
 import numpy as np
 import xarray as xr
 import zarr
-from numpy.typing import NDArray
 
-from ibtools.analysis.details.graph import data_variables, details_each, validate_counting
+from ibtools.analysis.details.graph import (
+    detail_measures,
+    details_each,
+    range_of_details,
+    validate_counting,
+)
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
+from ibtools.analysis.details.measure import data_variables
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
 from ibtools.analysis.kept_results import KeptResults
+from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.outdated import DETAILS_DEPEND_ON, dependencies
+from ibtools.analysis.passes.store_pass import Pass
+from ibtools.analysis.passes.tasks import close_stores
 from ibtools.analysis.result_checksums import CHECKSUM
 from ibtools.analysis.result_groups import (
     MARKS,
     add_checksums,
     bring_up_to_date,
     find_or_create,
+    is_done,
+    write_window,
 )
 from ibtools.analysis.result_identity import current_marks
 from ibtools.analysis.result_places import (
@@ -39,8 +49,8 @@ from ibtools.locking import changing
 from ibtools.progress import progress_bar
 from ibtools.schema import CUBE, Variable
 from ibtools.shown import shell_command
+from ibtools.storage import absolute
 from ibtools.store import (
-    RECORDED,
     StorePath,
     consolidate,
     dtype_name,
@@ -51,12 +61,10 @@ from ibtools.store import (
     open_raw_results,
     writing,
 )
+from ibtools.tasks.workers import open_workers
 
 GROUP = "details"
 """The group of a store that holds a group per estimator, with a group per detail in it."""
-
-CHUNKS_PER_WRITE = 8
-"""Chunks that are analysed before their details are written."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ def details_store(
     *,
     estimator: EstimatorLike = "exact",
     output: StorePath | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
     quiet: bool = False,
 ) -> tuple[DetailsReport, ...]:
     """Compute details of a store and write them, block by block.
@@ -107,6 +117,9 @@ def details_store(
         What a state is.
     output : path or URL, optional
         Where the groups ``details/<estimator>/<detail>`` go; into the store itself by default.
+    memory, scheduler : optional
+        As for `ibtools.analyze_store`. Snapshots are read whole, layer after layer; a layer that
+        does not fit is partitioned some units at a time.
     quiet : bool, optional
         Show no progress.
 
@@ -134,28 +147,37 @@ def details_store(
     counting = validate_counting(get_estimator(estimator))
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
-    open_group(path)
+    budget = parse_memory(memory) - LIBRARIES
+    group = open_group(path)
     validate_places(target, keys)
     dataset = open_raw(path)
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
-    opened = [
-        _open_details_group(target, key, kind, one, counting)
-        for key, kind, one in zip(keys, kinds, lazy, strict=True)
-    ]
-    kept, anew = zip(*opened, strict=True)
+    subject = Subject.of(dataset)
+    measures = detail_measures(kinds, counting, subject)
     complete = np.asarray(dataset["complete"].values, bool)
-    rounds = Rounds(complete, kept)
-    names = ", ".join(kind.name for kind in kinds)
-    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
-        for pending in rounds.pending():
-            blocks = _pending_blocks(np.any(pending, axis=0), _block_epochs(dataset))
-            for row, epochs in blocks:
-                chosen = _still_pending(kept, pending, row, epochs)
-                if chosen:
-                    _write_block([kept[i] for i in chosen], [lazy[i] for i in chosen], row, epochs)
-                bar.update(len(epochs) * int(pending[:, row, epochs].any(axis=1).sum()))
+    try:
+        with open_workers(scheduler) as workers:
+            walk = Pass.of(
+                absolute(path),
+                group,
+                dataset,
+                measures,
+                workers,
+                budget=budget,
+                global_range=range_of_details(dataset, measures, subject, complete),
+            )
+            opened = [
+                _open_details_group(target, key, kind, one, counting)
+                for key, kind, one in zip(keys, kinds, lazy, strict=True)
+            ]
+            kept, anew = zip(*opened, strict=True)
+            rounds = Rounds(complete, kept)
+            names = ", ".join(kind.name for kind in kinds)
+            _compute(walk, rounds, kept, names, quiet=quiet)
+    finally:
+        close_stores()
     incomplete = int((~complete).sum())
     return tuple(
         DetailsReport(
@@ -163,6 +185,17 @@ def details_store(
         )
         for index, (key, why) in enumerate(zip(keys, anew, strict=True))
     )
+
+
+def _compute(
+    walk: Pass, rounds: Rounds, kept: Sequence[KeptResults], names: str, *, quiet: bool
+) -> None:
+    """Compute what is to do, and write it window by window."""
+    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
+        for pending in rounds.pending():
+            for window in walk.windows(pending, lambda window: is_done(window, kept)):
+                write_window(kept, window)
+                bar.update(len(window.epochs) * len(window.measures))
 
 
 def open_details(
@@ -277,39 +310,3 @@ def _fits(group: zarr.Group, variable: Variable, lazy: xr.Dataset) -> bool:
     known = zip(variable.dims, array.shape, strict=True)
     sized = all(lazy.sizes[dim] == n for dim, n in known if dim not in CUBE[:2])
     return sized and dtype_name(array) == variable.dtypes[0]
-
-
-def _still_pending(
-    kept: Sequence[KeptResults], pending: NDArray[np.bool_], row: int, epochs: NDArray[np.intp]
-) -> list[int]:
-    """Return the details of which others have not marked all of a block meanwhile."""
-    chosen = np.flatnonzero(pending[:, row, epochs].any(axis=1)).tolist()
-    return [index for index in chosen if not kept[index].marked(row)[epochs].all()]
-
-
-def _write_block(
-    kept: Sequence[KeptResults], lazy: Sequence[xr.Dataset], row: int, epochs: NDArray[np.intp]
-) -> None:
-    """Compute some snapshots of one repeat, write their details, then mark them."""
-    computed = dask.compute(*(one.isel(repeat=[row], epoch=epochs) for one in lazy))
-    for one, found in zip(kept, computed, strict=True):
-        values = {str(name): variable.values[0] for name, variable in found.data_vars.items()}
-        one.write(row, epochs, values)
-
-
-def _pending_blocks(pending: NDArray[np.bool_], block: int) -> list[tuple[int, NDArray[np.intp]]]:
-    """Return what is still to do, (repeat, epoch), whole blocks of the store at a time."""
-    n_repeats, n_epochs = pending.shape
-    blocks = [
-        (row, np.flatnonzero(pending[row, start : start + block]) + start)
-        for row in range(n_repeats)
-        for start in range(0, n_epochs, block)
-    ]
-    return [(row, epochs) for row, epochs in blocks if epochs.size]
-
-
-def _block_epochs(dataset: xr.Dataset) -> int:
-    """Return how many epochs to analyse before writing: a multiple of the store's chunks."""
-    cube = dataset[next(name for name in RECORDED if name in dataset)]
-    chunks = cast("tuple[int, ...]", cube.encoding["chunks"])
-    return int(chunks[cube.get_axis_num("epoch")]) * CHUNKS_PER_WRITE

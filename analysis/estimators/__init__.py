@@ -1,25 +1,30 @@
 """Estimators: from a block of snapshots of one layer to numbers.
 
-Adding one is a frozen dataclass with the attributes of `Estimator` and an entry in `ESTIMATORS`; if
-it counts states, it derives from `CountingEstimator` and says only what a symbol is.
+Adding one is a frozen dataclass with the attributes of `Estimator`, in a file of its own, and a
+line in `ibtools.analysis.measures.registry`, or an entry point of another package; if it counts
+states, it derives from `CountingEstimator` and says only what a symbol is.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
 from ibtools.analysis.estimators.binned import Binned, Bounds, Strategy, parse_bounds
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import PER_UNIT_SUFFIX, CountingEstimator
 from ibtools.analysis.estimators.exact import Exact
 from ibtools.analysis.estimators.kde import Kde
 from ibtools.analysis.estimators.knn import Knn
 from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.protocol import BlockShape, Measure, Needs, Option
+from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.errors import IbtoolsError, InputError, unknown_name
+from ibtools.schema import RESULT_VARIABLES, Variable
 
 __all__ = [
     "ESTIMATORS",
     "Binned",
+    "BlockShape",
     "Bounds",
     "CountingEstimator",
     "Estimator",
@@ -28,46 +33,44 @@ __all__ = [
     "Kde",
     "Knn",
     "LayerBlock",
+    "Needs",
+    "Option",
     "Population",
     "Requantised",
     "Statistics",
     "Strategy",
+    "Variable",
+    "command_options",
     "create_estimators",
     "get_estimator",
     "get_estimators",
     "known_estimator",
+    "load_estimator",
     "parse_bounds",
     "parse_estimator",
+    "variables_of",
 ]
 
 
-class Estimator(Protocol):
-    """What the analysis asks of an estimator.
+class Estimator(Measure, Protocol):
+    """What the analysis asks of an estimator: a measure of one layer at a time.
 
     Attributes
     ----------
     name : str
         Its name in `ESTIMATORS` and on the command line.
     specification : str
-        The name with all options, from which `parse_estimator` builds the same estimator: what the
-        results are called. Letters, digits, hyphens, dots and underscores only.
+        From it, `parse_estimator` builds the same estimator.
     representation : str
         What is measured, as a figure writes it: "T" where it is the layer itself, else such as
         "binned T", and then I(X;T) is called the entropy of that.
-    noisy : bool
-        Whether it is no function of the layer, so that I(X;T) of it is no entropy.
-    variables : tuple of str
-        The variables of the results that `statistics` computes, all declared in
-        `ibtools.schema.RESULT_VARIABLES`.
-    attributes : dict
-        The options, as attributes of the results.
+    meaning : str
+        What its numbers are, and what they are not, in sentences.
     revision : int
         Counts what was computed under this specification, from 1. It grows when the same recording
         gives other numbers than before; results of another revision are out of date.
     revision_note : str
         What was different before the last revision, as a clause; empty for the first.
-    needs_values : bool
-        Whether a store that keeps the partition is not enough.
     needs_global_range : bool
         Whether the result of a snapshot depends on the ranges of all others.
     min_class_size : int
@@ -77,33 +80,37 @@ class Estimator(Protocol):
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
-    def specification(self) -> str: ...  # noqa: D102
+    def meaning(self) -> str: ...  # noqa: D102
     @property
     def representation(self) -> str: ...  # noqa: D102
-    @property
-    def noisy(self) -> bool: ...  # noqa: D102
-    @property
-    def variables(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def attributes(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def revision(self) -> int: ...  # noqa: D102
     @property
     def revision_note(self) -> str: ...  # noqa: D102
     @property
-    def needs_values(self) -> bool: ...  # noqa: D102
-    @property
     def needs_global_range(self) -> bool: ...  # noqa: D102
     @property
     def min_class_size(self) -> int: ...  # noqa: D102
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer."""
         ...
 
 
 class EstimatorClass(Protocol):
-    """What `ESTIMATORS` holds: classes that build an estimator from options."""
+    """What `ESTIMATORS` holds: classes that build an estimator from options.
+
+    Attributes
+    ----------
+    options_of_command : tuple of Option
+        What ``ibtools analyze`` takes for it.
+    """
+
+    options_of_command: tuple[Option, ...]
+
+    def __call__(self, *, per_unit: bool = False, **options: Any) -> Estimator:
+        """Build the estimator from what `options_of_command` call its parameters."""
+        ...
 
     def from_options(self, options: str, *, per_unit: bool = False) -> Estimator:
         """Build the estimator from its specification without name and ``-per-unit``."""
@@ -113,14 +120,18 @@ class EstimatorClass(Protocol):
 EstimatorLike = str | Estimator
 """An estimator, its name, or its specification."""
 
-ESTIMATORS: Mapping[str, EstimatorClass] = {
-    "exact": Exact,
-    "binned": Binned,
-    "requantised": Requantised,
-    "kde": Kde,
-    "knn": Knn,
-}
-"""Every estimator by its name."""
+
+def load_estimator(name: str) -> EstimatorClass:
+    """Import the class of an estimator.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    InputError
+        If it is another package's, and can't be imported.
+    """
+    return cast(EstimatorClass, ESTIMATORS.load(name))
 
 
 def parse_estimator(specification: str) -> Estimator:
@@ -159,9 +170,7 @@ def parse_estimator(specification: str) -> Estimator:
         return Population.of(parse_estimator(base), correction.removeprefix("-"))
     words = specification.removesuffix(PER_UNIT_SUFFIX)
     name, _, options = words.partition("-")
-    if name not in ESTIMATORS:
-        raise unknown_name("estimator", specification if not options else name, ESTIMATORS)
-    return ESTIMATORS[name].from_options(options, per_unit=words != specification)
+    return load_estimator(name).from_options(options, per_unit=words != specification)
 
 
 def known_estimator(specification: str) -> Estimator | None:
@@ -170,6 +179,20 @@ def known_estimator(specification: str) -> Estimator | None:
         return parse_estimator(specification)
     except IbtoolsError:
         return None
+
+
+def variables_of(specification: str) -> dict[str, Variable]:
+    """Return the variables of results by name: those of the estimator, and what all results have.
+
+    Parameters
+    ----------
+    specification : str
+        Of results. Of an estimator that this version of ibtools does not have, only what
+        estimators share is known.
+    """
+    known = known_estimator(specification)
+    own = {one.name: one for one in known.variables} if known else {}
+    return {one.name: one for one in RESULT_VARIABLES} | own
 
 
 def get_estimator(estimator: EstimatorLike) -> Estimator:
@@ -209,13 +232,10 @@ def listed(estimator: EstimatorLike | Sequence[EstimatorLike]) -> Sequence[Estim
 def create_estimators(
     specifications: Sequence[str],
     *,
-    strategy: Strategy | None = None,
-    n_bins: int | None = None,
-    bin_width: float | None = None,
-    bounds: Bounds | None = None,
     per_unit: bool = False,
     target: str | None = None,
     correction: str | None = None,
+    **options: Any,
 ) -> tuple[Estimator, ...]:
     """Build estimators from names or specifications, and options for what these leave open.
 
@@ -223,8 +243,6 @@ def create_estimators(
     ----------
     specifications : sequence of str
         As for `parse_estimator`.
-    strategy, n_bins, bin_width, bounds : optional
-        Of the estimator that is given as the bare name ``binned``.
     per_unit : bool, optional
         Also compute means over single units, in all of them.
     target : {"recorded", "population"}, optional
@@ -232,6 +250,9 @@ def create_estimators(
         population that they are a sample of.
     correction : {"miller-madow", "grassberger", "chao-shen"}, optional
         How it is estimated for a population.
+    **options : optional
+        Of estimators that are given as their bare names, such as `n_bins` of ``binned``; those that
+        are None are not given. See `EstimatorClass.options_of_command`.
 
     Returns
     -------
@@ -243,7 +264,7 @@ def create_estimators(
     UnknownNameError
         If there is none of a name.
     InputError
-        If options of bins are given and no estimator is ``binned``, if there is a correction
+        If the estimator of an option is not among the bare names, if there is a correction
         without the target population or the other way around, or if an option is out of range.
 
     Examples
@@ -251,28 +272,39 @@ def create_estimators(
     >>> [e.specification for e in create_estimators(["exact", "binned"], n_bins=100)]
     ['exact', 'binned-uniform-100-layer']
     """
-    options: dict[str, Any] = {
-        "strategy": strategy,
-        "n_bins": n_bins,
-        "bin_width": bin_width,
-        "bounds": bounds,
-    }
-    given = {name: option for name, option in options.items() if option is not None}
-    if given and "binned" not in specifications:
-        raise InputError(
-            f"{', '.join(given)} is an option of the estimator binned, found "
-            f"{', '.join(specifications)}; add binned"
-        )
+    given = _options_by_name({name: one for name, one in options.items() if one is not None})
+    for name, own in given.items():
+        if name not in specifications:
+            raise InputError(
+                f"{', '.join(own)} is an option of the estimator {name}, found "
+                f"{', '.join(specifications)}; add {name}"
+            )
     suffix = PER_UNIT_SUFFIX * per_unit
     chosen = get_estimators(
         [
-            Binned(per_unit, **given)
-            if specification == "binned" and given
-            else specification.removesuffix(suffix) + suffix
-            for specification in specifications
+            load_estimator(one)(per_unit=per_unit, **given[one])
+            if one in given
+            else one.removesuffix(suffix) + suffix
+            for one in specifications
         ]
     )
     return _aim(chosen, target, correction)
+
+
+def command_options() -> list[Option]:
+    """Return what ``ibtools analyze`` takes for the estimators that there are."""
+    classes = [load_estimator(name) for name in ESTIMATORS.names()]
+    return [one for of in classes for one in of.options_of_command]
+
+
+def _options_by_name(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options of each estimator, by its name."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in ESTIMATORS.names() if given else ():
+        parameters = [one.parameter for one in load_estimator(name).options_of_command]
+        if own := {one: given[one] for one in parameters if one in given}:
+            found[name] = own
+    return found
 
 
 def _aim(

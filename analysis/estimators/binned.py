@@ -8,18 +8,11 @@ from typing import Any, ClassVar, Literal, Self, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.binning import (
-    MAX_BINS,
-    bin_dtype,
-    bin_quantile,
-    bin_uniform,
-    bin_unique,
-    bin_width,
-    bin_width_from_zero,
-)
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
+from ibtools.analysis.measures.block import PORTION, LayerBlock, Statistics
+from ibtools.analysis.measures.protocol import BlockShape, Option
 from ibtools.errors import InputError, unknown_name
+from ibtools.schema import CUBE, Variable
 
 Strategy = Literal["uniform", "quantile", "unique", "width"]
 
@@ -45,8 +38,14 @@ DEFAULT_N_BINS = 30
 DEFAULT_BIN_WIDTH = 0.07
 """As Saxe et al. (2018)."""
 
-BY_RANK = {"quantile": bin_quantile, "unique": bin_unique}
+BY_RANK = ("quantile", "unique")
 """Strategies that see the order of the values only, and so have no given or global bounds."""
+
+N_CLIPPED = Variable(
+    "n_clipped", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
+    "values of samples and units that lay outside of given bounds, and were put into the end "
+    "bins; with --bounds low,high",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,12 @@ class Binned(CountingEstimator):
 
     name: ClassVar[str] = "binned"
     representation: ClassVar[str] = "binned T"
+    meaning: ClassVar[str] = (
+        "Not the information of the network: the values of each layer were put into bins and "
+        "the bins counted. H(binned T) is the entropy of the binned layer, not I(X;T), and "
+        "depends on the bins that were chosen."
+    )
+    options_of_command: ClassVar[tuple[Option, ...]]  # below: one of them reads bounds
 
     def __post_init__(self) -> None:
         if self.strategy not in BOUNDS:
@@ -161,9 +166,9 @@ class Binned(CountingEstimator):
         return cls(per_unit, **settings)
 
     @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         """The variables of the results."""
-        return super().variables + (("n_clipped",) if isinstance(self.bounds, tuple) else ())
+        return super().variables + ((N_CLIPPED,) if isinstance(self.bounds, tuple) else ())
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -194,39 +199,65 @@ class Binned(CountingEstimator):
         """Whether the result of a snapshot depends on the ranges of all others."""
         return self.bounds == "global"
 
-    def statistics(self, block: LayerBlock) -> Statistics:
-        """Compute the variables of the results; see `CountingEstimator.statistics`."""
-        found = super().statistics(block)
+    def symbol_memory(self, shape: BlockShape) -> int:
+        """Return the bytes of the bins, of the values of a snapshot, and of their order."""
+        width = 8 if self.n_bins is None else np.min_scalar_type(self.n_bins - 1).itemsize
+        if self.bin_width is not None and isinstance(self.bounds, tuple):
+            most = int((self.bounds[1] - self.bounds[0]) / self.bin_width + 2)
+            width = np.min_scalar_type(most).itemsize
+        symbols = width * shape.values
+        if self.strategy in BY_RANK:
+            return symbols + max(shape.decoding, 4 * shape.snapshot) + 16 * shape.snapshot
+        looked_for = shape.softmax and self.bounds in ("layer", "zero")
+        if self.bounds == "unit" or looked_for:  # the range is that of all values
+            return symbols + shape.decoding + 16 * PORTION
+        return symbols + 16 * PORTION
+
+    def compute(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results; see `CountingEstimator.compute`."""
+        found = super().compute(block)
         if isinstance(self.bounds, tuple):
             found["n_clipped"] = _count_outside(block, *self.bounds)
         return found
 
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the numbers of the bins of the values."""
+        from ibtools.analysis.binning import bin_dtype
+
         bins = np.empty(block.recorded.shape, bin_dtype(self._most_bins(block)))
         for index in range(len(block)):
             self._bin_snapshot(block, index, bins[index])
         return bins
 
     def _bin_snapshot(self, block: LayerBlock, index: int, out: Symbols) -> None:
-        values = block.values(index)
+        from ibtools.analysis.binning import (
+            bin_quantile,
+            bin_uniform,
+            bin_unique,
+            bin_width,
+            bin_width_from_zero,
+        )
+
         if self.strategy in BY_RANK:
+            values = block.values(index)
             units = range(values.shape[1]) if self.bounds == "unit" else (slice(None),)
+            fill = bin_quantile if self.strategy == "quantile" else bin_unique
             for unit in units:
-                fill = BY_RANK[self.strategy]
                 fill(values[:, unit], n_bins=cast(int, self.n_bins), out=out[:, unit])
             return
-        low, high = self._range(block, index, values)
-        if self.strategy == "uniform":
-            bin_uniform(values, low, high, n_bins=cast(int, self.n_bins), out=out)
-        elif self.bounds == "zero":
-            width = cast(float, self.bin_width)
-            bin_width_from_zero(values, float(low), float(high), width=width, out=out)
-        else:
-            bin_width(values, low, high, width=cast(float, self.bin_width), out=out)
+        low, high = self._range(block, index)
+        for samples in block.portions():
+            values, part = block.values(index, samples), out[samples]
+            if self.strategy == "uniform":
+                bin_uniform(values, low, high, n_bins=cast(int, self.n_bins), out=part)
+            elif self.bounds == "zero":
+                width = cast(float, self.bin_width)
+                bin_width_from_zero(values, float(low), float(high), width=width, out=part)
+            else:
+                bin_width(values, low, high, width=cast(float, self.bin_width), out=part)
 
-    def _range(self, block: LayerBlock, index: int, values: NDArray[np.float32]) -> _Range:
-        low, high = self._bounds_of(block, index, values)
+    def _range(self, block: LayerBlock, index: int) -> _Range:
+        low, high = self._bounds_of(block, index)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InputError(
                 f"layer {block.layer.name!r} has infinite values, which no bins can hold; give "
@@ -234,14 +265,16 @@ class Binned(CountingEstimator):
             )
         return low, high
 
-    def _bounds_of(self, block: LayerBlock, index: int, values: NDArray[np.float32]) -> _Range:
+    def _bounds_of(self, block: LayerBlock, index: int) -> _Range:
         if isinstance(self.bounds, tuple):
             return np.float64(self.bounds[0]), np.float64(self.bounds[1])
         if self.bounds == "unit":
+            values = block.values(index)
             return values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
-        low, high = block.value_range(index, values)
         if self.bounds == "global":
             low, high = block.global_range
+        else:
+            low, high = block.value_range(index)
         return np.float64(low), np.float64(high)
 
     def _most_bins(self, block: LayerBlock) -> int:
@@ -251,6 +284,8 @@ class Binned(CountingEstimator):
         low, high = block.global_range if self.bounds == "global" else block.widest_range()
         if isinstance(self.bounds, tuple):
             low, high = self.bounds
+        from ibtools.analysis.binning import MAX_BINS
+
         n_bins = (high - low) / self.bin_width + 2
         if not n_bins < MAX_BINS:
             raise InputError(
@@ -320,6 +355,8 @@ def _parse_size(text: str, name: str) -> float:
 
 
 def _validate_size(binned: Binned) -> None:
+    from ibtools.analysis.binning import MAX_BINS
+
     n_bins, width = binned.n_bins, binned.bin_width
     if (binned.strategy == "width") != (n_bins is None) or (n_bins is None) == (width is None):
         takes, other = SIZES[::-1] if binned.strategy == "width" else SIZES
@@ -355,9 +392,31 @@ def _validate_bounds(binned: Binned) -> None:
 
 def _count_outside(block: LayerBlock, low: float, high: float) -> NDArray[np.int64]:
     """Count the values of every snapshot that are outside of bounds."""
-    counts = np.empty(len(block), np.int64)
+    counts = np.zeros(len(block), np.int64)
     for index in range(len(block)):
-        values = block.values(index)
-        outside = (values < np.float64(low)) | (values > np.float64(high))
-        counts[index] = np.count_nonzero(outside)
+        for samples in block.portions():
+            values = block.values(index, samples)
+            outside = (values < np.float64(low)) | (values > np.float64(high))
+            counts[index] += np.count_nonzero(outside)
     return counts
+
+
+Binned.options_of_command = (
+    Option(
+        "strategy",
+        "--strategy",
+        str,
+        "Bins: uniform, quantile, unique or width.  [default: uniform]",
+        choices=get_args(Strategy),
+    ),
+    Option("n_bins", "--bins", int, "Bins: how many, for all but width.  [default: 30]"),
+    Option("bin_width", "--bin-width", float, "Bins: how wide, for width.  [default: 0.07]"),
+    Option(
+        "bounds",
+        "--bounds",
+        str,
+        "Bins: between the range of each unit, layer, or global (all), or given as LOW,HIGH.  "
+        "[default: layer; for width zero]",
+        parse=parse_bounds,
+    ),
+)

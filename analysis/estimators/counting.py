@@ -1,5 +1,6 @@
 """What all estimators share that count states: they differ in what is one symbol."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +9,28 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.chance import chance_levels, count_singletons, saturation
-from ibtools.analysis.counts import label_spectra
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
-from ibtools.analysis.information import information_of_labels, information_of_spectra
-from ibtools.analysis.partition import partition_block
-from ibtools.schema import WHOLE_LAYER
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.labels import relabelled
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.schema import CUBE, RESULT_VARIABLES, WHOLE_LAYER, Variable
 
 Symbols = NDArray[np.unsignedinteger]
 
-PER_UNIT = ("mi_xt_per_unit", "mi_ty_per_unit")
+COUNTED = tuple(one for one in RESULT_VARIABLES if one.name in WHOLE_LAYER)
+"""What counting the states of a whole layer gives."""
+
+PER_UNIT = (
+    Variable(
+        "mi_xt_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information of a single unit about the input, mean over the units; with --per-unit",
+        label="mean I(X;T_i)",
+    ),
+    Variable(
+        "mi_ty_per_unit", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "information of a single unit about the label, mean over the units; with --per-unit",
+        label="mean I(T_i;Y)",
+    ),
+)  # fmt: skip
 
 PER_UNIT_SUFFIX = "-per-unit"
 
@@ -40,9 +53,11 @@ class CountingEstimator(ABC):
     per_unit: bool = False
 
     name: ClassVar[str]
+    meaning: ClassVar[str]
     representation: ClassVar[str] = "T"
     """What is counted, as a figure writes it."""
-    noisy: ClassVar[bool] = False
+    scope: ClassVar[Scope] = "layer"
+    options_of_command: ClassVar[tuple[Option, ...]] = ()
     min_class_size: ClassVar[int] = 1
 
     @property
@@ -66,9 +81,9 @@ class CountingEstimator(ABC):
         return words + PER_UNIT_SUFFIX * self.per_unit
 
     @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         """The variables of the results."""
-        return WHOLE_LAYER + PER_UNIT * self.per_unit
+        return relabelled(COUNTED + PER_UNIT * self.per_unit, self.representation)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -86,16 +101,27 @@ class CountingEstimator(ABC):
         return ""
 
     @property
-    def needs_values(self) -> bool:
-        """Whether the states of whole layers are not enough."""
-        return True
+    def needs(self) -> Needs:
+        """What it looks at: the values of all units, unless it says otherwise."""
+        return "values"
 
     @property
     def needs_global_range(self) -> bool:
         """Whether the result of a snapshot depends on the ranges of all others."""
         return False
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    @abstractmethod
+    def symbol_memory(self, shape: BlockShape) -> int:
+        """Return the bytes at the peak of `discretise`, with the symbols that it returns."""
+
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes that `compute` takes: symbols, labels, spectra; tables of a snapshot."""
+        spectra = 32 * math.isqrt(2 * shape.samples)
+        counting = shape.snapshots * (4 * shape.samples + spectra) + 100 * shape.samples
+        single = (8 * shape.snapshot + spectra * shape.units) if self.per_unit else 0
+        return self.symbol_memory(shape) + counting + single
+
+    def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer.
 
         Parameters
@@ -115,6 +141,8 @@ class CountingEstimator(ABC):
         ValueError
             If there is no sample or unit, a value is NaN, or y does not fit.
         """
+        from ibtools.partition import partition_block
+
         symbols = self.discretise(block)
         partition = partition_block(symbols)
         found = statistics_of_labels(*partition, block.y, block.n_classes, block.entropy_x)
@@ -126,7 +154,7 @@ class CountingEstimator(ABC):
         for index in range(len(block)):
             parts = [_information(part, block) for part in self.unit_symbols(block, symbols, index)]
             means[:, index] = np.mean(np.concatenate(parts, axis=1), axis=1)
-        return dict(zip(PER_UNIT, means, strict=True))
+        return {one.name: mean for one, mean in zip(PER_UNIT, means, strict=True)}
 
     def unit_symbols(self, block: LayerBlock, symbols: Symbols, index: int) -> Iterator[Symbols]:
         """Yield the symbols (unit, sample, 1) of single units of one snapshot, in any portions."""
@@ -145,7 +173,7 @@ def statistics_of_labels(
     Parameters
     ----------
     labels : ndarray, (block, sample), uint32
-        As from `ibtools.analysis.partition.partition_block`; sample is consumed.
+        As from `ibtools.partition.partition_block`; sample is consumed.
     n_states : ndarray, (block,), int64
         How many states there are.
     y : ndarray, (sample,), integer
@@ -167,6 +195,10 @@ def statistics_of_labels(
     >>> [float(found[name][0]) for name in ("mi_ty", "mi_ty_null", "saturation")]
     [1.0, 1.0, 1.0]
     """
+    from ibtools.analysis.chance import chance_levels, count_singletons, saturation
+    from ibtools.analysis.counts import label_spectra
+    from ibtools.analysis.information import information_of_spectra
+
     states, classes, cells = label_spectra(labels, y, n_classes)
     entropy_t, mi_ty = information_of_spectra(states, classes, cells, n_samples=y.size)
     mi_ty_null = chance_levels(states, classes)
@@ -186,5 +218,8 @@ def _information(
     symbols: Symbols, block: LayerBlock
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return H and I(;Y) of every partition of a block."""
+    from ibtools.analysis.information import information_of_labels
+    from ibtools.partition import partition_block
+
     labels, _ = partition_block(symbols)
     return information_of_labels(labels, block.y, block.n_classes)

@@ -6,8 +6,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ibtools.analysis.estimators.block import LayerBlock
 from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
+from ibtools.analysis.measures.block import LayerBlock
+from ibtools.analysis.measures.protocol import BlockShape, Needs
 from ibtools.errors import InputError
 from ibtools.symbols import exact_symbols
 
@@ -40,11 +41,15 @@ class Exact(CountingEstimator):
     >>> layer = LayerSpec("hidden_1", n_units=1, activation_function="tanh", bits=8)
     >>> code = np.array([[[0], [1], [2], [2]]], dtype=np.uint8)
     >>> block = LayerBlock(code, layer, y=np.array([0, 0, 1, 1]), n_classes=2)
-    >>> Exact().statistics(block)["mi_ty"]
+    >>> Exact().compute(block)["mi_ty"]
     array([1.])
     """
 
     name: ClassVar[str] = "exact"
+    meaning: ClassVar[str] = (
+        "Exact: the states that the network itself has were counted, nothing was binned. "
+        "I(X;T) = H(T) and I(T;Y) hold for the recorded inputs, each equally likely."
+    )
 
     @property
     def options(self) -> str:
@@ -61,15 +66,24 @@ class Exact(CountingEstimator):
         return cls(per_unit)
 
     @property
-    def needs_values(self) -> bool:
-        """Whether the states of whole layers are not enough."""
-        return self.per_unit
+    def needs(self) -> Needs:
+        """What it looks at: the partition, unless single units are asked for."""
+        return "units" if self.per_unit else "partition"
+
+    def symbol_memory(self, shape: BlockShape) -> int:
+        """Return the bytes of bit patterns and masks, or of codes below the largest of a row."""
+        sorted_units = 12 * shape.snapshot if self.per_unit and shape.softmax else 0
+        return (2 * shape.itemsize + 2 * (not shape.quantised)) * shape.values + sorted_units
 
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the exact symbols: of a kept partition, each sample's label."""
         if block.keeps_partition:
             symbols: Symbols = block.recorded
             return symbols
+        if block.first is not None:
+            from ibtools.analysis.digests import part_symbols
+
+            return part_symbols(block.recorded, block.layer, block.first)
         return exact_symbols(block.recorded, block.layer)
 
     def unit_symbols(self, block: LayerBlock, symbols: Symbols, index: int) -> Iterator[Symbols]:

@@ -1,22 +1,48 @@
 """The estimator `kde`: bounds on the information of a layer to which noise is added."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.distances import noisy_information
 from ibtools.analysis.estimators.binned import format_number
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.labels import relabelled
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.errors import InputError, unknown_name
+from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
 
 Scale = Literal["given", "relative", "maximum"]
 
 DEFAULT_NOISE: dict[Scale, float] = {"given": 0.001, "relative": 0.01, "maximum": 0.001}
 """0.001 as Saxe et al. (2018)."""
 
-VARIABLES = ("mi_xt", "mi_ty", "mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
+BOUNDS = (
+    Variable(
+        "mi_xt_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the input; of kde, whose mi_xt is the upper bound",
+        label="I(X;T), lower bound",
+    ),
+    Variable(
+        "mi_ty_lower", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "lower bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), lower bound",
+    ),
+    Variable(
+        "mi_ty_upper", CUBE[:3], ("float64",), "bit", math.nan, "NaN: not analysed",
+        "upper bound on the information about the label; of kde, whose mi_ty is no bound",
+        label="I(T;Y), upper bound",
+    ),
+)  # fmt: skip
+
+NOISE_VARIANCE = Variable(
+    "noise_variance", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+    "variance of the noise that was added to each unit; of kde with noise relative to values",
+)  # fmt: skip
+
+PLANE = tuple(one for one in RESULT_VARIABLES if one.name in ("mi_xt", "mi_ty"))
 
 
 @dataclass(frozen=True)
@@ -74,10 +100,16 @@ class Kde:
 
     name: ClassVar[str] = "kde"
     representation: ClassVar[str] = "T + noise"
-    noisy: ClassVar[bool] = True
     revision: ClassVar[int] = 1
     revision_note: ClassVar[str] = ""
-    needs_values: ClassVar[bool] = True
+    needs: ClassVar[Needs] = "values"
+    scope: ClassVar[Scope] = "layer"
+    options_of_command: ClassVar[tuple[Option, ...]] = ()
+    meaning: ClassVar[str] = (
+        "Not the information of the network: Gaussian noise that the network does not have "
+        "was added to each layer. I(X;T + noise) is an upper bound; I(T + noise;Y) is a "
+        "difference of upper bounds and no bound itself. Both depend on the noise."
+    )
     needs_global_range: ClassVar[bool] = False
     min_class_size: ClassVar[int] = 1
 
@@ -109,9 +141,10 @@ class Kde:
         return cls(noise=_parse_noise(noise) if noise else None, **settings)
 
     @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         """The variables of the results."""
-        return VARIABLES + (() if self.scale == "given" else ("noise_variance",))
+        own = BOUNDS if self.scale == "given" else (*BOUNDS, NOISE_VARIANCE)
+        return relabelled(PLANE + own, self.representation, noisy=True)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -124,7 +157,12 @@ class Kde:
             "note_mi_ty": "a difference of upper bounds; mi_ty_lower and mi_ty_upper are bounds",
         }
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes of the values of a snapshot, of their states, and of the sums."""
+        states = 12 * shape.snapshot + 200 * shape.samples
+        return max(shape.decoding, 4 * shape.snapshot) + states + 2**21
+
+    def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer.
 
         Parameters
@@ -143,9 +181,11 @@ class Kde:
             If a value is not finite.
         """
         rows = [self._snapshot(block.finite_values(index), block) for index in range(len(block))]
-        return {name: np.array([row[name] for row in rows]) for name in self.variables}
+        return {one.name: np.array([row[one.name] for row in rows]) for one in self.variables}
 
     def _snapshot(self, values: NDArray[np.float32], block: LayerBlock) -> dict[str, float]:
+        from ibtools.analysis.distances import noisy_information
+
         variance = self._variance(values)
         found = noisy_information(values, block.y, variance)
         return {

@@ -5,9 +5,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
-from ibtools.analysis.neighbours import neighbour_information
+from ibtools.analysis.estimators.kde import PLANE
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.errors import InputError
+from ibtools.schema import Variable
 
 WHY_NO_MI_XT = (
     "I(X;T) is infinite where T is a deterministic and continuous function of a continuous input, "
@@ -50,20 +52,26 @@ class Knn:
 
     Examples
     --------
-    >>> Knn().specification, Knn(5).variables
-    ('knn-3', ('mi_ty',))
+    >>> Knn().specification, Knn(5).variables[0].name
+    ('knn-3', 'mi_ty')
     """
 
     n_neighbours: int = 3
 
     name: ClassVar[str] = "knn"
     representation: ClassVar[str] = "T"
-    noisy: ClassVar[bool] = False
     revision: ClassVar[int] = 2
     revision_note: ClassVar[str] = "estimates were cut off at 0 and H(Y)"
-    needs_values: ClassVar[bool] = True
+    needs: ClassVar[Needs] = "values"
     needs_global_range: ClassVar[bool] = False
-    variables: ClassVar[tuple[str, ...]] = ("mi_ty",)
+    variables: ClassVar[tuple[Variable, ...]] = PLANE[1:]
+    scope: ClassVar[Scope] = "layer"
+    options_of_command: ClassVar[tuple[Option, ...]] = ()
+    meaning: ClassVar[str] = (
+        "An estimate from the nearest neighbours of every sample, for inputs that were not "
+        "recorded too; its error grows with the number of units, so that layers can't be "
+        "compared by it, and may take it below 0."
+    )
 
     def __post_init__(self) -> None:
         if self.n_neighbours != int(self.n_neighbours) or self.n_neighbours < 1:
@@ -108,7 +116,11 @@ class Knn:
         """How many samples every class must have: one, and its neighbours."""
         return self.n_neighbours + 1
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes of a snapshot's values, as points of the trees of all and of a class."""
+        return max(shape.decoding, 4 * shape.snapshot) + 40 * shape.snapshot + 200 * shape.samples
+
+    def compute(self, block: LayerBlock) -> Statistics:
         """Compute I(T;Y) for a block of snapshots of one layer.
 
         Parameters
@@ -126,6 +138,8 @@ class Knn:
         InputError
             If a value is not finite.
         """
+        from ibtools.analysis.neighbours import neighbour_information
+
         found = [
             neighbour_information(
                 block.finite_values(index), block.y, n_neighbours=self.n_neighbours

@@ -1,22 +1,21 @@
 """The target `population`: counts of a sample, corrected for what was not drawn."""
 
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from ibtools.analysis.chance import count_singletons
-from ibtools.analysis.counts import label_spectra
-from ibtools.analysis.estimators.block import LayerBlock, Statistics
 from ibtools.analysis.estimators.counting import CountingEstimator
-from ibtools.analysis.partition import partition_block
-from ibtools.analysis.sampling import (
-    CORRECTIONS,
-    Correction,
-    corrected_information_of_spectra,
-    find_correction,
-)
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
 from ibtools.errors import InputError
+from ibtools.schema import Variable
+
+if TYPE_CHECKING:
+    from ibtools.analysis.sampling import Correction
 
 TARGET = "population"
+
+N_VARIABLES = 5
+"""Of those that counting gives: entropies, which are corrected, and the states that were seen."""
 
 MARK = f"-{TARGET}"
 """What stands in a specification between the estimator and the correction."""
@@ -61,9 +60,11 @@ class Population:
     """
 
     base: CountingEstimator
-    correction: Correction
+    correction: "Correction"
 
     def __post_init__(self) -> None:
+        from ibtools.analysis.sampling import find_correction
+
         find_correction(self.correction)
         if not isinstance(self.base, CountingEstimator):
             raise InputError(
@@ -79,12 +80,14 @@ class Population:
     @classmethod
     def of(cls, base: Any, correction: str | None) -> Self:
         """Correct an estimator; the correction must be named, because the choice matters."""
+        from ibtools.analysis.sampling import CORRECTIONS
+
         if not correction:
             raise InputError(
                 f"the target population needs a correction: {', '.join(CORRECTIONS)}; choose one "
                 "(--correction), as in exact-population-chao-shen"
             )
-        return cls(base, cast(Correction, correction))
+        return cls(base, cast("Correction", correction))
 
     @property
     def name(self) -> str:
@@ -97,11 +100,6 @@ class Population:
         return self.base.representation
 
     @property
-    def noisy(self) -> bool:
-        """Whether it is no function of the layer."""
-        return self.base.noisy
-
-    @property
     def min_class_size(self) -> int:
         """How many samples every class must have."""
         return self.base.min_class_size
@@ -112,9 +110,19 @@ class Population:
         return f"{self.base.specification}{MARK}-{self.correction}"
 
     @property
-    def variables(self) -> tuple[str, ...]:
-        """The variables of the results."""
-        return ("mi_xt", "mi_ty", "entropy_t", "n_states", "n_singletons")
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables of the results, which say that they are estimates."""
+        return tuple(self._estimated(variable) for variable in self.base.variables[:N_VARIABLES])
+
+    def _estimated(self, variable: Variable) -> Variable:
+        if not variable.label:
+            return variable
+        return replace(
+            variable,
+            label=f"{variable.label} of the population",
+            description=f"{variable.description}; estimated for the population that the recorded "
+            f"inputs are a sample of, corrected after {self.correction}",
+        )
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -132,17 +140,36 @@ class Population:
         return self.base.revision_note
 
     @property
-    def needs_values(self) -> bool:
-        """Whether the states of whole layers are not enough."""
-        return self.base.needs_values
+    def scope(self) -> Scope:
+        """One layer at a time."""
+        return self.base.scope
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers are, in sentences."""
+        return self.base.meaning
+
+    @property
+    def needs(self) -> Needs:
+        """What it looks at."""
+        return self.base.needs
 
     @property
     def needs_global_range(self) -> bool:
         """Whether the result of a snapshot depends on the ranges of all others."""
         return self.base.needs_global_range
 
-    def statistics(self, block: LayerBlock) -> Statistics:
-        """Compute the variables of the results; see `CountingEstimator.statistics`."""
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes that `compute` takes: those of what is counted."""
+        return self.base.memory(shape)
+
+    def compute(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results; see `CountingEstimator.compute`."""
+        from ibtools.analysis.chance import count_singletons
+        from ibtools.analysis.counts import label_spectra
+        from ibtools.analysis.sampling import corrected_information_of_spectra
+        from ibtools.partition import partition_block
+
         labels, n_states = partition_block(self.base.discretise(block))
         states, classes, cells = label_spectra(labels, block.y, block.n_classes)
         entropy_t, mi_ty = corrected_information_of_spectra(states, classes, cells, self.correction)

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators.block import LayerBlock
 from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
-from ibtools.analysis.levels import MAX_BITS, level_dtype, nearest_levels
+from ibtools.analysis.measures.block import LayerBlock
+from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 
 
@@ -71,8 +71,16 @@ class Requantised(CountingEstimator):
 
     name: ClassVar[str] = "requantised"
     representation: ClassVar[str] = "requantised T"
+    meaning: ClassVar[str] = (
+        "Not the information of the network: each layer was quantised once more, to the "
+        "nearest of 2^bits + 1 levels from its smallest to its largest value, as in the "
+        "published tool of the paper, and these levels counted. H(requantised T) is the "
+        "entropy of that."
+    )
 
     def __post_init__(self) -> None:
+        from ibtools.analysis.levels import MAX_BITS
+
         if self.bits is None:
             return
         if self.bits != int(self.bits) or not 1 <= self.bits <= MAX_BITS:
@@ -111,8 +119,16 @@ class Requantised(CountingEstimator):
             "published tool"
         )
 
+    def symbol_memory(self, shape: BlockShape) -> int:
+        """Return the bytes of the levels, and of the scaled values of a snapshot."""
+        bits = self.bits or (8 * shape.itemsize)
+        width = 1 if bits < 8 else 2 if bits < 16 else 4 if bits < 32 else 8
+        return width * shape.values + max(shape.decoding, 4 * shape.snapshot) + 8 * shape.snapshot
+
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the levels of the values."""
+        from ibtools.analysis.levels import level_dtype, nearest_levels
+
         bits = self.bits or block.layer.bits
         levels = np.empty(block.recorded.shape, level_dtype(bits))
         for index in range(len(block)):
@@ -133,6 +149,8 @@ def _range(block: LayerBlock, index: int, values: NDArray[np.float32]) -> tuple[
 
 
 def _wrong_bits(found: Any) -> InputError:
+    from ibtools.analysis.levels import MAX_BITS
+
     return InputError(
         f"the bits of requantised must be a whole number from 1 to {MAX_BITS}, found {found!r}; "
         "write requantised for those of each layer, or for example requantised-8"

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
+from ibtools.analysis.memory import DEFAULT_MEMORY
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.files import make_figure, validate_output
 from ibtools.analysis.plots.sheets import Format
@@ -32,6 +33,8 @@ def compare(
     layers: Iterable[str] | None = None,
     format: Format | None = None,
     width: float | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
     quiet: bool = False,
 ) -> Figure:
     """Draw the network of a store under several estimators side by side.
@@ -51,6 +54,8 @@ def compare(
         As of `ibtools.plot`.
     width : float, optional
         The width of the figure in inches; fonts keep their size.
+    memory, scheduler : optional
+        Of the analysis, as for `ibtools.analyze_store`.
     quiet : bool, optional
         Show no progress of the analysis.
 
@@ -79,7 +84,7 @@ def compare(
     chosen = get_estimators(estimator)
 
     def draw() -> tuple[tuple[Axes, ...], ...]:
-        analyze_store(path, estimator=chosen, quiet=quiet)
+        analyze_store(path, estimator=chosen, memory=memory, scheduler=scheduler, quiet=quiet)
         results = [open_results(path, estimator=one) for one in chosen]
         return estimator_comparison(results, layers=layers)
 

@@ -8,13 +8,15 @@ import zarr
 from dask.system import CPU_COUNT
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.completing import estimator_names, names, paths
 from ibtools.commands.json_output import json_option, print_json
+from ibtools.commands.measure_options import EstimatorCommand, parse_options
 from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.commands.working import working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
-@click.command()
+@click.command(cls=EstimatorCommand)
 @click.argument("store", shell_complete=paths)
 @click.option(
     "--estimator",
@@ -22,21 +24,9 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     multiple=True,
     default=("exact",),
     show_default=True,
-    shell_complete=names(ESTIMATORS),
-    help="exact, binned, requantised, kde, knn, or a full name such as binned-uniform-30-global, "
-    "requantised-8 or kde-0.001; may be given several times, for one pass over the store.",
-)
-@click.option(
-    "--strategy",
-    shell_complete=names(("uniform", "quantile", "unique", "width")),
-    help="Bins: uniform, quantile, unique or width.  [default: uniform]",
-)
-@click.option("--bins", type=int, help="Bins: how many, for all but width.  [default: 30]")
-@click.option("--bin-width", type=float, help="Bins: how wide, for width.  [default: 0.07]")
-@click.option(
-    "--bounds",
-    help="Bins: between the range of each unit, layer, or global (all), or given as LOW,HIGH.  "
-    "[default: layer; for width zero]",
+    shell_complete=names(estimator_names),
+    help="{estimators}, or a full name such as binned-uniform-30-global, requantised-8 or "
+    "kde-0.001; may be given several times, for one pass over the store.",
 )
 @click.option("--per-unit", is_flag=True, help="Means over single units too.")
 @click.option(
@@ -53,18 +43,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
 @click.option(
     "--output", shell_complete=paths, help="Write the results here.  [default: into the store]"
 )
-@click.option(
-    "--memory",
-    default="1GiB",
-    show_default=True,
-    help="What each process may use at its peak, such as 512MiB.",
-)
-@click.option(
-    "--scheduler",
-    shell_complete=names(("threads", "processes", "synchronous", "tcp://")),
-    help="threads, processes or synchronous on this machine, or tcp://HOST:PORT of a dask "
-    "cluster.  [default: threads]",
-)
+@working_options
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def analyze(
@@ -119,11 +98,8 @@ def _describe_next(path: str, reports: Sequence[Any]) -> str:
     return describe_next(path, reports)
 
 
-def _create_estimators(
-    names: tuple[str, ...], *, bins: int | None, bounds: str | None, **options: Any
-) -> Sequence[Any]:
+def _create_estimators(names: tuple[str, ...], **options: Any) -> Sequence[Any]:
     """Build the estimators that the options of `analyze` describe."""
-    from ibtools.analysis.estimators import create_estimators, parse_bounds
+    from ibtools.analysis.estimators import create_estimators
 
-    parsed = None if bounds is None else parse_bounds(bounds)
-    return create_estimators(names, n_bins=bins, bounds=parsed, **options)
+    return create_estimators(names, **parse_options(options))

@@ -6,6 +6,7 @@ import ibtools
 from ibtools.commands.completing import paths
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_lines
+from ibtools.commands.working import working_options
 
 
 @click.command()
@@ -23,6 +24,7 @@ from ibtools.commands.printing import tell_lines
     help="Mark the snapshots of damaged files as not recorded, delete these files, and check no "
     "more.",
 )
+@working_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.pass_context
 def check(
@@ -31,6 +33,8 @@ def check(
     as_json: bool,
     chain: bool | None,
     repair: bool,
+    memory: str,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     """Audit STORE and its results; exit with 1 if anything is violated.
@@ -53,7 +57,7 @@ def check(
         else:
             tell_lines(str(repaired))
         return
-    report = ibtools.check(store, chain=chain, quiet=quiet)
+    report = ibtools.check(store, chain=chain, memory=memory, scheduler=scheduler, quiet=quiet)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -5,9 +5,10 @@ from typing import Any, Literal
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, files, names, paths
+from ibtools.commands.completing import estimator_names, files, names, paths
 from ibtools.commands.names import split_names
 from ibtools.commands.printing import tell_line
+from ibtools.commands.working import working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
@@ -17,7 +18,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     "--estimator",
     "estimators",
     multiple=True,
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="A column: exact, binned-uniform-30-layer, kde-0.001, knn-3, ...; may be given several "
     "times.  [default: one of each kind]",
 )
@@ -30,6 +31,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
 @click.option("--layers", help="Layers to draw, such as hidden_5,output.  [default: all]")
 @click.option("--format", help="latex: Computer Modern at 8 points, for a LaTeX document.")
 @click.option("--width", type=float, help="Width in inches; fonts keep their size.")
+@working_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def compare(
     store: str,
@@ -38,6 +40,8 @@ def compare(
     layers: str | None,
     format: Literal["latex"] | None,
     width: float | None,
+    memory: str,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     """Draw the network in STORE under several estimators side by side.
@@ -52,6 +56,7 @@ def compare(
       ibtools compare syn.zarr --estimator exact --estimator kde-0.1 --output noise.png
     """
     chosen: dict[str, Any] = {"format": format, "width": width}
+    chosen |= {"memory": memory, "scheduler": scheduler}
     if estimators:
         chosen["estimator"] = estimators
     drawn = split_names(layers) if layers else None

@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-ESTIMATORS = ("exact", "binned", "requantised", "kde", "knn")
-DETAILS = ("classes", "layers", "prediction", "splits", "units")
-
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
@@ -58,6 +55,20 @@ def figures() -> Iterable[str]:
     from ibtools.analysis.figures import FIGURES
 
     return FIGURES.names()
+
+
+def estimator_names() -> Iterable[str]:
+    """Return the named estimators."""
+    from ibtools.analysis.measures.registry import ESTIMATORS
+
+    return ESTIMATORS.names()
+
+
+def detail_names() -> Iterable[str]:
+    """Return the named details."""
+    from ibtools.analysis.measures.registry import DETAILS
+
+    return DETAILS.names()
 
 
 def experiments() -> Iterable[str]:

@@ -5,15 +5,16 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.completing import DETAILS, ESTIMATORS, names, paths
+from ibtools.commands.completing import detail_names, estimator_names, names, paths
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_line, tell_lines
+from ibtools.commands.working import working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
 @click.command()
 @click.argument("store", shell_complete=paths)
-@click.argument("what", nargs=-1, shell_complete=names(DETAILS))
+@click.argument("what", nargs=-1, shell_complete=names(detail_names))
 @click.option(
     "--by",
     multiple=True,
@@ -26,13 +27,14 @@ from ibtools.tasks.interruption import computed, exit_interrupted
 @click.option(
     "--estimator",
     default="exact",
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     show_default=True,
     help="What a state is: exact, binned, requantised, or a full name as of analyze.",
 )
 @click.option(
     "--output", shell_complete=paths, help="Write the details here.  [default: into the store]"
 )
+@working_options
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def details(

@@ -3,7 +3,7 @@
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.completing import estimator_names, names, paths
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_line
 
@@ -20,7 +20,7 @@ from ibtools.commands.printing import tell_line
     "--estimator",
     "estimators",
     multiple=True,
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="Results to write.  [default: all]",
 )
 @json_option

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, figures, files, names, paths_and
+from ibtools.commands.completing import estimator_names, figures, files, names, paths_and
 from ibtools.commands.names import split_names
 from ibtools.commands.printing import tell_line
 
@@ -114,7 +114,7 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
 )
 @click.option(
     "--estimator",
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="Which results to draw: the name that analyze printed.  [default: exact]",
 )
 @click.option(

@@ -3,7 +3,7 @@
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, files, names, paths
+from ibtools.commands.completing import estimator_names, files, names, paths
 from ibtools.commands.printing import tell_line
 
 
@@ -14,7 +14,7 @@ from ibtools.commands.printing import tell_line
     "--estimator",
     "estimators",
     multiple=True,
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="Which results; may be given several times.  [default: all]",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import ibtools
-from ibtools.commands.completing import ESTIMATORS, names, paths
+from ibtools.commands.completing import estimator_names, names, paths
 from ibtools.commands.json_output import json_option, print_json
 from ibtools.commands.printing import tell_lines
 
@@ -16,7 +16,7 @@ from ibtools.commands.printing import tell_lines
     "--estimator",
     default="exact",
     show_default=True,
-    shell_complete=names(ESTIMATORS),
+    shell_complete=names(estimator_names),
     help="Which results.",
 )
 @click.option(

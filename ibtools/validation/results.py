@@ -36,6 +36,20 @@ def _by_name(variables: Iterable[Variable]) -> dict[str, tuple[Variable, ...]]:
 
 _DECLARED = _by_name(chain(_coordinates(), RESULT_VARIABLES, _of_details()))
 
+
+def _of_estimator(
+    attributes: Mapping[str, Any], arrays: Mapping[str, "zarr.Array[Any]"]
+) -> dict[str, tuple[Variable, ...]]:
+    """Return what the estimator of results declares itself, if it is asked for."""
+    specification = attributes.get("estimator")
+    if set(arrays) <= set(_DECLARED) or not isinstance(specification, str):
+        return {}
+    from ibtools.analysis.estimators import known_estimator  # noqa: TID251
+
+    known = known_estimator(specification)
+    return _by_name(known.variables) if known else {}
+
+
 RESULT_COORDINATES = tuple(one.name for one in _coordinates())
 """The coordinates of a store that its results carry too."""
 
@@ -51,17 +65,18 @@ def validate_results(
     for name in ("analysed", *RESULT_COORDINATES):
         if name not in arrays:
             raise StoreError(f"{where}: variable {name!r} must be there, but is not{_AGAIN}")
+    declared = {**_of_estimator(attributes, arrays), **_DECLARED}
     for name in arrays:
-        if name not in _DECLARED:
+        if name not in declared:
             raise StoreError(
                 f"{where}: must hold results only, found a variable {name!r:.60}, which no version "
                 f"of ibtools writes{_AGAIN}, or take it elsewhere"
             )
-    found = [validate_declared(array, _DECLARED[name], where) for name, array in arrays.items()]
+    found = [validate_declared(array, declared[name], where) for name, array in arrays.items()]
     validate_sizes(arrays, found, where)
     validate_known(attributes, KNOWN_OF_RESULTS, where)
-    for declared in found:
-        _validate_labels(declared, arrays[declared.name].attrs, where)
+    for one in found:
+        _validate_labels(one, arrays[one.name].attrs, where)
 
 
 def _validate_labels(declared: Variable, attributes: Mapping[str, Any], where: str) -> None:

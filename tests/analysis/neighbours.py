@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import ibtools
-from ibtools.analysis import blocks
-from ibtools.analysis.details import results
+from ibtools.analysis.passes import plan
 from ibtools.layout import StoreSpec
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.snapshots import LayerSpec, LayerValues
@@ -57,7 +56,7 @@ def go_on(path: str) -> None:
 
 def analyse(path: str) -> None:
     """Analyse with a write for every block."""
-    blocks.WINDOW_BYTES = 1
+    plan.WINDOW_BYTES = 1
     ibtools.analyze_store(
         path, estimator=["exact", "exact-per-unit"], scheduler="synchronous", quiet=True
     )
@@ -65,5 +64,5 @@ def analyse(path: str) -> None:
 
 def details(path: str) -> None:
     """Compute two details, with a write for every chunk."""
-    results.CHUNKS_PER_WRITE = 1
+    plan.WINDOW_BYTES = 1
     ibtools.details_store(path, ["units", "layers"], quiet=True)

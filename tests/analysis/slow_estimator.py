@@ -15,15 +15,15 @@ SECONDS = "IBTOOLS_TEST_SECONDS"
 class SlowExact(Exact):
     """`exact`, which sleeps for each layer of a block."""
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def compute(self, block: LayerBlock) -> Statistics:
         time.sleep(float(os.environ.get(SECONDS, "0.1")))
-        return super().statistics(block)
+        return super().compute(block)
 
 
 @dataclass(frozen=True)
 class DeadlyExact(Exact):
     """`exact`, of which every process dies that computes it, as of too little memory."""
 
-    def statistics(self, block: LayerBlock) -> Statistics:
+    def compute(self, block: LayerBlock) -> Statistics:
         os.kill(os.getpid(), signal.SIGKILL)
-        return super().statistics(block)
+        return super().compute(block)

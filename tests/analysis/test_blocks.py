@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.analysis.blocks import Plan
-from ibtools.analysis.cost import BLOCK_BYTES, Cost
 from ibtools.analysis.estimators import Exact, parse_estimator
-from ibtools.analysis.tasks import Source
-from ibtools.analysis.windows import analyze_windows, pending_windows
+from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost
+from ibtools.analysis.passes.plan import Plan
+from ibtools.analysis.passes.tasks import Source
+from ibtools.analysis.passes.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
 from ibtools.tasks.workers import CLUSTER_JOB_BYTES
@@ -141,8 +141,12 @@ class CountingWorkers:
             self.jobs += 1
             self.blocks += len(pieces)
             self.most_blocks = max(self.most_blocks, len(pieces))
-            shapes = [(len(b.epochs), b.layers.stop - b.layers.start, N_EXACT) for _, b in pieces]
-            yield job.owner, [np.zeros(shape) for shape in shapes]
+            yield job.owner, [(zeros(reads[0]),) for _, reads in pieces]
+
+
+def zeros(block) -> dict[str, np.ndarray]:
+    shape = (len(block.epochs), block.layers.stop - block.layers.start)
+    return {one.name: np.zeros(shape) for one in Exact().variables}
 
 
 def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
@@ -151,21 +155,22 @@ def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
     plan = plan_of(layers, repeats=1000, epochs=5100, samples=4096)
     pending = np.ones((1, 1000, 5100), bool)
     windows = pending_windows(
-        pending, plan.window_epochs(CLUSTER_JOB_BYTES), n_layers=10, estimators=[Exact()]
+        pending, plan.window_epochs(CLUSTER_JOB_BYTES), measures=[Exact()], sizes=[{"layer": 10}]
     )
     seen, workers = np.zeros((1000, 5100), int), CountingWorkers()
     for window in analyze_windows(
         windows,
         workers,
         plan=plan,
-        source=Source("nowhere", "", "", 12.0, (0.0, 1.0), 2**30),
-        recording=None,
-        estimators=[Exact()],
+        source=Source("nowhere", "", "", (0.0, 1.0), 2**30),
+        subject=None,
+        measures=[Exact()],
         read_rows=lambda _: None,
         job_bytes=CLUSTER_JOB_BYTES,
     ):
-        assert not np.isnan(window.statistics).any()
-        assert window.statistics.nbytes < 2**22
+        (values,) = window.values
+        assert not any(np.isnan(one).any() for one in values.values())
+        assert sum(one.nbytes for one in values.values()) < 2**22
         seen[window.repeat, window.epochs] += 1
     assert (seen == 1).all()
     assert math.prod((1000, 5100 // 51, 10)) == 10**6
@@ -202,6 +207,13 @@ def test_plan__foreign_chunks():
     assert sum(len(b.epochs) * (b.layers.stop - b.layers.start) for b in blocks) == 150
 
 
+def shape_of(window) -> tuple[int, ...]:
+    """Epochs, layers, and how many numbers there are of each."""
+    arrays = [one for values in window.values for one in values.values()]
+    (shape,) = {one.shape for one in arrays}
+    return (*shape, len(arrays))
+
+
 def test_pending_windows__groups_by_what_is_to_do():
     pending = np.zeros((2, 2, 10), bool)
     pending[0, 0, :7] = True
@@ -209,8 +221,8 @@ def test_pending_windows__groups_by_what_is_to_do():
     estimators = [Exact(), Exact(per_unit=True)]
     n_per_unit = len(estimators[1].variables)
     found = [
-        (window.repeat, window.epochs.tolist(), window.estimators, window.statistics.shape)
-        for window in pending_windows(pending, 5, n_layers=3, estimators=estimators)
+        (window.repeat, window.epochs.tolist(), window.measures, shape_of(window))
+        for window in pending_windows(pending, 5, measures=estimators, sizes=[{"layer": 3}] * 2)
     ]
     assert found == [
         (0, [2, 3, 4], (0, 1), (3, 3, N_EXACT + n_per_unit)),

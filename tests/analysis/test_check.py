@@ -404,7 +404,7 @@ def test_measure_recording__wide_layers(tmp_path: Path, function: str):
         return {"wide": LayerValues(codes[repeat, EPOCHS.index(epoch)], 1.0)}
 
     path = record(tmp_path / "w.zarr", specs=(spec,), make=make)
-    measures = measure_recording(open_group(path), quiet=True)
+    measures = measure_recording(path, open_group(path), quiet=True)
     for repeat, epoch in np.ndindex(2, 3):
         labels, n_states = slow_partition(exact_symbols(codes[repeat, epoch], spec))
         here = measures.isel(repeat=repeat, epoch=epoch, layer=0)

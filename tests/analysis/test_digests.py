@@ -151,7 +151,7 @@ def test_analyze_store__parts_of_samples_too(wide_store: Path, monkeypatch):
         return original(symbols, **where)
 
     monkeypatch.setattr(RowDigests, "of", note)
-    monkeypatch.setattr("ibtools.analysis.blocks.BLOCK_BYTES", 1)
+    monkeypatch.setattr("ibtools.analysis.passes.plan.BLOCK_BYTES", 1)
     analyze_store(wide_store, memory=LITTLE, scheduler="synchronous", quiet=True)
     assert {unit for _, _, unit in seen} == set(range(0, 1003, 64))
     xr.testing.assert_equal(open_results(wide_store).load(), expected)

@@ -39,7 +39,7 @@ def code_block(code, *, scale=0.25, zero_point=3, function="relu", bits=8):
 
 
 def statistics(estimator, block):
-    return {name: found.tolist() for name, found in estimator.statistics(block).items()}
+    return {name: found.tolist() for name, found in estimator.compute(block).items()}
 
 
 def published_levels(values, bits):
@@ -96,7 +96,7 @@ def test_statistics__of_a_block_are_those_of_its_snapshots(estimator, values):
 def test_statistics__no_more_than_exact(estimator, values):
     """Bins are a function of the values: H(bins) <= H(T) and I(bins;Y) <= I(T;Y)"""
     block = float_block(values, global_range=(-100.0, 100.0))
-    exact, binned = Exact().statistics(block), estimator.statistics(block)
+    exact, binned = Exact().compute(block), estimator.compute(block)
     bound = 2 * rounding_bound(values.shape[1])
     assert (binned["mi_xt"] <= exact["mi_xt"]).all()
     assert (binned["mi_ty"] <= exact["mi_ty"] + bound).all()
@@ -119,8 +119,8 @@ def test_statistics__order_of_samples_and_units_changes_no_bit(estimator, values
 @given(values=VALUES, n_bins=st.integers(1, 40))
 def test_binned__coarser_nested_bins_have_no_more_information(strategy, values, n_bins):
     block = float_block(values)
-    coarse = Binned(strategy=strategy, n_bins=n_bins).statistics(block)
-    fine = Binned(strategy=strategy, n_bins=2 * n_bins).statistics(block)
+    coarse = Binned(strategy=strategy, n_bins=n_bins).compute(block)
+    fine = Binned(strategy=strategy, n_bins=2 * n_bins).compute(block)
     assert (coarse["mi_xt"] <= fine["mi_xt"]).all()
     assert (coarse["mi_ty"] <= fine["mi_ty"] + 2 * rounding_bound(values.shape[1])).all()
 
@@ -175,7 +175,7 @@ def test_binned__unique_does_not_see_how_often_a_value_occurs(values, repeats):
 
 def test_binned__given_bounds_count_what_they_clip():
     block = float_block([[[-3, 0], [1, 2]], [[0, 0], [0.5, 1.5]]])
-    found = Binned(n_bins=4, bounds=(-1, 1)).statistics(block)
+    found = Binned(n_bins=4, bounds=(-1, 1)).compute(block)
     assert found["n_clipped"].tolist() == [2, 1]
     assert found["n_clipped"].dtype == np.int64
 
@@ -183,7 +183,7 @@ def test_binned__given_bounds_count_what_they_clip():
 def test_binned__a_bound_that_float32_rounds_is_not_moved():
     """float32(0.1) is above 0.1, float32(0.3) too."""
     block = float_block([[[0.1], [0.3]]])
-    assert Binned(bounds=(0.1, 0.3)).statistics(block)["n_clipped"].tolist() == [1]
+    assert Binned(bounds=(0.1, 0.3)).compute(block)["n_clipped"].tolist() == [1]
 
 
 def test_binned__per_unit_by_hand():
@@ -197,15 +197,15 @@ def test_binned__per_unit_by_hand():
 def test_binned__infinite_values():
     block = float_block([[[np.inf], [0]]])
     with pytest.raises(InputError, match="layer 'x' has infinite values"):
-        Binned().statistics(block)
-    found = Binned(n_bins=2, bounds=(0, 1)).statistics(block)
+        Binned().compute(block)
+    found = Binned(n_bins=2, bounds=(0, 1)).compute(block)
     assert found["n_states"].tolist() == [2]
     assert found["n_clipped"].tolist() == [1]
 
 
 def test_binned__width_that_is_too_small():
     with pytest.raises(InputError, match="too much for bins of width 1e-20"):
-        Binned(strategy="width", bin_width=1e-20).statistics(float_block([[[0], [1]]]))
+        Binned(strategy="width", bin_width=1e-20).compute(float_block([[[0], [1]]]))
 
 
 @pytest.mark.parametrize("function", ["relu", "softmax"])
@@ -225,7 +225,7 @@ def test_binned__equals_the_oracle():
     rng = np.random.default_rng(1)
     values = rng.normal(size=(2, 300, 3)).astype(np.float32)
     y = rng.integers(0, 3, 300)
-    found = Binned(n_bins=4).statistics(float_block(values, y, 3))
+    found = Binned(n_bins=4).compute(float_block(values, y, 3))
     for index, snapshot in enumerate(values.astype(np.float64)):
         low, high = snapshot.min(), snapshot.max()
         bins = np.minimum(np.floor((snapshot - low) / (high - low) * 4), 3)
@@ -312,16 +312,16 @@ def test_requantised__splits_a_state_that_float32_splits_at_an_edge():
     shifted = np.concatenate([code, code + np.uint8(101)], axis=1)
     block = code_block(shifted, scale=0.1, zero_point=0, function="softmax")
     more = np.subtract(
-        Requantised(bits=24).statistics(block)["n_states"], Exact().statistics(block)["n_states"]
+        Requantised(bits=24).compute(block)["n_states"], Exact().compute(block)["n_states"]
     )
     assert (more > 0).all()
-    assert (Exact().statistics(block)["n_states"] <= 500).all()
+    assert (Exact().compute(block)["n_states"] <= 500).all()
 
 
 @pytest.mark.parametrize("values", [[-3e38, 3e38], [0.0, np.inf]])
 def test_requantised__a_range_that_float32_cannot_hold(values):
     with pytest.raises(InputError, match=r"layer 'x' spans .*, which float32 cannot divide"):
-        Requantised().statistics(float_block([[[one] for one in values]]))
+        Requantised().compute(float_block([[[one] for one in values]]))
 
 
 def test_requantised__softmax_merges_what_is_nearly_certain():

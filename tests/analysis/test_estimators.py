@@ -26,7 +26,7 @@ def layer(activation_function="tanh", bits=8):
 
 
 def statistics(values, spec):
-    found = Exact().statistics(LayerBlock(values, spec, y=Y, n_classes=2))
+    found = Exact().compute(LayerBlock(values, spec, y=Y, n_classes=2))
     return {name: array.tolist() for name, array in found.items()}
 
 
@@ -62,11 +62,11 @@ def test_exact__dtype_that_does_not_fit_the_layer(bits, dtype):
 
 
 def test_exact__variables_do_not_share_memory():
-    found = Exact().statistics(LayerBlock(np.zeros((1, 4, 2), np.uint8), layer(), Y, 2))
+    found = Exact().compute(LayerBlock(np.zeros((1, 4, 2), np.uint8), layer(), Y, 2))
     assert not np.shares_memory(found["mi_xt"], found["entropy_t"])
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", ESTIMATORS.names())
 def test_get_estimator__every_name(name):
     estimator = get_estimator(name)
     assert estimator.name == name
@@ -79,7 +79,7 @@ def test_get_estimator__unknown():
 
 
 def per_unit(values, spec):
-    found = Exact(per_unit=True).statistics(LayerBlock(np.array(values, np.uint8), spec, Y, 2))
+    found = Exact(per_unit=True).compute(LayerBlock(np.array(values, np.uint8), spec, Y, 2))
     return found["mi_xt_per_unit"].tolist(), found["mi_ty_per_unit"].tolist()
 
 
@@ -105,7 +105,7 @@ def test_exact__single_units_of_a_softmax_are_those_of_the_probabilities():
         _, counts = np.unique(probabilities[:, unit], return_counts=True)
         expected.append(-(counts / 500 * np.log2(counts / 500)).sum())
     block = LayerBlock(code, LayerSpec("x", 3, "softmax", 8), np.zeros(500, int), 1)
-    found = Exact(per_unit=True).statistics(block)["mi_xt_per_unit"]
+    found = Exact(per_unit=True).compute(block)["mi_xt_per_unit"]
     assert found[0] == pytest.approx(np.mean(expected), abs=1e-12)
 
 

@@ -10,9 +10,10 @@ import zarr
 
 import ibtools
 from ibtools.analysis import html_report
+from ibtools.analysis.estimators import Exact
 from ibtools.analysis.html_report import contents as contents_module
 from ibtools.analysis.html_report.contents import collect
-from ibtools.analysis.html_report.meaning import MEANINGS, describe_meaning
+from ibtools.analysis.html_report.meaning import describe_meaning
 from ibtools.analysis.html_report.plane_figure import plane_figure
 from ibtools.analysis.html_report.thinning import choose_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
@@ -96,7 +97,7 @@ def test_report__says_what_the_store_holds(analysed_store: Path):
 def test_report__one_estimator(analysed_store: Path):
     page = write(analysed_store, estimator="binned")
     assert list(page.planes) == ["binned-uniform-30-layer"]
-    assert MEANINGS["exact"] not in page.text
+    assert Exact.meaning not in page.text
 
 
 def test_report__is_one_file_that_reads_well(analysed_store: Path):

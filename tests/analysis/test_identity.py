@@ -11,8 +11,8 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis import tasks
 from ibtools.analysis.outdated import DEPENDS_ON
+from ibtools.analysis.passes import tasks
 from ibtools.cli import cli
 from ibtools.errors import StoreError
 from ibtools.identity import DIGEST, Content

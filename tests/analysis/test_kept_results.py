@@ -241,7 +241,7 @@ def test_analyze_store__computes_no_window_that_another_has_done(example_store: 
     def meanwhile(*arguments):
         monkeypatch.setattr(results_module, "_is_done", original)
         ibtools.analyze_store(example_store, quiet=True)
-        monkeypatch.setattr("ibtools.analysis.windows.analyze_blocks", refuse)
+        monkeypatch.setattr("ibtools.analysis.passes.windows.analyze_blocks", refuse)
         return original(*arguments)
 
     monkeypatch.setattr(results_module, "_is_done", meanwhile)

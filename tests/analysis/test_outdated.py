@@ -182,7 +182,7 @@ def test_why_outdated__an_attribute_that_nobody_describes():
 
 
 @pytest.mark.parametrize(
-    "name", [*ESTIMATORS, "binned-width", "binned-quantile", "exact-population-chao-shen"]
+    "name", [*ESTIMATORS.names(), "binned-width", "binned-quantile", "exact-population-chao-shen"]
 )
 def test_estimators__say_what_was_different_before(name: str):
     estimator = parse_estimator(name)

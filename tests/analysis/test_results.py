@@ -127,7 +127,7 @@ def test_open_results__none_yet(example_store: Path):
 
 KILLED = """
 import sys
-import ibtools.analysis.blocks as blocks
+import ibtools.analysis.passes.plan as blocks
 import ibtools.analysis.results as results
 blocks.WINDOW_BYTES = 1
 original = results.write_window

@@ -217,10 +217,10 @@ def test_parse_estimator__population():
     binned = parse_estimator("binned-uniform-8-global-population-miller-madow")
     assert binned == Population(Binned(n_bins=8, bounds="global"), "miller-madow")
     assert parse_estimator(binned.specification) == binned
-    assert (binned.needs_values, binned.needs_global_range, found.needs_values) == (
+    assert (binned.needs, binned.needs_global_range, found.needs) == (
+        "values",
         True,
-        True,
-        False,
+        "partition",
     )
     assert binned.attributes == {
         "strategy": "uniform",

@@ -109,7 +109,7 @@ def test_analyze_store__any_scheduler_gives_the_same_bits(example_store: Path, s
 
 
 def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monkeypatch):
-    monkeypatch.setattr("ibtools.analysis.blocks.WINDOW_BYTES", 1)
+    monkeypatch.setattr("ibtools.analysis.passes.plan.WINDOW_BYTES", 1)
     original = results_module.write_window
 
     def interrupt(*arguments):
@@ -126,14 +126,15 @@ def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monke
 
 INTERRUPTED = """
 import sys
-from ibtools.analysis import blocks, cost, results
+from ibtools.analysis import results
+from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
 original = results.write_window
 def tell(*arguments):
     original(*arguments)
     print("wrote", flush=True)
 results.write_window = tell
-blocks.WINDOW_BYTES = 1
+plan.WINDOW_BYTES = 1
 if __name__ == "__main__":
     from ibtools.commands import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)

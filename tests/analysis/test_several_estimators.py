@@ -148,9 +148,9 @@ def test_analyze_store__computes_only_what_an_estimator_lacks(example_store: Pat
     visits = []
     original = results_module.write_window
 
-    def count(groups, estimators, window):
-        visits.append(len(window.estimators))
-        original(groups, estimators, window)
+    def count(groups, window):
+        visits.append(len(window.measures))
+        original(groups, window)
 
     monkeypatch.setattr(results_module, "write_window", count)
     reports = analyze_store(example_store, estimator=["exact", "binned", "requantised"], quiet=True)

@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 import ibtools
-from ibtools.analysis import tasks
+from ibtools.analysis.passes import tasks
 from ibtools.checksums import GROUP, NONE, ChecksumLayout, find_checksums
 from ibtools.errors import StoreError
 from ibtools.info import format_info, store_info

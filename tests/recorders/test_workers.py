@@ -159,9 +159,9 @@ def test_record__a_repeat_that_kills_every_worker(accidents, tmp_path: Path, cap
 
 ANALYZE = """
 import sys
-from ibtools.analysis import blocks, cost
+from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
-blocks.WINDOW_BYTES = cost.BLOCK_BYTES = 1
+plan.WINDOW_BYTES = cost.BLOCK_BYTES = 1
 if __name__ == "__main__":
     from ibtools.commands import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)

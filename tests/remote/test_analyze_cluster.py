@@ -53,8 +53,8 @@ def test_analyze_store__uses_a_client_that_is_there(example_store: Path, cluster
 
 
 def test_analyze_store__a_worker_is_killed_in_the_middle(example_store: Path, cluster, monkeypatch):
-    monkeypatch.setattr("ibtools.analysis.blocks.WINDOW_BYTES", 1)
-    monkeypatch.setattr("ibtools.analysis.cost.BLOCK_BYTES", 1)
+    monkeypatch.setattr("ibtools.analysis.passes.plan.WINDOW_BYTES", 1)
+    monkeypatch.setattr("ibtools.analysis.passes.cost.BLOCK_BYTES", 1)
     original, killed = results_module.write_window, []
 
     def kill_once(*arguments):

@@ -209,9 +209,9 @@ def wait_until(what, seconds: float = 120.0) -> None:
 
 PROGRAM = """
 import sys
-from ibtools.analysis import blocks, cost
+from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
-blocks.WINDOW_BYTES = cost.BLOCK_BYTES = 1
+plan.WINDOW_BYTES = cost.BLOCK_BYTES = 1
 if __name__ == "__main__":
     from ibtools.commands import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)

@@ -65,13 +65,13 @@ def test_details_store__writes_what_details_computes(example_store):
 def test_details_store__computes_nothing_twice(example_store, monkeypatch):
     ibtools.details_store(example_store, "layers", quiet=True)
     written = []
-    original = results_module._write_block
+    original = results_module.write_window
 
-    def count(groups, *arguments):
-        written.append(len(groups))
-        original(groups, *arguments)
+    def count(groups, window):
+        written.append(len(window.measures))
+        original(groups, window)
 
-    monkeypatch.setattr(results_module, "_write_block", count)
+    monkeypatch.setattr(results_module, "write_window", count)
     reports = ibtools.details_store(example_store, ["layers", "classes"], quiet=True)
     assert counts(reports) == [(0, 8, 0), (8, 0, 0)]
     assert written == [1, 1]
@@ -155,14 +155,14 @@ def test_details_store__output_elsewhere(example_store, tmp_path):
 
 
 def test_details_store__killed_between_blocks_goes_on(example_store, monkeypatch):
-    original, calls = results_module._write_block, iter(range(1))
+    original, calls = results_module.write_window, iter(range(1))
 
     def die(*arguments):
         if next(calls, None) is None:
             raise KeyboardInterrupt
         original(*arguments)
 
-    monkeypatch.setattr(results_module, "_write_block", die)
+    monkeypatch.setattr(results_module, "write_window", die)
     with pytest.raises(KeyboardInterrupt):
         ibtools.details_store(example_store, "layers", quiet=True)
     monkeypatch.undo()

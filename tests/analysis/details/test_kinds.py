@@ -10,8 +10,9 @@ from hypothesis.extra import numpy as hnp
 
 from ibtools.analysis.details import About, Classes, Layers, Permutations, Prediction, Splits
 from ibtools.analysis.details.kinds import get_details
-from ibtools.analysis.details.snapshots import Snapshots, Subject
+from ibtools.analysis.details.snapshots import Snapshots
 from ibtools.analysis.information import entropy
+from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.labels import number_classes
 from ibtools.partition import partition_block

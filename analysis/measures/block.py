@@ -1,22 +1,31 @@
-"""What an estimator is given: some snapshots of one layer, as recorded."""
+"""What a measure is given: some snapshots of one layer, as recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.information import largest_entropy
 from ibtools.decode import decode_values
 from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
+
+PORTION = 2**20
+"""Values that are decoded at a time by what looks at one after the other."""
+
+Result = TypeVar("Result")
 
 Statistics = dict[str, NDArray[np.float64] | NDArray[np.int64]]
 """Per variable of the results one number per snapshot, (block,)."""
 
 ROWS = ("scale", "zero_point", "activation_min", "activation_max")
 """The variables of a store that say what the codes of a layer of a snapshot stand for."""
+
+
+def is_softmax_of_codes(layer: LayerSpec) -> bool:
+    """Whether codes of logits were recorded, of which the softmax is the layer."""
+    return layer.quantised and layer.activation_function == "softmax"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +52,14 @@ class LayerBlock:
         Whether `recorded` is a partition.
     entropy_x : float, optional
         H(X) of the samples in bits; where it is left out, all inputs differ.
+    first : ndarray, (block, sample, 1), optional
+        The first unit of the layer, where `recorded` is a part of its units.
+    continues : bool, optional
+        Whether `recorded` is a part that others of the same layer came before.
+    padding : ndarray, (block, sample, unit), optional
+        What is in the chunks of the layer beyond its units, for measures that look at it.
+    is_last : bool, optional
+        Whether it is the last layer of the network.
     """
 
     recorded: NDArray[Any]
@@ -53,9 +70,16 @@ class LayerBlock:
     global_range: tuple[float, float] = (np.nan, np.nan)
     keeps_partition: bool = False
     entropy_x: float = np.nan
+    first: NDArray[Any] | None = None
+    continues: bool = False
+    padding: NDArray[Any] | None = None
+    is_last: bool = False
+    _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if np.isnan(self.entropy_x):
+            from ibtools.analysis.information import largest_entropy
+
             object.__setattr__(self, "entropy_x", largest_entropy(self.y.size))
 
     def __len__(self) -> int:
@@ -66,14 +90,27 @@ class LayerBlock:
         """Whether codes of logits were recorded, and the values are their softmax."""
         return self.layer.is_softmax_of_codes
 
-    def values(self, index: int) -> NDArray[np.float32]:
+    def once(self, what: str, compute: Callable[[], Result]) -> Result:
+        """Return what several measures ask of this block, computed when it is first asked for."""
+        if what not in self._known:
+            self._known[what] = compute()
+        found: Result = self._known[what]
+        return found
+
+    def values(self, index: int, samples: slice = slice(None)) -> NDArray[np.float32]:
         """Return the values of one snapshot, (sample, unit), as the network computed them."""
-        recorded = self.recorded[index]
+        recorded = self.recorded[index, samples]
         if not self.layer.quantised:
             return np.asarray(recorded, np.float32)
         scale = np.asarray(self.rows["scale"][index], np.float32)
         zero_point = np.asarray(self.rows["zero_point"][index], np.int32)
         return decode_values(recorded, self.layer, scale=scale, zero_point=zero_point)
+
+    def portions(self) -> Iterator[slice]:
+        """Yield samples whose values are few enough to be decoded at once, one after the other."""
+        step = max(1, PORTION // self.recorded.shape[2])
+        for start in range(0, self.recorded.shape[1], step):
+            yield slice(start, start + step)
 
     def finite_values(self, index: int) -> NDArray[np.float32]:
         """Return the values of one snapshot, between which there are distances.
@@ -91,13 +128,16 @@ class LayerBlock:
             )
         return values
 
-    def value_range(self, index: int, values: NDArray[np.float32]) -> tuple[float, float]:
+    def value_range(
+        self, index: int, values: NDArray[np.float32] | None = None
+    ) -> tuple[float, float]:
         """Return the range of the values of one snapshot over samples and units.
 
         It is what was recorded, over all recorded samples. Only where codes of logits were
         recorded, whose range that is, the softmax is looked at, over the samples that are here.
         """
         if self.is_softmax_of_codes:
+            values = self.values(index) if values is None else values
             return float(values.min()), float(values.max())
         return (
             float(self.rows["activation_min"][index]),
@@ -109,3 +149,23 @@ class LayerBlock:
         if self.is_softmax_of_codes:
             return 0.0, 1.0
         return float(self.rows["activation_min"].min()), float(self.rows["activation_max"].max())
+
+
+@dataclass(frozen=True, eq=False)
+class SnapshotBlock:
+    """Some snapshots of a whole network, each layer reduced to what a measure needs of it.
+
+    Parameters
+    ----------
+    states : tuple
+        What `SnapshotMeasure.reduce` returned of every layer.
+    repeat, epoch : ndarray, (block,), integer
+        Labels of the snapshots, not positions.
+    subject : Subject
+        What all snapshots of the store have in common.
+    """
+
+    states: tuple[Any, ...]
+    repeat: NDArray[np.integer]
+    epoch: NDArray[np.integer]
+    subject: Any

@@ -3,19 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import zarr
 
 from ibtools.analysis.digests import WORD_BYTES
-from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.measures.protocol import BlockShape, Measure, SnapshotMeasure
 
 BLOCK_BYTES = 2**24
 """What a task reads at the most where it can choose, uncompressed: large against what a task costs,
 small in memory."""
 
 _READING_AT_ONCE = 10  # chunks that zarr decodes at a time: its setting async.concurrency
-_SLACK = 1.5  # what the allocator of the C library holds beyond what is in use
+_MOST_SLACK = 2**26  # larger pieces go back to the system at once
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class Run:
         Of a part of a snapshot; all if there are no parts.
     in_parts : bool
         Whether one snapshot of one layer is too large.
+    softmax : bool
+        Whether any of the layers is recorded as codes of logits.
     """
 
     cube: Cube
@@ -102,6 +104,12 @@ class Run:
     samples: int = 0
     units: int = 0
     in_parts: bool = False
+    softmax: bool = False
+
+
+def with_slack(need: int) -> int:
+    """Add what the allocator of the C library holds beyond what is in use."""
+    return need + min(need // 2, _MOST_SLACK)
 
 
 @dataclass(frozen=True)
@@ -110,30 +118,33 @@ class Cost:
 
     Parameters
     ----------
-    estimators : sequence of Estimator
+    measures : sequence of Measure
         What it computes.
     budget : int
         Bytes that all tasks of a process may use.
     threads : int
         Tasks of a process at a time.
+    subject : Subject, optional
+        What all snapshots have in common, for measures of whole snapshots.
     """
 
-    estimators: Sequence[Estimator]
+    measures: Sequence[Measure]
     budget: int
     threads: int
+    subject: Any = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether a task must see all layers of its snapshots."""
+        return any(one.scope == "snapshot" for one in self.measures)
 
     def need(self, run: Run, epochs: int, layers: int) -> int:
         """Bound the bytes that a block of whole snapshots takes."""
         cube, samples, units = run.cube, run.cube.n_samples, run.n_units
         block = cube.values(epochs, layers, samples, units)
         reading = cube.reading(epochs, layers, samples, units)
-        one_layer, one_snapshot = epochs * samples * units, samples * units
-        by_value = any(one.needs_values for one in self.estimators)
-        # Symbols of a layer, and (bins only) what turns a snapshot of float32 into them.
-        symbols = 8 * one_layer + 64 * one_snapshot if by_value else 2 * block // layers
-        # Labels and spectra of every snapshot, the tables of one.
-        counting = epochs * (4 * samples + 32 * math.isqrt(2 * samples)) + 100 * samples
-        return int(_SLACK * max(reading, block + symbols + counting))
+        computing = block + self._computing(run, epochs, units)
+        return with_slack(max(reading, computing) + self._of_snapshots(epochs))
 
     def need_of_part(self, run: Run, samples: int, units: int) -> int:
         """Bound the bytes that a part of a snapshot takes, with what becomes of it."""
@@ -141,9 +152,34 @@ class Cost:
         symbols = 2 * block + samples * WORD_BYTES
         digests = 16 * run.cube.n_samples
         read = run.cube.reading(1, 1, samples, units) + run.cube.reading(1, 1, samples, 1)
-        return int(_SLACK * (max(read, block + symbols) + 4 * digests))
+        return with_slack(max(read, block + symbols) + 4 * digests)
+
+    def need_of_units(self, run: Run, epochs: int, units: int) -> int:
+        """Bound the bytes that some units of snapshots take, of one layer."""
+        samples = run.cube.n_samples
+        block = run.cube.values(epochs, 1, samples, units)
+        reading = run.cube.reading(epochs, 1, samples, units)
+        first = run.cube.reading(epochs, 1, samples, 1)
+        computing = block + self._computing(run, epochs, units) + 12 * epochs * samples
+        return with_slack(max(reading, computing) + first + self._of_snapshots(epochs))
 
     def fits(self, run: Run, epochs: int, layers: int) -> bool:
         """Whether every thread may have such a block."""
         small = run.cube.values(epochs, layers, run.cube.n_samples, run.n_units) <= BLOCK_BYTES
         return small and self.need(run, epochs, layers) * self.threads <= self.budget
+
+    def _computing(self, run: Run, epochs: int, units: int) -> int:
+        shape = BlockShape(
+            epochs,
+            run.cube.n_samples,
+            units,
+            run.cube.itemsize,
+            run.cube.name == "code",
+            run.softmax,
+        )
+        return max(one.memory(shape) for one in self.measures)
+
+    def _of_snapshots(self, epochs: int) -> int:
+        """Bound the bytes of what is kept of all layers, and made of it."""
+        whole = [cast(SnapshotMeasure, one) for one in self.measures if one.scope == "snapshot"]
+        return sum(one.memory_of_snapshots(epochs, self.subject) for one in whole)

@@ -17,10 +17,12 @@ import zarr
 from dask.utils import format_bytes
 from numpy.typing import NDArray
 
-from ibtools.analysis.cost import BLOCK_BYTES, Cost, Cube, Run
 from ibtools.analysis.digests import WORD_BYTES
+from ibtools.analysis.measures.block import is_softmax_of_codes
 from ibtools.analysis.memory import LIBRARIES
-from ibtools.analysis.tasks import Block
+from ibtools.analysis.passes.computing import sizes_of
+from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run
+from ibtools.analysis.passes.tasks import Block, Reads
 from ibtools.errors import InputError
 from ibtools.snapshots import LayerSpec
 
@@ -69,8 +71,60 @@ def layer_runs(
         indices = list(group)
         where = slice(indices[0], indices[-1] + 1)
         widest = 1 if name == "partition" else max(layer.n_units for layer in layers[where])
-        runs.append(_cut(Run(cubes[name], where, widest), layers, cost, most_epochs))
-    return tuple(runs)
+        softmax = any(is_softmax_of_codes(layer) for layer in layers[where])
+        runs.append(Run(cubes[name], where, widest, softmax=softmax))
+    if cost.whole:
+        return _cut_whole(runs, layers, cost, most_epochs)
+    return tuple(_cut(run, layers, cost, most_epochs) for run in runs)
+
+
+def _cut_whole(
+    runs: Sequence[Run], layers: Sequence[LayerSpec], cost: Cost, most_epochs: int
+) -> tuple[Run, ...]:
+    """Choose epochs that all layers have in common, and how each group of layers is read then."""
+    first = runs[0].cube
+    shard, chunk = first.shard_epochs, first.chunks[1]
+
+    def fits(epochs: int) -> bool:
+        return all(_cut_layers(run, epochs, cost, cost.threads) for run in runs)
+
+    epochs = (
+        shard * _largest(math.ceil(most_epochs / shard), lambda k: fits(k * shard))
+        or chunk * _largest(shard // chunk, lambda k: fits(k * chunk))
+        or max(1, _largest(chunk, fits))
+    )
+    cut = []
+    for run in runs:
+        found = _cut_layers(run, epochs, cost, cost.threads) or _cut_layers(run, epochs, cost, 1)
+        if found is None:
+            _validate_parts(run, layers, cost)
+            need = min(cost.need_of_units(run, 1, run.cube.chunks[4]), cost.need(run, 1, 1))
+            raise _too_large(run, layers, need, "even a single chunk of it")
+        cut.append(found)
+    return tuple(cut)
+
+
+def _cut_layers(run: Run, epochs: int, cost: Cost, threads: int) -> Run | None:
+    """Choose layers, or some units of one, that so many threads may read of these epochs."""
+    n_layers, samples = run.layers.stop - run.layers.start, run.cube.n_samples
+
+    def fits(layers: int) -> bool:
+        small = run.cube.values(epochs, layers, samples, run.n_units) <= BLOCK_BYTES or layers == 1
+        return small and cost.need(run, epochs, layers) * threads <= cost.budget
+
+    if group := _largest(n_layers, fits):
+        return replace(run, epochs=epochs, group=group)
+    if run.cube.name == "partition" or any(one.needs != "partition" for one in cost.measures):
+        return None
+    step = run.cube.chunks[4]
+
+    def fits_units(k: int) -> bool:
+        return cost.need_of_units(run, epochs, k * step) * threads <= cost.budget
+
+    k = _largest(math.ceil(run.n_units / step), fits_units)
+    if not k:
+        return None
+    return replace(run, epochs=epochs, samples=samples, units=k * step, in_parts=True)
 
 
 def _cut(run: Run, layers: Sequence[LayerSpec], cost: Cost, most_epochs: int) -> Run:
@@ -119,8 +173,8 @@ def _validate_parts(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> None:
     need = cost.need(run, 1, 1)
     if run.cube.name == "partition":
         raise _too_large(run, layers, need, "a snapshot of it")
-    for estimator in cost.estimators:
-        if estimator.needs_values:
+    for estimator in cost.measures:
+        if estimator.needs != "partition":
             raise _too_large(
                 run, layers, need, f"a snapshot of it, of which {estimator.specification} needs all"
             )
@@ -194,6 +248,8 @@ class Plan:
     @property
     def layers_in_parts(self) -> tuple[str, ...]:
         """Names of the layers whose partition is not verified."""
+        if self.cost.whole:  # their parts are put together in one task, row by row
+            return ()
         return tuple(
             layer.name for run in self.runs if run.in_parts for layer in self.layers[run.layers]
         )
@@ -210,7 +266,36 @@ class Plan:
         """Return the epochs whose results are written at once: as many as make a few tasks."""
         longest = max(run.epochs for run in self.runs)
         n_bytes = max(WINDOW_BYTES, 4 * job_bytes)
-        return longest * max(1, n_bytes // (longest * self.snapshot_bytes))
+        most = n_bytes // self.snapshot_bytes
+        if self.cost.whole:
+            most = min(most, self.cost.budget // (8 * self.result_bytes))
+        return longest * max(1, most // longest)
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the results of one snapshot."""
+        sizes = sizes_of(self.cost.measures, self.cost.subject)
+        return sum(
+            8 * math.prod(of[dim] for dim in one.dims[2:])
+            for measure, of in zip(self.cost.measures, sizes, strict=True)
+            for one in measure.variables
+        )
+
+    def pieces(
+        self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None
+    ) -> Iterator[Reads]:
+        """Cut some epochs of a repeat into what is computed at once; as `blocks`.
+
+        Yields
+        ------
+        tuple of Block
+            One; or all of some snapshots, layer after layer, for measures that see all layers.
+        """
+        if not self.cost.whole:
+            yield from ((block,) for block in self.blocks(repeat, epochs, rows))
+            return
+        for near in _near(epochs, self.runs[0].epochs):
+            yield tuple(self.blocks(repeat, near, rows))
 
     def blocks(
         self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None
@@ -261,6 +346,9 @@ class Plan:
 
     def _sizes(self, run: Run, epochs: int, layers: int) -> tuple[int, int]:
         """Return the bytes and the need of a block; of a part if snapshots are cut."""
+        if run.in_parts and self.cost.whole:
+            n_bytes = run.cube.values(epochs, 1, run.samples, run.units)
+            return n_bytes, self.cost.need_of_units(run, epochs, run.units)
         if run.in_parts:
             n_bytes = run.cube.values(1, 1, run.samples, run.units)
             return n_bytes, self.cost.need_of_part(run, run.samples, run.units)

@@ -1,0 +1,133 @@
+"""A kind of detail of an estimator as a measure: what the one walk computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.analysis.details.kinds import Detail, Found
+from ibtools.analysis.details.snapshots import Snapshots, unit_statistics
+from ibtools.analysis.estimators import CountingEstimator
+from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
+from ibtools.analysis.measures.subject import Subject
+from ibtools.detail_schema import DETAIL_VARIABLES
+from ibtools.partition import partition_block
+from ibtools.schema import Variable
+
+
+def data_variables(kind: Detail) -> tuple[Variable, ...]:
+    """Return the declarations of what a detail computes, without its coordinates."""
+    return tuple(one for one in DETAIL_VARIABLES[kind.kind] if not one.coordinate)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStates:
+    """Which samples share a state of a layer, and what else a kind of detail asks for.
+
+    Parameters
+    ----------
+    labels : ndarray, (block, sample), uint32
+        As from `ibtools.partition.partition_block`.
+    units : ndarray, (statistic, block, unit), float64, optional
+        The `UNIT_STATISTICS`.
+    prediction : ndarray, (block, sample), int64, optional
+        Of the last layer only: the largest unit.
+    """
+
+    labels: NDArray[np.uint32]
+    units: NDArray[np.float64] | None = None
+    prediction: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DetailMeasure:
+    """A kind of detail, computed from the states that an estimator counts.
+
+    Parameters
+    ----------
+    kind : Detail
+        What is computed.
+    estimator : CountingEstimator
+        What a state is.
+    n_units : int
+        Of the widest layer.
+    """
+
+    kind: Detail
+    estimator: CountingEstimator
+    n_units: int
+
+    scope: ClassVar[Scope] = "snapshot"
+    padding: ClassVar[bool] = False
+
+    @property
+    def specification(self) -> str:
+        """The estimator, and the kind with its options."""
+        return f"{self.estimator.specification}/{self.kind.name}"
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What the kind computes, without its coordinates."""
+        return data_variables(self.kind)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options of both."""
+        return {**self.estimator.attributes, **self.kind.attributes}
+
+    @property
+    def needs(self) -> Needs:
+        """What the estimator looks at, and single units if the kind asks for them."""
+        if self.estimator.needs == "partition" and (
+            self.kind.needs_units or self.kind.needs_prediction
+        ):
+            return "units"
+        return self.estimator.needs
+
+    def sizes(self, subject: Subject) -> Mapping[str, int]:
+        """Return the lengths of the coordinates that only this kind has."""
+        return {name: len(values) for name, values in self.kind.coordinates(subject).items()}
+
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes that partitioning a layer takes, and single units if asked for."""
+        single = (16 * shape.snapshot + 8 * shape.values) if self.kind.needs_units else 0
+        return self.estimator.memory(shape) + single
+
+    def memory_of_snapshots(self, snapshots: int, subject: Subject) -> int:
+        """Return the bytes of all partitions, stacked once more, and what the kind takes."""
+        labels = 8 * snapshots * subject.label.size * (len(subject.layers) + 1)
+        return labels + self.kind.memory(snapshots, subject)
+
+    def reduce(self, block: LayerBlock) -> LayerStates:
+        """Partition a layer, once for all details of the same estimator."""
+        name, estimator = self.estimator.specification, self.estimator
+        labels = block.once(name, lambda: partition_block(estimator.discretise(block))[0])
+        units = prediction = None
+        if self.kind.needs_units:
+            units = block.once(
+                f"{name} units", lambda: unit_statistics(block, estimator, self.n_units)
+            )
+        if self.kind.needs_prediction and block.is_last:
+            prediction = block.recorded.argmax(axis=2)
+        return LayerStates(labels, units, prediction)
+
+    def merge(self, first: LayerStates, second: LayerStates) -> LayerStates:
+        """Put the partitions of two portions of units together: pairs of labels are rows again."""
+        pairs = np.stack([first.labels, second.labels], axis=-1)
+        return LayerStates(partition_block(pairs)[0])
+
+    def compute(self, block: SnapshotBlock) -> Found:
+        """Compute the variables of the kind."""
+        states: tuple[LayerStates, ...] = block.states
+        units = [one.units for one in states if one.units is not None]
+        snapshots = Snapshots(
+            np.stack([one.labels for one in states]),
+            block.repeat,
+            block.epoch,
+            states[-1].prediction,
+            np.stack(units, axis=2) if units else None,
+        )
+        return self.kind.compute(snapshots, block.subject)

@@ -1,0 +1,69 @@
+"""What all snapshots of a store have in common, as measures are given it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ibtools.analysis.inputs import input_entropy
+from ibtools.header import Header
+from ibtools.snapshots import LayerSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What all snapshots of a store have in common.
+
+    Parameters
+    ----------
+    layers : tuple of LayerSpec
+        In the order of the network.
+    label : ndarray, (sample,), int64
+        Class of each sample, 0 to n_classes - 1.
+    classes : ndarray, (class,), int64 or str
+        What the classes are called.
+    input : ndarray, (sample,), int64
+        Number of each sample's input.
+    split : ndarray, (sample,), str
+        "train" or "test" of each sample; empty if the Dataset does not say.
+    keeps_partition : bool
+        Whether the store keeps the partition of whole layers only.
+    """
+
+    layers: tuple[LayerSpec, ...]
+    label: NDArray[np.int64]
+    classes: NDArray[Any]
+    input: NDArray[np.int64]
+    split: NDArray[np.str_]
+    keeps_partition: bool
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Self:
+        """Read it from the Dataset of a store."""
+        header = Header.of(dataset)
+        return cls(
+            header.layers,
+            header.label,
+            header.classes,
+            header.input,
+            header.split,
+            header.keeps_partition,
+        )
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    @cached_property
+    def entropy_x(self) -> float:
+        """H(X) of the samples in bits."""
+        return input_entropy(self.input)
+
+    @property
+    def n_units(self) -> int:
+        """Units of the widest layer."""
+        return max(layer.n_units for layer in self.layers)

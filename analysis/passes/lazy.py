@@ -1,0 +1,311 @@
+"""The walk over a Dataset, lazily: one dask task per chunk of snapshots, of a layer or of all.
+
+A task reads one chunk and returns a handful of numbers per snapshot, so memory is set by the size
+of a chunk times the number of workers, not by the size of the store. All of the graph stays
+symbolic (dask's Blockwise) until something is computed, so building it costs the same for any
+number of chunks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ibtools.analysis.measures.block import ROWS
+from ibtools.analysis.measures.protocol import Measure
+from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
+from ibtools.analysis.passes.tasks import layer_block
+from ibtools.analysis.ranges import read_rows
+from ibtools.schema import CUBE
+
+_DIMS = "relsu"  # the dims of a cube, one letter each, as dask.array.blockwise names them
+_OWN = "vwxyz"  # dims that only the variables of a measure have
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What every task is given beside its chunks."""
+
+    measures: tuple[Measure, ...]
+    subject: Subject
+    global_range: tuple[float, float]
+
+
+def lazy_variables(
+    dataset: xr.Dataset,
+    measures: Sequence[Measure],
+    *,
+    complete: NDArray[np.bool_],
+    global_range: tuple[float, float],
+) -> list[dict[str, xr.Variable]]:
+    """Compute measures of a Dataset, in one pass.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Of a store, already checked.
+    measures : sequence of Measure
+        What to compute.
+    complete : ndarray, (repeat, epoch), bool
+        Which snapshots count.
+    global_range : tuple of float and float
+        For measures that need it.
+
+    Returns
+    -------
+    list of dict of str to Variable
+        For each measure its variables, backed by dask.
+    """
+    task = _Task(tuple(measures), Subject.of(dataset), global_range)
+    whole = any(one.scope == "snapshot" for one in measures)
+    by_value = any(one.needs == "values" for one in measures)
+    rows = read_rows(dataset) if by_value else None
+    if whole:
+        parts = [_of_snapshots(dataset, task, complete, rows)]
+    else:
+        parts = [
+            _of_layers(dataset, name, layers, task, complete, rows)
+            for name, layers in _runs(dataset, task.subject)
+        ]
+    sizes = sizes_of(measures, task.subject)
+    found = []
+    for index, measure in enumerate(measures):
+        of = {
+            one.name: _variable(parts, index, one, sizes[index], whole=whole)
+            for one in measure.variables
+        }
+        found.append(of)
+    return found
+
+
+def _variable(
+    parts: Sequence[Any], index: int, declared: Any, sizes: Any, *, whole: bool
+) -> xr.Variable:
+    """Take one variable out of what the tasks return."""
+    picked = []
+    for part in parts:
+        own = {
+            _OWN[axis]: sizes[dim]
+            for axis, dim in enumerate(declared.dims[2:] if whole else declared.dims[3:])
+        }
+        there = "re" if whole else "rel"
+        picked.append(
+            da.blockwise(
+                _pick,
+                there + "".join(own),
+                part,
+                there,
+                new_axes=own,
+                dtype=declared.dtypes[0],
+                meta=np.empty((0,) * len(declared.dims), declared.dtypes[0]),
+                index=index,
+                variable=declared.name,
+            )
+        )
+    values = picked[0] if len(picked) == 1 else da.concatenate(picked, axis=2)
+    return xr.Variable(declared.dims, values, declared.attributes())
+
+
+def _pick(found: Sequence[Values], *, index: int, variable: str) -> NDArray[Any]:
+    return found[index][variable]
+
+
+def _runs(dataset: xr.Dataset, subject: Subject) -> list[tuple[str, slice]]:
+    """Group neighbouring layers that are in one variable and as many chunks of units wide."""
+
+    def kind(index: int) -> tuple[str, int]:
+        if subject.keeps_partition:
+            return "partition", 1
+        layer = subject.layers[index]
+        name = "code" if layer.quantised else "activation"
+        chunks = dataset[name].variable.chunksizes.get("unit", (dataset.sizes["unit"],))
+        return name, _to_whole_chunks(layer.n_units, chunks)
+
+    groups = [
+        (name, list(indices))
+        for (name, _), indices in groupby(range(len(subject.layers)), key=kind)
+    ]
+    return [(name, slice(indices[0], indices[-1] + 1)) for name, indices in groups]
+
+
+def _to_whole_chunks(n_units: int, chunks: Sequence[int]) -> int:
+    return next(end for end in accumulate(chunks) if end >= n_units)
+
+
+def _cube(dataset: xr.Dataset, name: str, layers: slice, subject: Subject) -> Any:
+    """Return some layers of what was recorded, without chunks that are padding of them all."""
+    dims = CUBE[:4] if name == "partition" else CUBE
+    cube = da.asarray(dataset[name].transpose(*dims).data)
+    if layers != slice(0, cube.shape[2]):  # slicing spells the graph out, chunk by chunk
+        cube = cube[:, :, layers]
+    if name != "partition":
+        widest = max(layer.n_units for layer in subject.layers[layers])
+        units = _to_whole_chunks(widest, cube.chunks[4])
+        cube = cube if units == cube.shape[4] else cube[..., :units]
+    return cube
+
+
+def _snapshots(dataset: xr.Dataset, complete: NDArray[np.bool_], chunks: Any) -> list[Any]:
+    """Return which snapshots count, and the labels of repeats and epochs, for blockwise."""
+    repeat, epoch = (np.asarray(dataset[name].values) for name in CUBE[:2])
+    return [
+        da.from_array(complete, chunks=chunks),
+        "re",
+        da.from_array(repeat, chunks=(chunks[0],)),
+        "r",
+        da.from_array(epoch, chunks=(chunks[1],)),
+        "e",
+    ]
+
+
+def _of_layers(
+    dataset: xr.Dataset,
+    name: str,
+    layers: slice,
+    task: _Task,
+    complete: NDArray[np.bool_],
+    rows: NDArray[np.float64] | None,
+) -> Any:
+    """Return what tasks find of some layers, a dask array (repeat, epoch, layer) of objects."""
+    cube = _cube(dataset, name, layers, task.subject)
+    by_snapshot, by_layer = cube.chunks[:2], cube.chunks[2]
+    indices = np.arange(layers.start, layers.stop)
+    rows_chunks = (*by_snapshot, by_layer, -1)
+    return da.blockwise(
+        _layers_of_block,
+        "rel",
+        *_snapshots(dataset, complete, by_snapshot),
+        cube,
+        _DIMS[: cube.ndim],
+        None if rows is None else da.from_array(rows[:, :, layers], chunks=rows_chunks),
+        None if rows is None else "relg",
+        da.from_array(indices, chunks=(by_layer,)),
+        "l",
+        concatenate=True,
+        dtype=object,
+        meta=np.empty((0, 0, 0), object),
+        task=task,
+    )
+
+
+def _of_snapshots(
+    dataset: xr.Dataset,
+    task: _Task,
+    complete: NDArray[np.bool_],
+    rows: NDArray[np.float64] | None,
+) -> Any:
+    """Return what tasks find of all layers, a dask array (repeat, epoch) of objects."""
+    cubes = [_layer(dataset, index, task.subject) for index in range(len(task.subject.layers))]
+    by_snapshot = cubes[0].chunks[:2]
+    recorded: list[Any] = []
+    for index, cube in enumerate(cubes):
+        recorded += [cube, ("r", "e", "s", f"u{index}")]
+    return da.blockwise(
+        _snapshots_of_block,
+        "re",
+        *_snapshots(dataset, complete, by_snapshot),
+        None if rows is None else da.from_array(rows, chunks=(*by_snapshot, -1, -1)),
+        None if rows is None else "relg",
+        *recorded,
+        concatenate=True,
+        dtype=object,
+        meta=np.empty((0, 0), object),
+        task=task,
+    )
+
+
+def _layer(dataset: xr.Dataset, index: int, subject: Subject) -> Any:
+    """Return what was recorded of a layer, (repeat, epoch, sample, unit), whole snapshots."""
+    spec, layer = subject.layers[index], dataset.isel(layer=index)
+    if subject.keeps_partition:
+        cube = layer["partition"].expand_dims("unit")
+    else:
+        cube = layer["code" if spec.quantised else "activation"].isel(unit=slice(spec.n_units))
+    values = da.asarray(cube.transpose("repeat", "epoch", "sample", "unit").data)
+    return values.rechunk({2: -1, 3: -1})
+
+
+def _layers_of_block(
+    complete: NDArray[np.bool_],
+    repeat: NDArray[np.integer[Any]],
+    epoch: NDArray[np.integer[Any]],
+    values: NDArray[Any],
+    rows: NDArray[np.float64] | None,
+    indices: NDArray[np.intp],
+    *,
+    task: _Task,
+) -> tuple[Values, ...]:
+    """Compute measures of a chunk (repeat, epoch, layer, sample, unit), layer by layer."""
+    values = values[..., np.newaxis] if values.ndim == len(CUBE) - 1 else values
+    recorded = [values[:, :, position] for position in range(len(indices))]
+    return _compute_block(complete, repeat, epoch, recorded, rows, indices.tolist(), task)
+
+
+def _snapshots_of_block(
+    complete: NDArray[np.bool_],
+    repeat: NDArray[np.integer[Any]],
+    epoch: NDArray[np.integer[Any]],
+    rows: NDArray[np.float64] | None,
+    *recorded: NDArray[Any],
+    task: _Task,
+) -> tuple[Values, ...]:
+    """Compute measures of one chunk (repeat, epoch, sample, unit) of every layer."""
+    return _compute_block(complete, repeat, epoch, recorded, rows, range(len(recorded)), task)
+
+
+def _compute_block(
+    complete: NDArray[np.bool_],
+    repeat: NDArray[np.integer[Any]],
+    epoch: NDArray[np.integer[Any]],
+    recorded: Sequence[NDArray[Any]],
+    rows: NDArray[np.float64] | None,
+    indices: Sequence[int],
+    task: _Task,
+) -> tuple[Values, ...]:
+    """Compute measures of what is complete; all else is missing."""
+    sizes = [{**of, "layer": len(indices)} for of in sizes_of(task.measures, task.subject)]
+    out = tuple(
+        {one.name: empty(one, complete.shape, of) for one in measure.variables}
+        for measure, of in zip(task.measures, sizes, strict=True)
+    )
+    if not complete.any():
+        return out
+    repeats, epochs = np.meshgrid(repeat, epoch, indexing="ij")
+    blocks = (
+        layer_block(
+            _take_complete(values, complete),
+            index,
+            task.subject,
+            rows={} if rows is None else _known(rows[:, :, position][complete]),
+            global_range=task.global_range,
+        )
+        for position, (values, index) in enumerate(zip(recorded, indices, strict=True))
+    )
+    found = compute(
+        task.measures,
+        blocks,
+        repeat=repeats[complete],
+        epoch=epochs[complete],
+        subject=task.subject,
+    )
+    for values, of in zip(out, found, strict=True):
+        for name, numbers in of.items():
+            values[name][complete] = numbers
+    return out
+
+
+def _known(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    return dict(zip(ROWS, rows.T, strict=True))
+
+
+def _take_complete(recorded: NDArray[Any], complete: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return (block, sample, unit) of (repeat, epoch, sample, unit), without a copy if it can."""
+    if complete.all() and len(complete) == 1:
+        return np.asarray(recorded[0])
+    return np.asarray(recorded[complete])

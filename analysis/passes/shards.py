@@ -1,0 +1,171 @@
+"""Reading whole shards of a cube: real units only, each put into the order of rows once.
+
+What is decoded lies as the store keeps it, unit by unit and epoch after epoch. Zarr would turn all
+of it around, padding too, and so takes most of the time that an analysis of narrow layers takes.
+Files are read through the store all the same, which compares them with their checksums.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import google_crc32c
+import numpy as np
+import zarr
+from numcodecs.zstd import decompress
+from numpy.typing import NDArray
+from zarr.buffer import default_buffer_prototype
+from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, TransposeCodec, ZstdCodec
+from zarr.core.metadata import ArrayV3Metadata
+from zarr.core.sync import sync
+
+from ibtools.kernel import kernel
+from ibtools.schema import CUBE
+
+_MISSING = np.uint64(2**64 - 1)
+_CHECKSUM_BYTES = 4
+_TILE = 32  # samples
+
+
+@kernel
+def _put_in_order(stored: NDArray[Any], out: NDArray[Any]) -> None:
+    """Copy (epoch, sample, unit), stored epoch innermost, some samples at a time.
+
+    A tile of them stays in the processor's cache, and no two epochs of it in the same lines.
+    """
+    n_epochs, n_samples, n_units = out.shape
+    tile = np.empty((n_epochs, _TILE, n_units), out.dtype)
+    for start in range(0, n_samples, _TILE):
+        n = min(_TILE, n_samples - start)
+        for unit in range(n_units):
+            for sample in range(n):
+                for epoch in range(n_epochs):
+                    tile[epoch, sample, unit] = stored[epoch, start + sample, unit]
+        for epoch in range(n_epochs):
+            for sample in range(n):
+                for unit in range(n_units):
+                    out[epoch, start + sample, unit] = tile[epoch, sample, unit]
+
+
+@dataclass(frozen=True, eq=False)
+class ShardReader:
+    """Reads the shards of an array that hold all layers, samples and units of some epochs.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        A cube (repeat, epoch, layer, sample, unit).
+    sizes : tuple of int
+        Of a shard.
+    order : tuple of int
+        The axis of the cube that each stored axis is.
+    """
+
+    array: "zarr.Array[Any]"
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: "zarr.Array[Any]") -> Self | None:
+        """Return the reader of an array; None if it is cut or encoded in another way."""
+        if array.shards is None or array.ndim != len(CUBE):
+            return None
+        (codec, *others) = cast(ArrayV3Metadata, array.metadata).codecs
+        if others or not isinstance(codec, ShardingCodec):
+            return None
+        order, inner = tuple(range(len(CUBE))), list(codec.codecs)
+        if isinstance(inner[0], TransposeCodec):
+            order = tuple(cast(TransposeCodec, inner.pop(0)).order)
+        known = [BytesCodec, ZstdCodec, Crc32cCodec]
+        if [type(one) for one in inner] != known or codec.index_location.value != "end":
+            return None
+        if any(size < n for size, n in zip(array.shards[2:], array.shape[2:], strict=True)):
+            return None
+        if array.shards[0] != 1 or array.chunks[2] != 1 or array.chunks[1] != array.shards[1]:
+            return None
+        return cls(array, array.shards, order)
+
+    def read(
+        self, repeat: int, epochs: NDArray[np.intp], units: Mapping[int, int]
+    ) -> dict[int, NDArray[Any]]:
+        """Read some epochs of a repeat.
+
+        Parameters
+        ----------
+        repeat : int
+            Position of the repeat.
+        epochs : ndarray, (epoch,), int
+            Positions, ascending.
+        units : mapping of int to int
+            From positions of layers to how many of its units are read.
+
+        Returns
+        -------
+        dict of int to ndarray, (epoch, sample, unit)
+            By the position of the layer.
+        """
+        n_samples, length = self.array.shape[3], self.sizes[1]
+        out = {
+            layer: np.empty((len(epochs), n_samples, n), self.array.dtype)
+            for layer, n in units.items()
+        }
+        for shard in np.unique(epochs // length):
+            (where,) = np.nonzero(epochs // length == shard)
+            rows = slice(int(where[0]), int(where[-1]) + 1)
+            chosen = epochs[rows] - shard * length
+            self._read_shard(repeat, int(shard), chosen, {i: one[rows] for i, one in out.items()})
+        return out
+
+    def _read_shard(
+        self, repeat: int, shard: int, epochs: NDArray[np.intp], out: Mapping[int, NDArray[Any]]
+    ) -> None:
+        raw = self._raw(repeat, shard)
+        if raw is None:
+            for one in out.values():
+                one[...] = self.array.fill_value
+            return
+        chunks = self._chunks(raw)
+        _, _, _, samples, units = self.array.chunks
+        for (layer, sample, unit), stored in chunks:
+            if layer not in out or unit * units >= out[layer].shape[2]:
+                continue
+            part = out[layer][:, sample * samples :, unit * units :][:, :samples, :units]
+            if stored is None:
+                part[...] = self.array.fill_value
+                continue
+            cube = self._decode(stored)[0, :, 0]
+            if len(epochs) != len(cube):
+                cube = cube[epochs]
+            _put_in_order(cube[:, : part.shape[1], : part.shape[2]], part)
+
+    def _raw(self, repeat: int, shard: int) -> NDArray[np.uint8] | None:
+        key = cast(ArrayV3Metadata, self.array.metadata).encode_chunk_key((repeat, shard, 0, 0, 0))
+        path = f"{self.array.store_path.path}/{key}".lstrip("/")
+        found = sync(self.array.store_path.store.get(path, default_buffer_prototype()))
+        return None if found is None else found.as_numpy_array().view(np.uint8)
+
+    def _chunks(
+        self, raw: NDArray[np.uint8]
+    ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.uint8] | None]]:
+        """Yield the place (layer, sample, unit) of each chunk of a shard, and its bytes."""
+        sizes = [n // of for n, of in zip(self.sizes, self.array.chunks, strict=True)]
+        n_bytes = 16 * int(np.prod(sizes)) + _CHECKSUM_BYTES
+        index = _checked(raw[-n_bytes:]).view("<u8").reshape(-1, 2)
+        places = np.ndindex(*sizes[2:])
+        for place, (start, length) in zip(places, index, strict=True):
+            where = slice(int(start), int(start) + int(length))
+            yield (place[0], place[1], place[2]), None if start == _MISSING else raw[where]
+
+    def _decode(self, stored: NDArray[np.uint8]) -> NDArray[Any]:
+        """Decode a chunk: a view of it as (repeat, epoch, layer, sample, unit)."""
+        values = np.frombuffer(decompress(_checked(stored)), self.array.dtype.newbyteorder("<"))
+        shape = [self.array.chunks[axis] for axis in self.order]
+        return values.reshape(shape).transpose(np.argsort(self.order))
+
+
+def _checked(stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return bytes without the CRC-32C that they end in, which must be theirs."""
+    data, expected = stored[:-_CHECKSUM_BYTES], stored[-_CHECKSUM_BYTES:]
+    if google_crc32c.value(data.tobytes()) != int.from_bytes(expected.tobytes(), "little"):
+        raise ValueError("a chunk's checksum is not that of its bytes")
+    return data

@@ -1,0 +1,295 @@
+"""What runs in a worker: read some blocks of a store, return a few numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.digests import RowDigests, part_symbols
+from ibtools.analysis.measures.block import ROWS, LayerBlock, is_softmax_of_codes
+from ibtools.analysis.measures.protocol import Measure, SnapshotMeasure
+from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.memory import reserve
+from ibtools.analysis.passes.computing import Values, compute
+from ibtools.analysis.passes.shards import ShardReader
+from ibtools.errors import StoreError
+from ibtools.identity import Content
+from ibtools.snapshots import LayerSpec
+from ibtools.storage import decoding
+from ibtools.store import RECORDED, get_array, open_group
+from ibtools.validation.declared import describe_place
+from ibtools.validation.reading import CheckedStore
+
+
+@dataclass(frozen=True)
+class Source:
+    """A store as a task knows it, which may run on another machine.
+
+    Parameters
+    ----------
+    path : str
+        Absolute, or a URL.
+    digest : str
+        Of the content that the store had when the analysis began: `ibtools.identity.Content`.
+    analysis : str
+        Of this analysis only. Another one opens the store anew, in whichever process.
+    global_range : tuple of float and float
+        As in `LayerBlock`.
+    budget : int
+        Bytes that all tasks of a process may use at once.
+    lenient : bool, optional
+        Whether a store is opened whose coordinates break the contract: that is what is looked for.
+    """
+
+    path: str
+    digest: str
+    analysis: str
+    global_range: tuple[float, float]
+    budget: int
+    lenient: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What is read at once: some epochs and layers of one repeat; or of a single layer a part.
+
+    Parameters
+    ----------
+    name : str
+        The variable that holds it.
+    repeat : int
+        Position of the repeat.
+    epochs : ndarray, (block,), int
+        Positions of the snapshots, ascending.
+    layers : slice
+        Positions of the layers.
+    samples, units : slice
+        All, or those of a part.
+    n_bytes : int
+        Bytes of what is read, uncompressed.
+    need : int
+        Bytes of memory that this will use.
+    in_parts : bool
+        Whether it is a part of one layer.
+    rows : ndarray, (block, layer, row), float64, optional
+        The `ROWS`, if a measure needs them.
+    """
+
+    name: str
+    repeat: int
+    epochs: NDArray[np.intp]
+    layers: slice
+    samples: slice
+    units: slice
+    n_bytes: int
+    need: int
+    in_parts: bool = False
+    rows: NDArray[np.float64] | None = None
+
+
+Reads = tuple[Block, ...]
+"""What is read one after the other, of the same epochs: one block, or all of some snapshots."""
+
+Piece = tuple[tuple[Measure, ...], Reads]
+"""What is to be computed at once, and of what."""
+
+
+def is_digested(measures: Sequence[Measure], reads: Reads) -> bool:
+    """Whether a piece is a part of a snapshot of a layer, from which digests are made."""
+    return reads[0].in_parts and all(one.scope == "layer" for one in measures)
+
+
+def analyze_blocks(
+    source: Source, pieces: Sequence[Piece]
+) -> list[tuple[Values, ...] | RowDigests]:
+    """Compute some pieces, one after the other: this is a task.
+
+    Returns
+    -------
+    list of tuple or RowDigests
+        For each piece what `compute` or, of a part of a snapshot, `block_digests` returns.
+    """
+    return [
+        block_digests(source, reads[0])
+        if is_digested(measures, reads)
+        else block_values(source, measures, reads)
+        for measures, reads in pieces
+    ]
+
+
+def block_values(source: Source, measures: Sequence[Measure], reads: Reads) -> tuple[Values, ...]:
+    """Read blocks of the same epochs, and compute measures of them; as `compute` returns them."""
+    store = _open(source.path, source.digest, source.analysis, source.lenient)
+    row, epochs = reads[0].repeat, reads[0].epochs
+    padding = any(one.scope == "snapshot" and _of_snapshots(one).padding for one in measures)
+    with reserve(max(block.need for block in reads), budget=source.budget):
+        return compute(
+            measures,
+            _layers(store, source, reads, padding=padding),
+            repeat=np.full(len(epochs), store.repeat[row]),
+            epoch=store.epoch[epochs],
+            subject=store.subject,
+        )
+
+
+def _of_snapshots(measure: Any) -> SnapshotMeasure:
+    found: SnapshotMeasure = measure
+    return found
+
+
+def _layers(
+    store: "_OpenStore", source: Source, reads: Reads, *, padding: bool
+) -> Iterator[LayerBlock]:
+    """Read block after block, and yield its layers, or the units of one."""
+    for block in reads:
+        layers = _read_layers(store, block, padding=padding)
+        first = None
+        if block.in_parts and is_softmax_of_codes(store.subject.layers[block.layers.start]):
+            first = _read(store, _first_unit(block), padding=False)[:, 0]
+        for position, index in enumerate(range(block.layers.start, block.layers.stop)):
+            known = () if block.rows is None else block.rows[:, position].T
+            yield layer_block(
+                layers[position],
+                index,
+                store.subject,
+                rows=dict(zip(ROWS, known, strict=False)),
+                global_range=source.global_range,
+                units=block.units,
+                first=first if first is not None or not block.in_parts else layers[0][..., :1],
+            )
+
+
+def layer_block(
+    recorded: NDArray[Any],
+    index: int,
+    subject: Subject,
+    *,
+    rows: Mapping[str, NDArray[np.float64]],
+    global_range: tuple[float, float],
+    units: slice = slice(None),
+    first: NDArray[Any] | None = None,
+) -> LayerBlock:
+    """Give a measure what was recorded of a layer, (block, sample, unit), with padding or not."""
+    layer, start = subject.layers[index], units.start or 0
+    left = 1 if subject.keeps_partition else layer.n_units - start
+    return LayerBlock(
+        recorded[..., :left],
+        layer,
+        y=subject.label,
+        n_classes=subject.n_classes,
+        rows=rows,
+        global_range=global_range,
+        keeps_partition=subject.keeps_partition,
+        entropy_x=subject.entropy_x,
+        first=first,
+        continues=start > 0,
+        padding=recorded[..., left:],
+        is_last=index == len(subject.layers) - 1,
+    )
+
+
+def _first_unit(block: Block) -> Block:
+    where = (block.name, block.repeat, block.epochs, block.layers, block.samples, slice(0, 1))
+    return Block(*where, block.n_bytes, block.need)
+
+
+def block_digests(source: Source, block: Block) -> RowDigests:
+    """Digest a part of one snapshot of one layer: what it adds to the digests of all samples."""
+    store = _open(source.path, source.digest, source.analysis, source.lenient)
+    layer = store.subject.layers[block.layers.start]
+    with reserve(block.need, budget=source.budget):
+        values = _read(store, block)[0, 0]
+        first = _read(store, _first_unit(block))[0, 0]
+        return RowDigests.of(
+            part_symbols(values, layer, first),
+            n_samples=store.subject.label.size,
+            first_sample=block.samples.start or 0,
+            first_unit=block.units.start or 0,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _OpenStore:
+    """A store that this process has open."""
+
+    arrays: Mapping[str, "zarr.Array[Any]"]
+    shards: Mapping[str, ShardReader | None]
+    subject: Subject
+    repeat: NDArray[np.integer[Any]]
+    epoch: NDArray[np.integer[Any]]
+
+
+@lru_cache(maxsize=4)
+def _open(path: str, digest: str, analysis: str, lenient: bool) -> _OpenStore:
+    """Open a store once per process and analysis."""
+    group = open_group(path, values=not lenient)
+    if Content.of(group).digest != digest:
+        raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
+    dataset = open_unchunked(group)
+    arrays = {name: get_array(group, name) for name in RECORDED if name in group}
+    return _OpenStore(
+        arrays,
+        {name: ShardReader.of(array) for name, array in arrays.items()},
+        Subject.of(dataset),
+        np.asarray(dataset["repeat"].values),
+        np.asarray(dataset["epoch"].values),
+    )
+
+
+def open_unchunked(group: zarr.Group) -> xr.Dataset:
+    """Open a store as a Dataset without dask, which would spend more on it than reading takes."""
+    return xr.open_dataset(CheckedStore.of(group, describe_place(group)))
+
+
+def close_stores() -> None:
+    """Forget the stores that this process has open: an analysis has ended."""
+    _open.cache_clear()
+
+
+def _read_layers(store: _OpenStore, block: Block, *, padding: bool) -> list[NDArray[Any]]:
+    """Read each layer of a block, (block, sample, unit)."""
+    reader = store.shards[block.name]
+    layers = range(block.layers.start, block.layers.stop)
+    others = set(range(len(store.subject.layers))) - set(layers)
+    if (
+        reader is None
+        or block.in_parts
+        or any(_variable(store.subject.layers[one]) == block.name for one in others)
+    ):
+        values = _read(store, block, padding=padding)
+        return [values[:, position] for position in range(len(layers))]
+    step, most = reader.array.chunks[-1] if padding else 1, reader.array.shape[-1]
+    units = {one: min(most, -(-store.subject.layers[one].n_units // step) * step) for one in layers}
+    with decoding(_describe(block)):
+        found = reader.read(block.repeat, block.epochs, units)
+    return [found[one] for one in layers]
+
+
+def _variable(layer: LayerSpec) -> str:
+    return "code" if layer.quantised else "activation"
+
+
+def _describe(block: Block) -> str:
+    first, last = int(block.epochs[0]), int(block.epochs[-1])
+    return f"{block.name}, repeat {block.repeat}, epochs {first} to {last} (by position)"
+
+
+def _read(store: _OpenStore, block: Block, *, padding: bool = False) -> NDArray[Any]:
+    """Read (block, layer, sample, unit), with the rest of the last chunk of units or without."""
+    first, last = int(block.epochs[0]), int(block.epochs[-1])
+    key = (block.repeat, slice(first, last + 1), block.layers, block.samples)
+    array = store.arrays[block.name]
+    with decoding(_describe(block)):
+        if block.name == "partition":
+            values = np.asarray(array[key])[..., np.newaxis]
+        else:
+            stop = block.units.stop
+            if padding:
+                stop = -(-stop // array.chunks[-1]) * array.chunks[-1]
+            values = np.asarray(array[(*key, slice(block.units.start, stop))])
+    return values if len(values) == len(block.epochs) else values[block.epochs - first]

@@ -1,0 +1,103 @@
+"""What measures say that a block takes, against the peak that the operating system reports."""
+
+import ctypes
+import gc
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ibtools.analysis.check.measure import Audit
+from ibtools.analysis.estimators import BlockShape, LayerBlock, parse_estimator
+from ibtools.analysis.passes.cost import with_slack
+from ibtools.snapshots import LayerSpec
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by /proc")
+
+ROOM = 2**23
+"""Bytes that Python and the allocator may take for themselves."""
+
+SHAPES = {"narrow": (64, 4096, 10), "wide": (1, 500, 20_000)}
+"""Snapshots, samples and units."""
+
+
+def peak_of(function) -> int:
+    """Return by how much the resident memory of this process grows at the most in a call."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    found = function()
+    peak = status("VmHWM") - before
+    del found
+    return peak
+
+
+def status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(name))) * 1024
+
+
+def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> LayerBlock:
+    snapshots, samples, units = shape
+    rng = np.random.default_rng(0)
+    recorded = rng.integers(0, 256, shape, "uint8")
+    if not quantised:
+        recorded = recorded.astype(np.float32) / 16
+    rows = {"scale": 1 / 16, "zero_point": 0, "activation_min": 0, "activation_max": 255 / 16}
+    return LayerBlock(
+        recorded,
+        LayerSpec("layer", units, function, 8 if quantised else 32),
+        y=np.arange(samples) % 10,
+        n_classes=10,
+        rows={name: np.full(snapshots, float(value)) for name, value in rows.items()},
+        global_range=(0.0, 16.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "quantised", "function"),
+    [
+        ("narrow", True, "relu"),
+        ("wide", True, "relu"),
+        ("wide", True, "softmax"),
+        ("narrow", False, "relu"),
+        ("wide", False, "relu"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "exact",
+        "exact-per-unit",
+        "exact-population-chao-shen",
+        "binned-uniform-30-layer",
+        "binned-uniform-300-unit",
+        "binned-quantile-30-layer",
+        "binned-width-0.07-0_16",
+        "requantised",
+        "audit",
+    ],
+)
+def test_memory__bounds_the_peak_and_is_not_far_above_it(name, width, quantised, function):
+    measure = Audit() if name == "audit" else parse_estimator(name)
+    compute = measure.reduce if name == "audit" else measure.compute
+    small = block_of((1, 64, 10), quantised=quantised, function=function)
+    compute(small)  # compiles
+    block = block_of(SHAPES[width], quantised=quantised, function=function)
+    shape = BlockShape(
+        *SHAPES[width], block.recorded.itemsize, quantised, softmax=block.is_softmax_of_codes
+    )
+    if name == "exact-per-unit" and width == "wide" and function == "softmax":
+        pytest.skip("a sort of all units for each of them")
+    stated, peak = measure.memory(shape), peak_of(lambda: compute(block))
+    assert peak <= with_slack(stated) + ROOM
+    assert stated <= 3 * peak + 4 * ROOM
+
+
+def test_memory__bins_of_a_wide_layer_take_no_multiple_of_it():
+    """7840 units of 10 000 samples: bins of their codes are as many bytes, values a portion."""
+    shape = BlockShape(1, 10_000, 7840, 1)
+    assert parse_estimator("binned").memory(shape) < 2 * math.prod((10_000, 7840))

@@ -1,0 +1,103 @@
+"""One walk for all measures: whatever the memory and the scheduler, the same numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import ibtools
+from ibtools.analysis.details import Classes
+from ibtools.analysis.details.measure import DetailMeasure
+from ibtools.analysis.estimators import Exact
+from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.passes import tasks
+from ibtools.analysis.passes.cost import Cost
+from ibtools.analysis.passes.plan import Plan
+from ibtools.analysis.passes.shards import ShardReader
+from ibtools.errors import InputError
+from ibtools.store import get_array, open_group
+from tests.analysis.wide_layers import LITTLE, record_wide
+
+MORE = LITTLE + 150_000
+"""What three details need beside one."""
+
+DETAILS = ["classes", "layers", "splits"]
+
+
+@pytest.fixture
+def wide_store(tmp_path: Path) -> Path:
+    record_wide(tmp_path / "wide.zarr")
+    return tmp_path / "wide.zarr"
+
+
+def test_details_store__in_little_memory_partitions_units_portion_by_portion(wide_store, tmp_path):
+    expected = ibtools.details(ibtools.open_store(wide_store), DETAILS)
+    output = tmp_path / "details.zarr"
+    ibtools.details_store(
+        wide_store, DETAILS, memory=MORE, scheduler="synchronous", output=output, quiet=True
+    )
+    for name, one in expected.items():
+        xr.testing.assert_equal(ibtools.open_details(output, name).load(), one.compute())
+
+
+def test_details_store__says_what_memory_single_units_need(wide_store):
+    with pytest.raises(InputError, match=r"'wide' .*units needs all takes .*--memory"):
+        ibtools.details_store(wide_store, "units", memory=LITTLE, quiet=True)
+
+
+def test_details_store__on_processes(example_store):
+    expected = ibtools.details(ibtools.open_store(example_store), ["layers", "prediction"])
+    ibtools.details_store(
+        example_store, ["layers", "prediction"], scheduler="processes", quiet=True
+    )
+    for name, one in expected.items():
+        found = ibtools.open_details(example_store, name).load()
+        xr.testing.assert_equal(found, one.compute())
+
+
+def test_check__in_little_memory_finds_the_same(wide_store):
+    expected = ibtools.check(wide_store, quiet=True)
+    found = ibtools.check(wide_store, memory=LITTLE, scheduler="synchronous", quiet=True)
+    assert found.format() == expected.format()
+
+
+def plan_of_classes(path: Path, budget: int) -> Plan:
+    """Plan `details classes` of a store, as if every sample were of a class of its own."""
+    group = open_group(path)
+    dataset = tasks.open_unchunked(group)
+    dataset = dataset.assign_coords(label=("sample", np.arange(dataset.sizes["sample"])))
+    subject = Subject.of(dataset)
+    kind = Classes()
+    cost = Cost((DetailMeasure(kind, Exact(), subject.n_units),), budget, 1, subject)
+    arrays = {"code": get_array(group, "code")}
+    return Plan.of(arrays, subject.layers, cost, n_threads=1)
+
+
+def test_plan__many_classes_make_small_blocks(tmp_path):
+    """10 000 classes of one sample each: their spectra decide how many snapshots fit."""
+    path = tmp_path / "classes.zarr"
+    code = np.zeros((1, 40, 10_000, 2), "uint8")
+    ibtools.record_arrays(path, {"a": code, "b": code}, label=np.arange(10_000) % 2)
+    several, few = (plan_of_classes(path, budget).runs[0].epochs for budget in (2**30, 2**29))
+    assert few < several < 16
+    with pytest.raises(InputError, match="too large"):
+        plan_of_classes(path, 2**26)
+
+
+@pytest.mark.parametrize("epochs", [[0, 1, 2], [3], [0, 63, 64, 69], list(range(70))])
+def test_shard_reader__reads_what_zarr_reads(tmp_path, epochs):
+    rng = np.random.default_rng(0)
+    layers = {
+        "a": rng.integers(0, 256, (2, 70, 30, 9)).astype("u1"),
+        "b": rng.integers(0, 256, (2, 70, 30, 70)).astype("u1"),
+    }
+    ibtools.record_arrays(tmp_path / "s.zarr", layers, label=np.arange(30) % 2)
+    array = get_array(open_group(tmp_path / "s.zarr"), "code")
+    reader = ShardReader.of(array)
+    assert reader is not None
+    found = reader.read(1, np.array(epochs), {0: 9, 1: 70})
+    np.testing.assert_array_equal(found[0], layers["a"][1, epochs])
+    np.testing.assert_array_equal(found[1], layers["b"][1, epochs])
+    padded = reader.read(1, np.array(epochs), {0: 64})[0]
+    assert not padded[..., 9:].any()
