@@ -212,7 +212,7 @@ def test_record_arrays__loads_no_tensorflow():
         ("ibtools/validation", "def f():\n    from ibtools.recorders.training import seeds"),
         ("ibtools/commands", "import ibtools.analysis"),
         ("ibtools/commands", "import tensorflow"),
-        ("recorders", "import ibtools.analysis.partition"),
+        ("recorders", "import ibtools.analysis.counts"),
         ("recorders", "import tf_keras"),
         ("recorders/engines/keras", "import matplotlib"),
         ("recorders/engines/keras", "from ibtools.analysis import partition"),
