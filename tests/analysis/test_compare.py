@@ -97,7 +97,7 @@ def test_compare__analyses_what_is_missing_once(example_store: Path, tmp_path: P
     ibtools.analyze_store(example_store, estimator="exact", quiet=True)
     output = tmp_path / "compare.png"
     for done in (Exact, Kde):  # Exact before the first time, all before the second
-        monkeypatch.setattr(done, "statistics", fail)
+        monkeypatch.setattr(done, "compute", fail)
         ibtools.compare(example_store, estimator=ESTIMATORS, output=output, quiet=True)
     assert output.stat().st_size > 20_000
     assert set(result_names(example_store)) == set(ESTIMATORS)

@@ -83,9 +83,9 @@ def test_analyze_store__keeps_nothing_open(example_store: Path):
 
 
 def test_analyze_store__a_store_that_is_replaced_meanwhile(example_store: Path):
-    source = tasks.Source(str(example_store), "of another", "analysis", 12.0, (0.0, 1.0), 2**30)
+    source = tasks.Source(str(example_store), "of another", "analysis", (0.0, 1.0), 2**30)
     with pytest.raises(StoreError, match="replaced by another store while it was analysed"):
-        tasks.block_statistics(source, (), None)
+        tasks.block_values(source, (), ())
 
 
 def test_analyze_store__relabelled_in_place_is_computed_anew(example_store: Path):

@@ -233,18 +233,18 @@ def test_analyze_store__a_repeat_that_is_begun_anew_meanwhile_is_left_to_others(
 
 
 def test_analyze_store__computes_no_window_that_another_has_done(example_store: Path, monkeypatch):
-    original = results_module._is_done
+    original = results_module.is_done
 
     def refuse(*_):
         raise AssertionError("computed again")
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(results_module, "_is_done", original)
+        monkeypatch.setattr(results_module, "is_done", original)
         ibtools.analyze_store(example_store, quiet=True)
         monkeypatch.setattr("ibtools.analysis.passes.windows.analyze_blocks", refuse)
         return original(*arguments)
 
-    monkeypatch.setattr(results_module, "_is_done", meanwhile)
+    monkeypatch.setattr(results_module, "is_done", meanwhile)
     assert ibtools.analyze_store(example_store, quiet=True).skipped == 8
 
 
