@@ -36,7 +36,7 @@ def without_checksums(stack: ExitStack) -> None:
             options["compressors"] = options["compressors"][0]  # type: ignore[index]
         return original(self, *arguments, **options)  # type: ignore[arg-type]
 
-    stack.enter_context(patch("ibtools.store.create_checksums", lambda group: None))
+    stack.enter_context(patch("ibtools.creation.create_checksums", lambda group: None))
     stack.enter_context(patch.object(zarr.Group, "create_array", create_array))
 
 

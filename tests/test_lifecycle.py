@@ -48,8 +48,8 @@ class KilledError(RuntimeError):
 def small_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
-        patch.setattr("ibtools.recorders.claim.CONFIRM_SECONDS", 0.0)
-        patch.setitem(engines.ENGINES, "fake", "tests.recorders.fake_engine:FakeEngine")
+        patch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
+        patch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
         yield
 
 
