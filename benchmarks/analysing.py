@@ -17,13 +17,13 @@ import zarr
 
 from benchmarks.counting import textbook
 from benchmarks.table import Row, best_time
-from ibtools.analysis.result_groups import GROUP
-from ibtools.analysis.results import analyze_store
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.storage import StorePath
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.analysis.passes.result_groups import GROUP
+from ibtools.analysis.passes.results import analyze_store
+from ibtools.store.creation import create_store
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.storage import StorePath
+from ibtools.store.writer import RepeatWriter
 
 WIDTHS = (10, 7, 5, 4, 3, 2)
 

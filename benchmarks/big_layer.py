@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from benchmarks.memory import peak_memory
 from benchmarks.table import Row
-from ibtools.analysis.information import entropy
-from ibtools.analysis.results import open_results
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.analysis.kernels.information import entropy
+from ibtools.analysis.passes.results import open_results
+from ibtools.store.creation import create_store
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 
 STATES = 5000
 

@@ -13,13 +13,13 @@ from sklearn.metrics.cluster import expected_mutual_information as expectation_o
 
 from benchmarks.analysing import WIDTHS
 from benchmarks.table import Row, best_time
-from ibtools.analysis import chance
-from ibtools.analysis.chance import chance_levels
-from ibtools.analysis.class_information import class_entropies
-from ibtools.analysis.contingency import Contingency
-from ibtools.analysis.counts import Spectrum, label_spectra
 from ibtools.analysis.estimators.counting import statistics_of_labels
-from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.kernels import chance
+from ibtools.analysis.kernels.chance import chance_levels
+from ibtools.analysis.kernels.class_information import class_entropies
+from ibtools.analysis.kernels.contingency import Contingency
+from ibtools.analysis.kernels.counts import Spectrum, label_spectra
+from ibtools.analysis.kernels.information import information_of_labels
 from ibtools.partition import partition_block
 
 N_SNAPSHOTS, N_SAMPLES = 50, 4096

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.analysing import write_store
 from benchmarks.table import Row, best_time
 from ibtools.analysis.check import check
-from ibtools.analysis.results import GROUP, analyze_store
+from ibtools.analysis.passes.results import GROUP, analyze_store
 
 
 def rows(epochs: int) -> list[Row]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.table import Row, best_time
 from ibtools.analysis.estimators import Exact, LayerBlock
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 SIZES = ((4096, 10, 2), (4096, 2, 2), (70_000, 16, 10), (70_000, 338, 10))
 """Samples, units, classes."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import digamma, logsumexp
 
 from benchmarks.table import Row, best_time
-from ibtools.analysis.distances import noisy_information
-from ibtools.analysis.neighbours import neighbour_information
+from ibtools.analysis.kernels.distances import noisy_information
+from ibtools.analysis.kernels.neighbours import neighbour_information
 
 SMALL, LARGE = (4096, 10), (70_000, 10)
 

@@ -15,8 +15,9 @@ import zarr
 from benchmarks.analysing import write_store
 from benchmarks.recording import in_processes, milliseconds_per_epoch
 from benchmarks.table import Row, best_time
-from ibtools.damage import bare, find_damage
-from ibtools.store import get_array, open_group
+from ibtools.store.damage import bare, find_damage
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
 
 _RUNS = 3
 _READINGS = 8
@@ -24,7 +25,7 @@ _READINGS = 8
 
 def without_forcing(stack: ExitStack) -> None:
     """Leave it to the operating system when files reach the disk."""
-    stack.enter_context(patch("ibtools.durable._force", lambda descriptor: None))
+    stack.enter_context(patch("ibtools.store.durable._force", lambda descriptor: None))
 
 
 def without_checksums(stack: ExitStack) -> None:
@@ -36,7 +37,7 @@ def without_checksums(stack: ExitStack) -> None:
             options["compressors"] = options["compressors"][0]  # type: ignore[index]
         return original(self, *arguments, **options)  # type: ignore[arg-type]
 
-    stack.enter_context(patch("ibtools.creation.create_checksums", lambda group: None))
+    stack.enter_context(patch("ibtools.store.creation.create_checksums", lambda group: None))
     stack.enter_context(patch.object(zarr.Group, "create_array", create_array))
 
 

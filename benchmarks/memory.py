@@ -16,7 +16,7 @@ from benchmarks.table import Row
 
 MEASURED = """
 import sys
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 cli(sys.argv[1:], standalone_mode=False)
 with open("/proc/self/status") as status:
     print(next(line.split()[1] for line in status if line.startswith("VmHWM")))

@@ -19,7 +19,7 @@ from benchmarks.table import Row
 from ibtools.recorders.engines import ENGINES, load_engine
 from ibtools.recorders.record import plan
 from ibtools.recorders.training.repeat import RepeatRecorder
-from ibtools.store import create_store
+from ibtools.store.creation import create_store
 
 
 @dataclass

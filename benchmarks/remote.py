@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 from benchmarks.analysing import WIDTHS, write_store
 from benchmarks.table import Row
-from ibtools.analysis.results import analyze_store
-from ibtools.storage import StorePath
-from ibtools.store import open_store
+from ibtools.analysis.passes.results import analyze_store
+from ibtools.store.datasets import open_store
+from ibtools.store.storage import StorePath
 from tests.remote.s3_server import S3Server, run_s3_server
 
 

@@ -23,8 +23,9 @@ from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 
 from benchmarks.table import Row
 from ibtools.recorders.record import record
-from ibtools.schema import CUBE
-from ibtools.store import get_array, open_group, read_array
+from ibtools.store.groups import get_array, read_array
+from ibtools.store.opened import open_group
+from ibtools.store.schema import CUBE
 
 _BITS = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
 OURS, UNCOMPRESSED = "ibtools: unit, sample, epoch; zstd 3", "epoch, sample, unit; uncompressed"

@@ -11,13 +11,15 @@ import numpy as np
 import ibtools
 from benchmarks.table import Row
 from ibtools.analysis.estimators import Exact
-from ibtools.analysis.memory import LIBRARIES, parse_memory
 from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import Plan
 from ibtools.analysis.passes.windows import pending_windows
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec
-from ibtools.store import create_store, get_array, open_raw
+from ibtools.store.creation import create_store
+from ibtools.store.datasets import open_raw
+from ibtools.store.groups import get_array
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec
+from ibtools.tasks.memory import LIBRARIES, parse_memory
 from ibtools.tasks.workers import Job, Workers, open_workers
 
 LAYERS = tuple(LayerSpec(f"hidden_{i}", 10, "tanh", 8) for i in range(10))

@@ -6,7 +6,7 @@ from click import Context
 from sphinx.application import Sphinx
 
 from ibtools import provenance
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 
 project = "ibtools"
 copyright = "the ibtools developers"

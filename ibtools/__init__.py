@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ibtools.accessor import IbAccessor
 from ibtools.errors import IbtoolsError, StoreError
-from ibtools.snapshots import LayerValues
-from ibtools.store import open_store
+from ibtools.store.datasets import open_store
+from ibtools.store.snapshots import LayerValues
 from ibtools.tasks.forking import survive_forks
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
         open_details,
         permutation_test,
     )
-    from ibtools.analysis.dynamics import dynamics
-    from ibtools.analysis.graph import analyze
-    from ibtools.analysis.html_report import report
+    from ibtools.analysis.passes.graph import analyze
+    from ibtools.analysis.passes.results import analyze_store, open_results
     from ibtools.analysis.plots import animate_store, plot, plot_store, plot_stores
     from ibtools.analysis.plots.compare import compare
-    from ibtools.analysis.results import analyze_store, open_results
-    from ibtools.analysis.summary import summary
-    from ibtools.analysis.uncertainty import repeat_intervals
+    from ibtools.analysis.repeats.dynamics import dynamics
+    from ibtools.analysis.repeats.summary import summary
+    from ibtools.analysis.repeats.uncertainty import repeat_intervals
+    from ibtools.analysis.report import report
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.other_labels import sample_labels
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from ibtools.reproduction import reproduce
 
 _LAZY = {
-    "analyze": "ibtools.analysis.graph",
-    "analyze_store": "ibtools.analysis.results",
+    "analyze": "ibtools.analysis.passes.graph",
+    "analyze_store": "ibtools.analysis.passes.results",
     "animate_store": "ibtools.analysis.plots",
     "compare": "ibtools.analysis.plots.compare",
     "check": "ibtools.analysis.check",
-    "dynamics": "ibtools.analysis.dynamics",
-    "open_results": "ibtools.analysis.results",
+    "dynamics": "ibtools.analysis.repeats.dynamics",
+    "open_results": "ibtools.analysis.passes.results",
     "details": "ibtools.analysis.details",
     "details_store": "ibtools.analysis.details",
     "open_details": "ibtools.analysis.details",
@@ -57,10 +57,10 @@ _LAZY = {
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
     "repair_store": "ibtools.recorders.repair",
-    "repeat_intervals": "ibtools.analysis.uncertainty",
-    "report": "ibtools.analysis.html_report",
+    "repeat_intervals": "ibtools.analysis.repeats.uncertainty",
+    "report": "ibtools.analysis.report",
     "reproduce": "ibtools.reproduction",
-    "summary": "ibtools.analysis.summary",
+    "summary": "ibtools.analysis.repeats.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before."""

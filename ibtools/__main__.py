@@ -1,6 +1,6 @@
 """Run the command line with ``python -m ibtools``."""
 
-from ibtools.cli import main
+from ibtools.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 import ibtools
-from ibtools.decode import decoded, select_layer
 from ibtools.errors import StoreError
-from ibtools.overview import Overview, describe
-from ibtools.overview_format import format_html, format_text
-from ibtools.store import RECORDED
+from ibtools.store.decode import decoded, select_layer
+from ibtools.store.overview import Overview, describe
+from ibtools.store.overview_format import format_html, format_text
+from ibtools.store.schema import RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ibtools.analysis.details.kinds import DetailLike  # noqa: TID251
     from ibtools.analysis.estimators import EstimatorLike  # noqa: TID251
     from ibtools.analysis.plots.sheets import Format  # noqa: TID251
-    from ibtools.analysis.uncertainty import IntervalMethod  # noqa: TID251
+    from ibtools.analysis.repeats.uncertainty import IntervalMethod  # noqa: TID251
 
 
 @xr.register_dataset_accessor("ib")  # type: ignore[no-untyped-call]
 class IbAccessor:
     """What ibtools does with a Dataset of a store or of results, as ``dataset.ib``.
 
-    Every method but `layer` (`ibtools.decode.select_layer`) is the function of that name in
+    Every method but `layer` (`ibtools.store.decode.select_layer`) is the function of that name in
     `ibtools`, with the Dataset as its first argument: it has the same options, returns the same,
     and raises the same errors. All but `plot`, `dynamics` and `repeat_intervals` are lazy.
     Displayed, it describes the Dataset, and computes nothing for that.
@@ -74,7 +74,7 @@ class IbAccessor:
         return found["activation"]
 
     def layer(self, name: str) -> xr.Dataset:
-        """Select one layer, decoded and without padding: `ibtools.decode.select_layer`."""
+        """Select one layer, decoded and without padding: `ibtools.store.decode.select_layer`."""
         return select_layer(self._dataset, name)
 
     def analyze(
@@ -147,6 +147,6 @@ def _overview(dataset: xr.Dataset) -> Overview:
     is_store = any(name in dataset for name in RECORDED)
     if is_store or not ("estimator" in dataset.coords or "estimator" in dataset.attrs):
         return describe(dataset)
-    from ibtools.analysis.result_overview import describe_results  # noqa: TID251
+    from ibtools.analysis.passes.result_overview import describe_results  # noqa: TID251
 
     return describe_results(dataset)

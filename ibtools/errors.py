@@ -15,7 +15,7 @@
       ClusterError: a cluster was lost, or has no workers any more
 
 The command line prints an `IbtoolsError` or an error of storage
-(`ibtools.storage.storage_errors`) as one line and exits with code 1;
+(`ibtools.store.storage.storage_errors`) as one line and exits with code 1;
 anything else keeps its traceback, because it is a bug.
 """
 

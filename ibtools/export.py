@@ -9,9 +9,9 @@ import xarray as xr
 import ibtools
 from ibtools.errors import StoreError
 from ibtools.shown import analyze_command
-from ibtools.snapshots import HISTORY
-from ibtools.storage import StorePath, local_folder
-from ibtools.store import open_store
+from ibtools.store.datasets import open_store
+from ibtools.store.snapshots import HISTORY
+from ibtools.store.storage import StorePath, local_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def export_results(
     InputError
         If `folder` is a URL.
     """
-    from ibtools.analysis.results import result_names  # noqa: TID251
+    from ibtools.analysis.passes.results import result_names  # noqa: TID251
 
     place = local_folder(folder)
     dataset = open_store(path)

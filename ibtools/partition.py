@@ -304,7 +304,7 @@ def _validate(symbols: NDArray[np.unsignedinteger]) -> None:
     if symbols.dtype.kind != "u":
         raise TypeError(
             f"symbols must be unsigned integers, found {symbols.dtype}; "
-            "take them from ibtools.symbols."
+            "take them from ibtools.store.symbols."
         )
     if symbols.ndim != 3:
         raise ValueError(f"symbols must be (block, sample, unit), found shape {symbols.shape}.")

@@ -9,8 +9,8 @@ import ibtools
 from ibtools.errors import unknown_name
 from ibtools.progress import progress_bar
 from ibtools.shown import analyze_command, shell_command
-from ibtools.storage import local_folder
-from ibtools.store import is_taken
+from ibtools.store.groups import is_taken
+from ibtools.store.storage import local_folder
 
 Scale = Literal["paper", "quick"]
 """The paper's numbers, or a look in minutes on two cores."""

@@ -10,8 +10,8 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
 
 from ibtools.errors import InputError, unknown_name
-from ibtools.schema import Keep
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.store.schema import Keep
+from ibtools.store.snapshots import FLOAT_BITS
 
 ACTIVATIONS = ("tanh", "relu", "relu6")
 """Activation functions that hidden layers may have."""

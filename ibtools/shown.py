@@ -3,7 +3,7 @@
 Whatever a store or a path holds is text: layers may be called "$x$", "=1+1", or hold characters
 that a terminal obeys. What this module returns is on one line and can be seen as a whole; what else
 is special to a medium, the medium escapes: `ibtools.analysis.plots.names` for figures,
-`ibtools.analysis.html_report.plotly_text` for Plotly, `ibtools.export` for tables.
+`ibtools.analysis.report.plotly_text` for Plotly, `ibtools.export` for tables.
 """
 
 import json

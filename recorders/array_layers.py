@@ -8,8 +8,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
-from ibtools.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec, LayerValues, validate_grid
-from ibtools.writer import OTHER_GRIDS
+from ibtools.store.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec, LayerValues, validate_grid
+from ibtools.store.writer import OTHER_GRIDS
 
 Taken = tuple[LayerValues, int]
 """A layer of a snapshot, and the bits that its dtype says."""

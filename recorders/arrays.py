@@ -9,9 +9,6 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError
-from ibtools.inputs import number_inputs
-from ibtools.labels import names_to_keep, number_classes
-from ibtools.layout import StoreSpec, whole_numbers
 from ibtools.recorders.array_layers import (
     Bits,
     Taken,
@@ -21,10 +18,14 @@ from ibtools.recorders.array_layers import (
     validate_dims,
     validate_names,
 )
-from ibtools.schema import Inputs, Keep
-from ibtools.snapshots import FLOAT_BITS, LayerSpec, LayerValues
-from ibtools.store import StorePath, create_store
-from ibtools.writer import RepeatWriter, validate_snapshot
+from ibtools.store.creation import create_store
+from ibtools.store.inputs import number_inputs
+from ibtools.store.labels import names_to_keep, number_classes
+from ibtools.store.layout import StoreSpec, whole_numbers
+from ibtools.store.schema import Inputs, Keep
+from ibtools.store.snapshots import FLOAT_BITS, LayerSpec, LayerValues
+from ibtools.store.storage import StorePath
+from ibtools.store.writer import RepeatWriter, validate_snapshot
 
 
 class ArrayOfSnapshots(Protocol):

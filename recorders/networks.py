@@ -7,7 +7,7 @@ from typing import Literal
 
 from ibtools.errors import InputError, unknown_name
 from ibtools.settings import validate_setting
-from ibtools.snapshots import FLOAT_BITS, LayerSpec
+from ibtools.store.snapshots import FLOAT_BITS, LayerSpec
 
 KernelInitializer = Literal["glorot_uniform", "width_normal"]
 """How the kernels of a network are drawn when the initialiser is "paper".

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.recorders.data import syn
-from ibtools.storage import place_of
+from ibtools.store.storage import place_of
 from ibtools.text_file import split_lines
 
 SYN_LABELS = ("popcount", "orbit")

@@ -19,16 +19,16 @@ from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_ch
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.training.workers import record_repeats
-from ibtools.store import (
-    StorePath,
+from ibtools.store.creation import create_store
+from ibtools.store.groups import (
     consolidate,
-    create_store,
     delete_partial_files,
     find_group,
     is_unfinished,
-    open_group,
     read_array,
 )
+from ibtools.store.opened import open_group
+from ibtools.store.storage import StorePath
 from ibtools.tasks.linked import open_cluster
 from ibtools.tasks.processes import validate_main
 

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.core.sync import sync  # there is no public way to delete a key of any store from here
 
-from ibtools.checksums import Place
-from ibtools.damage import Damage, bare, find_damage
 from ibtools.recorders.training.checkpoint import delete_checkpoint, delete_checkpoints
 from ibtools.recorders.training.claim import claim_repeat
-from ibtools.schema import STORE_VARIABLES
-from ibtools.staged import Staging
-from ibtools.store import RECORDED, StorePath, get_array, open_group, read_array, writing
+from ibtools.store.checksums import Place
+from ibtools.store.damage import Damage, bare, find_damage
+from ibtools.store.groups import get_array, read_array, writing
+from ibtools.store.opened import open_group
+from ibtools.store.schema import RECORDED, STORE_VARIABLES
+from ibtools.store.staged import Staging
+from ibtools.store.storage import StorePath
 
 _PER_SNAPSHOT = tuple(one.name for one in STORE_VARIABLES if one.rhythm == "snapshot")
 

@@ -8,7 +8,7 @@ from ibtools.errors import InputError, RecordingError
 from ibtools.recorders.networks import output_function
 from ibtools.recorders.user_code import import_function
 from ibtools.settings import validate_setting
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 if TYPE_CHECKING:
     from ibtools.recorders.engines.protocol import Training

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ibtools
-from ibtools import durable
-from ibtools.snapshots import LayerValues
+from ibtools.store import durable
+from ibtools.store.snapshots import LayerValues
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import zarr
 
 import ibtools
-from ibtools.store import consolidate
+from ibtools.store.groups import consolidate
 
 LONG = "a_very_long_name_of_a_layer_" * 6
 NAMES = (

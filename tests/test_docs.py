@@ -17,9 +17,9 @@ from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
 from ibtools.analysis.measures.registry import ESTIMATORS
-from ibtools.cli import cli
-from ibtools.detail_schema import DETAIL_VARIABLES
-from ibtools.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
+from ibtools.cli.main import cli
+from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools import export
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.shown import short_names, shortened, visible
-from ibtools.store import consolidate
+from ibtools.store.groups import consolidate
 from tests.analysis.figure_kinds import FACETS, FIGURES
 from tests.hostile_names import EXPERIMENT, FUNCTION, NAMES, record_hostile
 

@@ -25,10 +25,10 @@ from hypothesis.stateful import (
 )
 
 import ibtools
-from ibtools.durable import DurableStore
 from ibtools.errors import StoreError
 from ibtools.recorders import engines
-from ibtools.store import open_raw
+from ibtools.store.datasets import open_raw
+from ibtools.store.durable import DurableStore
 
 SEEDS = (0, 1)
 LABELS = ("its own", "rolled", "of three classes")
@@ -47,7 +47,7 @@ class KilledError(RuntimeError):
 @pytest.fixture(scope="module")
 def small_blocks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+        patch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
         patch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
         patch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
         yield

@@ -125,8 +125,8 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
     program = (
         "import ibtools, ibtools.recorders, ibtools.analysis, importlib.util as u; "
         "import ibtools.recorders.arrays, ibtools.recorders.record; "
-        "import ibtools.analysis.html_report, importlib.resources as r; "
-        "page = r.files('ibtools.analysis.html_report') / 'templates' / 'page.html'; "
+        "import ibtools.analysis.report, importlib.resources as r; "
+        "page = r.files('ibtools.analysis.report') / 'templates' / 'page.html'; "
         "assert page.is_file(); "
         "assert 'site-packages' in ibtools.analysis.__file__; "
         "import matplotlib.style as s; s.use('ibtools.analysis.plots.publication'); "
@@ -188,7 +188,7 @@ def test_import__loads_neither_tensorflow_nor_matplotlib_nor_numba():
 
 def test_analyze_command__loads_no_tensorflow(example_store: Path):
     program = (
-        "from click.testing import CliRunner; from ibtools.cli import cli; "
+        "from click.testing import CliRunner; from ibtools.cli.main import cli; "
         f"assert CliRunner().invoke(cli, ['analyze', {str(example_store)!r}]).exit_code == 0"
     )
     loaded = imported_by(program)
@@ -208,11 +208,11 @@ def test_record_arrays__loads_no_tensorflow():
         ("ibtools", "import matplotlib.pyplot"),
         ("ibtools", "import ibtools.analysis"),
         ("ibtools", "from ibtools.recorders.training import seeds"),
-        ("ibtools", "def f():\n    import ibtools.analysis.results"),
-        ("ibtools/validation", "def f():\n    from ibtools.recorders.training import seeds"),
-        ("ibtools/commands", "import ibtools.analysis"),
-        ("ibtools/commands", "import tensorflow"),
-        ("recorders", "import ibtools.analysis.counts"),
+        ("ibtools", "def f():\n    import ibtools.analysis.passes.results"),
+        ("ibtools/store/validation", "def f():\n    from ibtools.recorders.training import seeds"),
+        ("ibtools/cli", "import ibtools.analysis"),
+        ("ibtools/cli", "import tensorflow"),
+        ("recorders", "import ibtools.analysis.kernels.counts"),
         ("recorders", "import tf_keras"),
         ("recorders/engines/keras", "import matplotlib"),
         ("recorders/engines/keras", "from ibtools.analysis import partition"),
@@ -221,7 +221,7 @@ def test_record_arrays__loads_no_tensorflow():
         ("analysis", "from ibtools.recorders.training import seeds"),
         ("analysis/plots", "import ibtools.recorders"),
         ("analysis", "import plotly.graph_objects"),
-        ("analysis/html_report", "import matplotlib"),
+        ("analysis/report", "import matplotlib"),
     ],
 )
 def test_lint__forbids_imports_across_the_layers(package: str, statement: str):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.recorders.data.published import PUBLISHED, digest_parts
 from ibtools.reproduction import REPRODUCTIONS, Run, reproduce, settings_of

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.information import rounding_bound
+from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.partition import partition
-from ibtools.symbols import code_symbols, float_symbols, softmax_symbols
+from ibtools.store.symbols import code_symbols, float_symbols, softmax_symbols
 
 EPOCHS = (0, 1, 10, 20)
 

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from ibtools.checksums import GROUP
-from ibtools.store import consolidate
+from ibtools.store.checksums import GROUP
+from ibtools.store.groups import consolidate
 
 
 def unbind(path: Path) -> Path:

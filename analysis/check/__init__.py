@@ -13,9 +13,12 @@ from ibtools.analysis.check.measure import measure_recording
 from ibtools.analysis.check.processing import check_states
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
-from ibtools.analysis.memory import DEFAULT_MEMORY
-from ibtools.header import is_chain
-from ibtools.store import RECORDED, StorePath, open_group, open_raw
+from ibtools.store.datasets import open_raw
+from ibtools.store.header import is_chain
+from ibtools.store.opened import open_group
+from ibtools.store.schema import RECORDED
+from ibtools.store.storage import StorePath
+from ibtools.tasks.memory import DEFAULT_MEMORY
 
 __all__ = ["Check", "CheckReport", "Worst", "check"]
 
@@ -57,7 +60,8 @@ def check(
     The recording is read once, block by block. Data processing is checked on the states themselves:
     where layer l+1 is computed from layer l, each state of l has exactly one state of l+1, in
     integers and without a tolerance. For results, which are floats, I(X;T) and I(T;Y) must not rise
-    from a layer to the next by more than twice `ibtools.analysis.information.rounding_bound`.
+    from a layer to the next by more than twice
+    `ibtools.analysis.kernels.information.rounding_bound`.
 
     References
     ----------

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge
-from ibtools.layout import SPLITS
-from ibtools.schema import kept
-from ibtools.snapshots import FLOAT_BITS, HISTORY, MAX_CODE_BITS
+from ibtools.store.layout import SPLITS
+from ibtools.store.schema import kept
+from ibtools.store.snapshots import FLOAT_BITS, HISTORY, MAX_CODE_BITS
 
 DECISIVE = ("layers", "labels")
 """Checks without which nothing can be measured."""
@@ -22,7 +22,7 @@ def check_contract(store: xr.Dataset) -> Iterator[Check]:
     Parameters
     ----------
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
 
     Yields
     ------

@@ -5,9 +5,9 @@ import zarr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, Status
-from ibtools.checksums import BOUND_COORDINATES, changed_coordinates, find_checksums
-from ibtools.damage import find_damage
 from ibtools.shown import shell_command
+from ibtools.store.checksums import BOUND_COORDINATES, changed_coordinates, find_checksums
+from ibtools.store.damage import find_damage
 
 
 def check_files(group: zarr.Group, path: str, *, quiet: bool) -> Check:
@@ -16,7 +16,7 @@ def check_files(group: zarr.Group, path: str, *, quiet: bool) -> Check:
     Parameters
     ----------
     group : zarr.Group
-        A store, as `ibtools.store.open_group` opens it.
+        A store, as `ibtools.store.opened.open_group` opens it.
     path : str
         Where it is, for the command that goes on.
     quiet : bool
@@ -47,7 +47,7 @@ def check_coordinates(group: zarr.Group, store: xr.Dataset) -> Check:
     group : zarr.Group
         A store.
     store : Dataset
-        The same, as `ibtools.store.open_raw` opens it.
+        The same, as `ibtools.store.datasets.open_raw` opens it.
     """
     values = {name: store[name].values for name in BOUND_COORDINATES if name in store}
     changed = changed_coordinates(group, values)

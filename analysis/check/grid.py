@@ -7,11 +7,11 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
-from ibtools.analysis.grid_ranges import WORDS, grid_ranges, moving_ranges
-from ibtools.analysis.uncertainty import repeat_intervals
-from ibtools.decode import dequantise
-from ibtools.schema import kept
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
+from ibtools.analysis.repeats.uncertainty import repeat_intervals
+from ibtools.store.decode import dequantise
+from ibtools.store.schema import kept
+from ibtools.store.snapshots import FLOAT_BITS
 
 MUCH = 0.5
 """From this share of values at the ends of the grid on, a layer is worth a note."""
@@ -27,7 +27,7 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     Parameters
     ----------
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
     measures : Dataset, (repeat, epoch, layer)
         From `ibtools.analysis.check.measure.measure_recording`.
 

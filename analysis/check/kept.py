@@ -7,12 +7,13 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.processing import check_results
 from ibtools.analysis.check.report import Check, judge, not_checked
-from ibtools.analysis.result_checksums import CHECKSUM
-from ibtools.analysis.result_groups import GROUP
-from ibtools.analysis.results import open_right_results, outdated_results, result_names
-from ibtools.schema import CUBE
+from ibtools.analysis.passes.result_checksums import CHECKSUM
+from ibtools.analysis.passes.result_groups import GROUP
+from ibtools.analysis.passes.results import open_right_results, outdated_results, result_names
 from ibtools.shown import analyze_command
-from ibtools.store import StorePath, open_raw
+from ibtools.store.datasets import open_raw
+from ibtools.store.schema import CUBE
+from ibtools.store.storage import StorePath
 
 
 def check_kept(
@@ -25,7 +26,7 @@ def check_kept(
     path : path or URL
         The store.
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
     measures : Dataset, (repeat, epoch, layer)
         From `ibtools.analysis.check.measure.measure_recording`.
     chain : bool

@@ -12,22 +12,22 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
-from ibtools.analysis.digests import part_symbols
-from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.kernels.digests import part_symbols
+from ibtools.analysis.kernels.information import information_of_labels
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Found, Needs, Scope
 from ibtools.analysis.measures.subject import Subject
-from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.analysis.passes.computing import empty, sizes_of
 from ibtools.analysis.passes.store_pass import Pass
 from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.partition import partition_block
 from ibtools.progress import progress_bar
-from ibtools.schema import CUBE, Variable
-from ibtools.snapshots import LayerSpec
-from ibtools.storage import absolute
-from ibtools.store import StorePath, read_array
-from ibtools.symbols import exact_symbols
+from ibtools.store.groups import read_array
+from ibtools.store.schema import CUBE, Variable
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.storage import StorePath, absolute
+from ibtools.store.symbols import exact_symbols
+from ibtools.tasks.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.tasks.workers import open_workers
 
 Numbers = dict[str, NDArray[Any]]

@@ -8,8 +8,8 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
-from ibtools.analysis.information import rounding_bound
-from ibtools.snapshots import layer_specs
+from ibtools.analysis.kernels.information import rounding_bound
+from ibtools.store.snapshots import layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6
 """Bits that rounding may take an estimate by other means than counting from its value."""
@@ -41,7 +41,7 @@ def check_states(store: xr.Dataset, measures: xr.Dataset, *, chain: bool) -> Che
     Parameters
     ----------
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
     measures : Dataset, (repeat, epoch, layer)
         From `ibtools.analysis.check.measure.measure_recording`.
     chain : bool
@@ -75,7 +75,7 @@ def check_results(
     results : Dataset, (repeat, epoch, layer)
         As `ibtools.open_results` opens them.
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
     measures : Dataset, (repeat, epoch, layer)
         From `ibtools.analysis.check.measure.measure_recording`.
     chain : bool

@@ -7,8 +7,8 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
-from ibtools.analysis.repeats import FAILED
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.analysis.repeats.shown import FAILED
+from ibtools.store.snapshots import FLOAT_BITS
 
 
 def check_recording(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
@@ -17,7 +17,7 @@ def check_recording(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     Parameters
     ----------
     store : Dataset
-        As `ibtools.store.open_raw` opens it.
+        As `ibtools.store.datasets.open_raw` opens it.
     measures : Dataset, (repeat, epoch, layer)
         From `ibtools.analysis.check.measure.measure_recording`.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.information import information_of_labels
+from ibtools.analysis.kernels.information import information_of_labels
 from ibtools.kernel import kernel
 from ibtools.partition import partition_block
 

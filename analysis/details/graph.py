@@ -11,13 +11,13 @@ from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.details.options import Permutations
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.graph import analyze
 from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.passes.graph import analyze
 from ibtools.analysis.passes.lazy import lazy_variables
-from ibtools.analysis.ranges import global_range, read_rows
-from ibtools.derived import as_store
-from ibtools.detail_schema import DETAIL_VARIABLES
+from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.errors import InputError
+from ibtools.store.derived import as_store
+from ibtools.store.detail_schema import DETAIL_VARIABLES
 
 
 def details(
@@ -43,7 +43,7 @@ def details(
     -------
     Dataset, or dict of str to Dataset
         For a sequence one Dataset by the name of each detail. The variables and dims of each are
-        declared in `ibtools.detail_schema`: (repeat, epoch, layer) and, for some, `class`,
+        declared in `ibtools.store.detail_schema`: (repeat, epoch, layer) and, for some, `class`,
         `other_layer`, `split` or `unit`; in bits, NaN where a snapshot is not complete, backed by
         dask. `sample` is consumed. Attributes are those of `ibtools.analyze` and the options.
 

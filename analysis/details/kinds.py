@@ -8,17 +8,17 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.chance import chance_levels
-from ibtools.analysis.class_information import class_entropies, class_information
-from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.details.snapshots import Snapshots
 from ibtools.analysis.estimators.counting import statistics_of_labels
-from ibtools.analysis.information import (
+from ibtools.analysis.kernels.chance import chance_levels
+from ibtools.analysis.kernels.class_information import class_entropies, class_information
+from ibtools.analysis.kernels.counts import label_spectra
+from ibtools.analysis.kernels.information import (
     entropy,
     information_of_labels,
     information_of_spectra,
 )
-from ibtools.analysis.inputs import input_entropy
+from ibtools.analysis.kernels.inputs import input_entropy
 from ibtools.analysis.measures.registry import DETAILS
 from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError
@@ -35,7 +35,7 @@ class Detail(Protocol):
     Attributes
     ----------
     kind : str
-        Its key in `ibtools.detail_schema.DETAIL_VARIABLES`.
+        Its key in `ibtools.store.detail_schema.DETAIL_VARIABLES`.
     name : str
         The kind with all options: what the results are called.
     needs_prediction, needs_units : bool
@@ -119,7 +119,7 @@ class Classes(PlainDetail):
     -----
     H(T|Y=c) is the entropy of the layer over the samples of the class; weighted by the shares of
     the classes, they sum to H(T|Y). I(T;[Y=c]) takes [Y=c], 1 for the class and 0 for all others,
-    for the label. See `ibtools.analysis.class_information`.
+    for the label. See `ibtools.analysis.kernels.class_information`.
     """
 
     kind: ClassVar[str] = "classes"

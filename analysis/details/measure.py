@@ -13,9 +13,9 @@ from ibtools.analysis.estimators import CountingEstimator
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
 from ibtools.analysis.measures.subject import Subject
-from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.partition import partition_block
-from ibtools.schema import Variable
+from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.schema import Variable
 
 
 def data_variables(kind: Detail) -> tuple[Variable, ...]:

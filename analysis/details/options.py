@@ -8,19 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.details.kinds import Found, PlainDetail, label_information
 from ibtools.analysis.details.snapshots import Snapshots
-from ibtools.analysis.information import entropy, information_of_spectra
-from ibtools.analysis.measures.subject import Subject
-from ibtools.analysis.permutations import (
+from ibtools.analysis.kernels.counts import label_spectra
+from ibtools.analysis.kernels.information import entropy, information_of_spectra
+from ibtools.analysis.kernels.permutations import (
     FEWEST,
     PermutationTest,
     permuted_information,
     snapshot_seed,
 )
+from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError, StoreError
-from ibtools.labels import number_classes
+from ibtools.store.labels import number_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +113,9 @@ class Permutations(PlainDetail):
     Notes
     -----
     The mean estimates `mi_ty_null`, which is exact and costs next to nothing; permutations are for
-    z and p. See `ibtools.analysis.permutations.PermutationTest` for their definition. Permutations
-    treat the labels as exchangeable and the states as given: p is about these samples, and says
-    nothing of other samples or another training.
+    z and p. See `ibtools.analysis.kernels.permutations.PermutationTest` for their definition.
+    Permutations treat the labels as exchangeable and the states as given: p is about these samples,
+    and says nothing of other samples or another training.
 
     Examples
     --------

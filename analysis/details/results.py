@@ -18,14 +18,11 @@ from ibtools.analysis.details.graph import (
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import data_variables
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.kept_results import KeptResults
 from ibtools.analysis.measures.subject import Subject
-from ibtools.analysis.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
-from ibtools.analysis.outdated import DETAILS_DEPEND_ON, dependencies
-from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores
-from ibtools.analysis.result_checksums import CHECKSUM
-from ibtools.analysis.result_groups import (
+from ibtools.analysis.passes.kept_results import KeptResults
+from ibtools.analysis.passes.outdated import DETAILS_DEPEND_ON, dependencies
+from ibtools.analysis.passes.result_checksums import CHECKSUM
+from ibtools.analysis.passes.result_groups import (
     MARKS,
     add_checksums,
     bring_up_to_date,
@@ -33,34 +30,30 @@ from ibtools.analysis.result_groups import (
     is_done,
     write_window,
 )
-from ibtools.analysis.result_identity import current_marks
-from ibtools.analysis.result_places import (
+from ibtools.analysis.passes.result_identity import current_marks
+from ibtools.analysis.passes.result_places import (
     create_folder,
     validate_free,
     validate_only,
     validate_places,
 )
-from ibtools.analysis.result_variables import RESULT_COORDINATES
-from ibtools.analysis.rounds import Rounds
-from ibtools.analysis.verified import mask_results
-from ibtools.detail_schema import DETAIL_VARIABLES
+from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.rounds import Rounds
+from ibtools.analysis.passes.store_pass import Pass
+from ibtools.analysis.passes.tasks import close_stores
+from ibtools.analysis.passes.verified import mask_results
 from ibtools.errors import StoreError
-from ibtools.locking import changing
 from ibtools.progress import progress_bar
-from ibtools.schema import CUBE, Variable
 from ibtools.shown import shell_command
-from ibtools.storage import absolute
-from ibtools.store import (
-    StorePath,
-    consolidate,
-    dtype_name,
-    find_group,
-    get_array,
-    open_group,
-    open_raw,
-    open_raw_results,
-    writing,
-)
+from ibtools.store.datasets import open_raw, open_raw_results
+from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.groups import consolidate, find_group, get_array, writing
+from ibtools.store.locking import changing
+from ibtools.store.opened import open_group
+from ibtools.store.schema import CUBE, Variable
+from ibtools.store.storage import StorePath, absolute
+from ibtools.store.validation.declared import dtype_name
+from ibtools.tasks.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.tasks.workers import open_workers
 
 GROUP = "details"

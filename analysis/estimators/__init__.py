@@ -19,7 +19,7 @@ from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.protocol import BlockShape, Measure, Needs, Option
 from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.errors import IbtoolsError, InputError, unknown_name
-from ibtools.schema import RESULT_VARIABLES, Variable
+from ibtools.store.schema import RESULT_VARIABLES, Variable
 
 __all__ = [
     "ESTIMATORS",

@@ -12,7 +12,7 @@ from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
 from ibtools.analysis.measures.block import PORTION, LayerBlock, Statistics
 from ibtools.analysis.measures.protocol import BlockShape, Option
 from ibtools.errors import InputError, unknown_name
-from ibtools.schema import CUBE, Variable
+from ibtools.store.schema import CUBE, Variable
 
 Strategy = Literal["uniform", "quantile", "unique", "width"]
 
@@ -222,7 +222,7 @@ class Binned(CountingEstimator):
 
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the numbers of the bins of the values."""
-        from ibtools.analysis.binning import bin_dtype
+        from ibtools.analysis.kernels.binning import bin_dtype
 
         bins = np.empty(block.recorded.shape, bin_dtype(self._most_bins(block)))
         for index in range(len(block)):
@@ -230,7 +230,7 @@ class Binned(CountingEstimator):
         return bins
 
     def _bin_snapshot(self, block: LayerBlock, index: int, out: Symbols) -> None:
-        from ibtools.analysis.binning import (
+        from ibtools.analysis.kernels.binning import (
             bin_quantile,
             bin_uniform,
             bin_unique,
@@ -284,7 +284,7 @@ class Binned(CountingEstimator):
         low, high = block.global_range if self.bounds == "global" else block.widest_range()
         if isinstance(self.bounds, tuple):
             low, high = self.bounds
-        from ibtools.analysis.binning import MAX_BINS
+        from ibtools.analysis.kernels.binning import MAX_BINS
 
         n_bins = (high - low) / self.bin_width + 2
         if not n_bins < MAX_BINS:
@@ -355,7 +355,7 @@ def _parse_size(text: str, name: str) -> float:
 
 
 def _validate_size(binned: Binned) -> None:
-    from ibtools.analysis.binning import MAX_BINS
+    from ibtools.analysis.kernels.binning import MAX_BINS
 
     n_bins, width = binned.n_bins, binned.bin_width
     if (binned.strategy == "width") != (n_bins is None) or (n_bins is None) == (width is None):

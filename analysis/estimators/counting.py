@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
-from ibtools.schema import CUBE, RESULT_VARIABLES, WHOLE_LAYER, Variable
+from ibtools.store.schema import CUBE, RESULT_VARIABLES, WHOLE_LAYER, Variable
 
 Symbols = NDArray[np.unsignedinteger]
 
@@ -195,9 +195,9 @@ def statistics_of_labels(
     >>> [float(found[name][0]) for name in ("mi_ty", "mi_ty_null", "saturation")]
     [1.0, 1.0, 1.0]
     """
-    from ibtools.analysis.chance import chance_levels, count_singletons, saturation
-    from ibtools.analysis.counts import label_spectra
-    from ibtools.analysis.information import information_of_spectra
+    from ibtools.analysis.kernels.chance import chance_levels, count_singletons, saturation
+    from ibtools.analysis.kernels.counts import label_spectra
+    from ibtools.analysis.kernels.information import information_of_spectra
 
     states, classes, cells = label_spectra(labels, y, n_classes)
     entropy_t, mi_ty = information_of_spectra(states, classes, cells, n_samples=y.size)
@@ -218,7 +218,7 @@ def _information(
     symbols: Symbols, block: LayerBlock
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return H and I(;Y) of every partition of a block."""
-    from ibtools.analysis.information import information_of_labels
+    from ibtools.analysis.kernels.information import information_of_labels
     from ibtools.partition import partition_block
 
     labels, _ = partition_block(symbols)

@@ -10,7 +10,7 @@ from ibtools.analysis.estimators.counting import CountingEstimator, Symbols
 from ibtools.analysis.measures.block import LayerBlock
 from ibtools.analysis.measures.protocol import BlockShape, Needs
 from ibtools.errors import InputError
-from ibtools.symbols import exact_symbols
+from ibtools.store.symbols import exact_symbols
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Exact(CountingEstimator):
     """Count the layer's own symbols: exact for a deterministic network and the recorded inputs.
 
     Layers that are too large for memory are counted by digests of their rows, which are not
-    verified: exact but for a tiny probability (`ibtools.analysis.digests.RowDigests`).
+    verified: exact but for a tiny probability (`ibtools.analysis.kernels.digests.RowDigests`).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Exact(CountingEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from ibtools.snapshots import LayerSpec
+    >>> from ibtools.store.snapshots import LayerSpec
     >>> layer = LayerSpec("hidden_1", n_units=1, activation_function="tanh", bits=8)
     >>> code = np.array([[[0], [1], [2], [2]]], dtype=np.uint8)
     >>> block = LayerBlock(code, layer, y=np.array([0, 0, 1, 1]), n_classes=2)
@@ -81,7 +81,7 @@ class Exact(CountingEstimator):
             symbols: Symbols = block.recorded
             return symbols
         if block.first is not None:
-            from ibtools.analysis.digests import part_symbols
+            from ibtools.analysis.kernels.digests import part_symbols
 
             return part_symbols(block.recorded, block.layer, block.first)
         return exact_symbols(block.recorded, block.layer)

@@ -12,7 +12,7 @@ from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.errors import InputError, unknown_name
-from ibtools.schema import CUBE, RESULT_VARIABLES, Variable
+from ibtools.store.schema import CUBE, RESULT_VARIABLES, Variable
 
 Scale = Literal["given", "relative", "maximum"]
 
@@ -70,9 +70,9 @@ class Kde:
 
     Notes
     -----
-    The formulas are those of `ibtools.analysis.distances.noisy_information`. `mi_xt` is the *upper*
-    bound on I(X;T + noise), `mi_xt_lower` the lower. `mi_ty` is the difference of upper bounds that
-    Saxe et al. publish, between the bounds `mi_ty_lower` and `mi_ty_upper`.
+    The formulas are those of `ibtools.analysis.kernels.distances.noisy_information`. `mi_xt` is the
+    *upper* bound on I(X;T + noise), `mi_xt_lower` the lower. `mi_ty` is the difference of upper
+    bounds that Saxe et al. publish, between the bounds `mi_ty_lower` and `mi_ty_upper`.
 
     The variance for "relative" is the mean over units of the variance over samples, which neither
     shifting nor rotating the layer changes. "maximum" follows Chelombiev et al., whose noise grows
@@ -184,7 +184,7 @@ class Kde:
         return {one.name: np.array([row[one.name] for row in rows]) for one in self.variables}
 
     def _snapshot(self, values: NDArray[np.float32], block: LayerBlock) -> dict[str, float]:
-        from ibtools.analysis.distances import noisy_information
+        from ibtools.analysis.kernels.distances import noisy_information
 
         variance = self._variance(values)
         found = noisy_information(values, block.y, variance)

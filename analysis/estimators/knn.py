@@ -9,7 +9,7 @@ from ibtools.analysis.estimators.kde import PLANE
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.errors import InputError
-from ibtools.schema import Variable
+from ibtools.store.schema import Variable
 
 WHY_NO_MI_XT = (
     "I(X;T) is infinite where T is a deterministic and continuous function of a continuous input, "
@@ -37,14 +37,14 @@ class Knn:
 
     Notes
     -----
-    The formula is that of `ibtools.analysis.neighbours.neighbour_information`. Samples are taken
-    as drawn from a continuous distribution that is smooth at the distance of the k-th neighbour:
-    unlike the estimators that count, this is an estimate for inputs that were *not* recorded too,
-    with a bias where the classes' border is finer than the samples. Values are those that the
-    network computed: codes are decoded, and softmax layers are softmax probabilities. Samples with
-    equal values, as saturated or quantised units make them, are counted; a constant layer has 0
-    bits. Otherwise nothing is cut off: the estimate of a layer that knows nothing is negative as
-    often as not, and that of one that knows all may exceed H(Y).
+    The formula is that of `ibtools.analysis.kernels.neighbours.neighbour_information`. Samples are
+    taken as drawn from a continuous distribution that is smooth at the distance of the k-th
+    neighbour: unlike the estimators that count, this is an estimate for inputs that were *not*
+    recorded too, with a bias where the classes' border is finer than the samples. Values are those
+    that the network computed: codes are decoded, and softmax layers are softmax probabilities.
+    Samples with equal values, as saturated or quantised units make them, are counted; a constant
+    layer has 0 bits. Otherwise nothing is cut off: the estimate of a layer that knows nothing is
+    negative as often as not, and that of one that knows all may exceed H(Y).
 
     References
     ----------
@@ -138,7 +138,7 @@ class Knn:
         InputError
             If a value is not finite.
         """
-        from ibtools.analysis.neighbours import neighbour_information
+        from ibtools.analysis.kernels.neighbours import neighbour_information
 
         found = [
             neighbour_information(

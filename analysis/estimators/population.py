@@ -7,10 +7,10 @@ from ibtools.analysis.estimators.counting import CountingEstimator
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
 from ibtools.errors import InputError
-from ibtools.schema import Variable
+from ibtools.store.schema import Variable
 
 if TYPE_CHECKING:
-    from ibtools.analysis.sampling import Correction
+    from ibtools.analysis.kernels.sampling import Correction
 
 TARGET = "population"
 
@@ -30,7 +30,7 @@ class Population:
     base : CountingEstimator
         What is counted.
     correction : {"miller-madow", "grassberger", "chao-shen"}
-        How the entropies are corrected; see `ibtools.analysis.sampling`.
+        How the entropies are corrected; see `ibtools.analysis.kernels.sampling`.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Population:
     correction: "Correction"
 
     def __post_init__(self) -> None:
-        from ibtools.analysis.sampling import find_correction
+        from ibtools.analysis.kernels.sampling import find_correction
 
         find_correction(self.correction)
         if not isinstance(self.base, CountingEstimator):
@@ -80,7 +80,7 @@ class Population:
     @classmethod
     def of(cls, base: Any, correction: str | None) -> Self:
         """Correct an estimator; the correction must be named, because the choice matters."""
-        from ibtools.analysis.sampling import CORRECTIONS
+        from ibtools.analysis.kernels.sampling import CORRECTIONS
 
         if not correction:
             raise InputError(
@@ -165,9 +165,9 @@ class Population:
 
     def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results; see `CountingEstimator.compute`."""
-        from ibtools.analysis.chance import count_singletons
-        from ibtools.analysis.counts import label_spectra
-        from ibtools.analysis.sampling import corrected_information_of_spectra
+        from ibtools.analysis.kernels.chance import count_singletons
+        from ibtools.analysis.kernels.counts import label_spectra
+        from ibtools.analysis.kernels.sampling import corrected_information_of_spectra
         from ibtools.partition import partition_block
 
         labels, n_states = partition_block(self.base.discretise(block))

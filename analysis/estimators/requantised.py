@@ -43,7 +43,7 @@ class Requantised(CountingEstimator):
     2^b, 257 levels for 8 bits. lo and hi are `activation_min` and `activation_max`, which are
     values of the layer (`ibtools check` compares them); of a softmax layer that was recorded as
     codes of logits, they are taken from the float32 softmax, and so are the values v. A layer with
-    lo = hi has one level, and 0 bits. See `ibtools.analysis.levels.nearest_levels`.
+    lo = hi has one level, and 0 bits. See `ibtools.analysis.kernels.levels.nearest_levels`.
 
     *Fewer states than* `exact`: a level is 1/2^b of the range wide, and a softmax that is sure of
     itself has most of its states in the first and last. With 32 bits, values closer than 2^-32 of
@@ -79,7 +79,7 @@ class Requantised(CountingEstimator):
     )
 
     def __post_init__(self) -> None:
-        from ibtools.analysis.levels import MAX_BITS
+        from ibtools.analysis.kernels.levels import MAX_BITS
 
         if self.bits is None:
             return
@@ -127,7 +127,7 @@ class Requantised(CountingEstimator):
 
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the levels of the values."""
-        from ibtools.analysis.levels import level_dtype, nearest_levels
+        from ibtools.analysis.kernels.levels import level_dtype, nearest_levels
 
         bits = self.bits or block.layer.bits
         levels = np.empty(block.recorded.shape, level_dtype(bits))
@@ -149,7 +149,7 @@ def _range(block: LayerBlock, index: int, values: NDArray[np.float32]) -> tuple[
 
 
 def _wrong_bits(found: Any) -> InputError:
-    from ibtools.analysis.levels import MAX_BITS
+    from ibtools.analysis.kernels.levels import MAX_BITS
 
     return InputError(
         f"the bits of requantised must be a whole number from 1 to {MAX_BITS}, found {found!r}; "

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.decode import decode_values
 from ibtools.errors import InputError
-from ibtools.snapshots import LayerSpec
+from ibtools.store.decode import decode_values
+from ibtools.store.snapshots import LayerSpec
 
 PORTION = 2**20
 """Values that are decoded at a time by what looks at one after the other."""
@@ -47,7 +47,7 @@ class LayerBlock:
         The `ROWS`. Only estimators that look at values need them.
     global_range : tuple of float and float, optional
         The range of the values of all layers and snapshots, as from
-        `ibtools.analysis.ranges.global_range`. Only estimators with global bounds need it.
+        `ibtools.analysis.passes.ranges.global_range`. Only estimators with global bounds need it.
     keeps_partition : bool, optional
         Whether `recorded` is a partition.
     entropy_x : float, optional
@@ -78,7 +78,7 @@ class LayerBlock:
 
     def __post_init__(self) -> None:
         if np.isnan(self.entropy_x):
-            from ibtools.analysis.information import largest_entropy
+            from ibtools.analysis.kernels.information import largest_entropy
 
             object.__setattr__(self, "entropy_x", largest_entropy(self.y.size))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ibtools.schema import Variable
+from ibtools.store.schema import Variable
 
 
 def relabelled(
@@ -27,7 +27,7 @@ def relabelled(
 
     Examples
     --------
-    >>> from ibtools.schema import RESULT_VARIABLES
+    >>> from ibtools.store.schema import RESULT_VARIABLES
     >>> [one.label for one in relabelled(RESULT_VARIABLES[:2], "binned T")]
     ['H(binned T)', 'I(binned T;Y)']
     >>> [one.label for one in relabelled(RESULT_VARIABLES[:2], "T + noise", noisy=True)]

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
-from ibtools.schema import Variable
+from ibtools.store.schema import Variable
 
 Found = Mapping[str, NDArray[Any]]
 """By the name of each variable its numbers: (block, ...) of one layer, else (block, layer, ...)."""

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.inputs import input_entropy
-from ibtools.header import Header
-from ibtools.snapshots import LayerSpec
+from ibtools.analysis.kernels.inputs import input_entropy
+from ibtools.store.header import Header
+from ibtools.store.snapshots import LayerSpec
 
 
 @dataclass(frozen=True, eq=False)

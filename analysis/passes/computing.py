@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import Found, Measure, SnapshotMeasure
-from ibtools.schema import Variable
+from ibtools.store.schema import Variable
 
 Values = dict[str, NDArray[Any]]
 """By the name of each variable of a measure its numbers, (epoch, layer, ...) or (epoch, ...)."""

@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import zarr
 
-from ibtools.analysis.digests import WORD_BYTES
+from ibtools.analysis.kernels.digests import WORD_BYTES
 from ibtools.analysis.measures.protocol import BlockShape, Measure, SnapshotMeasure
 
 BLOCK_BYTES = 2**24

@@ -20,9 +20,9 @@ from ibtools.analysis.measures.block import ROWS
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
+from ibtools.analysis.passes.ranges import read_rows
 from ibtools.analysis.passes.tasks import layer_block
-from ibtools.analysis.ranges import read_rows
-from ibtools.schema import CUBE
+from ibtools.store.schema import CUBE
 
 _DIMS = "relsu"  # the dims of a cube, one letter each, as dask.array.blockwise names them
 _OWN = "vwxyz"  # dims that only the variables of a measure have

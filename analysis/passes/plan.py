@@ -17,14 +17,14 @@ import zarr
 from dask.utils import format_bytes
 from numpy.typing import NDArray
 
-from ibtools.analysis.digests import WORD_BYTES
+from ibtools.analysis.kernels.digests import WORD_BYTES
 from ibtools.analysis.measures.block import is_softmax_of_codes
-from ibtools.analysis.memory import LIBRARIES
 from ibtools.analysis.passes.computing import sizes_of
 from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run
 from ibtools.analysis.passes.tasks import Block, Reads
 from ibtools.errors import InputError
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
+from ibtools.tasks.memory import LIBRARIES
 
 TASKS_PER_THREAD = 4
 """Blocks are made smaller for fewer tasks than this, so that no thread idles long at the end."""

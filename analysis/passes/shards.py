@@ -20,7 +20,7 @@ from zarr.core.metadata import ArrayV3Metadata
 from zarr.core.sync import sync
 
 from ibtools.kernel import kernel
-from ibtools.schema import CUBE
+from ibtools.store.schema import CUBE
 
 _MISSING = np.uint64(2**64 - 1)
 _CHECKSUM_BYTES = 4

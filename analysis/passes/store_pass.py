@@ -17,11 +17,12 @@ from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import sizes_of
 from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import TASKS_PER_THREAD, Plan
+from ibtools.analysis.passes.ranges import read_rows
 from ibtools.analysis.passes.tasks import Source
 from ibtools.analysis.passes.windows import ReadRows, Window, analyze_windows, pending_windows
-from ibtools.analysis.ranges import read_rows
-from ibtools.identity import Content
-from ibtools.store import RECORDED, get_array
+from ibtools.store.groups import get_array
+from ibtools.store.identity import Content
+from ibtools.store.schema import RECORDED
 from ibtools.tasks.workers import Workers
 
 

@@ -10,20 +10,22 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ibtools.analysis.digests import RowDigests, part_symbols
+from ibtools.analysis.kernels.digests import RowDigests, part_symbols
 from ibtools.analysis.measures.block import ROWS, LayerBlock, is_softmax_of_codes
 from ibtools.analysis.measures.protocol import Measure, SnapshotMeasure
 from ibtools.analysis.measures.subject import Subject
-from ibtools.analysis.memory import reserve
 from ibtools.analysis.passes.computing import Values, compute
 from ibtools.analysis.passes.shards import ShardReader
 from ibtools.errors import StoreError
-from ibtools.identity import Content
-from ibtools.snapshots import LayerSpec
-from ibtools.storage import decoding
-from ibtools.store import RECORDED, get_array, open_group
-from ibtools.validation.declared import describe_place
-from ibtools.validation.reading import CheckedStore
+from ibtools.store.groups import get_array
+from ibtools.store.identity import Content
+from ibtools.store.opened import open_group
+from ibtools.store.schema import RECORDED
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.storage import decoding
+from ibtools.store.validation.declared import describe_place
+from ibtools.store.validation.reading import CheckedStore
+from ibtools.tasks.memory import reserve
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Source:
     path : str
         Absolute, or a URL.
     digest : str
-        Of the content that the store had when the analysis began: `ibtools.identity.Content`.
+        Of the content that the store had when the analysis began: `ibtools.store.identity.Content`.
     analysis : str
         Of this analysis only. Another one opens the store anew, in whichever process.
     global_range : tuple of float and float

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.digests import RowDigests
+from ibtools.analysis.kernels.digests import RowDigests
 from ibtools.analysis.measures.block import LayerBlock
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.measures.subject import Subject

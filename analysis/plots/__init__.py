@@ -21,6 +21,7 @@ from ibtools.analysis.figures import (
     get_figure,
     option_names,
 )
+from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.plots.accuracy import accuracy, accuracy_facets
 from ibtools.analysis.plots.animation import animate_information_plane
 from ibtools.analysis.plots.animation_files import animate_store, save_animation
@@ -34,9 +35,9 @@ from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scatter import scatter
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.analysis.plots.titles import LONGEST_FACET, facet_titles
-from ibtools.analysis.results import open_results
 from ibtools.errors import InputError
-from ibtools.store import StorePath, open_store
+from ibtools.store.datasets import open_store
+from ibtools.store.storage import StorePath
 
 __all__ = [
     "FIGURES",

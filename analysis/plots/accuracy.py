@@ -10,9 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ibtools.analysis.accuracy import SUBSETS, accuracies, majority_share
 from ibtools.analysis.figures import FigureKind
-from ibtools.analysis.intervals import confidence_half_width
 from ibtools.analysis.plots.canvas import Canvas, Grid, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.facets import Several, arrange_facets
@@ -23,7 +21,9 @@ from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.reference import CHANCE_LINE
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats import RepeatSummary, summarise_variables
+from ibtools.analysis.repeats.accuracy import SUBSETS, accuracies, majority_share
+from ibtools.analysis.repeats.intervals import confidence_half_width
+from ibtools.analysis.repeats.shown import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
 
 ALONE = Grid(panel=(5.4, 3.8))

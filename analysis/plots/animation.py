@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ibtools.analysis.accuracy import accuracies, majority_share
 from ibtools.analysis.figures import LAYERS, FigureKind, Option
 from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
@@ -24,7 +23,8 @@ from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, referenc
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats import CHANCE, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats.accuracy import accuracies, majority_share
+from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 PAIR = Grid(panel=(5.4, 3.5), height_ratios=(2.3, 1.0))

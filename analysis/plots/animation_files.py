@@ -5,13 +5,13 @@ from typing import Any
 
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, FuncAnimation, PillowWriter
 
+from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.plots.animation import FRAMES_PER_SECOND, animate_information_plane
 from ibtools.analysis.plots.sheets import figure_format, sheets_applied
-from ibtools.analysis.results import open_results
 from ibtools.errors import InputError
 from ibtools.progress import progress_bar
-from ibtools.storage import local_file
-from ibtools.store import StorePath, open_store
+from ibtools.store.datasets import open_store
+from ibtools.store.storage import StorePath, local_file
 
 DPI = 120
 

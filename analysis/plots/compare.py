@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
-from ibtools.analysis.memory import DEFAULT_MEMORY
+from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.files import make_figure, validate_output
 from ibtools.analysis.plots.sheets import Format
-from ibtools.analysis.results import analyze_store, open_results
-from ibtools.store import StorePath
+from ibtools.store.storage import StorePath
+from ibtools.tasks.memory import DEFAULT_MEMORY
 
 DEFAULT_ESTIMATORS = (
     "exact",

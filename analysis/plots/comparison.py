@@ -8,6 +8,7 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ibtools.analysis.passes.stacking import select_estimator, split_estimators
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
 from ibtools.analysis.plots.limits import plane_limits
@@ -16,8 +17,7 @@ from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_figure_title
-from ibtools.analysis.repeats import VARIABLES, RepeatSummary, summarise_repeats
-from ibtools.analysis.stacking import select_estimator, split_estimators
+from ibtools.analysis.repeats.shown import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 from ibtools.shown import shortened, visible
 

@@ -28,8 +28,8 @@ from ibtools.analysis.plots.reference import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.ranks import middle_repeat
-from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats.ranks import middle_repeat
+from ibtools.analysis.repeats.shown import CHANCE, Axis, RepeatSummary, summarise_repeats
 
 PAIR = Grid(panel=(5.4, 2.8), share_x=True)
 ALONE = Grid(panel=(5.4, 3.8))
@@ -53,8 +53,8 @@ def information_epochs(
     layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
     of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
     layer is saturated: nearly every input has a state of its own
-    (`ibtools.analysis.chance.SATURATED`). Grey dashed lines are the ceilings H(X) and H(Y); a
-    random-label prefit has a grey ground.
+    (`ibtools.analysis.kernels.chance.SATURATED`). Grey dashed lines are the ceilings H(X) and H(Y);
+    a random-label prefit has a grey ground.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def information_epochs(
 
     See Also
     --------
-    ibtools.analysis.ranks.rank_repeats : The ranks and their definition.
+    ibtools.analysis.repeats.ranks.rank_repeats : The ranks and their definition.
 
     Notes
     -----

@@ -11,7 +11,7 @@ from ibtools.analysis.plots.canvas import Grid, given_axes
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import panels_layers
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
-from ibtools.analysis.repeats import RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats.shown import RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 FACET = Grid(panel=(3.0, 2.6), furniture=(1.0, 0.8))

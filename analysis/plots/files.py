@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from ibtools.analysis.plots.names import DOLLAR, escape_latex, rewrite_words
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.errors import InputError
-from ibtools.storage import local_file
+from ibtools.store.storage import local_file
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
     {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".pgf": {}}

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.repeats import CHANCE, Axis, RepeatSummary
+from ibtools.analysis.repeats.shown import CHANCE, Axis, RepeatSummary
 from ibtools.errors import InputError
 
 Span = tuple[float, float]

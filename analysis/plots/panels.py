@@ -27,7 +27,7 @@ from ibtools.analysis.plots.reference import (
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats import CHANCE, RepeatSummary
+from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
 """Of what surrounds the points of the last epoch, whose own colour is that of the epoch."""

@@ -21,7 +21,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
-from ibtools.analysis.repeats import summarise_repeats
+from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
 
 ALONE = Grid(panel=(5.4, 4.6))
@@ -45,7 +45,7 @@ def information_plane(
     those of the last epoch have a black outline around their colour. The colour is the epoch, on
     the same norm as the colour bar; a random-label prefit is grey. Hollow points are saturated:
     nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
-    (`ibtools.analysis.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
+    (`ibtools.analysis.kernels.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
     panel shows what is crowded, which is framed in the first.
 

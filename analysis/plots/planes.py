@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.facets import Several, arrange_facets, summarise_by_title
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
@@ -24,14 +25,13 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle
 from ibtools.analysis.plots.titles import set_figure_title
-from ibtools.analysis.ranks import notable_ranks, rank_repeats
-from ibtools.analysis.repeats import (
+from ibtools.analysis.repeats.ranks import notable_ranks, rank_repeats
+from ibtools.analysis.repeats.shown import (
     RepeatSummary,
     describe_failures,
     describe_source,
     summarise_repeats,
 )
-from ibtools.analysis.stacking import select_estimator
 from ibtools.errors import InputError
 
 PLANES = Grid(panel=(3.7, 3.2), furniture=(1.0, 0.6))
@@ -206,7 +206,7 @@ def ranked_repeats(
 
     See Also
     --------
-    ibtools.analysis.ranks.rank_repeats : The order and its definition.
+    ibtools.analysis.repeats.ranks.rank_repeats : The order and its definition.
     """
     chosen = None if layers is None else list(layers)
     results = select_estimator(results)

@@ -14,14 +14,14 @@ from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_figure_title, set_title
-from ibtools.analysis.repeats import (
+from ibtools.analysis.repeats.shown import (
     RepeatSummary,
     select_layers,
     summarise_variables,
     validate_recording,
 )
 from ibtools.shown import shortened
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.store.snapshots import FLOAT_BITS
 
 LONGEST_TITLE, LONGEST_NAME, LONGEST_WORD = 44, 36, 30
 """Characters of a title on one line, of the name of a layer, and of that of its function."""

@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ibtools.analysis.chance import SATURATED
+from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.plots.labels import mathematical
-from ibtools.analysis.repeats import BOUNDS, CHANCE, Axis, RepeatSummary
+from ibtools.analysis.repeats.shown import BOUNDS, CHANCE, Axis, RepeatSummary
 
 CEILING_COLOR = "0.45"
 CEILING_LINE: Mapping[str, Any] = MappingProxyType(

@@ -17,15 +17,15 @@ from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats import (
+from ibtools.analysis.repeats.shown import (
     FAILED,
     describe_failures,
     describe_source,
     validate_recording,
 )
 from ibtools.errors import InputError, StoreError, unknown_name
-from ibtools.labels import name_classes, number_classes
 from ibtools.shown import short_names, shortened
+from ibtools.store.labels import name_classes, number_classes
 
 ALONE = Grid(panel=(5.0, 4.9))
 LABEL_COLORS = (

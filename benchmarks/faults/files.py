@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.faults import trial
-from ibtools.checksums import BOUND_COORDINATES
 from ibtools.errors import StoreError
 from ibtools.recorders.repair import repair_store
-from ibtools.schema import STORE_VARIABLES
+from ibtools.store.checksums import BOUND_COORDINATES
+from ibtools.store.schema import STORE_VARIABLES
 
 _BOUND = [
     one.name

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.faults import trial
 from benchmarks.faults.files import flip
-from ibtools.checksums import BOUND_COORDINATES
 from ibtools.errors import StoreError
-from ibtools.store import find_group, get_array
+from ibtools.store.checksums import BOUND_COORDINATES
+from ibtools.store.groups import find_group, get_array
 
 Damage = Callable[[Path, random.Random], None]
 

@@ -19,7 +19,7 @@ def count_survived(kind: str, whole: Path, folder: Path, draws: random.Random) -
     """Record and analyse in a bucket while requests fail; faults, and how many of them survived."""
     with run_s3_server(folder) as server, run_faulty_server(server.url) as front:
         environment = server.environment | {"AWS_ENDPOINT_URL": front.url}
-        with patch.dict(os.environ, environment), patch("ibtools.retrying.FIRST_PAUSE", 0.01):
+        with patch.dict(os.environ, environment), patch("ibtools.store.retrying.FIRST_PAUSE", 0.01):
             store = f"{server.create_bucket()}/s.zarr"
             front.faults = faults = Faults((kind,), share=SHARE)
             faults._random.seed(draws.random())

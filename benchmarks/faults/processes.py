@@ -10,8 +10,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.faults import trial
-from ibtools.durable import DurableStore
 from ibtools.errors import IbtoolsError
+from ibtools.store.durable import DurableStore
 from tests.power_cut import mounted_disk
 
 _FORKS = multiprocessing.get_context("forkserver")

@@ -4,21 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ibtools.analysis.results import analyze_store
-from ibtools.layout import StoreSpec
+from ibtools.analysis.passes.results import analyze_store
 from ibtools.recorders.training.checkpoint import prepare_checkpoints
-from ibtools.schema import CUBE
-from ibtools.snapshots import History, LayerSpec, LayerValues
-from ibtools.store import (
-    create_store,
-    find_group,
-    is_taken,
-    is_unfinished,
-    open_group,
-    open_raw,
-    read_array,
-)
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.datasets import open_raw
+from ibtools.store.groups import find_group, is_taken, is_unfinished, read_array
+from ibtools.store.layout import StoreSpec
+from ibtools.store.opened import open_group
+from ibtools.store.schema import CUBE
+from ibtools.store.snapshots import History, LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 
 EPOCHS = tuple(range(70))
 """Two blocks, the last of which is a short one."""

@@ -3,10 +3,10 @@
 import sys
 from typing import NoReturn
 
-from ibtools.commands.printing import tell_line
-from ibtools.info import StoreResults, count_results, count_snapshots
+from ibtools.cli.printing import tell_line
 from ibtools.shown import shell_command
-from ibtools.storage import StorePath
+from ibtools.store.info import StoreResults, count_results, count_snapshots
+from ibtools.store.storage import StorePath
 
 _INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended, by convention."""

@@ -13,7 +13,7 @@ from ibtools.recorders.data.data_set import DataSet, checksum
 from ibtools.recorders.data.npz import load_npz
 from ibtools.recorders.data.own_images import load_image_folder
 from ibtools.registry import Registry
-from ibtools.storage import place_of
+from ibtools.store.storage import place_of
 
 __all__ = ["DATA_SETS", "DataSet", "checksum", "load_data_set"]
 

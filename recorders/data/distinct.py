@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
-from ibtools.inputs import number_inputs
+from ibtools.store.inputs import number_inputs
 
 
 def count_distinct(x: NDArray[Any]) -> int:

@@ -20,7 +20,7 @@ from ibtools.recorders.data.image_sets import (
     Layout,
 )
 from ibtools.recorders.data.published import describe_parts, digest_parts, identify
-from ibtools.storage import place_of
+from ibtools.store.storage import place_of
 
 FOLDER_VARIABLE = "IBTOOLS_DATA"
 """The environment variable that names the folder of data files."""

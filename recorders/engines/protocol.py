@@ -12,7 +12,7 @@ from ibtools.recorders.data import DataSet
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.settings import TrainingSettings
-from ibtools.snapshots import History, LayerValues
+from ibtools.store.snapshots import History, LayerValues
 
 
 @dataclass(frozen=True, kw_only=True)

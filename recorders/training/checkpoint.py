@@ -12,7 +12,7 @@ import zarr
 from zarr.errors import ArrayNotFoundError, GroupNotFoundError
 from zarr.storage import StorePath
 
-from ibtools.store import writing
+from ibtools.store.groups import writing
 
 GROUP = "checkpoint"
 """The group of a store that holds what is needed to resume, and only until it is finished."""

@@ -22,7 +22,7 @@ from zarr.storage import WrapperStore
 
 from ibtools.errors import ClaimLostError
 from ibtools.recorders.training.checkpoint import GROUP, open_checkpoints, prepare_checkpoints
-from ibtools.store import writing
+from ibtools.store.groups import writing
 
 CONFIRM_SECONDS = 1.0
 """How long a look at the mark is good for."""

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from ibtools.info import format_layers, format_left_out
-from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.engines import load_engine
 from ibtools.recorders.engines.protocol import EpochReport
 from ibtools.recorders.training.recording import Recording
-from ibtools.snapshots import LayerSpec
+from ibtools.store.info import format_layers, format_left_out
+from ibtools.store.quantised_inputs import QuantisedInputs
+from ibtools.store.snapshots import LayerSpec
 
 _TRIED_EPOCHS = 10
 

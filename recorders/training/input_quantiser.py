@@ -9,8 +9,8 @@ constant.
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.data.distinct import count_distinct
+from ibtools.store.quantised_inputs import QuantisedInputs
 
 _BLOCK_ROWS = 1024
 _LARGEST_CODE = np.float32(255)

@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError, unknown_name
-from ibtools.inputs import number_inputs
-from ibtools.layout import StoreSpec
-from ibtools.quantised_inputs import QuantisedInputs
 from ibtools.recorders.data import DataSet
 from ibtools.recorders.engines import choose_engine
 from ibtools.recorders.engines.protocol import Training
@@ -23,7 +20,10 @@ from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.recorders.user_network import UserNetwork
 from ibtools.schedule import parse_schedule
 from ibtools.settings import SETTINGS, Settings, validate_setting
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.store.inputs import number_inputs
+from ibtools.store.layout import StoreSpec
+from ibtools.store.quantised_inputs import QuantisedInputs
+from ibtools.store.snapshots import FLOAT_BITS
 
 _OF_EXPERIMENTS = ("activation", "bits", "epochs", "repeats")
 _MADE = ("experiment", "data_set", "recorded_epochs")

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import zarr
 
-from ibtools.layout import BLOCK_BYTES
 from ibtools.progress import Progress
 from ibtools.recorders.engines.protocol import Engine, EpochReport, Training
 from ibtools.recorders.training.background import Background
@@ -19,9 +18,10 @@ from ibtools.recorders.training.checkpoint import (
     save_checkpoint,
 )
 from ibtools.recorders.training.recording import Recording
-from ibtools.snapshots import History, LayerValues
-from ibtools.store import read_array
-from ibtools.writer import RepeatWriter
+from ibtools.store.groups import read_array
+from ibtools.store.layout import BLOCK_BYTES
+from ibtools.store.snapshots import History, LayerValues
+from ibtools.store.writer import RepeatWriter
 
 
 class RepeatRecorder:

@@ -11,8 +11,8 @@ from ibtools.recorders.engines import load_engine, shared_engine
 from ibtools.recorders.training.claim import claim_repeat
 from ibtools.recorders.training.recording import Recording
 from ibtools.recorders.training.repeat import RepeatRecorder
-from ibtools.storage import StorePath, absolute
-from ibtools.store import open_group
+from ibtools.store.opened import open_group
+from ibtools.store.storage import StorePath, absolute
 from ibtools.tasks import workers as tasks
 from ibtools.tasks.linked import LinkedCluster, LinkedProcesses, LinkedWorkers
 from ibtools.tasks.links import Link

@@ -7,11 +7,13 @@ import numpy as np
 
 import ibtools
 from ibtools.analysis.passes import plan
-from ibtools.layout import StoreSpec
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import consolidate, create_store, open_group
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.groups import consolidate
+from ibtools.store.layout import StoreSpec
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 
 LAYERS = (LayerSpec("first", 3, "relu", 8), LayerSpec("second", 2, "relu", 8))
 REPEATS = (0, 1, 2)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ibtools.analysis.accuracy import accuracies
-from ibtools.analysis.intervals import confidence_half_width
+from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.intervals import confidence_half_width
 from ibtools.errors import StoreError
 from tests.analysis.results_example import create_recording, create_results
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ibtools.analysis.plots import animate_information_plane, animate_store, save_animation
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.results_example import create_recording, create_results
 

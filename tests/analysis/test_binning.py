@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools.analysis.binning import (
+from ibtools.analysis.kernels.binning import (
     MAX_BINS,
     bin_dtype,
     bin_quantile,

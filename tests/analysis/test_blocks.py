@@ -14,7 +14,7 @@ from ibtools.analysis.passes.plan import Plan
 from ibtools.analysis.passes.tasks import Source
 from ibtools.analysis.passes.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 from ibtools.tasks.workers import CLUSTER_JOB_BYTES
 
 N_EXACT = len(Exact().variables)

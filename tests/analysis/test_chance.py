@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import expected_mutual_information as sklearn_expectation
 
-from ibtools.analysis import chance
-from ibtools.analysis.chance import (
+from ibtools.analysis.estimators.counting import statistics_of_labels
+from ibtools.analysis.kernels import chance
+from ibtools.analysis.kernels.chance import (
     SATURATED,
     chance_deviations,
     chance_levels,
@@ -18,12 +19,11 @@ from ibtools.analysis.chance import (
     expected_mutual_information,
     saturation,
 )
-from ibtools.analysis.contingency import Contingency
-from ibtools.analysis.counts import Spectrum, label_spectra
-from ibtools.analysis.estimators.counting import statistics_of_labels
-from ibtools.analysis.information import entropy, largest_entropy, mutual_information
-from ibtools.analysis.permutations import permuted_information as draw_permutations
-from ibtools.schema import WHOLE_LAYER
+from ibtools.analysis.kernels.contingency import Contingency
+from ibtools.analysis.kernels.counts import Spectrum, label_spectra
+from ibtools.analysis.kernels.information import entropy, largest_entropy, mutual_information
+from ibtools.analysis.kernels.permutations import permuted_information as draw_permutations
+from ibtools.store.schema import WHOLE_LAYER
 from tests.analysis.oracle import permuted_information, slow_chance_level
 from tests.analysis.strategies import labelled_samples
 

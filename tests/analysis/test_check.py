@@ -16,15 +16,17 @@ from ibtools.analysis.check import Check, CheckReport, words
 from ibtools.analysis.check.measure import measure_recording
 from ibtools.analysis.check.refinement import conditional_entropies, count_split_states
 from ibtools.analysis.check.report import judge
-from ibtools.analysis.information import entropy
-from ibtools.cli import cli
+from ibtools.analysis.kernels.information import entropy
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
-from ibtools.header import is_chain
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store, get_array, open_group
-from ibtools.symbols import exact_symbols
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.groups import get_array
+from ibtools.store.header import is_chain
+from ibtools.store.layout import StoreSpec
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.symbols import exact_symbols
+from ibtools.store.writer import RepeatWriter
 from tests.analysis.oracle import slow_information, slow_partition
 from tests.unbound import unbind
 

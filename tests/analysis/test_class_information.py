@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ibtools.analysis.class_information import class_entropies, class_information
-from ibtools.analysis.contingency import Contingency
-from ibtools.analysis.counts import Spectrum, class_spectra, one_against_rest_spectra
-from ibtools.analysis.information import (
+from ibtools.analysis.kernels.class_information import class_entropies, class_information
+from ibtools.analysis.kernels.contingency import Contingency
+from ibtools.analysis.kernels.counts import Spectrum, class_spectra, one_against_rest_spectra
+from ibtools.analysis.kernels.information import (
     conditional_entropy,
     entropy,
     information_of_labels,

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 import ibtools
 from ibtools.analysis.estimators import Exact, Kde
+from ibtools.analysis.passes.results import result_names
 from ibtools.analysis.plots.comparison import estimator_comparison
-from ibtools.analysis.results import result_names
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 
 ESTIMATORS = ["exact", "binned-uniform-3-layer", "kde-0.1", "knn-3"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.analysis.contingency import Contingency
-from ibtools.analysis.counts import Spectrum, label_spectra
+from ibtools.analysis.kernels.contingency import Contingency
+from ibtools.analysis.kernels.counts import Spectrum, label_spectra
 from tests.analysis.strategies import labelled_samples
 
 

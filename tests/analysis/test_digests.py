@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ibtools
-from ibtools.analysis.digests import WORD_BYTES, RowDigests, part_symbols
-from ibtools.analysis.memory import LIBRARIES
-from ibtools.analysis.results import analyze_store, open_results
+from ibtools.analysis.kernels.digests import WORD_BYTES, RowDigests, part_symbols
+from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.errors import InputError
 from ibtools.partition import partition
-from ibtools.snapshots import LayerSpec
-from ibtools.symbols import exact_symbols
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.symbols import exact_symbols
+from ibtools.tasks.memory import LIBRARIES
 from tests.analysis.strategies import symbol_arrays
 from tests.analysis.wide_layers import LITTLE, N_SAMPLES, record_wide
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ibtools.analysis.estimators import Binned, Exact, LayerBlock, Requantised
-from ibtools.analysis.information import rounding_bound
-from ibtools.decode import decode_values
+from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.errors import InputError
-from ibtools.snapshots import LayerSpec
+from ibtools.store.decode import decode_values
+from ibtools.store.snapshots import LayerSpec
 from tests.analysis.oracle import slow_information, slow_partition
 
 

@@ -11,8 +11,8 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from ibtools.analysis.distances import TILE, Components, kernel_sums, noisy_information
-from ibtools.analysis.information import entropy
+from ibtools.analysis.kernels.distances import TILE, Components, kernel_sums, noisy_information
+from ibtools.analysis.kernels.information import entropy
 
 BITS = 1 / math.log(2)
 

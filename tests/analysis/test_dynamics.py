@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ibtools
-from ibtools.analysis.curves import (
+from ibtools.analysis.repeats.curves import (
     curve_noise,
     held_out_fall,
     running_median,
 )
-from ibtools.analysis.dynamics import dynamics, resolution
-from ibtools.analysis.summary import format_summary, rank_correlation, summary_dict
-from ibtools.cli import cli
+from ibtools.analysis.repeats.dynamics import dynamics, resolution
+from ibtools.analysis.repeats.summary import format_summary, rank_correlation, summary_dict
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
-from ibtools.store import get_array, open_group
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
 from tests.analysis.results_example import create_results
 from tests.conftest import LABEL
 

@@ -16,7 +16,7 @@ from ibtools.analysis.estimators import (
     parse_estimator,
 )
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 Y = np.array([0, 0, 1, 1])
 

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 import ibtools
 from ibtools.analysis.check import CheckReport
 from ibtools.analysis.check.contract import DECISIVE
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
-from ibtools.store import get_array, open_group
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
 from tests.analysis.test_check import FLOATS, float_snapshot, record
 from tests.unbound import unbind
 

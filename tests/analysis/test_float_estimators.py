@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ibtools
-from ibtools.analysis.distances import noisy_information
 from ibtools.analysis.estimators import Exact, Kde, Knn, parse_estimator
+from ibtools.analysis.kernels.distances import noisy_information
 from ibtools.analysis.plots import information_epochs, information_plane
-from ibtools.analysis.ranks import rank_repeats
+from ibtools.analysis.repeats.ranks import rank_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.export import export_results
 from tests.analysis.test_discretising import code_block, float_block

@@ -7,13 +7,13 @@ import xarray as xr
 from dask.highlevelgraph import MaterializedLayer
 
 import ibtools
-from ibtools.analysis.graph import analyze
+from ibtools.analysis.passes.graph import analyze
 from ibtools.errors import StoreError, UnknownNameError
-from ibtools.layout import StoreSpec
-from ibtools.schema import CUBE
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import CUBE
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.analysis.oracle import slow_information, slow_partition
 from tests.conftest import LABEL
 

@@ -10,12 +10,18 @@ import xarray as xr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis.grid_ranges import grid_ranges, moves_until, moving_ranges, still_moves
-from ibtools.analysis.html_report.contents import collect
-from ibtools.analysis.summary import format_summary
-from ibtools.cli import cli
-from ibtools.snapshots import LayerValues
-from ibtools.store import get_array, open_group
+from ibtools.analysis.repeats.grid_ranges import (
+    grid_ranges,
+    moves_until,
+    moving_ranges,
+    still_moves,
+)
+from ibtools.analysis.repeats.summary import format_summary
+from ibtools.analysis.report.contents import collect
+from ibtools.cli.main import cli
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerValues
 from tests.unbound import unbind
 
 N = 512

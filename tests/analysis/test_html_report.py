@@ -9,15 +9,15 @@ import pytest
 import zarr
 
 import ibtools
-from ibtools.analysis import html_report
+from ibtools.analysis import report as html_report
 from ibtools.analysis.estimators import Exact
-from ibtools.analysis.html_report import contents as contents_module
-from ibtools.analysis.html_report.contents import collect
-from ibtools.analysis.html_report.meaning import describe_meaning
-from ibtools.analysis.html_report.plane_figure import plane_figure
-from ibtools.analysis.html_report.thinning import choose_repeats
+from ibtools.analysis.report import contents as contents_module
+from ibtools.analysis.report.contents import collect
+from ibtools.analysis.report.meaning import describe_meaning
+from ibtools.analysis.report.plane_figure import plane_figure
+from ibtools.analysis.report.thinning import choose_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
-from ibtools.store import consolidate
+from ibtools.store.groups import consolidate
 from tests.analysis.results_example import ENTROPY_X, ENTROPY_Y, LAYERS, create_results
 from tests.conftest import LABEL
 from tests.unbound import unbind

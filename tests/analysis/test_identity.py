@@ -11,14 +11,15 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis.outdated import DEPENDS_ON
 from ibtools.analysis.passes import tasks
-from ibtools.cli import cli
+from ibtools.analysis.passes.outdated import DEPENDS_ON
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
-from ibtools.identity import DIGEST, Content
-from ibtools.info import store_info
-from ibtools.store import get_array, open_group
-from ibtools.writer import RepeatWriter
+from ibtools.store.groups import get_array
+from ibtools.store.identity import DIGEST, Content
+from ibtools.store.info import store_info
+from ibtools.store.opened import open_group
+from ibtools.store.writer import RepeatWriter
 from tests.conftest import LABEL, record_example
 from tests.unbound import unbind
 

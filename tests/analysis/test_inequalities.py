@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools.analysis.information import (
+from ibtools.analysis.kernels.information import (
     conditional_entropy,
     entropy,
     mutual_information,

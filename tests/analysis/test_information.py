@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.analysis.contingency import Contingency
-from ibtools.analysis.information import (
+from ibtools.analysis.kernels.contingency import Contingency
+from ibtools.analysis.kernels.information import (
     conditional_entropy,
     entropy,
     information_of_labels,

@@ -11,14 +11,15 @@ from hypothesis.extra import numpy as hnp
 
 import ibtools
 from ibtools.analysis.check import words
-from ibtools.analysis.information import largest_entropy
-from ibtools.analysis.inputs import input_entropy
-from ibtools.analysis.memory import LIBRARIES
-from ibtools.analysis.repeats import summarise_repeats
+from ibtools.analysis.kernels.information import largest_entropy
+from ibtools.analysis.kernels.inputs import input_entropy
+from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import StoreError
-from ibtools.header import Header
-from ibtools.info import describe_info, store_info
-from ibtools.store import get_array, open_group
+from ibtools.store.groups import get_array
+from ibtools.store.header import Header
+from ibtools.store.info import describe_info, store_info
+from ibtools.store.opened import open_group
+from ibtools.tasks.memory import LIBRARIES
 from tests.analysis.oracle import slow_information
 from tests.unbound import unbind
 

@@ -12,12 +12,12 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis import kept_results, result_groups, rounds
-from ibtools.analysis import results as results_module
-from ibtools.analysis.kept_results import KeptResults
-from ibtools.analysis.report import AnalysisReport
-from ibtools.analysis.result_checksums import Binding
-from ibtools.cli import cli
+from ibtools.analysis.passes import kept_results, result_groups, rounds
+from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes.kept_results import KeptResults
+from ibtools.analysis.passes.report import AnalysisReport
+from ibtools.analysis.passes.result_checksums import Binding
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
 from tests.conftest import LABEL, example_snapshots
 

@@ -9,11 +9,13 @@ import xarray as xr
 import ibtools
 from ibtools.analysis.details import Permutations
 from ibtools.errors import StoreError
-from ibtools.info import describe_info, store_info
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store, get_array, open_group
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.groups import get_array
+from ibtools.store.info import describe_info, store_info
+from ibtools.store.layout import StoreSpec
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.conftest import record_example
 
 FAR = np.array([5, 400_000_000, 2**62])

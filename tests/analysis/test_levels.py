@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools.analysis.levels import MAX_BITS, level_dtype, nearest_levels
+from ibtools.analysis.kernels.levels import MAX_BITS, level_dtype, nearest_levels
 
 FLOATS = st.floats(width=32, min_value=-1e6, max_value=1e6) | st.integers(-4, 4).map(float)
 VALUES = hnp.arrays(

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 import ibtools
 from ibtools.analysis.estimators import create_estimators, load_estimator
 from ibtools.analysis.measures.registry import ESTIMATORS
-from ibtools.cli import cli
-from ibtools.commands.completing import estimator_names
+from ibtools.cli.completing import estimator_names
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
 
 HALVES = '''

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from ibtools.analysis.memory import LIBRARIES, parse_memory, reserve
 from ibtools.errors import InputError
+from ibtools.tasks.memory import LIBRARIES, parse_memory, reserve
 
 
 def test_parse_memory__units_and_bytes():

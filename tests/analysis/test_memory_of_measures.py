@@ -12,7 +12,7 @@ import pytest
 from ibtools.analysis.check.measure import Audit
 from ibtools.analysis.estimators import BlockShape, LayerBlock, parse_estimator
 from ibtools.analysis.passes.cost import with_slack
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by /proc")
 

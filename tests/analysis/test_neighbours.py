@@ -12,8 +12,8 @@ from scipy.special import digamma
 from scipy.stats import norm
 from sklearn.feature_selection import mutual_info_classif
 
-from ibtools.analysis.information import entropy
-from ibtools.analysis.neighbours import neighbour_information
+from ibtools.analysis.kernels.information import entropy
+from ibtools.analysis.kernels.neighbours import neighbour_information
 
 
 def slow_neighbour_information(values, y, k):

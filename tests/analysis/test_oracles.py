@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import mutual_info_score
 
-from ibtools.analysis.information import (
+from ibtools.analysis.kernels.information import (
     conditional_entropy,
     entropy,
     information_of_labels,

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis.estimators import ESTIMATORS, Exact, parse_estimator
-from ibtools.analysis.outdated import why_outdated, why_revised
-from ibtools.analysis.report import AnalysisReport
-from ibtools.analysis.results import outdated_results
-from ibtools.cli import cli
+from ibtools.analysis.passes.outdated import why_outdated, why_revised
+from ibtools.analysis.passes.report import AnalysisReport
+from ibtools.analysis.passes.results import outdated_results
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
 
 NOTE = "states were counted twice"
@@ -70,7 +70,7 @@ def test_analyze_store__outdated_results_are_computed_anew(old_store: Path):
 def test_analyze_store__killed_before_the_revision_is_written(old_store: Path, monkeypatch):
     """What is out of date is unmarked first, so nothing of it is ever taken for what it is not."""
     with monkeypatch.context() as killed:
-        killed.setattr("ibtools.analysis.result_groups.provenance", interrupt)
+        killed.setattr("ibtools.analysis.passes.result_groups.provenance", interrupt)
         with pytest.raises(KeyboardInterrupt):
             ibtools.analyze_store(old_store, quiet=True)
     with pytest.raises(StoreError, match="out of date"):

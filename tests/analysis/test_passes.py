@@ -16,7 +16,8 @@ from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import Plan
 from ibtools.analysis.passes.shards import ShardReader
 from ibtools.errors import InputError
-from ibtools.store import get_array, open_group
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
 from tests.analysis.wide_layers import LITTLE, record_wide
 
 MORE = LITTLE + 150_000

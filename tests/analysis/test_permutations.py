@@ -3,9 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibtools.analysis.chance import chance_levels
-from ibtools.analysis.counts import Spectrum, label_spectra
-from ibtools.analysis.permutations import PermutationTest, permuted_information, snapshot_seed
+from ibtools.analysis.kernels.chance import chance_levels
+from ibtools.analysis.kernels.counts import Spectrum, label_spectra
+from ibtools.analysis.kernels.permutations import (
+    PermutationTest,
+    permuted_information,
+    snapshot_seed,
+)
 from tests.analysis.oracle import permuted_information as all_permutations
 from tests.analysis.strategies import labelled_samples
 

@@ -11,8 +11,8 @@ from ibtools.analysis.plots.limits import (
     plane_limits,
     zoom_limits,
 )
-from ibtools.analysis.ranks import rank_repeats
-from ibtools.analysis.repeats import summarise_repeats
+from ibtools.analysis.repeats.ranks import rank_repeats
+from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError, UnknownNameError
 from tests.analysis.results_example import LAYERS, create_results
 

@@ -23,7 +23,7 @@ from ibtools.analysis.plots import (
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.panels import LAST_EPOCH_COLOR
 from ibtools.analysis.plots.style import PREFIT_COLOR
-from ibtools.analysis.ranks import rank_repeats
+from ibtools.analysis.repeats.ranks import rank_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.figure_kinds import FIGURES
 from tests.analysis.results_example import (

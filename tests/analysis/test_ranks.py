@@ -4,7 +4,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibtools.analysis.ranks import middle_repeat, notable_ranks, rank_repeats
+from ibtools.analysis.repeats.ranks import middle_repeat, notable_ranks, rank_repeats
 from ibtools.errors import StoreError
 from tests.analysis.results_example import create_results
 

@@ -11,10 +11,10 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis import result_groups
-from ibtools.cli import cli
+from ibtools.analysis.passes import result_groups
+from ibtools.cli.main import cli
 from ibtools.errors import StoreExistsError
-from ibtools.store import create_variable
+from ibtools.store.creation import create_variable
 
 # zarr warns of whatever in a group is neither a group nor an array
 pytestmark = pytest.mark.filterwarnings("ignore:Object at .* is not recognized")

@@ -11,16 +11,22 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis import result_groups
-from ibtools.analysis import results as results_module
-from ibtools.analysis.result_variables import RESULT_COORDINATES
-from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
+from ibtools.analysis.passes import result_groups
+from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.results import (
+    AnalysisReport,
+    analyze_store,
+    open_results,
+    result_names,
+)
 from ibtools.errors import StoreError, StoreExistsError
-from ibtools.layout import StoreSpec
-from ibtools.schema import WHOLE_LAYER
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import consolidate, create_store, create_variable
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store, create_variable
+from ibtools.store.groups import consolidate
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import WHOLE_LAYER
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.conftest import LABEL, example_snapshots
 
 LAYER = LayerSpec("x", 3, "relu", 8)
@@ -128,7 +134,7 @@ def test_open_results__none_yet(example_store: Path):
 KILLED = """
 import sys
 import ibtools.analysis.passes.plan as blocks
-import ibtools.analysis.results as results
+import ibtools.analysis.passes.results as results
 blocks.WINDOW_BYTES = 1
 original = results.write_window
 def slowly(*arguments):
@@ -141,7 +147,7 @@ results.analyze_store(sys.argv[1], quiet=True)
 
 
 def test_analyze_store__killed_and_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
     for name in ("killed", "whole"):
         partial_store(tmp_path / name, epochs=12, recorded=12)
     with subprocess.Popen(

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import ibtools
-from ibtools.analysis.counts import label_spectra
 from ibtools.analysis.estimators import (
     Binned,
     Exact,
@@ -19,16 +18,17 @@ from ibtools.analysis.estimators import (
     create_estimators,
     parse_estimator,
 )
-from ibtools.analysis.information import entropy, mutual_information
-from ibtools.analysis.sampling import (
+from ibtools.analysis.kernels.counts import label_spectra
+from ibtools.analysis.kernels.information import entropy, mutual_information
+from ibtools.analysis.kernels.sampling import (
     CORRECTIONS,
     corrected_entropy,
     corrected_information,
     corrected_information_of_spectra,
 )
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.header import records_population
+from ibtools.store.header import records_population
 from tests.analysis.strategies import labelled_samples
 
 COUNTS = hnp.arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 300)).filter(np.any)

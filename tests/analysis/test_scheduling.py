@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis import results as results_module
-from ibtools.analysis.results import analyze_store, open_results
+from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.errors import IbtoolsError, InputError, UnknownNameError
 from ibtools.tasks.workers import IN_FLIGHT, Job, open_workers
 
@@ -136,10 +136,10 @@ def tell(*arguments):
 results.write_window = tell
 plan.WINDOW_BYTES = 1
 if __name__ == "__main__":
-    from ibtools.commands import analyze
+    from ibtools.cli import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)
     sys.argv = ["ibtools", "analyze", sys.argv[1], "--scheduler", sys.argv[2]]
-    from ibtools.cli import main
+    from ibtools.cli.main import main
     main()
 """
 

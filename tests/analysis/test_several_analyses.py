@@ -18,9 +18,9 @@ import pytest
 import zarr
 
 import ibtools
-from ibtools import locking
-from ibtools.analysis.kept_results import find_damaged
-from ibtools.analysis.results import result_names
+from ibtools.analysis.passes.kept_results import find_damaged
+from ibtools.analysis.passes.results import result_names
+from ibtools.store import locking
 from tests.analysis import neighbours
 
 KEYS = (
@@ -41,7 +41,7 @@ def processes() -> ForkServerContext:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def alone(tmp_path_factory) -> dict[str, np.ndarray]:
     """The numbers of one analysis of the whole recording."""
     path = tmp_path_factory.mktemp("alone") / "s.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+        patch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
         neighbours.create(path, range(len(neighbours.EPOCHS)))
         neighbours.analyse(path)
         neighbours.details(path)

@@ -7,16 +7,21 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis import results as results_module
 from ibtools.analysis.estimators import Binned
-from ibtools.analysis.graph import analyze
-from ibtools.analysis.results import AnalysisReport, analyze_store, open_results, result_names
+from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes.graph import analyze
+from ibtools.analysis.passes.results import (
+    AnalysisReport,
+    analyze_store,
+    open_results,
+    result_names,
+)
 from ibtools.errors import StoreError
-from ibtools.layout import StoreSpec
-from ibtools.schema import CUBE
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import CUBE
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 
 SEVERAL = [
     "exact",

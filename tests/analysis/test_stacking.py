@@ -7,15 +7,15 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.dynamics import dynamics
+from ibtools.analysis.passes.stacking import select_estimator, split_estimators, stack_estimators
 from ibtools.analysis.plots import (
     estimator_comparison,
     information_plane,
     information_planes,
 )
-from ibtools.analysis.ranks import middle_repeat, rank_repeats
-from ibtools.analysis.repeats import summarise_repeats
-from ibtools.analysis.stacking import select_estimator, split_estimators, stack_estimators
+from ibtools.analysis.repeats.dynamics import dynamics
+from ibtools.analysis.repeats.ranks import middle_repeat, rank_repeats
+from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError, StoreError
 from tests.analysis.figure_kinds import FIGURES
 from tests.analysis.results_example import create_results

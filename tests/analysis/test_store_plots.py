@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 import ibtools
-from ibtools.analysis.accuracy import accuracies
 from ibtools.analysis.plots import accuracy, activation_ranges, scatter
 from ibtools.analysis.plots.scatter import LABEL_COLORS, SMALLEST_AREA
 from ibtools.analysis.plots.style import PREFIT_COLOR
+from ibtools.analysis.repeats.accuracy import accuracies
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.results_example import create_recording, create_results
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools.analysis.uncertainty import bootstrap_interval, repeat_intervals
+from ibtools.analysis.repeats.uncertainty import bootstrap_interval, repeat_intervals
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.results_example import create_results
 
@@ -54,7 +54,7 @@ def test_bootstrap_interval__two_repeats():
 def test_bootstrap_interval__blocks_change_nothing(monkeypatch):
     values = skewed(8, 50)
     whole = bootstrap_interval(values, n_resamples=500)
-    monkeypatch.setattr("ibtools.analysis.uncertainty.BLOCK_BYTES", 7 * 8 * 500)
+    monkeypatch.setattr("ibtools.analysis.repeats.uncertainty.BLOCK_BYTES", 7 * 8 * 500)
     np.testing.assert_array_equal(whole, bootstrap_interval(values, n_resamples=500))
 
 

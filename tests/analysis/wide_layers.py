@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 import ibtools
-from ibtools.analysis.memory import LIBRARIES
-from ibtools.snapshots import LayerValues
+from ibtools.store.snapshots import LayerValues
+from ibtools.tasks.memory import LIBRARIES
 
 N_SAMPLES = 60
 WIDE = {"wide": 1003, "free": 500, "narrow": 2, "output": 900}

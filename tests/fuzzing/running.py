@@ -9,7 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import IbtoolsError
 
 MOST_SECONDS = 10

@@ -12,8 +12,8 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import InputError, StoreError, UnknownNameError
-from ibtools.schema import CUBE
-from ibtools.store import open_raw
+from ibtools.store.datasets import open_raw
+from ibtools.store.schema import CUBE
 
 METHODS = ("analyze", "details", "permutation_test", "plot", "dynamics", "repeat_intervals")
 ESTIMATORS = ["exact", "binned-uniform-3-layer", "knn-3"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ibtools.cli import cli
-from ibtools.info import store_info
+from ibtools.cli.main import cli
 from ibtools.recorders import engines
+from ibtools.store.info import store_info
 from tests.analysis.figure_kinds import FIGURES
 from tests.recorders.fake_engine import FakeEngine
 
@@ -151,7 +151,7 @@ def test_cli__an_unknown_error_keeps_its_traceback(example_store: Path, monkeypa
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ibtools.analysis.results.analyze_store", broken)
+    monkeypatch.setattr("ibtools.analysis.passes.results.analyze_store", broken)
     result = run(f"analyze {example_store}")
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -241,6 +241,6 @@ def test_cli__who_reads_has_had_enough(example_store: Path, monkeypatch):
     def say(*_: object, **__: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr("ibtools.commands.info.tell_lines", say)
+    monkeypatch.setattr("ibtools.cli.info.tell_lines", say)
     result = CliRunner().invoke(cli, ["info", str(example_store)])
     assert (result.exit_code, result.output) == (1, "")

@@ -9,13 +9,14 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
-from ibtools.info import store_info
 from ibtools.recorders.training.checkpoint import (
     delete_checkpoints,
     prepare_checkpoints,
     save_checkpoint,
 )
-from ibtools.store import consolidate, open_group
+from ibtools.store.groups import consolidate
+from ibtools.store.info import store_info
+from ibtools.store.opened import open_group
 from tests.conftest import record_example
 
 pytestmark = pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
@@ -27,7 +28,7 @@ ALIGNED = {"align_chunks": True}
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch) -> Path:
     """A store of two blocks of epochs, whose shards hold three chunks."""
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
     return record_example(tmp_path / "source.zarr")
 
 

@@ -11,11 +11,13 @@ import zarr
 
 import ibtools
 from ibtools.analysis.passes import tasks
-from ibtools.checksums import GROUP, NONE, ChecksumLayout, find_checksums
 from ibtools.errors import StoreError
-from ibtools.info import format_info, store_info
-from ibtools.snapshots import LayerValues
-from ibtools.store import consolidate, find_group, get_array, open_group, open_raw
+from ibtools.store.checksums import GROUP, NONE, ChecksumLayout, find_checksums
+from ibtools.store.datasets import open_raw
+from ibtools.store.groups import consolidate, find_group, get_array
+from ibtools.store.info import format_info, store_info
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerValues
 
 N_EPOCHS = 70  # in blocks of 64 and 6
 N_SAMPLES = 24

@@ -10,18 +10,19 @@ import xarray as xr
 from zarr.storage import LocalStore
 
 import ibtools
-from ibtools.analysis.information import entropy
-from ibtools.analysis.results import open_results
+from ibtools.analysis.kernels.information import entropy
+from ibtools.analysis.passes.results import open_results
 from ibtools.errors import StoreError
-from ibtools.guarded import GuardedStore
-from ibtools.header import Header
-from ibtools.identity import Content
-from ibtools.info import store_info
-from ibtools.opened import open_checked
-from ibtools.schema import STORE_COORDINATES
-from ibtools.snapshots import LayerSpec
-from ibtools.store import get_array, open_group, open_raw, open_store
-from ibtools.validation import nodes
+from ibtools.store.datasets import open_raw, open_store
+from ibtools.store.groups import get_array
+from ibtools.store.guarded import GuardedStore
+from ibtools.store.header import Header
+from ibtools.store.identity import Content
+from ibtools.store.info import store_info
+from ibtools.store.opened import open_checked, open_group
+from ibtools.store.schema import STORE_COORDINATES
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.validation import nodes
 
 WORDS = np.array(["cat", "dog", "owl"])
 LABEL = WORDS[np.array([0, 1, 2, 0, 1, 2, 2, 2])]

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ibtools import inputs
 from ibtools.errors import StoreError
-from ibtools.inputs import number_inputs
+from ibtools.store import inputs
+from ibtools.store.inputs import number_inputs
 
 
 @given(

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from ibtools.errors import StoreError
-from ibtools.labels import name_classes, number_classes
+from ibtools.store.labels import name_classes, number_classes
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ibtools import locking
 from ibtools.errors import StoreError
-from ibtools.locking import changing
+from ibtools.store import locking
+from ibtools.store.locking import changing
 
 HOLD = """
 import sys, time
-from ibtools.locking import changing
+from ibtools.store.locking import changing
 with changing(sys.argv[1]):
     print("locked", flush=True)
     time.sleep(600)

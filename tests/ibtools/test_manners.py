@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from ibtools.analysis.details import DETAILS
 from ibtools.analysis.estimators import ESTIMATORS
-from ibtools.cli import cli
-from ibtools.commands import completing
-from ibtools.commands.json_output import to_json
+from ibtools.cli import completing
+from ibtools.cli.json_output import to_json
+from ibtools.cli.main import cli
 from ibtools.progress import progress_bar, write_line
 from ibtools.provenance import version_report
 
@@ -81,7 +81,7 @@ def test_json__not_a_number_is_null(example_store: Path):
     ("command", "function"),
     [
         ("record SYN-Tanh --output {new}", "ibtools.recorders.record.record"),
-        ("analyze {store}", "ibtools.analysis.results.analyze_store"),
+        ("analyze {store}", "ibtools.analysis.passes.results.analyze_store"),
         ("details {store} classes", "ibtools.analysis.details.details_store"),
         ("check {store}", "ibtools.analysis.check.check"),
         ("compare {store} --output {new}.png", "ibtools.analysis.plots.compare.compare"),
@@ -110,7 +110,7 @@ def test_interrupt__one_line_with_the_whole_command(
     [
         (
             "analyze {store}",
-            "ibtools.analysis.results.analyze_store",
+            "ibtools.analysis.passes.results.analyze_store",
             "in {store} are exact (8 snapshots)",
         ),
         (
@@ -146,7 +146,7 @@ def test_interrupt__says_what_is_on_disk(
 
 
 def test_completing__names_are_those_of_the_tables():
-    """Repeated in `ibtools/commands/completing.py`, because their tables load numba or more."""
+    """Repeated in `ibtools/cli/completing.py`, because their tables load numba or more."""
     assert list(completing.estimator_names()) == ESTIMATORS.names()
     assert list(completing.detail_names()) == DETAILS.names()
 
@@ -169,7 +169,7 @@ def test_completion__answers_without_heavy_libraries(line: str, expected: str):
     program = (
         "import atexit, sys\n"
         "heavy = {'numba', 'matplotlib', 'tensorflow', 'scipy'}\n"
-        "from ibtools.cli import main\n"
+        "from ibtools.cli.main import main\n"
         "try:\n    main()\n"
         "finally:\n    print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )

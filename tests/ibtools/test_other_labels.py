@@ -7,7 +7,7 @@ from matplotlib import pyplot
 
 import ibtools
 from ibtools.analysis.details import DETAILS
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError
 from ibtools.recorders.data import load_data_set
 

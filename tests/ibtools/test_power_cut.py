@@ -12,10 +12,12 @@ import pytest
 import ibtools
 from benchmarks.faults.trial import EPOCHS, LAYERS, N_SAMPLES, REPEATS, draw
 from ibtools.errors import IbtoolsError
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import History
-from ibtools.store import create_store, find_group, get_array, is_taken, is_unfinished, open_group
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.groups import find_group, get_array, is_taken, is_unfinished
+from ibtools.store.layout import StoreSpec
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import History
+from ibtools.store.writer import RepeatWriter
 from tests.power_cut import Disk, mounted_disk, why_not
 
 

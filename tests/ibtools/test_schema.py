@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ibtools.schema import STORE_VARIABLES, lacking_variables, markdown_table, store_variables
+from ibtools.store.schema import STORE_VARIABLES, lacking_variables, markdown_table, store_variables
 
 RHYTHMS = {
     "store": "repeat epoch trained_epoch layer phase n_units activation_function bits label input "
@@ -22,7 +22,7 @@ from importlib.machinery import SourceFileLoader
 compiled = SourceFileLoader.get_code
 
 def declare_one_more(self, fullname):
-    if fullname != "ibtools.schema":
+    if fullname != "ibtools.store.schema":
         return compiled(self, fullname)
     first = b"STORE_VARIABLES: tuple[Variable, ...] = ("
     one = b'Variable("n_probes", ("repeat",), ("int16",), "1", 7, "7: none", "probes", '
@@ -38,12 +38,12 @@ SourceFileLoader.get_code = declare_one_more
 USED = """
 import sys
 import numpy as np
-from ibtools.damage import find_damage
-from ibtools.layout import StoreSpec
-from ibtools.schema import STORE_VARIABLES, markdown_table
-from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.store.damage import find_damage
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import STORE_VARIABLES, markdown_table
+from ibtools.store.snapshots import LayerSpec, LayerValues
 from ibtools.store import create_store, get_array, open_group, open_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.writer import RepeatWriter
 
 path, label = sys.argv[1], np.arange(8) % 2
 layers = (LayerSpec("a", 1, "relu", 32),)

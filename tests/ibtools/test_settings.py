@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ibtools
-from ibtools.commands.record import record as command
+from ibtools.cli.record import record as command
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.record import plan

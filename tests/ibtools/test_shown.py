@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ibtools
-from ibtools.commands.names import split_names
-from ibtools.commands.printing import tell_line
+from ibtools.cli.names import split_names
+from ibtools.cli.printing import tell_line
 from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.progress import progress_bar, write_line
 from ibtools.shown import (
@@ -132,7 +132,7 @@ def test_split_names(given, expected):
 
 
 def test_tell_line__in_an_encoding_that_lacks_a_character():
-    program = "from ibtools.commands.printing import tell_line; tell_line('层 \\x1b é')"
+    program = "from ibtools.cli.printing import tell_line; tell_line('层 \\x1b é')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

@@ -9,10 +9,10 @@ import xarray as xr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.cli import cli
-from ibtools.info import store_info
+from ibtools.cli.main import cli
 from ibtools.recorders.data import load_data_set
-from ibtools.storage import absolute, is_local, place_of
+from ibtools.store.info import store_info
+from ibtools.store.storage import absolute, is_local, place_of
 from tests.conftest import record_example
 
 

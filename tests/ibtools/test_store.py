@@ -13,14 +13,17 @@ import zarr
 from zarr.codecs import BloscCodec
 
 import ibtools
-from ibtools.decode import dequantise, softmax
 from ibtools.errors import IbtoolsError, InputError, StoreError, StoreExistsError, StoreVersionError
-from ibtools.info import format_info, store_info
-from ibtools.layout import CHUNK_BYTES, Chunking, StoreSpec, choose_chunking
-from ibtools.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
-from ibtools.snapshots import History, LayerSpec, LayerValues
-from ibtools.store import consolidate, create_store, open_group, open_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.datasets import open_store
+from ibtools.store.decode import dequantise, softmax
+from ibtools.store.groups import consolidate
+from ibtools.store.info import format_info, store_info
+from ibtools.store.layout import CHUNK_BYTES, Chunking, StoreSpec, choose_chunking
+from ibtools.store.opened import open_group
+from ibtools.store.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, markdown_table
+from ibtools.store.snapshots import History, LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.conftest import LABEL, example_snapshots
 from tests.unbound import unbind
 
@@ -453,14 +456,14 @@ def test_writer__unknown_epoch_and_repeat(tmp_path: Path):
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-import ibtools.layout
+import ibtools.store.layout
 from ibtools.errors import StoreError
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec, LayerValues
 from ibtools.store import create_store, open_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.writer import RepeatWriter
 
-ibtools.layout.MAX_BLOCK_EPOCHS = 8
+ibtools.store.layout.MAX_BLOCK_EPOCHS = 8
 layer = LayerSpec("wide", 64, "relu", 8)
 group = create_store(
     sys.argv[1],

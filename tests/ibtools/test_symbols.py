@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ibtools.partition import partition
-from ibtools.symbols import code_symbols, float_symbols, softmax_symbols
+from ibtools.store.symbols import code_symbols, float_symbols, softmax_symbols
 
 CODES = hnp.arrays(
     st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ibtools.recorders.engines.protocol import EpochReport
-from ibtools.snapshots import History, LayerValues
+from ibtools.store.snapshots import History, LayerValues
 
 
 def _recorded(training):

@@ -7,8 +7,8 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import IbtoolsError, StoreError, UnknownNameError
-from ibtools.info import describe_info, store_info
-from ibtools.snapshots import LayerValues
+from ibtools.store.info import describe_info, store_info
+from ibtools.store.snapshots import LayerValues
 from tests.conftest import LABEL, example_snapshots
 
 EPOCHS = (0, 1, 5, 10)

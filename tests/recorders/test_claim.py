@@ -5,7 +5,6 @@ import pytest
 import zarr
 
 from ibtools.errors import ClaimLostError
-from ibtools.layout import StoreSpec
 from ibtools.recorders.training import claim
 from ibtools.recorders.training.checkpoint import (
     delete_checkpoint,
@@ -14,9 +13,11 @@ from ibtools.recorders.training.checkpoint import (
     save_checkpoint,
 )
 from ibtools.recorders.training.claim import claim_repeat
-from ibtools.snapshots import LayerSpec
-from ibtools.store import create_store, read_array
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.groups import read_array
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.writer import RepeatWriter
 
 
 @pytest.fixture

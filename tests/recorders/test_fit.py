@@ -12,7 +12,7 @@ from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable, eva
 from ibtools.recorders.engines.keras.state import pack_state, unpack_state
 from ibtools.recorders.networks import get_network
 from ibtools.recorders.training.seeds import SeedStreams
-from ibtools.snapshots import History
+from ibtools.store.snapshots import History
 from tests.recorders.trainings import create_training, digest
 from tests.recorders.trainings import record as record_with
 

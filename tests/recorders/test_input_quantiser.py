@@ -9,13 +9,13 @@ from click.testing import CliRunner, Result
 from sklearn.datasets import load_breast_cancer
 
 import ibtools
-from ibtools.cli import cli
-from ibtools.info import store_info
-from ibtools.quantised_inputs import QuantisedInputs
+from ibtools.cli.main import cli
 from ibtools.recorders import engines
 from ibtools.recorders.data import load_data_set
 from ibtools.recorders.record import plan
 from ibtools.recorders.training.input_quantiser import measure_inputs, quantise
+from ibtools.store.info import store_info
+from ibtools.store.quantised_inputs import QuantisedInputs
 
 MERGED = (
     "4096 different inputs, of which the 8-bit input quantiser leaves 256; it makes 1 of 2 features"

@@ -2,7 +2,7 @@ import pytest
 
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get_network
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 
 def test_get_network__syn():

@@ -15,7 +15,6 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.durable import DurableStore
 from ibtools.errors import (
     InputError,
     RecordingError,
@@ -30,8 +29,10 @@ from ibtools.recorders.training import workers as workers_module
 from ibtools.recorders.training.checkpoint import load_checkpoint
 from ibtools.recorders.training.forecast import Forecast
 from ibtools.recorders.training.repeat import count_differences
-from ibtools.snapshots import LayerValues
-from ibtools.store import open_group, open_raw
+from ibtools.store.datasets import open_raw
+from ibtools.store.durable import DurableStore
+from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerValues
 from ibtools.tasks import links
 from tests.recorders.fake_engine import FakeEngine
 from tests.unbound import unbind
@@ -41,7 +42,7 @@ SETTINGS = {"epochs": 9, "repeats": 2, "schedule": "every:2", "quiet": True}
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
     monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "fails_in_attempts", ())
     monkeypatch.setitem(engines.ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
@@ -253,7 +254,7 @@ def test_recording__required_accuracy_is_the_papers_on_syn():
 
 def test_record__jobs_change_nothing(tmp_path: Path, monkeypatch):
     """Worker processes write the same bytes, whatever their number."""
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 64)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 64)
     for jobs in (1, 2):
         record_fake(tmp_path / str(jobs), repeats=3, jobs=jobs)
     assert files(tmp_path / "1") == files(tmp_path / "2")
@@ -404,10 +405,10 @@ def test_record__any_dense_network_on_the_small_data_set(tmp_path: Path):
 
 KILLED = """
 import sys
-import ibtools.layout
+import ibtools.store.layout
 from ibtools.recorders import record
 from ibtools.recorders.training import repeat as recorder
-ibtools.layout.MAX_BLOCK_EPOCHS = 4
+ibtools.store.layout.MAX_BLOCK_EPOCHS = 4
 original = recorder.save_checkpoint
 def telling(group, repeat, epoch, state):
     original(group, repeat, epoch, state)

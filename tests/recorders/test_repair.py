@@ -10,10 +10,11 @@ import xarray as xr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.checksums import GROUP
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError
-from ibtools.store import consolidate, open_group
+from ibtools.store.checksums import GROUP
+from ibtools.store.groups import consolidate
+from ibtools.store.opened import open_group
 from tests.recorders.test_record import files, record_fake, small_blocks
 
 __all__ = ["small_blocks"]  # a fixture that every test of this module uses

@@ -9,7 +9,7 @@ from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.networks import Dense
 from ibtools.recorders.resolve import resolve_network
 from ibtools.recorders.user_code import import_function
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 MODELS = "tests.recorders.user_models"
 

@@ -14,7 +14,7 @@ from ibtools.recorders.engines.keras.build import build_model
 from ibtools.recorders.engines.keras.quantise import Tap, TappedModel, quantise_model
 from ibtools.recorders.engines.keras.quantizers import calibrate, range_variables
 from ibtools.recorders.networks import Dense, Network, get_network
-from ibtools.snapshots import LayerSpec, LayerValues
+from ibtools.store.snapshots import LayerSpec, LayerValues
 
 SYN = get_network("syn")
 TWO = Network("two", (2,), (Dense(2), Dense(2)))

@@ -8,11 +8,11 @@ import xarray as xr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import InputError
-from ibtools.info import store_info
 from ibtools.recorders.record import forecast_recording, plan
 from ibtools.recorders.resolve import resolve_network
+from ibtools.store.info import store_info
 
 ZOO = "tests.recorders.model_zoo"
 

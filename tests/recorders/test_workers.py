@@ -140,7 +140,7 @@ def test_record__a_worker_is_killed(recording: Recording, tmp_path: Path):
 @pytest.fixture
 def accidents(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
     monkeypatch.setitem(engines.ENGINES.builtin, "mortal", "tests.remote.engines:MortalEngine")
     monkeypatch.setattr(workers_module, "MAX_LOSSES", 1)
 
@@ -163,10 +163,10 @@ from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
 plan.WINDOW_BYTES = cost.BLOCK_BYTES = 1
 if __name__ == "__main__":
-    from ibtools.commands import analyze
+    from ibtools.cli import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)
     sys.argv = ["ibtools", "analyze", sys.argv[1], "--scheduler", "processes"]
-    from ibtools.cli import main
+    from ibtools.cli.main import main
     main()
 """
 

@@ -91,7 +91,7 @@ def start_worker(cluster: LocalCluster) -> subprocess.Popen:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ibtools.layout.MAX_BLOCK_EPOCHS", 2)
+    monkeypatch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
     for name in ("MortalEngine", "BrokenEngine"):
         key = name.removesuffix("Engine").lower()
         monkeypatch.setitem(engines.ENGINES.builtin, key, f"tests.remote.engines:{name}")

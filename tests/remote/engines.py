@@ -84,7 +84,7 @@ from ibtools.recorders import engines
 layout.MAX_BLOCK_EPOCHS = 2
 engines.ENGINES.builtin["sleepy"] = "tests.remote.engines:SlowEngine"
 if __name__ == "__main__":
-    from ibtools.cli import main
+    from ibtools.cli.main import main
     main()
 """
 """A program that is the command line, with `SlowEngine` as engine "sleepy" and small blocks."""

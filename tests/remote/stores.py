@@ -3,11 +3,11 @@
 import fsspec
 
 from ibtools.recorders.record import RecordReport, record
-from ibtools.storage import storage_options
+from ibtools.store.storage import storage_options
 
 SETTINGS = {"epochs": 9, "repeats": 3, "schedule": "every:2", "quiet": True}
-"""Three blocks per repeat, with `ibtools.layout.MAX_BLOCK_EPOCHS` at 2: a checkpoint after epoch 2
-and 6, and when it is finished."""
+"""Three blocks per repeat, with `ibtools.store.layout.MAX_BLOCK_EPOCHS` at 2: a checkpoint after
+epoch 2 and 6, and when it is finished."""
 
 
 def record_small(path, *, engine: str = "mortal", **changes) -> RecordReport:

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis import results as results_module
-from ibtools.analysis.results import analyze_store, open_results
+from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.errors import ClusterError, InputError
 from ibtools.tasks import workers as workers_module
 from tests.analysis.slow_estimator import DeadlyExact, SlowExact

@@ -18,9 +18,9 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 import ibtools
-from ibtools import remote, retrying
 from ibtools.errors import ClusterError, StoreError
-from ibtools.storage import RemoteError
+from ibtools.store import remote, retrying
+from ibtools.store.storage import RemoteError
 from ibtools.tasks import cluster as cluster_module
 from ibtools.tasks.cluster import WorkerWatch
 from tests.analysis.slow_estimator import SECONDS
@@ -213,9 +213,9 @@ from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
 plan.WINDOW_BYTES = cost.BLOCK_BYTES = 1
 if __name__ == "__main__":
-    from ibtools.commands import analyze
+    from ibtools.cli import analyze
     analyze._create_estimators = lambda *_, **__: (SlowExact(),)
-    from ibtools.cli import main
+    from ibtools.cli.main import main
     main()
 """
 

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from zarr.storage import FsspecStore
 
 import ibtools
-from ibtools.analysis import results
-from ibtools.cli import cli
+from ibtools.analysis.passes import results
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, StoreExistsError
-from ibtools.info import store_info
 from ibtools.recorders.record import record as record_experiment
-from ibtools.storage import list_names
-from ibtools.store import open_group
+from ibtools.store.info import store_info
+from ibtools.store.opened import open_group
+from ibtools.store.storage import list_names
 from tests.conftest import LABEL, example_snapshots
 from tests.remote.engines import met, plan_accident
 from tests.remote.stores import contents, record_small

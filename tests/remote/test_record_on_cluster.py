@@ -15,7 +15,7 @@ from ibtools.recorders.record import plan
 from ibtools.recorders.training import workers as workers_module
 from ibtools.recorders.training.recording import Recording
 from ibtools.recorders.training.workers import record_repeats
-from ibtools.store import open_group
+from ibtools.store.opened import open_group
 from ibtools.tasks.linked import LinkedCluster
 from tests.remote.conftest import start_cluster
 from tests.remote.engines import met, plan_accident

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import zarr
 
-from ibtools.analysis.kept_results import find_damaged
-from ibtools.analysis.results import result_names
+from ibtools.analysis.passes.kept_results import find_damaged
+from ibtools.analysis.passes.results import result_names
 from tests.analysis import neighbours
 
 KEYS = ("information/exact", "information/exact-per-unit")

@@ -12,10 +12,10 @@ import zarr
 from numcodecs import blosc, zstd
 from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
-from ibtools.durable import DurableStore
 from ibtools.errors import StoreError
-from ibtools.guarded import GuardedStore
-from ibtools.validation.chunks import (
+from ibtools.store.durable import DurableStore
+from ibtools.store.guarded import GuardedStore
+from ibtools.store.validation.chunks import (
     ChunkLayout,
     chunk_layout,
     validate_chunk,

@@ -16,11 +16,11 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.cli import cli
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError, StoreVersionError
-from ibtools.schema import STORE_VARIABLES
-from ibtools.store import open_group
-from ibtools.validation.sizes import validate_sizes
+from ibtools.store.opened import open_group
+from ibtools.store.schema import STORE_VARIABLES
+from ibtools.store.validation.sizes import validate_sizes
 from tests.conftest import record_example
 from tests.fuzzing.damages import gzip_of, zstd_of
 from tests.unbound import unbind

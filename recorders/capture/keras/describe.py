@@ -19,7 +19,7 @@ from ibtools.recorders.capture.keras.functions import (
     is_keras,
     operation_name,
 )
-from ibtools.snapshots import FLOAT_BITS, LayerSpec
+from ibtools.store.snapshots import FLOAT_BITS, LayerSpec
 
 _LAYERS = tf_keras.layers
 

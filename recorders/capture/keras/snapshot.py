@@ -13,7 +13,7 @@ from ibtools.errors import InputError
 from ibtools.recorders.capture.grid import Grid
 from ibtools.recorders.engines.keras.quantise import Tap, TappedModel
 from ibtools.recorders.engines.keras.quantizers import range_variables, ranged_layers, reset_ranges
-from ibtools.snapshots import LayerValues
+from ibtools.store.snapshots import LayerValues
 
 Output = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Probabilities (sample, class) and predicted classes (sample,)."""

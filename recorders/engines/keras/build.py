@@ -12,7 +12,7 @@ from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.user_code import import_function
 from ibtools.settings import Scheme
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.store.snapshots import FLOAT_BITS
 
 LOGITS = "logits"
 """Name of the linear layer below the softmax."""

@@ -12,7 +12,7 @@ from ibtools.recorders.capture.keras.snapshot import choose_batch_size, output_m
 from ibtools.recorders.engines.keras.quantise import TappedModel
 from ibtools.recorders.engines.keras.quantizers import ranged_layers, reset_ranges
 from ibtools.recorders.engines.protocol import Training
-from ibtools.snapshots import History
+from ibtools.store.snapshots import History
 
 EVALUATED_VALUES = 2**20
 """How many float32 values a batch has in the evaluation after an epoch: 4 MiB, to stay in cache."""

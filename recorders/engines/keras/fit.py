@@ -14,7 +14,7 @@ from ibtools.recorders.engines.keras.quantise import TappedModel
 from ibtools.recorders.engines.keras.quantizers import calibrate
 from ibtools.recorders.engines.keras.state import pack_state, unpack_state
 from ibtools.recorders.engines.protocol import EpochReport, Training
-from ibtools.snapshots import History
+from ibtools.store.snapshots import History
 
 
 class FitEngine:

@@ -24,7 +24,7 @@ from ibtools.recorders.engines.keras.schemes import (
     quantised_weights,
 )
 from ibtools.settings import Scheme
-from ibtools.snapshots import LayerSpec
+from ibtools.store.snapshots import LayerSpec
 
 _LAYERS = tf_keras.layers
 

@@ -17,7 +17,7 @@ from ibtools.recorders.engines.keras.quantizers import calibrate
 from ibtools.recorders.engines.keras.state import copy_state, pack_state, unpack_state
 from ibtools.recorders.engines.protocol import EpochReport, Training
 from ibtools.recorders.networks import Network
-from ibtools.snapshots import History, LayerValues
+from ibtools.store.snapshots import History, LayerValues
 
 MAX_STEPS = 4096
 """Training steps of one call at the most, so that progress is shown and Ctrl-C is heard."""

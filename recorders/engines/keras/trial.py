@@ -18,7 +18,7 @@ from ibtools.recorders.engines.keras.quantizers import calibrate
 from ibtools.recorders.engines.keras.user_model import create_checked
 from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.user_code import import_function, running
-from ibtools.snapshots import FLOAT_BITS
+from ibtools.store.snapshots import FLOAT_BITS
 
 N_TRIED = 32
 """How many samples a model is tried on."""

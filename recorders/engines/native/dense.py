@@ -19,7 +19,7 @@ from ibtools.recorders.engines.keras.trainers import (
 from ibtools.recorders.engines.native.dense_arrays import State
 from ibtools.recorders.engines.native.dense_program import DenseProgram
 from ibtools.recorders.engines.protocol import EpochReport, Training
-from ibtools.snapshots import History
+from ibtools.store.snapshots import History
 
 
 class DenseTrainer(Trainer):

@@ -19,7 +19,7 @@ from ibtools.recorders.engines.keras.quantizers import (
 from ibtools.recorders.engines.native import dense_arrays, dense_kernel
 from ibtools.recorders.engines.native.dense_arrays import DenseLayers, Samples, State
 from ibtools.recorders.engines.protocol import Training
-from ibtools.snapshots import FLOAT_BITS, History
+from ibtools.store.snapshots import FLOAT_BITS, History
 
 _QUANTITIES = ("kernel", "bias", "output")
 

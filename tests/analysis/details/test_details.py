@@ -8,13 +8,13 @@ import xarray as xr
 
 import ibtools
 from ibtools.analysis.details import About, Permutations
-from ibtools.detail_schema import DETAIL_VARIABLES
 from ibtools.errors import InputError, StoreError, UnknownNameError
-from ibtools.layout import StoreSpec
-from ibtools.schema import CUBE
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import CUBE
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.analysis.oracle import slow_information, slow_partition
 from tests.conftest import LABEL
 

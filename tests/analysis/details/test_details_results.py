@@ -11,10 +11,10 @@ from ibtools.analysis.details import About, Permutations
 from ibtools.analysis.details import results as results_module
 from ibtools.analysis.details.results import DetailsReport
 from ibtools.errors import StoreError
-from ibtools.layout import StoreSpec
-from ibtools.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store
-from ibtools.writer import RepeatWriter
+from ibtools.store.creation import create_store
+from ibtools.store.layout import StoreSpec
+from ibtools.store.snapshots import LayerSpec, LayerValues
+from ibtools.store.writer import RepeatWriter
 from tests.analysis.details.test_details import EVERY
 
 LAYERS = (LayerSpec("x", 3, "relu", 32), LayerSpec("output", 2, "softmax", 32))
@@ -89,7 +89,7 @@ def test_details_store__does_not_touch_the_ordinary_results(example_store):
 
 
 def _info(path):
-    from ibtools.info import format_info, store_info
+    from ibtools.store.info import format_info, store_info
 
     return format_info(store_info(path), path)
 

@@ -11,12 +11,12 @@ from hypothesis.extra import numpy as hnp
 from ibtools.analysis.details import About, Classes, Layers, Permutations, Prediction, Splits
 from ibtools.analysis.details.kinds import get_details
 from ibtools.analysis.details.snapshots import Snapshots
-from ibtools.analysis.information import entropy
+from ibtools.analysis.kernels.information import entropy
 from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.labels import number_classes
 from ibtools.partition import partition_block
-from ibtools.snapshots import LayerSpec
+from ibtools.store.labels import number_classes
+from ibtools.store.snapshots import LayerSpec
 from tests.analysis.oracle import slow_information
 
 BOUND = 1e-12

@@ -1,0 +1,212 @@
+"""Partitions of layers that are too large for memory, from 128-bit digests of their rows.
+
+The digest of a row is a sum over its words, each mixed with its position. So digests of parts of a
+layer, by samples and units, add up to those of the layer in any order and grouping, and a worker
+needs one part at a time.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ibtools.kernel import kernel
+from ibtools.partition import partition
+from ibtools.store.snapshots import LayerSpec
+from ibtools.store.symbols import exact_symbols
+
+WORD_BYTES = 8
+
+Words = NDArray[np.uint64]
+
+# Seeds of the keys of the two lanes: the first digits of pi and of e, in hexadecimal.
+_SEED_A, _SEED_B = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6A)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# The finalisers of SplitMix64 (Stafford's Mix13) and of MurmurHash3 (Appleby).
+_A1, _A2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_B1, _B2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_S27, _S30, _S31, _S33 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(33)
+
+
+@kernel
+def _mix_a(word: np.uint64) -> np.uint64:
+    """Mix a word; one to one."""
+    word = (word ^ (word >> _S30)) * _A1
+    word = (word ^ (word >> _S27)) * _A2
+    return word ^ (word >> _S31)
+
+
+@kernel
+def _mix_b(word: np.uint64) -> np.uint64:
+    """Mix a word in another way; one to one."""
+    word = (word ^ (word >> _S33)) * _B1
+    word = (word ^ (word >> _S33)) * _B2
+    return word ^ (word >> _S33)
+
+
+@kernel
+def _add_words(words: Words, first_word: int, lanes: Words) -> None:
+    """Add to the lanes (sample, 2) what words (sample, word) contribute."""
+    keys = np.empty((2, words.shape[1]), np.uint64)
+    for w in range(words.shape[1]):
+        step = np.uint64(first_word + w) * _GOLDEN
+        keys[0, w] = _mix_a(_SEED_A + step)
+        keys[1, w] = _mix_b(_SEED_B + step)
+    for sample in range(words.shape[0]):
+        a, b = lanes[sample, 0], lanes[sample, 1]
+        for w in range(words.shape[1]):
+            word = words[sample, w]
+            a += _mix_a(word ^ keys[0, w])
+            b += _mix_b(word ^ keys[1, w])
+        lanes[sample, 0], lanes[sample, 1] = a, b
+
+
+@dataclass(frozen=True, eq=False)
+class RowDigests:
+    """What the parts of a snapshot that were seen so far add to the digests of its rows.
+
+    A mergeable state: `zero` is neutral, and `+` is associative and commutative.
+
+    Parameters
+    ----------
+    lanes : ndarray, (sample, 2), uint64
+        Two sums modulo 2^64 per sample.
+
+    Notes
+    -----
+    The bytes of a row are cut into words w_j of eight, the last filled up with zeros. With keys
+    k_j = mix(seed + j g) that depend on the position j, each of the two lanes is
+
+        sum over j of mix(w_j xor k_j)   modulo 2^64,
+
+    with seeds and mixing functions of its own. All is fixed, so the same rows have the same
+    digests everywhere. Rows that differ in one word never share a lane, because mixing is one to
+    one.
+
+    Rows with equal digests are taken as equal, which is *not verified*. Assume that the mixed words
+    behave as independent, uniformly random numbers. Then two given rows that differ share a digest
+    with probability 2^-128, and any two of n rows with probability below n^2 / 2^129: for a million
+    samples, 10^-27. A false merge can only lower H(T). The assumption is about data that were not
+    made to defeat this hash; whoever wants to can make rows that collide.
+
+    References
+    ----------
+    The mixing functions are the finalisers of SplitMix64 (Steele, Lea & Flood 2014, constants of
+    D. Stafford) and MurmurHash3 (A. Appleby). Sums of hashed elements: Bellare & Micciancio (1997),
+    "A new paradigm for collision-free hashing: incrementality at reduced cost".
+
+    Examples
+    --------
+    >>> symbols = np.arange(32, dtype=np.uint8).reshape(2, 16) // 16
+    >>> left = RowDigests.of(symbols[:, :8], n_samples=2)
+    >>> right = RowDigests.of(symbols[:, 8:], n_samples=2, first_unit=8)
+    >>> (right + left + RowDigests.zero(2)).labels().tolist()
+    [0, 1]
+    """
+
+    lanes: Words
+
+    @classmethod
+    def zero(cls, n_samples: int) -> Self:
+        """Return the digests of rows of which nothing was seen."""
+        return cls(np.zeros((n_samples, 2), np.uint64))
+
+    @classmethod
+    def of(
+        cls,
+        symbols: NDArray[np.unsignedinteger],
+        *,
+        n_samples: int,
+        first_sample: int = 0,
+        first_unit: int = 0,
+    ) -> Self:
+        """Digest a part of a snapshot.
+
+        Parameters
+        ----------
+        symbols : ndarray, (sample, unit), any unsigned integer
+            The part; unit is consumed. Unless it ends with the last unit, it must end with a whole
+            word.
+        n_samples : int
+            Samples of the snapshot.
+        first_sample, first_unit : int, optional
+            Where in the snapshot the part begins; a word must begin there.
+
+        Returns
+        -------
+        RowDigests
+            Of all samples of the snapshot.
+
+        Raises
+        ------
+        ValueError
+            If the part does not begin with a word.
+        """
+        first_byte = first_unit * symbols.itemsize
+        if first_byte % WORD_BYTES:
+            raise ValueError(
+                f"a part must begin at a multiple of {WORD_BYTES} bytes, found unit {first_unit} "
+                f"of {symbols.itemsize} bytes each."
+            )
+        digests = cls.zero(n_samples)
+        lanes = digests.lanes[first_sample : first_sample + len(symbols)]
+        _add_words(_words(symbols), first_byte // WORD_BYTES, lanes)
+        return digests
+
+    def __add__(self, other: Self) -> Self:
+        if self.lanes.shape != other.lanes.shape:
+            raise ValueError(
+                "digests must be of the same samples to be added, found "
+                f"{len(self.lanes)} and {len(other.lanes)}."
+            )
+        return type(self)(self.lanes + other.lanes)
+
+    def labels(self) -> NDArray[np.uint32]:
+        """Label samples with equal digests equally, in order of first appearance."""
+        return partition(self.lanes)[0]
+
+
+def _words(symbols: NDArray[np.unsignedinteger]) -> Words:
+    """View rows as words, filled up with zeros at their end."""
+    n_bytes = symbols.shape[1] * symbols.itemsize
+    if n_bytes % WORD_BYTES == 0:
+        return np.ascontiguousarray(symbols).view(np.uint64)
+    padded = np.zeros((len(symbols), -(-n_bytes // WORD_BYTES) * WORD_BYTES), np.uint8)
+    padded[:, :n_bytes] = np.ascontiguousarray(symbols).view(np.uint8)
+    return padded.view(np.uint64)
+
+
+def part_symbols(
+    values: NDArray[Any], layer: LayerSpec, first: NDArray[Any]
+) -> NDArray[np.unsignedinteger]:
+    """Return symbols of some units of a layer: rows of all units are equal as the exact ones are.
+
+    Parameters
+    ----------
+    values : ndarray, (sample, unit), uint8, uint16 or float32
+        Codes or values of some units.
+    layer : LayerSpec
+        The layer.
+    first : ndarray, (sample, 1), dtype of values
+        The same of the first unit of the layer. Used for softmax layers of codes only.
+
+    Returns
+    -------
+    ndarray, (sample, unit), unsigned integer
+        From `ibtools.store.symbols.exact_symbols`; but codes of logits are taken relative to the
+        first unit, instead of to the largest, which no part knows. Both forget the common shift of
+        a row and nothing else.
+
+    Examples
+    --------
+    >>> logits = LayerSpec("output", 3, "softmax", 8)
+    >>> code = np.array([[5, 6, 4], [8, 9, 7]], np.uint8)
+    >>> part_symbols(code[:, 1:], logits, code[:, :1]).tolist()
+    [[1, 65535], [1, 65535]]
+    """
+    if not layer.is_softmax_of_codes:
+        return exact_symbols(values, layer)
+    wider = np.dtype(f"u{2 * values.itemsize}")  # holds every difference, modulo its range
+    symbols: NDArray[np.unsignedinteger] = values.astype(wider) - first.astype(wider)
+    return symbols

@@ -1,0 +1,83 @@
+"""The lazy analysis of a Dataset."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimators
+from ibtools.analysis.passes.lazy import lazy_variables
+from ibtools.analysis.passes.recording import Recording
+from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.stacking import stack_estimators
+from ibtools.store.derived import as_store
+
+
+def analyze(
+    dataset: xr.Dataset, *, estimator: EstimatorLike | Sequence[EstimatorLike] = "exact"
+) -> xr.Dataset:
+    """Compute the information of every layer about input and label; lazy.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As `ibtools.open_store` or plain `xarray.open_zarr` open a store, or a selection that keeps
+        all dimensions, such as ``ds.isel(epoch=[0, -1])`` or ``ds.sel(layer=["output"])``.
+    estimator : str or Estimator, or sequence of them, optional
+        A name in `ibtools.analysis.estimators.ESTIMATORS`, or a specification such as
+        "binned-uniform-30-global". Of several, each chunk is read once for all of them.
+
+    Returns
+    -------
+    Dataset
+        `mi_xt`, `mi_ty`, `entropy_t` (float64, bits; NaN where a snapshot is not complete) and
+        `n_states` (int64; 0 there), and what else the estimator computes, all (repeat, epoch,
+        layer), backed by dask; `sample` and `unit` are consumed. For a sequence of estimators,
+        even of one, the first dimension is `estimator`, and the attributes in which they differ are
+        coordinates along it; see `ibtools.analysis.passes.stacking`. Attributes name the estimator
+        and its options, the number of samples, and the entropies of input and label. Only
+        `complete`, coordinates and ranges are read before something is computed.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such estimator.
+    InputError
+        If an option is out of range, the store keeps the partition only and the estimator needs
+        values, a class has too few samples for it, or the recorded inputs are the population that
+        is to be estimated.
+    StoreError
+        If the Dataset lacks what is needed, has lost a dimension, or holds no complete snapshot.
+
+    Notes
+    -----
+    All samples are taken as equally likely, and the network as deterministic: then I(X;T) = H(T).
+    Samples that are known to have the same input count as one input in H(X); see `input` of the
+    store.
+    A task holds whole snapshots of a layer in memory, however large they are.
+
+    See Also
+    --------
+    ibtools.analyze_store : Writes the results, computes none twice, and keeps to a given memory.
+    """
+    results = analyze_each(dataset, get_estimators(estimator))
+    several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
+    return stack_estimators(results) if several else results[0]
+
+
+def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[xr.Dataset, ...]:
+    """Compute the results of several estimators in one pass: one Dataset each, from one graph.
+
+    Parameters, exceptions and each of the results are those of `analyze`.
+    """
+    dataset = as_store(dataset)
+    recording = Recording.of(dataset, estimators)
+    found = lazy_variables(
+        dataset, estimators, complete=recording.complete, global_range=recording.global_range
+    )
+    coordinates = {
+        variable.name: dataset[variable.name].variable for variable in RESULT_COORDINATES
+    }
+    return tuple(
+        xr.Dataset(variables, coordinates, recording.attributes(one))
+        for one, variables in zip(estimators, found, strict=True)
+    )

@@ -1,0 +1,95 @@
+"""What an analysis tells when it is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ibtools.shown import python_string, shell_command, visible
+
+
+@dataclass(frozen=True)
+class AnalysisReport:
+    """What an analysis did.
+
+    Parameters
+    ----------
+    estimator : str
+        Specification of the estimator, which is also the name of its results.
+    computed : int
+        Snapshots (repeat and epoch) that were analysed now.
+    skipped : int
+        Snapshots whose results were there already.
+    incomplete : int
+        Scheduled snapshots that are not recorded yet; analyse again after recording.
+    n_clipped, n_values : int, optional
+        Of an estimator with given bounds: how many values lay outside, of how many, in all results
+        that are there now.
+    digested : tuple of str, optional
+        Layers too large for memory, whose partition is not verified: see
+        `ibtools.analysis.kernels.digests.RowDigests`.
+    anew : tuple of str, optional
+        What of earlier results was out of date and is computed anew, and why.
+    has_plane : bool, optional
+        Whether there is an I(X;T), without which there is no information plane.
+    """
+
+    estimator: str
+    computed: int
+    skipped: int
+    incomplete: int
+    n_clipped: int | None = None
+    n_values: int | None = None
+    digested: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
+    has_plane: bool = True
+
+    def __str__(self) -> str:
+        anew = "".join(f"; {phrase}" for phrase in self.anew)
+        incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
+        clipped = digested = ""
+        if self.n_clipped and self.n_values:
+            share = 100 * self.n_clipped / self.n_values
+            clipped = (
+                f"; {self.n_clipped} of {self.n_values} values ({share:.2g} %) lie outside of the "
+                "bounds and are in the end bins"
+            )
+        if self.digested:
+            digested = (
+                f"; from digests of rows, because --memory is too little for a snapshot: "
+                f"{', '.join(map(visible, self.digested))}"
+            )
+        return (
+            f"information/{self.estimator}: {self.computed} snapshots analysed, "
+            f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
+        )
+
+
+def describe_next(path: str, reports: Sequence[AnalysisReport]) -> str:
+    """Say how results are drawn, and opened in Python.
+
+    Parameters
+    ----------
+    path : str
+        Where they were written.
+    reports : sequence of AnalysisReport
+        Of the estimators. The first that has an information plane is drawn.
+
+    Returns
+    -------
+    str
+        One or two lines.
+
+    Examples
+    --------
+    >>> print(describe_next("syn.zarr", [AnalysisReport("exact", 8, 0, 0)]))
+    next: ibtools plot syn.zarr information-plane --output plane.png
+    in Python: ibtools.open_results("syn.zarr", estimator="exact")
+    """
+    names = [one.estimator for one in reports]
+    opened = python_string(names[0]) if len(names) == 1 else "None"
+    lines = [f"in Python: ibtools.open_results({python_string(path)}, estimator={opened})"]
+    drawn = next((one.estimator for one in reports if one.has_plane), None)
+    if drawn is not None:
+        which = [] if drawn == "exact" else ["--estimator", drawn]
+        figure = ["plot", path, "information-plane", *which, "--output", "plane.png"]
+        lines.insert(0, f"next: {shell_command(*figure)}")
+    return "\n".join(lines)

@@ -1,0 +1,407 @@
+"""Analyse a store and keep the results beside the recording, nothing computed twice."""
+
+from collections.abc import Sequence
+from typing import cast, overload
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.analysis.estimators import (
+    Estimator,
+    EstimatorLike,
+    get_estimators,
+    known_estimator,
+    parse_estimator,
+    variables_of,
+)
+from ibtools.analysis.passes.kept_results import find_damaged
+from ibtools.analysis.passes.outdated import up_to_date
+from ibtools.analysis.passes.recording import Recording
+from ibtools.analysis.passes.report import AnalysisReport
+from ibtools.analysis.passes.result_checksums import CHECKSUM
+from ibtools.analysis.passes.result_groups import (
+    GROUP,
+    MARKS,
+    is_done,
+    note_digested,
+    open_results_group,
+    write_window,
+)
+from ibtools.analysis.passes.result_identity import content_beside, current_marks, why_not_current
+from ibtools.analysis.passes.result_places import validate_places
+from ibtools.analysis.passes.result_rows import read_marks
+from ibtools.analysis.passes.rounds import Rounds
+from ibtools.analysis.passes.stacking import stack_estimators
+from ibtools.analysis.passes.store_pass import Pass
+from ibtools.analysis.passes.tasks import close_stores, open_unchunked
+from ibtools.analysis.passes.verified import mask_results
+from ibtools.errors import IbtoolsError, StoreError
+from ibtools.progress import progress_bar
+from ibtools.shown import analyze_command
+from ibtools.store.datasets import open_raw_results
+from ibtools.store.groups import find_group, read_array
+from ibtools.store.identity import Content, is_store
+from ibtools.store.opened import open_group
+from ibtools.store.storage import StorePath, absolute
+from ibtools.tasks.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
+from ibtools.tasks.workers import open_workers
+
+
+@overload
+def analyze_store(  # type: ignore[overload-overlap]  # a str is a sequence too
+    path: StorePath,
+    *,
+    estimator: EstimatorLike = ...,
+    output: StorePath | None = ...,
+    memory: str | int = ...,
+    scheduler: str | None = ...,
+    quiet: bool = ...,
+) -> AnalysisReport: ...
+
+
+@overload
+def analyze_store(
+    path: StorePath,
+    *,
+    estimator: Sequence[EstimatorLike],
+    output: StorePath | None = ...,
+    memory: str | int = ...,
+    scheduler: str | None = ...,
+    quiet: bool = ...,
+) -> tuple[AnalysisReport, ...]: ...
+
+
+def analyze_store(
+    path: StorePath,
+    *,
+    estimator: EstimatorLike | Sequence[EstimatorLike] = "exact",
+    output: StorePath | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> AnalysisReport | tuple[AnalysisReport, ...]:
+    """Analyse a store and write the results, block by block.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+    estimator : str or Estimator, or sequence of them, optional
+        As for `ibtools.analyze`. What several have to do anew is done in one pass.
+    output : path or URL, optional
+        Where the groups ``information/<specification>`` go; into the store itself by default.
+    memory : str or int, optional
+        What each process may use at its peak, such as "512MiB"; Python and the libraries take 256
+        MiB of it. Blocks are cut to fit. A layer of which one snapshot does not fit is counted by
+        digests of its rows: see `ibtools.analysis.kernels.digests.RowDigests`.
+    scheduler : str, optional
+        "threads", "processes", "synchronous", or the address of a dask.distributed scheduler; by
+        default a distributed Client that is open in this process, else threads. See
+        `ibtools.tasks.workers.open_workers`.
+    quiet : bool, optional
+        Show no progress.
+
+    Returns
+    -------
+    AnalysisReport, or tuple of AnalysisReport
+        How much was computed, and how much was there from an earlier, perhaps killed, analysis; one
+        report per estimator for a sequence.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such estimator.
+    InputError
+        If an option is out of range, if the store keeps the partition only and an estimator
+        needs values, if `memory` is too little, or if the cluster does not answer.
+    StoreError
+        If the store is none or has no complete snapshot, if `output` holds results of another
+        store, or if results can't be written.
+
+    Notes
+    -----
+    Earlier results are kept unless they are out of date: those of a repeat that was begun anew
+    since, and all of an estimator that computes something else now (its `revision`), if labels,
+    inputs or layers of the store were changed, or with global bounds if what was recorded since
+    widened them. The report says what is computed anew, and why.
+    """
+    chosen = get_estimators(estimator)
+    budget = parse_memory(memory) - LIBRARIES
+    target = path if output is None else output
+    group = open_group(path)
+    validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
+    dataset = open_unchunked(group)
+    recording = Recording.of(dataset, chosen)
+    try:
+        with open_workers(scheduler) as workers:
+            walk = Pass.of(
+                absolute(path),
+                group,
+                dataset,
+                chosen,
+                workers,
+                budget=budget,
+                global_range=recording.global_range,
+            )
+            reports = _write(target, walk, recording, chosen, quiet=quiet)
+    finally:
+        close_stores()
+    several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
+    return reports if several else reports[0]
+
+
+def _write(
+    target: StorePath,
+    walk: Pass,
+    recording: Recording,
+    estimators: Sequence[Estimator],
+    *,
+    quiet: bool,
+) -> tuple[AnalysisReport, ...]:
+    """Compute what is to do and write it; one report for each estimator."""
+    opened = [
+        open_results_group(target, one, walk.dataset, recording.attributes(one))
+        for one in estimators
+    ]
+    kept, anew = zip(*opened, strict=True)
+    rounds = Rounds(recording.complete, kept)
+    names = ", ".join(one.specification for one in estimators)
+    digested = walk.plan.layers_in_parts
+    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
+        for pending in rounds.pending():
+            for window in walk.windows(pending, lambda window: is_done(window, kept)):
+                for index in window.measures:
+                    note_digested(kept[index], digested)
+                write_window(kept, window)
+                bar.update(len(window.epochs) * len(window.measures))
+    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.complete))
+
+
+def n_incomplete(complete: NDArray[np.bool_]) -> int:
+    """Count the snapshots that are not recorded yet."""
+    return int((~complete).sum())
+
+
+def _reports(
+    estimators: Sequence[Estimator],
+    rounds: Rounds,
+    anew: Sequence[tuple[str, ...]],
+    digested: tuple[str, ...],
+    incomplete: int,
+) -> tuple[AnalysisReport, ...]:
+    reports = []
+    for index, (one, kept, why) in enumerate(zip(estimators, rounds.kept, anew, strict=True)):
+        computed, skipped = rounds.count(index)
+        clipped, values = _clipped(kept.group)
+        has_plane = any(variable.name == "mi_xt" for variable in one.variables)
+        why = (*why, *rounds.describe_damaged(index))
+        done = computed, skipped, incomplete
+        reports.append(
+            AnalysisReport(
+                one.specification,
+                *done,
+                clipped,
+                values,
+                digested if computed else (),
+                why,
+                has_plane,
+            )
+        )
+    return tuple(reports)
+
+
+def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
+    """Return how many values lay outside of given bounds, and how many there are."""
+    if "n_clipped" not in group:
+        return None, None
+    analysed = read_array(group, "analysed")
+    n_samples = cast(int, group.attrs["n_samples"])
+    n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
+    return int(read_array(group, "n_clipped")[analysed].sum()), n_values
+
+
+def open_results(
+    path: StorePath, *, estimator: EstimatorLike | Sequence[EstimatorLike] | None = "exact"
+) -> xr.Dataset:
+    """Open the results of a store as a Dataset.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that was analysed, or the separate output of an analysis.
+    estimator : str or Estimator, or sequence of them, or None, optional
+        Which results: the name that `ibtools analyze` printed, or an abbreviation such as "binned"
+        that stands for it. None for all that are up to date.
+
+    Returns
+    -------
+    Dataset
+        As `ibtools.analyze` describes it; lazy. What is not analysed yet is NaN (0 in `n_states`).
+        For a sequence of estimators, even of one, and for None, the first dimension is `estimator`.
+
+    Raises
+    ------
+    StoreError
+        If there are no such results, or none at all, or if they are out of date: of other labels,
+        inputs or layers than the store has now, or computed by a version of ibtools that computed
+        something else under this name.
+
+    Notes
+    -----
+    None leaves out what is out of date, and names it in the attribute `out_of_date`.
+    """
+    if estimator is None:
+        return _open_all(path)
+    if isinstance(estimator, Sequence) and not isinstance(estimator, str):
+        root = _find_root(path)
+        return stack_estimators([_open_one(path, root, one) for one in estimator])
+    return _open_one(path, _find_root(path), estimator)
+
+
+def _open_all(path: StorePath) -> xr.Dataset:
+    """Open all results that are up to date, and name the others."""
+    root = _find_root(path)
+    names = [name for name, _ in _result_groups(root)]
+    if not names:
+        raise StoreError(
+            f"{path}: no results to open yet; compute them with: {analyze_command(path)}"
+        )
+    outdated = outdated_among(root, content_beside(root))
+    opened = stack_estimators([_open_one(path, root, name) for name in up_to_date(names, outdated)])
+    return opened.assign_attrs({"out_of_date": ", ".join(outdated)} if outdated else {})
+
+
+def _open_one(
+    path: StorePath,
+    root: zarr.Group,
+    estimator: EstimatorLike,
+    damaged: xr.DataArray | None = None,
+) -> xr.Dataset:
+    name = _find_results(path, root, estimator)
+    key = f"{GROUP}/{name}"
+    group = cast("zarr.Group", root[key])
+    results = open_raw_results(group, f"{path}: {key}")
+    known = known_estimator(name) if isinstance(estimator, str) else estimator
+    declared = variables_of(name)
+    what, command = f"the results of {name}", _analyze_command(path, root, name)
+    analysed = current_marks(path, root, key, results, known, what=what, command=command)
+    return mask_results(
+        results,
+        group,
+        analysed,
+        {one.name: one.fill for one in declared.values() if one not in (CHECKSUM, MARKS)},
+        where=f"{path}: {what}",
+        command=command,
+        damaged=damaged,
+    )
+
+
+def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Open the results of an estimator without what is damaged, and say what that is.
+
+    Parameters
+    ----------
+    path : path or URL
+        As for `open_results`.
+    name : str
+        One of `result_names`.
+
+    Returns
+    -------
+    results : Dataset
+        As from `open_results`; what does not match its checksum is missing.
+    marks : Dataset, (repeat, epoch), bool
+        What is `analysed`, and what of it is `damaged`; not of repeats that were begun anew since.
+    """
+    root = _find_root(path)
+    group, content = cast("zarr.Group", root[f"{GROUP}/{name}"]), content_beside(root)
+    analysed = read_marks(group)
+    if content is not None:
+        analysed &= content.current_repeats(group)[:, np.newaxis]
+    damaged = find_damaged(group) & analysed
+    dims = ("repeat", "epoch")
+    marks = xr.Dataset({"analysed": (dims, analysed), "damaged": (dims, damaged)})
+    return _open_one(path, root, name, marks["damaged"]), marks
+
+
+def _find_results(path: StorePath, root: zarr.Group, estimator: EstimatorLike) -> str:
+    """Return the name of the results that an estimator, a name or an abbreviation stands for."""
+    available = [one for one, _ in _result_groups(root)]
+    asked = name = estimator if isinstance(estimator, str) else estimator.specification
+    if name not in available:
+        try:
+            name = parse_estimator(name).specification
+        except IbtoolsError as err:
+            raise _no_results(path, root, asked, available) from err
+    if name not in available:
+        raise _no_results(path, root, name, available)
+    return name
+
+
+def _no_results(
+    path: StorePath, root: zarr.Group, name: str, available: Sequence[str]
+) -> StoreError:
+    there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
+    return StoreError(
+        f"{path}: no results of estimator {name!r}; {there}; compute them with: "
+        f"{_analyze_command(path, root, name)}"
+    )
+
+
+def _analyze_command(path: StorePath, root: zarr.Group, name: str) -> str:
+    """Return the command that computes results at `path`, which may be kept outside the store."""
+    if is_store(root):
+        return analyze_command(path, name)
+    return analyze_command("STORE", name, output=path)
+
+
+def outdated_results(path: StorePath) -> dict[str, str]:
+    """Return which results at `path` are out of date, and why.
+
+    Returns
+    -------
+    dict of str to str
+        Names of results, sorted; of each a clause, as from
+        `ibtools.analysis.passes.result_identity.why_not_current`.
+
+    Raises
+    ------
+    StoreError
+        If nothing is at `path`.
+    """
+    root = _find_root(path)
+    return outdated_among(root, content_beside(root))
+
+
+def outdated_among(root: zarr.Group, content: Content | None) -> dict[str, str]:
+    """Return as `outdated_results` which results are out of date of what was opened."""
+    groups = _result_groups(root)
+    found = {name: why_not_current(group, content, known_estimator(name)) for name, group in groups}
+    return {name: why for name, why in found.items() if why}
+
+
+def result_names(path: StorePath) -> tuple[str, ...]:
+    """Return the estimators whose results are at `path`, sorted.
+
+    Raises
+    ------
+    StoreError
+        If nothing is at `path`.
+    """
+    return tuple(name for name, _ in _result_groups(_find_root(path)))
+
+
+def _find_root(path: StorePath) -> zarr.Group:
+    root = find_group(path, "r")
+    if root is None:
+        raise StoreError(f"{path}: there must be a store, but nothing is there; check the path")
+    return root
+
+
+def _result_groups(root: zarr.Group) -> list[tuple[str, zarr.Group]]:
+    if GROUP not in root:
+        return []
+    groups = cast("zarr.Group", root[GROUP]).groups()
+    return sorted((name, group) for name, group in groups if "analysed" in group)

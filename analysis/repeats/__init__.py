@@ -1,0 +1,1 @@
+"""Over repeats and epochs: intervals, dynamics, ranks, accuracy, and all of it in one table."""

@@ -1,0 +1,331 @@
+"""The dynamics of a store in one table: means and intervals over repeats, and rank correlations."""
+
+import math
+import os
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ibtools.analysis.passes.results import open_results
+from ibtools.analysis.repeats.dynamics import dynamics
+from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
+from ibtools.analysis.repeats.shown import describe_failures
+from ibtools.analysis.repeats.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
+from ibtools.store.datasets import open_raw
+from ibtools.store.groups import find_group
+from ibtools.store.storage import StorePath
+from ibtools.table import terminal_columns
+
+N_PERMUTATIONS = 9999
+
+FEWEST_FOR_RANKS = 3
+
+WIDTH = 100
+"""Columns of what is printed, at the most."""
+
+PRINTED = (
+    "mi_xt_peak",
+    "compression",
+    "compression_held_out",
+    "turn_epoch",
+    "fitting",
+    "fitting_epoch",
+    "mi_ty_rise",
+    "mi_ty_rise_epoch",
+)
+"""What `ibtools summary` prints; the Dataset has all of `dynamics`."""
+
+FITTING = ("fitting", "fitting_epoch")
+"""What there is only where I(T;Y) has a chance level."""
+
+FEWEST_REPEATS = 3
+"""An interval of fewer repeats is wider than any information that there is."""
+
+NOT_DEFINED = "not defined; see below"
+"""What is said in place of fitting where I(T;Y) has no chance level."""
+
+NUMBERS_WIDTH, SHORTEST_NAME = 62, 12
+"""Columns of the numbers of a layer, and of its name where the terminal is narrow."""
+
+CEILING = "  H(X): the ceiling"
+"""What is said of a layer whose peak is that of every repeat as high as it can be."""
+
+
+def summary(
+    path: StorePath,
+    *,
+    estimator: str = "exact",
+    method: IntervalMethod = "t",
+    level: float = 0.95,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Summarise the dynamics of every layer over the repeats of a store.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that was analysed, or the separate output of an analysis.
+    estimator : str, optional
+        Which results.
+    method : {"t", "bca", "percentile"}, optional
+        Intervals; see `ibtools.analysis.repeats.uncertainty.repeat_intervals`.
+    level : float, optional
+        Of the intervals.
+    seed : int, optional
+        Of bootstrap and permutations.
+
+    Returns
+    -------
+    Dataset, (statistic, layer)
+        The variables and notes of `ibtools.analysis.repeats.dynamics.dynamics`, and of
+        `ibtools.analysis.repeats.grid_ranges.grid_ranges` if `path` is a store that has grids, with
+        the statistics "mean", "deviation", "low", "high" and "n_repeats" over the repeats that
+        count, then "rank_correlation" of Spearman with the test accuracy at the end, and its
+        "p_value". The last two are NaN where there is no test accuracy.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    StoreError
+        If there are no such results, or too little of them.
+
+    Notes
+    -----
+    Rank correlations are over the repeats of one experiment, for every quantity and layer: of 48
+    independent ones, two or three have p below 0.05 by chance. Take them as a hint which to test
+    anew.
+    """
+    measured = dynamics(open_results(path, estimator=estimator))
+    measured = measured.assign(_grid_ranges(path).data_vars)
+    intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
+    accuracy = _last_test_accuracy(path, measured)
+    ranks = rank_correlation(measured, accuracy, seed=seed)
+    joined: xr.Dataset = xr.concat(
+        [intervals, ranks], "statistic", combine_attrs="override", join="override"
+    )
+    return joined.assign_attrs(repeats=_describe_repeats(measured))
+
+
+def rank_correlation(measured: xr.Dataset, accuracy: xr.DataArray, *, seed: int = 0) -> xr.Dataset:
+    """Correlate the ranks of repeats by each variable with their ranks by accuracy.
+
+    Parameters
+    ----------
+    measured : Dataset, (repeat, ...)
+        Floating variables, NaN where a repeat has no value. Consumes `repeat`.
+    accuracy : DataArray, (repeat,), float64
+        NaN where it is not known.
+    seed : int, optional
+        Of the permutations.
+
+    Returns
+    -------
+    Dataset, (statistic, ...)
+        "rank_correlation" and "p_value", NaN for fewer than three repeats, and where all have the
+        same rank.
+
+    Notes
+    -----
+    Spearman's: the correlation of the ranks, equal values sharing the mean of theirs. The p value
+    is the part of 9999 permutations of the repeats, and the order found, whose correlation is at
+    least as far from 0; it needs no distribution. Of n repeats with different ranks, two of the n!
+    orders are as far from 0 as can be, so that p is not below 2 / n! but by chance.
+
+    References
+    ----------
+    Spearman, The proof and measurement of association between two things, 1904.
+
+    Examples
+    --------
+    >>> measured = xr.Dataset({"x": ("repeat", [1.0, 2.0, 3.0, 4.0])})
+    >>> accuracy = xr.DataArray([0.5, 0.7, 0.6, 0.9], dims="repeat")
+    >>> rank_correlation(measured, accuracy).x[0].item()
+    0.8
+    """
+    correlated: xr.Dataset = xr.apply_ufunc(
+        _correlate,
+        measured,
+        accuracy,
+        input_core_dims=[["repeat"], ["repeat"]],
+        output_core_dims=[["statistic"]],
+        kwargs={"rng": np.random.default_rng(seed)},
+        vectorize=True,
+        keep_attrs=True,
+    )
+    names = ["rank_correlation", "p_value"]
+    return correlated.transpose("statistic", ...).assign_coords(statistic=names)
+
+
+def _correlate(
+    values: NDArray[np.float64], accuracy: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    there = ~(np.isnan(values) | np.isnan(accuracy))
+    if there.sum() < FEWEST_FOR_RANKS:
+        return np.full(2, np.nan)
+    x, y = (_standard_ranks(one[there]) for one in (values, accuracy))
+    if not (x.any() and y.any()):
+        return np.full(2, np.nan)
+    rho = float(x @ y)
+    shuffled = rng.permuted(np.tile(y, (N_PERMUTATIONS, 1)), axis=1) @ x
+    as_far = np.count_nonzero(np.abs(shuffled) >= abs(rho) - 1e-12)
+    return np.array([round(rho, 12), (as_far + 1) / (N_PERMUTATIONS + 1)])
+
+
+def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks less their mean, of length 1; zeros if all are the same."""
+    ranks = rankdata(values) - (values.size + 1) / 2
+    length = np.linalg.norm(ranks)
+    return np.asarray(ranks / length if length else ranks)
+
+
+def _grid_ranges(path: StorePath) -> xr.Dataset:
+    """Measure the ranges of quantisers; nothing where only results are."""
+    group = find_group(path, "r")
+    return xr.Dataset() if group is None or "scale" not in group else grid_ranges(open_raw(path))
+
+
+def _last_test_accuracy(path: StorePath, measured: xr.Dataset) -> xr.DataArray:
+    """Return the test accuracy after the last trained epoch of every repeat, (repeat,)."""
+    group = find_group(path, "r")
+    if group is None or "test_accuracy" not in group:
+        return xr.full_like(measured["repeat"], np.nan, dtype=np.float64)
+    accuracy = open_raw(path)["test_accuracy"].astype(np.float64).load()
+    return accuracy.isel(trained_epoch=-1, drop=True)
+
+
+def _describe_repeats(measured: xr.Dataset) -> str:
+    n_counted = int(measured["mi_xt_peak"].notnull().any("layer").sum())
+    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_failures(measured)]
+    return ", ".join(parts)
+
+
+def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
+    """Return the table that ``ibtools summary`` prints.
+
+    Parameters
+    ----------
+    summarised : Dataset, (statistic, layer)
+        From `summary`.
+    path : path or URL
+        Of the store.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
+    width = max(map(display_width, _layer_names(summarised))) + 2
+    lines = [_format_head(summarised, path)]
+    for name in PRINTED:
+        lines += ["", *_format_quantity(summarised, name, width)]
+    for note in notes(summarised):
+        lines += ["", *textwrap.wrap(note, WIDTH)]
+    if moving := moving_ranges(summarised):
+        lines += ["", *textwrap.wrap(f"{WORDS} See docs/dynamics.md.", WIDTH)]
+        for one in moving:
+            lines += textwrap.wrap(
+                visible(one), WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
+    return "\n".join(lines)
+
+
+def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
+    attributes = summarised.attrs
+    head = (
+        f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
+        f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
+        f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
+    )
+    if summarised[PRINTED[0]].sel(statistic="n_repeats").max() < FEWEST_REPEATS:
+        head += (
+            f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
+            "of what is possible"
+        )
+    return head
+
+
+def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]:
+    """Write a table of a quantity of every layer, or that there is none."""
+    variable = summarised[name]
+    title = f"{variable.attrs['long_name']} ({variable.attrs['units']})"
+    if name in FITTING and "note_fitting" in summarised.attrs:
+        return [title, NOT_DEFINED]
+    head = (
+        f"{'':{width}}{'mean':>11}{'low':>11}{'high':>11}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
+    )
+    rows = [_format_row(variable, index, width) for index in range(variable.sizes["layer"])]
+    if name == "mi_xt_peak":
+        at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
+        rows = [row + (CEILING if at else "") for row, at in zip(rows, at_ceiling, strict=True)]
+    return [title, head, *rows]
+
+
+def notes(summarised: xr.Dataset) -> list[str]:
+    """Return what is said of numbers that an estimator does not have."""
+    named = (name for name in ("note_fitting", "note_peak_saturation") if name in summarised.attrs)
+    return [f"{summarised.attrs[name]}." for name in named]
+
+
+def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
+    layer = variable.isel(layer=index)
+    mean, low, high, n_repeats, rho, p = (
+        float(layer.sel(statistic=name))
+        for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
+    )
+    numbers = "".join(f"{_format(number, 4):>11}" for number in (mean, low, high))
+    name = padded(_layer_names(variable)[index], width)
+    return f"{name}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+
+
+def _layer_names(summarised: xr.Dataset | xr.DataArray) -> list[str]:
+    """Return what the layers are called in the table, shorter where the terminal is narrow."""
+    room = terminal_columns() - NUMBERS_WIDTH - 2
+    return short_names(summarised["layer"].values, max(SHORTEST_NAME, min(LONGEST_NAME, room)))
+
+
+def _format(number: float, digits: int) -> str:
+    return "-" if math.isnan(number) else f"{number:.{digits}g}" if digits == 4 else f"{number:.2f}"
+
+
+def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
+    """Return a summary as JSON can hold it: quantity, layer, statistic; None for NaN.
+
+    Parameters
+    ----------
+    summarised : Dataset, (statistic, layer)
+        From `summary`.
+
+    Returns
+    -------
+    dict
+    """
+    layers = [str(name) for name in summarised["layer"].values]
+    statistics = [str(name) for name in summarised["statistic"].values]
+    quantities = {
+        str(name): {
+            "units": variable.attrs["units"],
+            "layers": {
+                layer: dict(zip(statistics, _nones(variable.values[:, index]), strict=True))
+                for index, layer in enumerate(layers)
+            },
+        }
+        for name, variable in summarised.items()
+    }
+    kept = ("estimator", "repeats", "interval_method", "interval_level")
+    return {
+        **{name: summarised.attrs[name] for name in kept},
+        "notes": notes(summarised),
+        "moving_ranges": [asdict(one) for one in moving_ranges(summarised)],
+        "quantities": quantities,
+    }
+
+
+def _nones(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in values]

@@ -1,0 +1,102 @@
+"""The figures of the page that do not move: those of `ibtools plot`, as images inside the page."""
+
+import base64
+from dataclasses import dataclass
+
+import xarray as xr
+
+from ibtools.analysis.plots import accuracy, information_epochs, information_plane
+from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
+from ibtools.analysis.plots.epochs import label_information_epochs
+from ibtools.analysis.plots.files import figure_png
+from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.shown import summarise_repeats
+
+
+@dataclass(frozen=True)
+class StaticFigure:
+    """An image of the page.
+
+    Parameters
+    ----------
+    png : bytes
+        The image.
+    alternative : str
+        What it shows, for those who do not see it.
+    caption : str
+        How to read it.
+    """
+
+    png: bytes
+    alternative: str
+    caption: str
+
+    @property
+    def source(self) -> str:
+        """The image as a data URI."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+    @property
+    def width(self) -> int:
+        """How wide the page shows it, in its pixels; the image has more, for print."""
+        return int(int.from_bytes(self.png[WIDTH_IN_PNG]) * SHOWN)
+
+
+SHOWN = 0.6
+"""Pixels of the page per pixel of an image."""
+
+WIDTH_IN_PNG = slice(16, 20)
+"""The bytes of a PNG that hold its width, the highest first."""
+
+PLANE_CAPTION = (
+    "Information plane. A point is a layer at an epoch, the mean over repeats; its colour is the "
+    "epoch. Hollow points are saturated: nearly every input has a state of its own, so that I(T;Y) "
+    "is near H(Y) for any labels whatever."
+)
+
+EPOCHS_CAPTION = (
+    "Information against epoch: mean over repeats, plus and minus the standard deviation between "
+    "them. Dotted is the chance level of I(T;Y), where the estimator has one; what does not rise "
+    "above it says nothing about the label."
+)
+
+ACCURACY_CAPTION = "Accuracy against epoch: mean over repeats, with 95 % confidence (Student)."
+
+
+def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
+    """Draw the accuracies of a store."""
+    drawn = accuracy(dataset)
+    words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
+    return StaticFigure(
+        figure_png(drawn),
+        f"Lines of training, test and all-sample accuracy against epoch: {words}.",
+        ACCURACY_CAPTION,
+    )
+
+
+def information_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
+    """Draw the plane and information against epoch; no plane where there is no I(X;T)."""
+    if "mi_xt" not in results:
+        return (_epochs_figure(results, ("mi_ty",)),)
+    words = summarise_repeats(results).caption.replace("\n", ", ")
+    plane = StaticFigure(
+        figure_png(information_plane(results)),
+        f"Scatter of {_labels(results, ('mi_xt', 'mi_ty'))} of every layer and epoch: {words}.",
+        PLANE_CAPTION,
+    )
+    return plane, _epochs_figure(results, ("mi_xt", "mi_ty"))
+
+
+def _epochs_figure(results: xr.Dataset, variables: tuple[str, ...]) -> StaticFigure:
+    whole = "mi_xt" in variables
+    drawn = information_epochs(results)[0] if whole else label_information_epochs(results)
+    words = summarise_repeats(results, variables=variables).caption.replace("\n", ", ")
+    return StaticFigure(
+        figure_png(drawn),
+        f"Lines of {_labels(results, variables)} of every layer against epoch: {words}.",
+        EPOCHS_CAPTION,
+    )
+
+
+def _labels(results: xr.Dataset, variables: tuple[str, ...]) -> str:
+    return " and ".join(str(results[name].attrs["long_name"]) for name in variables)

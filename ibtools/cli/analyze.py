@@ -1,0 +1,105 @@
+"""`ibtools analyze`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import zarr
+from dask.system import CPU_COUNT
+
+import ibtools
+from ibtools.cli.completing import estimator_names, names, paths
+from ibtools.cli.json_output import json_option, print_json
+from ibtools.cli.measure_options import EstimatorCommand, parse_options
+from ibtools.cli.printing import tell_line, tell_lines
+from ibtools.cli.working import working_options
+from ibtools.tasks.interruption import computed, exit_interrupted
+
+
+@click.command(cls=EstimatorCommand)
+@click.argument("store", shell_complete=paths)
+@click.option(
+    "--estimator",
+    "estimators",
+    multiple=True,
+    default=("exact",),
+    show_default=True,
+    shell_complete=names(estimator_names),
+    help="{estimators}, or a full name such as binned-uniform-30-global, requantised-8 or "
+    "kde-0.001; may be given several times, for one pass over the store.",
+)
+@click.option("--per-unit", is_flag=True, help="Means over single units too.")
+@click.option(
+    "--target",
+    shell_complete=names(("recorded", "population")),
+    help="What the information is about: the recorded inputs, or the population they are a sample "
+    "of.  [default: recorded]",
+)
+@click.option(
+    "--correction",
+    shell_complete=names(("miller-madow", "grassberger", "chao-shen")),
+    help="For a population: miller-madow, grassberger or chao-shen.",
+)
+@click.option(
+    "--output", shell_complete=paths, help="Write the results here.  [default: into the store]"
+)
+@working_options
+@json_option
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def analyze(
+    store: str,
+    estimators: tuple[str, ...],
+    output: str | None,
+    memory: str,
+    scheduler: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
+
+    What was analysed before is skipped; an interrupted analysis goes on where it stopped. The
+    results are called as the estimator with all its options, which `plot --estimator` takes.
+
+    \b
+    Examples:
+      ibtools analyze syn.zarr --estimator exact
+      ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
+      ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
+      ibtools analyze mnist.zarr --target population --correction chao-shen
+      ibtools analyze s3://bucket/syn.zarr --output results.zarr
+      ibtools analyze large.zarr --memory 512MiB --scheduler tcp://10.0.0.1:8786
+    """
+    chosen = _create_estimators(estimators, **options)
+    try:
+        # Every thread in which zarr decodes keeps freed memory; as many as cores are enough.
+        with zarr.config.set({"threading.max_workers": CPU_COUNT}):
+            reports = ibtools.analyze_store(
+                store,
+                estimator=chosen,
+                output=output,
+                memory=memory,
+                scheduler=scheduler,
+                quiet=quiet,
+            )
+    except KeyboardInterrupt:
+        exit_interrupted(computed(output or store, "information"))
+    if as_json:
+        print_json({"store": output or store, "results": reports})
+        return
+    for report in reports:
+        tell_line(f"{output or store}: {report}")
+    tell_lines(_describe_next(output or store, reports))
+
+
+def _describe_next(path: str, reports: Sequence[Any]) -> str:
+    from ibtools.analysis.passes.report import describe_next
+
+    return describe_next(path, reports)
+
+
+def _create_estimators(names: tuple[str, ...], **options: Any) -> Sequence[Any]:
+    """Build the estimators that the options of `analyze` describe."""
+    from ibtools.analysis.estimators import create_estimators
+
+    return create_estimators(names, **parse_options(options))

@@ -1,0 +1,99 @@
+"""A store as a Dataset: decoded and lazy, or as plain xarray opens it."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.errors import StoreError
+from ibtools.store.decode import decode
+from ibtools.store.derived import without_layout
+from ibtools.store.groups import (
+    open_place,
+    read_arrays,
+)
+from ibtools.store.opened import open_checked
+from ibtools.store.schema import STORE_COORDINATES
+from ibtools.store.storage import StorePath, is_local, reaching
+from ibtools.store.validation.coordinates import validate_coordinates
+from ibtools.store.validation.declared import arrays_of, leaving_others_alone
+from ibtools.store.validation.reading import CheckedStore
+from ibtools.store.validation.results import RESULT_COORDINATES, validate_results
+
+
+def open_store(path: StorePath) -> xr.Dataset:
+    """Open a store as a lazy Dataset with decoded activations.
+
+    Parameters
+    ----------
+    path : path or URL
+        An ibtools store.
+
+    Returns
+    -------
+    Dataset
+        All variables of the store, backed by dask, chunked as on disk, and `activation` (repeat,
+        epoch, layer, sample, unit), float32, for every layer: the values that the network computed;
+        NaN where a layer has no such unit and where a snapshot is not complete. A softmax layer
+        that was recorded as the codes of its logits shows softmax probabilities. A store that
+        keeps the partition only has `partition` and no activations. Nothing but the coordinates is
+        loaded. Saved with ``to_zarr``, it is cut into the chunks that it has in memory.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at `path`, or it breaks the contract.
+
+    See Also
+    --------
+    xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
+    """
+    group, coordinates = open_checked(path)
+    with reaching(path, "the store can't be read"):
+        return without_layout(decode(_as_dataset(group, f"{path}", coordinates)))
+
+
+def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
+    """Open a store, or results in it, as plain xarray does; coordinates are loaded."""
+    consolidated = None if group is None and not is_local(path) else False
+    root = open_place(path, "r", use_consolidated=consolidated, group=group)
+    if root is None:
+        raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
+    if group is not None:
+        return open_raw_results(root, f"{path}: {group}")
+    with reaching(path, "the store can't be read"):
+        arrays = arrays_of(root)
+        there = {name: arrays[name] for name in STORE_COORDINATES if name in arrays}
+        return _as_dataset(root, f"{path}", read_arrays(there, path))
+
+
+def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
+    """Open results as plain xarray does, after checking that they are; coordinates are loaded."""
+    with reaching(where, "the store can't be read"):
+        arrays = arrays_of(group)
+        validate_results(arrays, group.attrs, where)
+        known = read_arrays({name: arrays[name] for name in RESULT_COORDINATES}, where)
+        validate_coordinates(known, where, dtypes={})
+        return _as_dataset(group, where, known)
+
+
+def _as_dataset(
+    group: zarr.Group, where: str, coordinates: Mapping[str, NDArray[Any]]
+) -> xr.Dataset:
+    """Return a group as xarray opens it: coordinates in memory, all else in the chunks on disk.
+
+    Dask looks at a name only, and not at what is behind each: every opening has names of its own.
+    """
+    with leaving_others_alone():
+        opened = xr.open_dataset(CheckedStore.of(group, where, coordinates))
+    for name in opened.coords:
+        opened[name].variable.load()
+    token = uuid.uuid4().hex
+    lazy = {
+        name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
+        for name, one in opened.data_vars.items()
+    }
+    return opened.assign(lazy)

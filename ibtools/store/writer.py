@@ -1,0 +1,356 @@
+"""Writing one repeat of a store: buffer a block, write whole shards, then set the commit mark."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.errors import StoreError
+from ibtools.store.decode import dequantise
+from ibtools.store.groups import get_array, writing
+from ibtools.store.header import Header
+from ibtools.store.schema import STORE_VARIABLES, Keep
+from ibtools.store.snapshots import (
+    HISTORY,
+    History,
+    LayerSpec,
+    LayerValues,
+    validate_grid,
+)
+from ibtools.store.staged import Staging
+from ibtools.store.symbols import exact_symbols
+
+_ROWS = {
+    variable.name: variable
+    for variable in STORE_VARIABLES
+    if variable.rhythm != "store" and not variable.coordinate and "sample" not in variable.dims
+}
+"""What is in memory of a repeat while it is recorded: all but what was recorded of its samples."""
+
+OTHER_GRIDS = (
+    "where channels have grids of their own, record the values (float32), or a layer per channel"
+)
+"""What to do about a layer that has several grids in one snapshot."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the store keeps of one layer of one snapshot: an array, and a number per row."""
+
+    array: NDArray[Any]
+    rows: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, layer: LayerValues, spec: LayerSpec, keep: Keep) -> "_Kept":
+        values: NDArray[Any] = layer.values
+        low, high = values.min(), values.max()
+        grid: dict[str, Any] = {}
+        if spec.quantised:
+            scale, zero_point = np.array(layer.scale, "f4"), np.array(layer.zero_point, "i4")
+            low, high = dequantise(np.stack([low, high]), scale, zero_point)
+            grid = {"scale": scale, "zero_point": zero_point} if keep == "codes" else {}
+        if keep == "partition":
+            from ibtools.partition import partition  # numba is loaded where it is needed only
+
+            values, _ = partition(exact_symbols(values, spec))
+        return cls(values, {**grid, "activation_min": low, "activation_max": high})
+
+
+class RepeatWriter:
+    """Writes the snapshots of one repeat in the order of their epochs.
+
+    Snapshots gather in a block of as many epochs as a chunk holds. A full block is written at once,
+    and only then marked complete; whatever kills the process leaves every complete snapshot intact.
+    One process writes a repeat at a time; repeats are independent of each other.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        A store, open for writing.
+    repeat : int
+        The repeat's number (not its position).
+
+    Raises
+    ------
+    StoreError
+        If the store has no such repeat.
+    """
+
+    def __init__(self, group: zarr.Group, repeat: int) -> None:
+        self._repeat = repeat
+        self._header = header = Header.of(group)
+        self._row = _position(header.coordinates["repeat"], repeat, "repeat")
+        self._staging = Staging(group, self._row)
+        self._group = self._staging.group
+        self._layers = header.layers
+        self._epochs = header.coordinates["epoch"]
+        self._trained_epochs = header.coordinates["trained_epoch"]
+        self._rows = {name: self._read_row(name) for name in _ROWS if name in group}
+        self._on_disk: dict[str, bytes] = {}
+        self._recorded = header.recorded
+        self._keep = header.keep
+        self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
+        self._block: dict[int, Mapping[str, _Kept]] = {}
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which epochs of the schedule are on disk, (epoch,), bool."""
+        return self._rows["complete"].copy()
+
+    @property
+    def block_size(self) -> int:
+        """How many epochs of the schedule are written at once."""
+        return self._block_size
+
+    def ends_block(self, epoch: int) -> bool:
+        """Whether the snapshot of a scheduled epoch is the last of its block."""
+        return self._ends_block(_position(self._epochs, epoch, "epoch"))
+
+    def _ends_block(self, position: int) -> bool:
+        return (position + 1) % self._block_size == 0 or position + 1 == len(self._epochs)
+
+    def add_snapshot(self, epoch: int, layers: Mapping[str, LayerValues]) -> bool:
+        """Add the snapshot of one scheduled epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            One of the store's epochs.
+        layers : mapping of str to LayerValues
+            Every layer of the store.
+
+        Returns
+        -------
+        bool
+            Whether this snapshot filled its block, which is now on disk and complete.
+
+        Raises
+        ------
+        StoreError
+            If the epoch is not scheduled, or a layer is missing, unknown, or of another shape or
+            dtype. Nothing is written then.
+        """
+        position = _position(self._epochs, epoch, "epoch")
+        validate_snapshot(self._layers, layers, self._header.n_samples)
+        if self._block and position // self._block_size != min(self._block) // self._block_size:
+            self.commit()
+        self._block[position] = {
+            spec.name: _Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers
+        }
+        if not self._ends_block(position):
+            return False
+        self.commit()
+        return True
+
+    def add_history(self, trained_epoch: int, history: History) -> None:
+        """Add loss and accuracy after one epoch of training; written with the next block."""
+        position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
+        for name in HISTORY:
+            self._rows[name][position] = getattr(history, name)
+
+    def set_numbers(self, **numbers: int) -> None:
+        """Set variables that have one number of the repeat; written with the next block.
+
+        A store that has no place for one does without.
+        """
+        for name, number in numbers.items():
+            if name in self._rows:
+                self._rows[name] = np.full_like(self._rows[name], number)
+
+    def set_random_label(self, label: NDArray[np.integer]) -> None:
+        """Write the random labels that the network is trained on before epoch 0.
+
+        Parameters
+        ----------
+        label : ndarray, (sample,), integer
+            The classes of the data set, shuffled over all its samples.
+
+        Raises
+        ------
+        StoreError
+            If the store is not made for random labels, or these are not one class per sample.
+        """
+        if "random_label" not in self._group:
+            raise StoreError(
+                "the store has no place for random labels; create it with StoreSpec(prefit=True)"
+            )
+        true = self._header.coordinates["label"]
+        if label.shape != true.shape or label.min() < 0:
+            raise StoreError(
+                f"random labels must number a class from 0 for each of the {true.size} samples, "
+                f"found shape {label.shape}, {label.min()} to {label.max()}"
+            )
+        with self._writing():
+            _write(self._group, "random_label", (self._row,), label)
+
+    def commit(self) -> None:
+        """Write what has gathered, then mark it complete.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the store can't be written to. What was complete stays so.
+        """
+        with self._writing():
+            if self._block:
+                self._write_block(sorted(self._block))
+            for name in self._rows:
+                if name != "complete":
+                    self._write_row(name)
+            self._rows["complete"][list(self._block)] = True
+            self._write_row("complete")
+        self._block.clear()
+
+    def finish(self, outcome: Literal["trained", "failed"]) -> None:
+        """Write what is left and the outcome of the repeat."""
+        self.commit()
+        with self._writing():
+            _write(self._group, "outcome", (self._row,), outcome)
+
+    def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
+        """Begin the repeat anew: nothing of it counts as complete any more."""
+        self._block.clear()
+        begun_anew = ["complete", *(name for name in self._rows if not _is_of_snapshot(name))]
+        with self._writing():
+            self._staging.forget(self._recorded)
+            for name in begun_anew:
+                self._rows[name] = np.full_like(self._rows[name], _ROWS[name].fill)
+                self._write_row(name)
+            _write(self._group, "seed", (self._row,), seed)
+            _write(self._group, "failed_attempts", (self._row,), failed_attempts)
+
+    def _write_block(self, positions: Sequence[int]) -> None:
+        for index, spec in enumerate(self._layers):
+            for position in positions:
+                for name, value in self._block[position][spec.name].rows.items():
+                    self._rows[name][position, index] = value
+        start = positions[0] // self._block_size * self._block_size
+        stop = min(start + self._block_size, len(self._epochs))
+        for name in self._recorded:
+            self._write_array(name, slice(start, stop))
+
+    def _write_array(self, name: str, epochs: slice) -> None:
+        """Write one block of what was recorded, whole shards at a time."""
+        array = get_array(self._group, name)
+        shards = array.shards or array.chunks
+        for first in range(0, len(self._layers), shards[2]):
+            layers = slice(first, min(first + shards[2], len(self._layers)))
+            region = self._gather(array, name, epochs, layers)
+            if region is not None:
+                array[self._row, epochs, layers] = region
+
+    def _gather(
+        self, array: "zarr.Array[Any]", name: str, epochs: slice, layers: slice
+    ) -> NDArray[Any] | None:
+        """Return the block (epoch, layer, sample, ...), or None if the array has no such layer."""
+        specs = self._layers[layers]
+        there = [name == "partition" or (name == "code") == spec.quantised for spec in specs]
+        if not any(there):
+            return None
+        region = self._region(array, epochs, layers)
+        for position, snapshot in self._block.items():
+            for index in np.flatnonzero(there):
+                kept = snapshot[specs[index].name].array
+                place = region[position - epochs.start, index]
+                place[tuple(slice(size) for size in kept.shape)] = kept
+        return region
+
+    def _region(self, array: "zarr.Array[Any]", epochs: slice, layers: slice) -> NDArray[Any]:
+        """Return what to start a block from: what is on disk if any of it counts, else nothing."""
+        if self._rows["complete"][epochs].any():
+            return np.array(array[self._row, epochs, layers])
+        shape = (epochs.stop - epochs.start, layers.stop - layers.start, *array.shape[3:])
+        return np.full(shape, array.fill_value, array.dtype)
+
+    def _read_row(self, name: str) -> NDArray[Any]:
+        return np.asarray(get_array(self._group, name)[self._row])
+
+    def _write_row(self, name: str) -> None:
+        """Write what changed: each file that is replaced has to be on the disk before the mark."""
+        row = self._rows[name].tobytes()
+        if row != self._on_disk.get(name):
+            _write(self._group, name, (self._row,), self._rows[name])
+            self._on_disk[name] = row
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write some files with their checksums: all that a mark promises before the mark."""
+        with writing(self._group):
+            self._staging.begin()
+            yield
+            self._staging.commit()
+
+
+def _is_of_snapshot(name: str) -> bool:
+    return _ROWS[name].rhythm == "snapshot"
+
+
+def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:
+    get_array(group, name)[key] = value
+
+
+def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
+    found = np.flatnonzero(known == wanted)
+    if not found.size:
+        raise StoreError(
+            f"{dim} {wanted} is not in the store, which holds {known[0]} to {known[-1]} "
+            f"({len(known)} of them); create the store with all that is to be recorded"
+        )
+    return int(found[0])
+
+
+def validate_snapshot(
+    specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues], n_samples: int
+) -> None:
+    """Check that a snapshot is what a store of these layers and samples takes."""
+    _validate_names(specs, layers)
+    for spec in specs:
+        _validate_values(spec, layers[spec.name], n_samples)
+
+
+def _validate_names(specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues]) -> None:
+    expected = [spec.name for spec in specs]
+    if set(layers) != set(expected):
+        raise StoreError(
+            f"a snapshot must have the layers {', '.join(expected)}; found {', '.join(layers)}"
+        )
+
+
+def _validate_values(spec: LayerSpec, layer: LayerValues, n_samples: int) -> None:
+    values = layer.values
+    if values.shape != (n_samples, spec.n_units):
+        raise StoreError(
+            f"layer {spec.name!r} must be (sample, unit) = {(n_samples, spec.n_units)}, "
+            f"found {values.shape}"
+        )
+    if spec.quantised:
+        _validate_codes(spec, layer)
+    elif values.dtype != np.float32:
+        raise StoreError(f"layer {spec.name!r} must be float32, found {values.dtype}")
+    elif np.isnan(values).any():
+        sample, unit = np.argwhere(np.isnan(values))[0]
+        raise StoreError(
+            f"layer {spec.name!r} must have no NaN, found one at sample {sample}, unit {unit}: "
+            "the training diverged, or the array is padded"
+        )
+
+
+def _validate_codes(spec: LayerSpec, layer: LayerValues) -> None:
+    dtype = layer.values.dtype
+    if dtype not in (np.uint8, np.uint16):
+        raise StoreError(f"layer {spec.name!r}: codes must be uint8 or uint16, found {dtype}")
+    if int(layer.values.max()) >= 2**spec.bits:
+        raise StoreError(
+            f"layer {spec.name!r}: {spec.bits}-bit codes must be below {2**spec.bits}, found "
+            f"{layer.values.max()}"
+        )
+    if np.ndim(layer.scale) or np.ndim(layer.zero_point):
+        raise StoreError(
+            f"layer {spec.name!r} must have one scale and one zero point, found shapes "
+            f"{np.shape(layer.scale)} and {np.shape(layer.zero_point)}; {OTHER_GRIDS}"
+        )
+    validate_grid(spec.name, layer.scale, layer.zero_point)
