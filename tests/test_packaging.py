@@ -215,7 +215,7 @@ def test_record_arrays__loads_no_tensorflow():
         ("recorders", "import ibtools.analysis.kernels.counts"),
         ("recorders", "import tf_keras"),
         ("recorders/engines/keras", "import matplotlib"),
-        ("recorders/engines/keras", "from ibtools.analysis import partition"),
+        ("recorders/engines/keras", "from ibtools.analysis.passes import results"),
         ("analysis", "import tensorflow as tf"),
         ("analysis", "import matplotlib.pyplot"),
         ("analysis", "from ibtools.recorders.training import seeds"),

@@ -126,7 +126,7 @@ def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monke
 
 INTERRUPTED = """
 import sys
-from ibtools.analysis import results
+from ibtools.analysis.passes import results
 from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
 original = results.write_window

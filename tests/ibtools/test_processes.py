@@ -11,7 +11,7 @@ FORKED = """
 import faulthandler, os, sys
 import dask, xarray as xr
 import ibtools
-from ibtools.analysis import memory
+from ibtools.tasks import memory
 path, folder = sys.argv[1:]
 ibtools.analyze_store(path, quiet=True)
 memory._GATE.reserved = 2**40  # by a thread that the child has not

@@ -42,7 +42,10 @@ from ibtools.store.damage import find_damage
 from ibtools.store.layout import StoreSpec
 from ibtools.store.schema import STORE_VARIABLES, markdown_table
 from ibtools.store.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store, get_array, open_group, open_store
+from ibtools.store.creation import create_store
+from ibtools.store.datasets import open_store
+from ibtools.store.groups import get_array
+from ibtools.store.opened import open_group
 from ibtools.store.writer import RepeatWriter
 
 path, label = sys.argv[1], np.arange(8) % 2

@@ -460,7 +460,8 @@ import ibtools.store.layout
 from ibtools.errors import StoreError
 from ibtools.store.layout import StoreSpec
 from ibtools.store.snapshots import LayerSpec, LayerValues
-from ibtools.store import create_store, open_store
+from ibtools.store.creation import create_store
+from ibtools.store.datasets import open_store
 from ibtools.store.writer import RepeatWriter
 
 ibtools.store.layout.MAX_BLOCK_EPOCHS = 8

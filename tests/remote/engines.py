@@ -79,7 +79,7 @@ class SlowEngine(FakeEngine):
 
 SLEEPY = """
 import sys
-from ibtools import layout
+from ibtools.store import layout
 from ibtools.recorders import engines
 layout.MAX_BLOCK_EPOCHS = 2
 engines.ENGINES.builtin["sleepy"] = "tests.remote.engines:SlowEngine"
