@@ -104,9 +104,9 @@ def test_train__repeats_do_not_depend_on_each_other(name, engine):
     """The engine trains repeats with one program, and gives each the same as alone."""
     second = create_training(epochs=2, repeat=1)
     record(engine, create_training(epochs=2))
-    program = engine._run
+    program = engine._trainer
     assert digest(record(engine, second)) == digest(record(load_engine(ENGINES.find(name)), second))
-    assert engine._run is program  # also where the data were loaded, or sent to a worker, again
+    assert engine._trainer is program  # also where the data were loaded, or sent to a worker, again
 
 
 def test_train__is_the_same_in_another_process(request, name, engine):

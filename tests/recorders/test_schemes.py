@@ -79,7 +79,8 @@ def test_build_model__float_model_is_what_the_specs_say(name, activation):
         ("mnist-4x10", "relu", 8, "paper"),
         ("mnist-bottleneck-2", "relu6", 2, "full"),
         ("mnist-bottleneck-4", "tanh", 16, "paper"),
-        ("mnist-hourglass", "relu", 4, "full"),
+        # not 4 bits: two steps kill it, and its 0.1 for each class lies on an edge, 1.5 of 15
+        ("mnist-hourglass", "relu", 6, "full"),
         ("mnist-conv", "relu", 8, "full"),
         ("mnist-conv", "tanh", 5, "paper"),
     ],
