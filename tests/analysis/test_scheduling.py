@@ -125,7 +125,8 @@ def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monke
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore it
 from ibtools.analysis.passes import results
 from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
