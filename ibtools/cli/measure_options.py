@@ -1,5 +1,6 @@
 """Options of measures on the command line, as the measures declare them."""
 
+from copy import copy
 from typing import Any, cast
 
 import click
@@ -15,9 +16,9 @@ class EstimatorCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options of the command, those of estimators after ``--estimator``."""
-        own = super().get_params(ctx)
+        own = list(super().get_params(ctx))
         first = 1 + next(i for i, one in enumerate(own) if one.name == "estimators")
-        estimators = cast(click.Option, own[first - 1])
+        own[first - 1] = estimators = copy(cast(click.Option, own[first - 1]))
         estimators.help = str(estimators.help).format(estimators=", ".join(estimator_names()))
         known = {one.name for one in own}
         more = [one for one in _options() if one.name not in known]
