@@ -23,11 +23,6 @@ ROWS = ("scale", "zero_point", "activation_min", "activation_max")
 """The variables of a store that say what the codes of a layer of a snapshot stand for."""
 
 
-def is_softmax_of_codes(layer: LayerSpec) -> bool:
-    """Whether codes of logits were recorded, of which the softmax is the layer."""
-    return layer.quantised and layer.activation_function == "softmax"
-
-
 @dataclass(frozen=True, eq=False)
 class LayerBlock:
     """Some snapshots of one layer, as recorded.

@@ -123,7 +123,7 @@ def _runs(dataset: xr.Dataset, subject: Subject) -> list[tuple[str, slice]]:
         if subject.keeps_partition:
             return "partition", 1
         layer = subject.layers[index]
-        name = "code" if layer.quantised else "activation"
+        name = layer.variable
         chunks = dataset[name].variable.chunksizes.get("unit", (dataset.sizes["unit"],))
         return name, _to_whole_chunks(layer.n_units, chunks)
 
@@ -226,7 +226,7 @@ def _layer(dataset: xr.Dataset, index: int, subject: Subject) -> Any:
     if subject.keeps_partition:
         cube = layer["partition"].expand_dims("unit")
     else:
-        cube = layer["code" if spec.quantised else "activation"].isel(unit=slice(spec.n_units))
+        cube = layer[spec.variable].isel(unit=slice(spec.n_units))
     values = da.asarray(cube.transpose("repeat", "epoch", "sample", "unit").data)
     return values.rechunk({2: -1, 3: -1})
 

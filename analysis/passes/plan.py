@@ -18,7 +18,6 @@ from dask.utils import format_bytes
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.digests import WORD_BYTES
-from ibtools.analysis.measures.block import is_softmax_of_codes
 from ibtools.analysis.passes.computing import sizes_of
 from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run
 from ibtools.analysis.passes.tasks import Block, Reads
@@ -63,7 +62,7 @@ def layer_runs(
     def kind(index: int) -> tuple[str, int]:
         if "partition" in cubes:
             return "partition", 1
-        name = "code" if layers[index].quantised else "activation"
+        name = layers[index].variable
         return name, math.ceil(layers[index].n_units / cubes[name].chunks[4])
 
     runs = []
@@ -71,7 +70,7 @@ def layer_runs(
         indices = list(group)
         where = slice(indices[0], indices[-1] + 1)
         widest = 1 if name == "partition" else max(layer.n_units for layer in layers[where])
-        softmax = any(is_softmax_of_codes(layer) for layer in layers[where])
+        softmax = any(layer.is_softmax_of_codes for layer in layers[where])
         runs.append(Run(cubes[name], where, widest, softmax=softmax))
     if cost.whole:
         return _cut_whole(runs, layers, cost, most_epochs)

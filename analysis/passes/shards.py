@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-import google_crc32c
 import numpy as np
 import zarr
 from numcodecs.zstd import decompress
@@ -20,10 +19,9 @@ from zarr.core.metadata import ArrayV3Metadata
 from zarr.core.sync import sync
 
 from ibtools.kernel import kernel
+from ibtools.store.checksums import CRC_BYTES, NONE, Grid, checksum
 from ibtools.store.schema import CUBE
 
-_MISSING = np.uint64(2**64 - 1)
-_CHECKSUM_BYTES = 4
 _TILE = 32  # samples
 
 
@@ -148,24 +146,16 @@ class ShardReader:
         self, raw: NDArray[np.uint8]
     ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.uint8] | None]]:
         """Yield the place (layer, sample, unit) of each chunk of a shard, and its bytes."""
-        sizes = [n // of for n, of in zip(self.sizes, self.array.chunks, strict=True)]
-        n_bytes = 16 * int(np.prod(sizes)) + _CHECKSUM_BYTES
-        index = _checked(raw[-n_bytes:]).view("<u8").reshape(-1, 2)
-        places = np.ndindex(*sizes[2:])
-        for place, (start, length) in zip(places, index, strict=True):
-            where = slice(int(start), int(start) + int(length))
-            yield (place[0], place[1], place[2]), None if start == _MISSING else raw[where]
+        grid = Grid.of("", self.array, 0)
+        spans = grid.read_index(raw[-grid.index_bytes :]).tolist()
+        places = np.ndindex(grid.inner[2:])
+        for place, (first, last) in zip(places, spans, strict=True):
+            yield (place[0], place[1], place[2]), None if first == NONE else raw[first:last]
 
     def _decode(self, stored: NDArray[np.uint8]) -> NDArray[Any]:
         """Decode a chunk: a view of it as (repeat, epoch, layer, sample, unit)."""
-        values = np.frombuffer(decompress(_checked(stored)), self.array.dtype.newbyteorder("<"))
+        checksum(stored)
+        encoded = stored[:-CRC_BYTES]
+        values = np.frombuffer(decompress(encoded), self.array.dtype.newbyteorder("<"))
         shape = [self.array.chunks[axis] for axis in self.order]
         return values.reshape(shape).transpose(np.argsort(self.order))
-
-
-def _checked(stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return bytes without the CRC-32C that they end in, which must be theirs."""
-    data, expected = stored[:-_CHECKSUM_BYTES], stored[-_CHECKSUM_BYTES:]
-    if google_crc32c.value(data.tobytes()) != int.from_bytes(expected.tobytes(), "little"):
-        raise ValueError("a chunk's checksum is not that of its bytes")
-    return data

@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.digests import RowDigests, part_symbols
-from ibtools.analysis.measures.block import ROWS, LayerBlock, is_softmax_of_codes
+from ibtools.analysis.measures.block import ROWS, LayerBlock
 from ibtools.analysis.measures.protocol import Measure, SnapshotMeasure
 from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute
@@ -21,7 +21,6 @@ from ibtools.store.groups import get_array
 from ibtools.store.identity import Content
 from ibtools.store.opened import open_group
 from ibtools.store.schema import RECORDED
-from ibtools.store.snapshots import LayerSpec
 from ibtools.store.storage import decoding
 from ibtools.store.validation.declared import describe_place
 from ibtools.store.validation.reading import CheckedStore
@@ -151,7 +150,7 @@ def _layers(
     for block in reads:
         layers = _read_layers(store, block, padding=padding)
         first = None
-        if block.in_parts and is_softmax_of_codes(store.subject.layers[block.layers.start]):
+        if block.in_parts and store.subject.layers[block.layers.start].is_softmax_of_codes:
             first = _read(store, _first_unit(block), padding=False)[:, 0]
         for position, index in enumerate(range(block.layers.start, block.layers.stop)):
             known = () if block.rows is None else block.rows[:, position].T
@@ -261,7 +260,7 @@ def _read_layers(store: _OpenStore, block: Block, *, padding: bool) -> list[NDAr
     if (
         reader is None
         or block.in_parts
-        or any(_variable(store.subject.layers[one]) == block.name for one in others)
+        or any(store.subject.layers[one].variable == block.name for one in others)
     ):
         values = _read(store, block, padding=padding)
         return [values[:, position] for position in range(len(layers))]
@@ -270,10 +269,6 @@ def _read_layers(store: _OpenStore, block: Block, *, padding: bool) -> list[NDAr
     with decoding(_describe(block)):
         found = reader.read(block.repeat, block.epochs, units)
     return [found[one] for one in layers]
-
-
-def _variable(layer: LayerSpec) -> str:
-    return "code" if layer.quantised else "activation"
 
 
 def _describe(block: Block) -> str:

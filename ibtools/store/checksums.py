@@ -39,7 +39,9 @@ ABSENT = -2
 _PIECE = 8192
 """Entries of a chunk of the table at the most."""
 
-_CRC_BYTES = 4
+CRC_BYTES = 4
+"""What a chunk ends in."""
+
 _NO_CHUNK = 2**64 - 1
 _KEY = re.compile(r"([a-z_]+)/c((?:/\d+)+)")
 
@@ -158,7 +160,7 @@ class Grid:
     @property
     def index_bytes(self) -> int:
         """Bytes of the index at the end of a file; 0 if it has none."""
-        return 16 * self.n_chunks + _CRC_BYTES if self.is_sharded else 0
+        return 16 * self.n_chunks + CRC_BYTES if self.is_sharded else 0
 
     def places(self, repeat: int) -> Iterator[Place]:
         """Yield all files of a repeat."""
@@ -177,7 +179,7 @@ class Grid:
             raise DamagedFileError("it is cut short")
         if not _is_sound(raw):
             raise DamagedFileError("its bytes were changed")
-        found = np.frombuffer(raw[:-_CRC_BYTES].tobytes(), "<u8").reshape(-1, 2)
+        found = np.frombuffer(raw[:-CRC_BYTES].tobytes(), "<u8").reshape(-1, 2)
         there = found[:, 0] != _NO_CHUNK
         spans = np.full(found.shape, NONE, np.int64)
         spans[there, 0] = found[there, 0]
@@ -330,7 +332,7 @@ def bytes_of(value: Buffer) -> Bytes:
 
 def checksum(chunk: Bytes) -> int:
     """Return what a chunk ends in, if that is the CRC-32C of what it holds; raise if it is not."""
-    if len(chunk) < _CRC_BYTES:
+    if len(chunk) < CRC_BYTES:
         raise DamagedFileError("it is cut short")
     if not _is_sound(chunk):
         raise DamagedFileError("its bytes were changed")
@@ -339,9 +341,9 @@ def checksum(chunk: Bytes) -> int:
 
 def _is_sound(raw: Bytes) -> bool:
     """Whether bytes end in the CRC-32C of those before."""
-    found: int = google_crc32c.value(raw[:-_CRC_BYTES])
+    found: int = google_crc32c.value(raw[:-CRC_BYTES])
     return found == _last(raw)
 
 
 def _last(raw: Bytes) -> int:
-    return int.from_bytes(raw[-_CRC_BYTES:].tobytes(), "little")
+    return int.from_bytes(raw[-CRC_BYTES:].tobytes(), "little")

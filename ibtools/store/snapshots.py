@@ -50,6 +50,11 @@ class LayerSpec:
         return self.bits != FLOAT_BITS
 
     @property
+    def variable(self) -> str:
+        """The variable of a store that holds the layer where the cube is kept."""
+        return "code" if self.quantised else "activation"
+
+    @property
     def is_softmax_of_codes(self) -> bool:
         """Whether codes of logits are recorded, and the values are their softmax."""
         return self.quantised and self.activation_function == "softmax"
