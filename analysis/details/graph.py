@@ -18,6 +18,7 @@ from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.errors import InputError
 from ibtools.store.derived import as_store
 from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.header import Header
 
 
 def details(
@@ -111,7 +112,7 @@ def details_each(
     """
     dataset = as_store(dataset)
     ordinary = analyze(dataset, estimator=validate_counting(estimator))  # checks it; not computed
-    subject = Subject.of(dataset)
+    subject = Subject.of(Header.of(dataset))
     measures = detail_measures(kinds, estimator, subject)
     complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
     found = lazy_variables(

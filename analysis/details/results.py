@@ -48,6 +48,7 @@ from ibtools.shown import shell_command
 from ibtools.store.datasets import open_raw, open_raw_results
 from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.groups import consolidate, find_group, get_array, writing
+from ibtools.store.header import Header
 from ibtools.store.locking import changing
 from ibtools.store.opened import open_group
 from ibtools.store.schema import CUBE, Variable
@@ -147,7 +148,7 @@ def details_store(
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
-    subject = Subject.of(dataset)
+    subject = Subject.of(Header.of(dataset))
     measures = detail_measures(kinds, counting, subject)
     complete = np.asarray(dataset["complete"].values, bool)
     try:

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.inputs import input_entropy
@@ -41,9 +40,8 @@ class Subject:
     keeps_partition: bool
 
     @classmethod
-    def of(cls, dataset: xr.Dataset) -> Self:
-        """Read it from the Dataset of a store."""
-        header = Header.of(dataset)
+    def of(cls, header: Header) -> Self:
+        """Take it from the header of a store."""
         return cls(
             header.layers,
             header.label,

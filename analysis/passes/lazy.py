@@ -22,6 +22,7 @@ from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
 from ibtools.analysis.passes.ranges import read_rows
 from ibtools.analysis.passes.tasks import layer_block
+from ibtools.store.header import Header
 from ibtools.store.schema import CUBE
 
 _DIMS = "relsu"  # the dims of a cube, one letter each, as dask.array.blockwise names them
@@ -62,7 +63,7 @@ def lazy_variables(
     list of dict of str to Variable
         For each measure its variables, backed by dask.
     """
-    task = _Task(tuple(measures), Subject.of(dataset), global_range)
+    task = _Task(tuple(measures), Subject.of(Header.of(dataset)), global_range)
     whole = any(one.scope == "snapshot" for one in measures)
     by_value = any(one.needs == "values" for one in measures)
     rows = read_rows(dataset) if by_value else None

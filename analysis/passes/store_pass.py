@@ -21,7 +21,7 @@ from ibtools.analysis.passes.ranges import read_rows
 from ibtools.analysis.passes.tasks import Source
 from ibtools.analysis.passes.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.store.groups import get_array
-from ibtools.store.identity import Content
+from ibtools.store.header import Header
 from ibtools.store.schema import RECORDED
 from ibtools.tasks.workers import Workers
 
@@ -90,8 +90,8 @@ class Pass:
         InputError
             If what can't be cut further does not fit into memory.
         """
-        subject = Subject.of(dataset)
-        digest = Content.of(group).digest
+        header = Header.of(dataset)
+        subject, digest = Subject.of(header), header.content.digest
         source = Source(path, digest, uuid.uuid4().hex, global_range, budget, lenient)
         arrays = {name: get_array(group, name) for name in RECORDED if name in group}
         cost = Cost(tuple(measures), budget, workers.threads, subject)

@@ -18,9 +18,8 @@ from ibtools.analysis.passes.computing import Values, compute
 from ibtools.analysis.passes.shards import ShardReader
 from ibtools.errors import StoreError
 from ibtools.store.groups import get_array
-from ibtools.store.identity import Content
-from ibtools.store.opened import open_group
-from ibtools.store.schema import RECORDED
+from ibtools.store.header import Header
+from ibtools.store.opened import open_checked
 from ibtools.store.storage import decoding
 from ibtools.store.validation.declared import describe_place
 from ibtools.store.validation.reading import CheckedStore
@@ -228,17 +227,17 @@ class _OpenStore:
 @lru_cache(maxsize=4)
 def _open(path: str, digest: str, analysis: str, lenient: bool) -> _OpenStore:
     """Open a store once per process and analysis."""
-    group = open_group(path, values=not lenient)
-    if Content.of(group).digest != digest:
+    group, coordinates = open_checked(path, values=not lenient)
+    header = Header.of(group, coordinates or None)
+    if header.content.digest != digest:
         raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
-    dataset = open_unchunked(group)
-    arrays = {name: get_array(group, name) for name in RECORDED if name in group}
+    arrays = {name: get_array(group, name) for name in header.recorded}
     return _OpenStore(
         arrays,
         {name: ShardReader.of(array) for name, array in arrays.items()},
-        Subject.of(dataset),
-        np.asarray(dataset["repeat"].values),
-        np.asarray(dataset["epoch"].values),
+        Subject.of(header),
+        header.coordinates["repeat"],
+        header.coordinates["epoch"],
     )
 
 

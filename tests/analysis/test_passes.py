@@ -17,6 +17,7 @@ from ibtools.analysis.passes.plan import Plan
 from ibtools.analysis.passes.shards import ShardReader
 from ibtools.errors import InputError
 from ibtools.store.groups import get_array
+from ibtools.store.header import Header
 from ibtools.store.opened import open_group
 from tests.analysis.wide_layers import LITTLE, record_wide
 
@@ -68,7 +69,7 @@ def plan_of_classes(path: Path, budget: int) -> Plan:
     group = open_group(path)
     dataset = tasks.open_unchunked(group)
     dataset = dataset.assign_coords(label=("sample", np.arange(dataset.sizes["sample"])))
-    subject = Subject.of(dataset)
+    subject = Subject.of(Header.of(dataset))
     kind = Classes()
     cost = Cost((DetailMeasure(kind, Exact(), subject.n_units),), budget, 1, subject)
     arrays = {"code": get_array(group, "code")}
