@@ -9,6 +9,7 @@ import zarr
 
 from ibtools.analysis.kernels.digests import WORD_BYTES
 from ibtools.analysis.measures.protocol import BlockShape, Measure, SnapshotMeasure
+from ibtools.analysis.passes.shards import padded_row_bytes
 
 BLOCK_BYTES = 2**24
 """What a task reads at the most where it can choose, uncompressed: large against what a task costs,
@@ -59,6 +60,10 @@ class Cube:
         """Return the bytes of a selection."""
         return epochs * layers * samples * units * self.itemsize
 
+    def rows(self, epochs: int, layers: int, samples: int, units: int) -> int:
+        """Return the bytes of a selection in memory, where rows may be padded to whole words."""
+        return epochs * layers * samples * padded_row_bytes(units * self.itemsize)
+
     def reading(self, epochs: int, layers: int, samples: int, units: int) -> int:
         """Bound the bytes in memory while a selection is read.
 
@@ -69,7 +74,7 @@ class Cube:
         sizes = zip((epochs, layers, samples, units), self.chunks[1:], strict=True)
         n_chunks = math.prod(math.ceil(size / length) for size, length in sizes)
         decoding = chunk * min(n_chunks, _READING_AT_ONCE)
-        return self.values(epochs, layers, samples, units) + chunk * n_chunks + decoding
+        return self.rows(epochs, layers, samples, units) + chunk * n_chunks + decoding
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ class Cost:
     def need(self, run: Run, epochs: int, layers: int) -> int:
         """Bound the bytes that a block of whole snapshots takes."""
         cube, samples, units = run.cube, run.cube.n_samples, run.n_units
-        block = cube.values(epochs, layers, samples, units)
+        block = cube.rows(epochs, layers, samples, units)
         reading = cube.reading(epochs, layers, samples, units)
         computing = block + self._computing(run, epochs, units)
         return with_slack(max(reading, computing) + self._of_snapshots(epochs))

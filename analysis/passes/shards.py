@@ -22,27 +22,50 @@ from ibtools.kernel import kernel
 from ibtools.store.checksums import CRC_BYTES, NONE, Grid, checksum
 from ibtools.store.schema import CUBE
 
-_TILE = 32  # samples
+_TILE = 16  # samples
+_WORD_BYTES = 8
+
+
+def padded_row_bytes(n_bytes: int) -> int:
+    """Return the bytes that a row takes: a power of two, or whole words of eight.
+
+    Examples
+    --------
+    >>> [padded_row_bytes(n) for n in (1, 3, 5, 10)]
+    [1, 4, 8, 16]
+    """
+    if n_bytes >= _WORD_BYTES:
+        return -(-n_bytes // _WORD_BYTES) * _WORD_BYTES
+    return 1 << (n_bytes - 1).bit_length()
 
 
 @kernel
-def _put_in_order(stored: NDArray[Any], out: NDArray[Any]) -> None:
-    """Copy (epoch, sample, unit), stored epoch innermost, some samples at a time.
+def _put_in_order(stored: NDArray[Any], out: NDArray[Any], per_word: int, bits: int) -> None:
+    """Copy (unit, sample, epoch) to the words of rows, (epoch, sample, word), little-endian.
 
-    A tile of them stays in the processor's cache, and no two epochs of it in the same lines.
+    Words are put together for all epochs at once, which lie side by side, and turned around tile by
+    tile: a tile of some samples stays in the processor's cache.
     """
-    n_epochs, n_samples, n_units = out.shape
-    tile = np.empty((n_epochs, _TILE, n_units), out.dtype)
+    n_epochs, n_samples, n_words = out.shape
+    tile = np.empty((n_epochs, _TILE, n_words), out.dtype)
+    word = np.empty(n_epochs, out.dtype)
     for start in range(0, n_samples, _TILE):
         n = min(_TILE, n_samples - start)
-        for unit in range(n_units):
+        for w in range(n_words):
+            first = w * per_word
+            last = min(first + per_word, len(stored))
             for sample in range(n):
+                word[:] = 0
+                for unit in range(first, last):
+                    shift = np.uint64(bits * (unit - first))
+                    for epoch in range(n_epochs):
+                        word[epoch] |= np.uint64(stored[unit, start + sample, epoch]) << shift
                 for epoch in range(n_epochs):
-                    tile[epoch, sample, unit] = stored[epoch, start + sample, unit]
+                    tile[epoch, sample, w] = word[epoch]
         for epoch in range(n_epochs):
             for sample in range(n):
-                for unit in range(n_units):
-                    out[epoch, start + sample, unit] = tile[epoch, sample, unit]
+                for w in range(n_words):
+                    out[epoch, start + sample, w] = tile[epoch, sample, w]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +104,9 @@ class ShardReader:
             return None
         if array.shards[0] != 1 or array.chunks[2] != 1 or array.chunks[1] != array.shards[1]:
             return None
+        chunk_row = array.chunks[4] * array.dtype.itemsize
+        if array.chunks[4] < array.shape[4] and chunk_row % _WORD_BYTES:
+            return None
         return cls(array, array.shards, order)
 
     def read(
@@ -100,19 +126,18 @@ class ShardReader:
         Returns
         -------
         dict of int to ndarray, (epoch, sample, unit)
-            By the position of the layer.
+            By the position of the layer; views of rows that are padded to whole words.
         """
-        n_samples, length = self.array.shape[3], self.sizes[1]
-        out = {
-            layer: np.empty((len(epochs), n_samples, n), self.array.dtype)
-            for layer, n in units.items()
-        }
+        n_samples, length, itemsize = self.array.shape[3], self.sizes[1], self.array.dtype.itemsize
+        out = {layer: _words(len(epochs), n_samples, n * itemsize) for layer, n in units.items()}
         for shard in np.unique(epochs // length):
             (where,) = np.nonzero(epochs // length == shard)
             rows = slice(int(where[0]), int(where[-1]) + 1)
             chosen = epochs[rows] - shard * length
             self._read_shard(repeat, int(shard), chosen, {i: one[rows] for i, one in out.items()})
-        return out
+        return {
+            layer: one.view(self.array.dtype)[..., : units[layer]] for layer, one in out.items()
+        }
 
     def _read_shard(
         self, repeat: int, shard: int, epochs: NDArray[np.intp], out: Mapping[int, NDArray[Any]]
@@ -120,21 +145,25 @@ class ShardReader:
         raw = self._raw(repeat, shard)
         if raw is None:
             for one in out.values():
-                one[...] = self.array.fill_value
+                one.view(self.array.dtype)[...] = self.array.fill_value
             return
-        chunks = self._chunks(raw)
         _, _, _, samples, units = self.array.chunks
-        for (layer, sample, unit), stored in chunks:
-            if layer not in out or unit * units >= out[layer].shape[2]:
+        for (layer, sample, unit), stored in self._chunks(raw):
+            if layer not in out:
                 continue
-            part = out[layer][:, sample * samples :, unit * units :][:, :samples, :units]
+            per_word = out[layer].itemsize // self.array.dtype.itemsize
+            part = out[layer][:, sample * samples :, unit * units // per_word :]
+            part = part[:, :samples, : -(-units // per_word)]
+            if not part.size:
+                continue
             if stored is None:
-                part[...] = self.array.fill_value
+                part.view(self.array.dtype)[...] = self.array.fill_value
                 continue
             cube = self._decode(stored)[0, :, 0]
             if len(epochs) != len(cube):
                 cube = cube[epochs]
-            _put_in_order(cube[:, : part.shape[1], : part.shape[2]], part)
+            plain = np.ascontiguousarray(cube.transpose(2, 1, 0)).view(f"u{cube.itemsize}")
+            _put_in_order(plain[: part.shape[2] * per_word], part, per_word, 8 * cube.itemsize)
 
     def _raw(self, repeat: int, shard: int) -> NDArray[np.uint8] | None:
         key = cast(ArrayV3Metadata, self.array.metadata).encode_chunk_key((repeat, shard, 0, 0, 0))
@@ -159,3 +188,10 @@ class ShardReader:
         values = np.frombuffer(decompress(encoded), self.array.dtype.newbyteorder("<"))
         shape = [self.array.chunks[axis] for axis in self.order]
         return values.reshape(shape).transpose(np.argsort(self.order))
+
+
+def _words(n_epochs: int, n_samples: int, row_bytes: int) -> NDArray[Any]:
+    """Return room for rows (epoch, sample, word) of unsigned words."""
+    padded = padded_row_bytes(row_bytes)
+    size = min(padded, _WORD_BYTES)
+    return np.empty((n_epochs, n_samples, padded // size), f"u{size}")
