@@ -175,7 +175,7 @@ class ShardReader:
         self, raw: NDArray[np.uint8]
     ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.uint8] | None]]:
         """Yield the place (layer, sample, unit) of each chunk of a shard, and its bytes."""
-        grid = Grid.of("", self.array, 0)
+        grid = Grid.of("", self.array)
         spans = grid.read_index(raw[-grid.index_bytes :]).tolist()
         places = np.ndindex(grid.inner[2:])
         for place, (first, last) in zip(places, spans, strict=True):

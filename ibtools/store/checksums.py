@@ -9,9 +9,10 @@ place of, is sound and has other numbers.
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self, cast
 
 import google_crc32c
@@ -44,6 +45,14 @@ CRC_BYTES = 4
 
 _NO_CHUNK = 2**64 - 1
 _KEY = re.compile(r"([a-z_]+)/c((?:/\d+)+)")
+
+_TABLED = {variable.name for variable in STORE_VARIABLES if variable.rhythm != "store"}
+_OF_EPOCHS = {
+    variable.name
+    for variable in STORE_VARIABLES
+    if variable.rhythm in ("snapshot", "trained epoch")
+}
+"""Arrays whose second dimension grows with the epochs."""
 
 BOUND_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.is_bound)
 """Coordinates without which chunks are misread; labels, splits and inputs may be given anew."""
@@ -88,9 +97,10 @@ class Place:
     @property
     def entries(self) -> slice:
         """Its chunks in the row of the table, in the order of the index of a shard."""
-        rest = self.index[1:]
-        within = int(np.ravel_multi_index(rest, self.grid.files[1:])) if rest else 0
-        start = self.grid.start + within * self.grid.n_chunks
+        along, rest = (self.index[1:2] or (0,))[0], self.index[2:]
+        first, start = next(one for one in reversed(self.grid.segments) if one[0] <= along)
+        within = int(np.ravel_multi_index(rest, self.grid.files[2:])) if rest else 0
+        start += ((along - first) * self.grid.n_across + within) * self.grid.n_chunks
         return slice(start, start + self.grid.n_chunks)
 
     def covers(self, axis: int) -> slice:
@@ -121,15 +131,16 @@ class Grid:
     name : str
         Of the array.
     files : tuple of int
-        Files along each dimension.
+        Files along each dimension; of a store that grows, for how many there is room in the table.
     step : tuple of int
         What a file holds along each dimension.
     inner : tuple of int
         Chunks of a file along each dimension.
     is_sharded : bool
         Whether a file has an index of its chunks.
-    start : int
-        First entry of the array in a row of the table.
+    segments : tuple of (int, int)
+        From which file on along the second dimension, at which entry in a row of the table: one,
+        and one for each time that room was made for more epochs.
     """
 
     name: str
@@ -137,15 +148,15 @@ class Grid:
     step: tuple[int, ...]
     inner: tuple[int, ...]
     is_sharded: bool
-    start: int
+    segments: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, name: str, array: "zarr.Array[Any]", start: int) -> Self:
-        """Read it from the metadata of an array."""
+    def of(cls, name: str, array: "zarr.Array[Any]", start: int = 0) -> Self:
+        """Read it from the metadata of an array, whose chunks begin at an entry of the table."""
         step = array.shards or array.chunks
         files = tuple(math.ceil(n / size) for n, size in zip(array.shape, step, strict=True))
         inner = tuple(size // n for size, n in zip(step, array.chunks, strict=True))
-        return cls(name, files, step, inner, array.shards is not None, start)
+        return cls(name, files, step, inner, array.shards is not None, ((0, start),))
 
     @property
     def n_chunks(self) -> int:
@@ -153,9 +164,23 @@ class Grid:
         return math.prod(self.inner)
 
     @property
+    def n_across(self) -> int:
+        """Files of a repeat at each place along the second dimension."""
+        return math.prod(self.files[2:])
+
+    @property
     def n_entries(self) -> int:
         """Chunks of a repeat."""
         return math.prod(self.files[1:]) * self.n_chunks
+
+    @property
+    def entries(self) -> list[slice]:
+        """All its chunks in a row of the table."""
+        ends = [first for first, _ in self.segments[1:]] + [(self.files[1:2] or (1,))[0]]
+        return [
+            slice(start, start + (end - first) * self.n_across * self.n_chunks)
+            for (first, start), end in zip(self.segments, ends, strict=True)
+        ]
 
     @property
     def index_bytes(self) -> int:
@@ -205,27 +230,29 @@ class ChecksumLayout:
         Rows of the table.
     grids : mapping of str to Grid
         Of the arrays that begin with the dimension `repeat`.
+    rooms : tuple of int
+        Of a store that grows, for how many epochs there was room in the table, each time that it
+        was laid out: the entries of the first so many epochs come first, then those of more.
     """
 
     n_repeats: int
     grids: Mapping[str, Grid]
+    rooms: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, arrays: Mapping[str, "zarr.Array[Any]"]) -> Self:
+    def of(cls, arrays: Mapping[str, "zarr.Array[Any]"], rooms: tuple[int, ...] = ()) -> Self:
         """Lay the table of a new store out.
 
         Parameters
         ----------
         arrays : mapping of str to zarr.Array
             All of the store.
+        rooms : tuple of int, optional
+            Of a store that grows.
         """
-        grids: dict[str, Grid] = {}
-        start = 0
-        for variable in STORE_VARIABLES:
-            if variable.name in arrays and variable.rhythm != "store":
-                grids[variable.name] = Grid.of(variable.name, arrays[variable.name], start)
-                start += grids[variable.name].n_entries
-        return cls(next(iter(grids.values())).files[0], grids)
+        there = (one.name for one in STORE_VARIABLES if one.name in arrays)
+        grids = [Grid.of(name, arrays[name]) for name in there if name in _TABLED]
+        return cls(grids[0].files[0], _lay_out(grids, rooms), rooms)
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> Self:
@@ -237,19 +264,31 @@ class ChecksumLayout:
                 tuple(map(int, one["step"])),
                 tuple(map(int, one["inner"])),
                 bool(one["is_sharded"]),
-                int(one["start"]),
+                ((0, int(one["start"])),),
             )
             for name, one in cast("dict[str, dict[str, Any]]", attributes["grids"]).items()
         }
-        return cls(int(attributes["n_repeats"]), grids)
+        rooms = tuple(map(int, attributes.get("rooms", ())))
+        laid_out = _lay_out(list(grids.values()), rooms) if rooms else grids
+        return cls(int(attributes["n_repeats"]), laid_out, rooms)
 
     def attributes(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        names = ("files", "step", "inner", "is_sharded", "start")
+        names = ("files", "step", "inner", "is_sharded")
         grids = {
-            name: {one: getattr(grid, one) for one in names} for name, grid in self.grids.items()
+            name: {**{one: getattr(grid, one) for one in names}, "start": grid.segments[0][1]}
+            for name, grid in self.grids.items()
         }
-        return {"n_repeats": self.n_repeats, "grids": grids}
+        rooms = {"rooms": list(self.rooms)} if self.rooms else {}
+        return {"n_repeats": self.n_repeats, "grids": grids, **rooms}
+
+    def with_room(self, *, n_repeats: int, n_epochs: int) -> "ChecksumLayout":
+        """Return the layout of a store that has grown, in which all entries stay where they are."""
+        rooms = list(self.rooms)
+        while rooms[-1] < n_epochs:
+            rooms.append(2 * rooms[-1])
+        grids = list(self.grids.values())
+        return ChecksumLayout(n_repeats, _lay_out(grids, tuple(rooms)), tuple(rooms))
 
     @cached_property
     def n_entries(self) -> int:
@@ -266,6 +305,25 @@ class ChecksumLayout:
             yield from grid.places(repeat)
 
 
+def _lay_out(grids: Sequence[Grid], rooms: tuple[int, ...]) -> dict[str, Grid]:
+    """Give each array its entries: those of all arrays for so many epochs, then those for more."""
+    found = {grid.name: replace(grid, segments=()) for grid in grids}
+    start = 0
+    for known, room in pairwise((0, *rooms) if rooms else (0, 0)):
+        for name, grid in found.items():
+            grows = bool(rooms) and name in _OF_EPOCHS
+            if known and not grows:
+                continue
+            first = math.ceil(known / grid.step[1]) if grows else 0
+            files = grid.files
+            if grows:
+                files = (files[0], math.ceil(room / grid.step[1]), *files[2:])
+            segments = (*grid.segments, (first, start))
+            found[name] = grown = replace(grid, files=files, segments=segments)
+            start += grown.n_entries - first * grown.n_across * grown.n_chunks
+    return found
+
+
 def locate(grids: Mapping[str, Grid], key: str) -> Place | None:
     """Return the file at a key, or None if it is none of these arrays'."""
     match = _KEY.fullmatch(key)
@@ -279,11 +337,14 @@ def locate(grids: Mapping[str, Grid], key: str) -> Place | None:
     return Place(grid, index) if inside else None
 
 
-def create_checksums(group: zarr.Group) -> None:
-    """Create the table of a new store, whose arrays and coordinates are there."""
+def create_checksums(group: zarr.Group, rooms: tuple[int, ...] = ()) -> None:
+    """Create the table of a new store, whose arrays and coordinates are there.
+
+    Of a store that grows, `rooms` says for how many epochs there is room.
+    """
     arrays = dict(group.arrays())
-    layout = ChecksumLayout.of(arrays)
-    coordinates = {name: _digest(np.asarray(arrays[name][...])) for name in BOUND_COORDINATES}
+    layout = ChecksumLayout.of(arrays, rooms)
+    coordinates = {name: digest_of(np.asarray(arrays[name][...])) for name in BOUND_COORDINATES}
     beside = group.create_group(
         GROUP, attributes={**layout.attributes(), "coordinates": coordinates}
     )
@@ -316,11 +377,11 @@ def changed_coordinates(group: zarr.Group, values: Mapping[str, NDArray[Any]]) -
     return tuple(
         name
         for name, (n, crc) in known.items()
-        if name in values and _digest(values[name][:n]) != [n, crc]
+        if name in values and digest_of(values[name][:n]) != [n, crc]
     )
 
 
-def _digest(values: NDArray[Any]) -> list[int]:
+def digest_of(values: NDArray[Any]) -> list[int]:
     """Return the length of a coordinate, and the CRC-32 of its values, whatever their width."""
     return [len(values), zlib.crc32(repr(values.tolist()).encode())]
 

@@ -1,6 +1,7 @@
 """Creating a store: all its arrays, from the declarations in `ibtools.store.schema`."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,22 @@ from ibtools.store.groups import (
     is_taken,
     is_unfinished,
 )
+from ibtools.store.growing import EPOCH_AXES, GROWING
 from ibtools.store.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
 from ibtools.store.opened import open_group
-from ibtools.store.schema import CUBE, FORMAT_NAME, FORMAT_VERSION, STORE_COORDINATES, Variable
+from ibtools.store.schema import (
+    CUBE,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    RECORDED,
+    SCALARS,
+    STORE_COORDINATES,
+    Variable,
+)
 from ibtools.store.storage import StorePath, list_names, reaching
 from ibtools.tasks.processes import validate_main
+
+_FIRST_BLOCKS = 16
 
 
 def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -> zarr.Group:
@@ -61,7 +73,7 @@ def create_store(path: StorePath, spec: StoreSpec, *, overwrite: bool = False) -
             _create_array(group, variable, spec)
         for name, values in spec.coordinates().items():
             get_array(group, name)[...] = values
-        create_checksums(group)
+        create_checksums(group, _rooms(group, spec) if spec.growing else ())
         group.attrs.put(_attributes(spec))
         consolidate(path)
     return open_group(path, "r+")
@@ -90,15 +102,17 @@ def create_variable(
     variable: Variable,
     sizes: dict[str, int],
     *,
+    chunk_sizes: Mapping[str, int] | None = None,
     dtype: str | None = None,
     chunking: Chunking | None = None,
 ) -> None:
     """Create one declared array, filled with its missing value.
 
     Without `chunking`, one chunk holds everything, or everything of one repeat, so that repeats can
-    be written side by side.
+    be written side by side. `chunk_sizes` says of what length everything is, where it grows.
     """
-    whole = tuple(1 if dim == "repeat" else max(1, sizes[dim]) for dim in variable.dims)
+    lengths = chunk_sizes or sizes
+    whole = tuple(1 if dim == "repeat" else max(1, lengths[dim]) for dim in variable.dims)
     dtype = dtype or variable.dtypes[0]
     group.create_array(
         variable.name,
@@ -143,12 +157,22 @@ def _codecs(dims: tuple[str, ...], dtype: str) -> dict[str, Any]:
 def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
     sizes = spec.sizes()
     if variable.dims[:4] != CUBE[:4]:
-        create_variable(group, variable, sizes)
+        create_variable(group, variable, sizes, chunk_sizes=spec.chunk_sizes())
         return
     dtype = spec.code_dtype if variable.name == "code" else variable.dtypes[0]
     choose = choose_chunking if variable.dims == CUBE else choose_partition_chunking
-    chunking = choose(sizes, np.dtype(dtype).itemsize)
+    chunking = choose(spec.chunk_sizes(), np.dtype(dtype).itemsize)
     create_variable(group, variable, sizes, dtype=dtype, chunking=chunking)
+
+
+def _rooms(group: zarr.Group, spec: StoreSpec) -> tuple[int, ...]:
+    """Return for how many epochs the table of checksums has room first: some blocks of them."""
+    sizes = spec.sizes()
+    recorded = next(name for name in RECORDED if name in group)
+    room = _FIRST_BLOCKS * int(get_array(group, recorded).chunks[1])
+    while room < max(sizes[axis] for axis in EPOCH_AXES):
+        room *= 2
+    return (room,)
 
 
 def _attributes(spec: StoreSpec) -> dict[str, Any]:
@@ -163,6 +187,7 @@ def _attributes(spec: StoreSpec) -> dict[str, Any]:
         # xarray makes these variables coordinates
         "coordinates": " ".join(STORE_COORDINATES),
         **({} if spec.classes is None else {"classes": list(spec.classes)}),
+        **({GROWING: True, SCALARS: list(spec.scalars)} if spec.growing else {}),
     }
 
 

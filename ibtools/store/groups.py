@@ -16,6 +16,7 @@ from zarr.errors import ContainsArrayError, GroupNotFoundError
 from ibtools.errors import StoreError
 from ibtools.store.backing import backing_store
 from ibtools.store.durable import PARTIAL, delete_partial
+from ibtools.store.growing import as_root_says, is_growing, settle
 from ibtools.store.locking import changing
 from ibtools.store.schema import STORE_VARIABLES
 from ibtools.store.storage import (
@@ -69,7 +70,7 @@ def open_place(
             place = Path(place_of(path))
             if not place.is_dir():
                 return None
-            judged = read_nodes(place, path)
+            judged = _settled(read_nodes(place, path), path, mode)
         store = backing_store(path, read_only=mode == "r")
         store.judged = judged
         try:
@@ -82,6 +83,20 @@ def open_place(
             )
         except (GroupNotFoundError, ContainsArrayError):
             return None
+
+
+def _settled(
+    judged: dict[str, dict[str, Any]], path: StorePath, mode: Literal["r", "r+"]
+) -> dict[str, dict[str, Any]]:
+    """Return metadata as the root has them, of a store that grows; to write, make them so."""
+    if not is_growing(judged.get("", {}).get("attributes", {})):
+        return judged
+    said = as_root_says(judged)
+    if mode == "r" or said == judged:
+        return said
+    with changing(path), writing_metadata(path):
+        settle(backing_store(path, read_only=False))
+    return said
 
 
 def get_array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
@@ -138,13 +153,29 @@ def writing(group: zarr.Group) -> Iterator[None]:
 
 
 def consolidate(path: StorePath) -> None:
-    """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first."""
-    with changing(path), leaving_others_alone():
+    """Keep all metadata in one file too, which plain `xarray.open_zarr` looks for first.
+
+    Of a store that grows, what a crash has left half grown is set right before.
+    """
+    with changing(path), writing_metadata(path):
+        settle(backing_store(path, read_only=False))
+        consolidate_grown(path)
+
+
+def consolidate_grown(path: StorePath) -> None:
+    """Have the root of a store say what its arrays are, which counts from then on."""
+    with changing(path), writing_metadata(path):
+        zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
+
+
+@contextmanager
+def writing_metadata(path: StorePath) -> Iterator[None]:
+    """Write metadata, whatever else is in the folder, or say that it can't be done."""
+    with leaving_others_alone(), reaching(path, "metadata can't be written"):
         # zarr warns that other Zarr v3 readers may not know consolidated metadata; they then read
         # each array's.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        with reaching(path, "metadata can't be written"):
-            zarr.consolidate_metadata(backing_store(path, read_only=False), zarr_format=3)
+        yield
 
 
 def delete_partial_files(path: StorePath) -> None:

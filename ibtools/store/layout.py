@@ -11,8 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
+from ibtools.store.growing import EPOCH_AXES, ROW_EPOCHS
 from ibtools.store.labels import validate_discrete
-from ibtools.store.schema import Inputs, Keep, Presence, Variable, store_variables
+from ibtools.store.schema import (
+    Inputs,
+    Keep,
+    Presence,
+    Variable,
+    scalar_variable,
+    store_variables,
+    validate_scalar_name,
+)
 from ibtools.store.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec
 
 BLOCK_BYTES = 2**27
@@ -77,6 +86,11 @@ class StoreSpec:
         which are equal.
     classes : tuple of int or str, optional
         What the classes were called before they were numbered, if not by their numbers.
+    growing : bool, optional
+        Whether repeats, epochs and scalars may be appended, as by
+        `ibtools.store.growth.grow_store`.
+    scalars : tuple of str, optional
+        Numbers of each epoch trained, beside those of every store: learning rate, say.
 
     Raises
     ------
@@ -99,6 +113,8 @@ class StoreSpec:
     is_chain: bool | None = None
     input: NDArray[np.int64] | None = None
     classes: tuple[int | str, ...] | None = None
+    growing: bool = False
+    scalars: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
@@ -112,6 +128,8 @@ class StoreSpec:
         _validate_ascending("epochs", whole_numbers("epochs", self.epochs, np.int32))
         whole_numbers("trained_epochs", self.trained_epochs, np.int32)
         _validate_labels(self.label, self.classes)
+        for name in self.scalars:
+            validate_scalar_name(name)
         for name in ("split", "input"):
             _validate_per_sample(name, getattr(self, name), self.n_samples)
         _validate_splits(self.split)
@@ -133,13 +151,21 @@ class StoreSpec:
             "recomputed": self.recomputed,
             "input": self.input is not None,
         }
-        return store_variables([one for one, holds in present.items() if holds])
+        declared = store_variables([one for one, holds in present.items() if holds])
+        return (*declared, *map(scalar_variable, self.scalars))
 
     @property
     def code_dtype(self) -> str:
         """Dtype of `code`: the narrowest that holds every layer's codes."""
         widest = max((layer.bits for layer in self.layers if layer.quantised), default=8)
         return "uint8" if widest <= 8 else "uint16"
+
+    def chunk_sizes(self) -> dict[str, int]:
+        """Return the lengths of dimensions by which chunks are cut: of axes that grow, more."""
+        sizes = self.sizes()
+        if not self.growing:
+            return sizes
+        return {**sizes, **{axis: max(sizes[axis], ROW_EPOCHS) for axis in EPOCH_AXES}}
 
     def sizes(self) -> dict[str, int]:
         """Return the length of every dimension."""

@@ -17,6 +17,7 @@ from ibtools.store.schema import (
     STORE_COORDINATES,
     STORE_VARIABLES,
     lacking_variables,
+    scalars_of,
 )
 from ibtools.store.storage import StorePath, is_local, list_names, reaching
 from ibtools.store.validation.attributes import is_ours, is_supported, validate_attributes
@@ -107,13 +108,14 @@ def validate_store(group: zarr.Group, path: StorePath) -> "dict[str, zarr.Array[
         arrays = {name: array for name, array in arrays.items() if name in there}
     if not any(name in arrays for name in RECORDED):
         raise incomplete_store(path, group.attrs, " or ".join(RECORDED))
-    for variable in STORE_VARIABLES:
+    validate_attributes(group.attrs, path)
+    declared = (*STORE_VARIABLES, *scalars_of(group.attrs))
+    for variable in declared:
         if variable.name in arrays:
             validate_declared(arrays[variable.name], (variable,), path)
     if lacking := lacking_variables(arrays):
         raise incomplete_store(path, group.attrs, lacking[0].name)
-    validate_sizes(arrays, STORE_VARIABLES, path)
-    validate_attributes(group.attrs, path)
+    validate_sizes(arrays, declared, path)
     if isinstance(group.store, GuardedStore) and group.store.judged:
         validate_repeated(group.store.judged, path)
     return arrays

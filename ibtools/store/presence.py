@@ -37,7 +37,7 @@ class Presence:
             except ArrayNotFoundError:
                 continue
             if array.ndim == len(CUBE) - (name == "partition"):
-                grids[name] = Grid.of(name, array, 0)
+                grids[name] = Grid.of(name, array)
         return cls(grids)
 
     def locate(self, key: str) -> Place | None:

@@ -6,7 +6,8 @@ and the table in `docs/store.md` go by its dims, its `rhythm` and its `presence`
 """
 
 import math
-from collections.abc import Container
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -241,6 +242,40 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
 )  # fmt: skip
 
+SCALARS = "scalars"
+"""The attribute of a store that names the scalars of the user's own."""
+
+SCALAR_DIMS = ("repeat", "trained_epoch")
+"""The dims of what is one number after each epoch of training."""
+
+_SCALAR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def scalar_variable(name: str) -> Variable:
+    """Declare a scalar of the user's own: a number after each epoch that was told of."""
+    return Variable(
+        name, SCALAR_DIMS, ("float64",), "", math.nan, _NOT_RECORDED,
+        f"{name.replace('_', ' ')} after the epoch",
+    )  # fmt: skip
+
+
+def validate_scalar_name(name: str) -> None:
+    """Check that a scalar can have a name: a word that nothing else in a store has.
+
+    Raises
+    ------
+    StoreError
+        If it can't.
+    """
+    if not _SCALAR_NAME.fullmatch(name):
+        raise StoreError(
+            f"a scalar must be named by a letter, then letters, digits and _, at most 64 in all, "
+            f"found {name!r}"
+        )
+    if name in _TAKEN:
+        raise StoreError(f"{name!r} is a variable of every store; call the scalar something else")
+
+
 WHOLE_LAYER = (
     "mi_xt",
     "mi_ty",
@@ -303,6 +338,14 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
     ),
 )  # fmt: skip
 
+_TAKEN = {variable.name for variable in (*STORE_VARIABLES, *RESULT_VARIABLES)} | {
+    *CUBE,
+    "information",
+    "details",
+    "checksums",
+    "checkpoint",
+}
+
 STORE_COORDINATES = tuple(variable.name for variable in STORE_VARIABLES if variable.coordinate)
 
 RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[:4] == CUBE[:4])
@@ -312,6 +355,11 @@ RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[
 def store_variables(present: Container[Presence]) -> tuple[Variable, ...]:
     """Return the variables of a store, in the order of the contract, by their `PRESENCES`."""
     return tuple(one for one in STORE_VARIABLES if one.presence in present)
+
+
+def scalars_of(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
+    """Return the scalars of the user's own that a store says it has, by its root attributes."""
+    return tuple(scalar_variable(name) for name in attributes.get(SCALARS, ()))
 
 
 def lacking_variables(there: Container[str]) -> tuple[Variable, ...]:

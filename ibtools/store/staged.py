@@ -171,8 +171,8 @@ class Staging:
         """Forget the files of some arrays, on which nothing counts any more."""
         if self._store is not None:
             for name in names:
-                grid = self._layout.grids[name]
-                self._known[grid.start : grid.start + grid.n_entries] = NONE
+                for entries in self._layout.grids[name].entries:
+                    self._known[entries] = NONE
 
     def _write_table(self) -> None:
         """Write the pieces of the row that changed."""

@@ -13,7 +13,7 @@ from ibtools.errors import StoreError
 from ibtools.store.decode import dequantise
 from ibtools.store.groups import get_array, writing
 from ibtools.store.header import Header
-from ibtools.store.schema import STORE_VARIABLES, Keep
+from ibtools.store.schema import STORE_VARIABLES, Keep, Variable, scalars_of
 from ibtools.store.snapshots import (
     HISTORY,
     History,
@@ -24,13 +24,6 @@ from ibtools.store.snapshots import (
 from ibtools.store.staged import Staging
 from ibtools.store.symbols import exact_symbols
 
-_ROWS = {
-    variable.name: variable
-    for variable in STORE_VARIABLES
-    if variable.rhythm != "store" and not variable.coordinate and "sample" not in variable.dims
-}
-"""What is in memory of a repeat while it is recorded: all but what was recorded of its samples."""
-
 OTHER_GRIDS = (
     "where channels have grids of their own, record the values (float32), or a layer per channel"
 )
@@ -38,14 +31,23 @@ OTHER_GRIDS = (
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What the store keeps of one layer of one snapshot: an array, and a number per row."""
+class Kept:
+    """What a store keeps of one layer of one snapshot.
+
+    Parameters
+    ----------
+    array : ndarray, (sample, unit) or (sample,)
+        Codes, values, or the partition.
+    rows : mapping of str to number
+        One of each variable (repeat, epoch, layer).
+    """
 
     array: NDArray[Any]
     rows: Mapping[str, Any]
 
     @classmethod
-    def of(cls, layer: LayerValues, spec: LayerSpec, keep: Keep) -> "_Kept":
+    def of(cls, layer: LayerValues, spec: LayerSpec, keep: Keep) -> "Kept":
+        """Take it from what was recorded."""
         values: NDArray[Any] = layer.values
         low, high = values.min(), values.max()
         grid: dict[str, Any] = {}
@@ -89,12 +91,13 @@ class RepeatWriter:
         self._layers = header.layers
         self._epochs = header.coordinates["epoch"]
         self._trained_epochs = header.coordinates["trained_epoch"]
-        self._rows = {name: self._read_row(name) for name in _ROWS if name in group}
-        self._on_disk: dict[str, bytes] = {}
+        self._variables = _row_variables(group)
+        self._rows = {name: self._read_row(name) for name in self._variables}
+        self._on_disk: dict[tuple[str, int], bytes] = {}
         self._recorded = header.recorded
         self._keep = header.keep
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
-        self._block: dict[int, Mapping[str, _Kept]] = {}
+        self._block: dict[int, Mapping[str, Kept]] = {}
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -134,13 +137,18 @@ class RepeatWriter:
             If the epoch is not scheduled, or a layer is missing, unknown, or of another shape or
             dtype. Nothing is written then.
         """
-        position = _position(self._epochs, epoch, "epoch")
         validate_snapshot(self._layers, layers, self._header.n_samples)
+        return self.add_kept(
+            epoch,
+            {spec.name: Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers},
+        )
+
+    def add_kept(self, epoch: int, layers: Mapping[str, Kept]) -> bool:
+        """Add a snapshot as `add_snapshot` does, which was validated and reduced before."""
+        position = _position(self._epochs, epoch, "epoch")
         if self._block and position // self._block_size != min(self._block) // self._block_size:
             self.commit()
-        self._block[position] = {
-            spec.name: _Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers
-        }
+        self._block[position] = layers
         if not self._ends_block(position):
             return False
         self.commit()
@@ -148,9 +156,20 @@ class RepeatWriter:
 
     def add_history(self, trained_epoch: int, history: History) -> None:
         """Add loss and accuracy after one epoch of training; written with the next block."""
+        self.add_scalars(trained_epoch, {name: getattr(history, name) for name in HISTORY})
+
+    def add_scalars(self, trained_epoch: int, numbers: Mapping[str, float]) -> None:
+        """Add numbers after one epoch of training, by name; written with the next block."""
         position = _position(self._trained_epochs, trained_epoch, "trained_epoch")
-        for name in HISTORY:
-            self._rows[name][position] = getattr(history, name)
+        for name, number in numbers.items():
+            self._rows[name][position] = number
+
+    def forget_scalars(self, last: int) -> None:
+        """Forget all numbers after an epoch: the training goes on from there."""
+        later = self._trained_epochs > last
+        for name, variable in self._variables.items():
+            if variable.rhythm == "trained epoch":
+                self._rows[name][later] = variable.fill
 
     def set_numbers(self, **numbers: int) -> None:
         """Set variables that have one number of the repeat; written with the next block.
@@ -214,11 +233,12 @@ class RepeatWriter:
     def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
         """Begin the repeat anew: nothing of it counts as complete any more."""
         self._block.clear()
-        begun_anew = ["complete", *(name for name in self._rows if not _is_of_snapshot(name))]
+        rows = self._variables.items()
+        begun_anew = ["complete", *(name for name, one in rows if one.rhythm != "snapshot")]
         with self._writing():
             self._staging.forget(self._recorded)
             for name in begun_anew:
-                self._rows[name] = np.full_like(self._rows[name], _ROWS[name].fill)
+                self._rows[name] = np.full_like(self._rows[name], self._variables[name].fill)
                 self._write_row(name)
             _write(self._group, "seed", (self._row,), seed)
             _write(self._group, "failed_attempts", (self._row,), failed_attempts)
@@ -271,10 +291,15 @@ class RepeatWriter:
 
     def _write_row(self, name: str) -> None:
         """Write what changed: each file that is replaced has to be on the disk before the mark."""
-        row = self._rows[name].tobytes()
-        if row != self._on_disk.get(name):
-            _write(self._group, name, (self._row,), self._rows[name])
-            self._on_disk[name] = row
+        row, array = np.atleast_1d(self._rows[name]), get_array(self._group, name)
+        step = array.chunks[1] if array.ndim > 1 else 1
+        for start in range(0, len(row), step):
+            piece = row[start : start + step]
+            if self._on_disk.get((name, start)) == piece.tobytes():
+                continue
+            key = (self._row, slice(start, start + len(piece)))[: array.ndim]
+            array[key] = piece if array.ndim > 1 else piece[0]
+            self._on_disk[name, start] = piece.tobytes()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -285,8 +310,17 @@ class RepeatWriter:
             self._staging.commit()
 
 
-def _is_of_snapshot(name: str) -> bool:
-    return _ROWS[name].rhythm == "snapshot"
+def _row_variables(group: zarr.Group) -> dict[str, Variable]:
+    """Return what is in memory of a repeat: all that is recorded of it but its samples."""
+    declared = (*STORE_VARIABLES, *scalars_of(group.attrs))
+    return {
+        one.name: one
+        for one in declared
+        if one.rhythm != "store"
+        and not one.coordinate
+        and "sample" not in one.dims
+        and one.name in group
+    }
 
 
 def _write(group: zarr.Group, name: str, key: tuple[Any, ...], value: Any) -> None:

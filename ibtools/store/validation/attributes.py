@@ -28,6 +28,14 @@ def _is_classes(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, (int, str)) for one in value)
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _is_one_of(*words: str) -> Judge:
     return lambda value: value in words
 
@@ -48,6 +56,9 @@ KNOWN: dict[str, tuple[Judge, str]] = {
     "layers_left_out": _TEXT,
     "inputs": (_is_one_of("population", "sample"), "population or sample"),
     "layers": (_is_one_of("chain", "graph"), "chain or graph"),
+    "growing": (_is_flag, "true or false"),
+    "counts": (_is_one_of("epoch", "step"), "epoch or step"),
+    "scalars": (_is_texts, "a list of texts"),
     "classes": (_is_classes, "a list of whole numbers and texts"),
     "inputs_distinct": _COUNT,
     "inputs_distinct_quantised": _COUNT,

@@ -1,0 +1,160 @@
+"""Appending repeats, epochs and scalars to a store that grows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ibtools.errors import StoreError
+from ibtools.store.checksums import (
+    TABLE,
+    ChecksumLayout,
+    digest_of,
+    find_checksums,
+)
+from ibtools.store.creation import create_variable
+from ibtools.store.groups import consolidate_grown, get_array, read_array
+from ibtools.store.growing import AXES, EPOCH_AXES, ROW_EPOCHS, axis_arrays, is_growing, resize
+from ibtools.store.layout import whole_numbers
+from ibtools.store.locking import changing
+from ibtools.store.opened import open_group
+from ibtools.store.schema import SCALARS, scalar_variable, scalars_of, validate_scalar_name
+from ibtools.store.storage import StorePath, reaching
+
+
+def grow_store(
+    path: StorePath,
+    *,
+    repeat: int | None = None,
+    epochs: Sequence[int] = (),
+    trained_epochs: Sequence[int] = (),
+    scalars: Sequence[str] = (),
+) -> bool:
+    """Append to a store what it does not have yet.
+
+    Readers see all of it or nothing, and so do they after a crash. Several processes may append at
+    the same time, on file systems that lock folders.
+
+    Parameters
+    ----------
+    path : path or URL
+        A store that grows: `StoreSpec(growing=True)`.
+    repeat : int, optional
+        Number of a repeat; all from the last one to it are appended, as not recorded.
+    epochs, trained_epochs : sequence of int, optional
+        Epochs that are to be recorded, and that were trained, ascending.
+    scalars : sequence of str, optional
+        Names of numbers of each epoch trained.
+
+    Returns
+    -------
+    bool
+        Whether anything was appended.
+
+    Raises
+    ------
+    StoreError
+        If there is no store that grows, an epoch comes before the last one and is not there, or
+        nothing can be written.
+    """
+    for name in scalars:
+        validate_scalar_name(name)
+    with changing(path):
+        group = open_group(path, "r+")
+        if not is_growing(group.attrs):
+            raise StoreError(
+                f"{path}: repeats and epochs can be appended only to a store that was created to "
+                "grow, as ibtools.Recorder does; this one was created with all that it holds"
+            )
+        known = {axis: read_array(group, axis) for axis in AXES}
+        added: dict[str, NDArray[Any]] = {
+            "repeat": _new_repeats(path, known["repeat"], repeat),
+            "epoch": _new_epochs(path, "epoch", known["epoch"], epochs),
+            "trained_epoch": _new_epochs(
+                path, "trained_epoch", known["trained_epoch"], trained_epochs
+            ),
+        }
+        names = {one.name for one in scalars_of(group.attrs)}
+        lacking = [name for name in dict.fromkeys(scalars) if name not in names]
+        if not lacking and not any(len(values) for values in added.values()):
+            return False
+        with reaching(path, "the store can't grow"):
+            _grow(group, known, added, lacking)
+        consolidate_grown(path)
+        return True
+
+
+def _new_repeats(path: StorePath, known: NDArray[Any], repeat: int | None) -> NDArray[np.int64]:
+    if repeat is None:
+        return np.array([], np.int64)
+    (number,) = whole_numbers("repeat", [repeat], np.int64)
+    if number < known[0]:
+        raise StoreError(f"{path}: begins with repeat {known[0]}, found repeat {number}; count on")
+    return np.arange(known[-1] + 1, max(known[-1], number) + 1)
+
+
+def _new_epochs(
+    path: StorePath, axis: str, known: NDArray[Any], epochs: Sequence[int]
+) -> NDArray[np.int32]:
+    wanted = np.array(whole_numbers("epochs", sorted(set(epochs)), np.int32), np.int32)
+    last = known[-1] if len(known) else np.iinfo(np.int32).min
+    late = wanted[(wanted <= last) & ~np.isin(wanted, known)]
+    if late.size:
+        name = axis.replace("_", " ")
+        raise StoreError(
+            f"{path}: {name} {late[0]} must come after those that are there, the last of which is "
+            f"{last}: all repeats must have the same epochs; give them the same schedule"
+        )
+    return wanted[wanted > last]
+
+
+def _grow(
+    group: zarr.Group,
+    known: Mapping[str, NDArray[Any]],
+    added: Mapping[str, NDArray[Any]],
+    scalars: Sequence[str],
+) -> None:
+    """Make room in the table of checksums, then on the axes, and write the coordinates."""
+    whole = {axis: np.concatenate([known[axis], added[axis]]) for axis in AXES}
+    lengths = {axis: len(values) for axis, values in whole.items()}
+    _make_room(group, lengths)
+    for array in axis_arrays(group):
+        resize(array, lengths)
+    for axis, values in added.items():
+        if len(values):
+            get_array(group, axis)[len(known[axis]) :] = values
+    if len(added["epoch"]):
+        phase = np.where(added["epoch"] < 0, "prefit", "training")
+        get_array(group, "phase")[len(known["epoch"]) :] = phase.tolist()
+    chunk_sizes = {**lengths, **dict.fromkeys(EPOCH_AXES, ROW_EPOCHS)}
+    for name in scalars:
+        if name not in group:
+            create_variable(group, scalar_variable(name), lengths, chunk_sizes=chunk_sizes)
+    if scalars:
+        group.attrs[SCALARS] = [one.name for one in scalars_of(group.attrs)] + list(scalars)
+    _note_coordinates(group, whole)
+
+
+def _make_room(group: zarr.Group, lengths: Mapping[str, int]) -> None:
+    beside = find_checksums(group)
+    if beside is None:
+        return
+    layout = ChecksumLayout.from_attributes(beside.attrs)
+    n_epochs = max(lengths[axis] for axis in EPOCH_AXES)
+    room = layout.with_room(n_repeats=lengths["repeat"], n_epochs=n_epochs)
+    if (room.n_repeats, room.rooms) == (layout.n_repeats, layout.rooms):
+        return
+    table = cast("zarr.Array[Any]", beside[TABLE])
+    table.resize((room.n_repeats, room.n_entries, 2))
+    beside.attrs.update(room.attributes())
+
+
+def _note_coordinates(group: zarr.Group, whole: Mapping[str, NDArray[Any]]) -> None:
+    """Write down what the coordinates are now, by which a later change of them is found."""
+    beside = find_checksums(group)
+    if beside is not None:
+        digests = cast("dict[str, Any]", beside.attrs["coordinates"])
+        grown = {axis: digest_of(values) for axis, values in whole.items() if axis in digests}
+        beside.attrs["coordinates"] = {**digests, **grown}
