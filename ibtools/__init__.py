@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
+    from ibtools.recorders.recorder import Recorder
     from ibtools.reproduction import reproduce
 
 _LAZY = {
@@ -57,6 +58,7 @@ _LAZY = {
     "record": "ibtools.recorders.record",
     "record_arrays": "ibtools.recorders.arrays",
     "repair_store": "ibtools.recorders.repair",
+    "Recorder": "ibtools.recorders.recorder",
     "repeat_intervals": "ibtools.analysis.repeats.uncertainty",
     "report": "ibtools.analysis.report",
     "reproduce": "ibtools.reproduction",
@@ -69,6 +71,7 @@ __all__ = [
     "IbAccessor",
     "IbtoolsError",
     "LayerValues",
+    "Recorder",
     "StoreError",
     "analyze",
     "analyze_store",

@@ -3,12 +3,19 @@
 A schedule is written as one word: ``every:5``, ``log:200``, ``0,1,10,100`` or ``paper``.
 """
 
+import math
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ibtools.errors import InputError
 
 MOST_EPOCHS = np.iinfo(np.int32).max
 """What a store has numbers for, before and after epoch 0."""
+
+_OPEN_EPOCHS = 10_000
+"""What `log:N` is of where the end is not known."""
 
 _FORMS = "every:N, log:N, a list such as 0,1,10,100, or paper"
 
@@ -70,6 +77,47 @@ def parse_schedule(
     if schedule == "paper":
         return _paper(epochs, paper_step)
     return _listed(schedule, epochs, prefit)
+
+
+def open_schedule(schedule: str) -> Callable[[int], bool]:
+    """Return what tells whether a schedule records an epoch, of a training without a known end.
+
+    Parameters
+    ----------
+    schedule : str
+        As for `parse_schedule`, but for ``paper``. ``every:N`` goes on for ever; ``log:N`` records
+        at most N of the first 10 000 epochs, and goes on with the same spacing.
+
+    Raises
+    ------
+    InputError
+        If the word is no schedule.
+
+    Examples
+    --------
+    >>> is_scheduled = open_schedule("log:5")
+    >>> [epoch for epoch in range(200_000) if is_scheduled(epoch)]
+    [0, 1, 22, 464, 10000]
+    """
+    kind, _, argument = schedule.partition(":")
+    if kind == "every":
+        step = _positive(argument, schedule)
+        return lambda epoch: epoch % step == 0
+    if kind == "log":
+        intervals = max(_positive(argument, schedule) - 2, 1)
+        return partial(_is_logarithmic, _OPEN_EPOCHS ** (1 / intervals))
+    if schedule == "paper":
+        raise InputError(f"the schedule 'paper' is of a training of known length; write {_FORMS}")
+    listed = frozenset(_listed(schedule, MOST_EPOCHS, MOST_EPOCHS))
+    return listed.__contains__
+
+
+def _is_logarithmic(ratio: float, epoch: int) -> bool:
+    """Whether an epoch is 0, or a power of the ratio, rounded."""
+    if epoch <= 1:
+        return epoch >= 0
+    nearest = round(math.log(epoch) / math.log(ratio))
+    return any(round(ratio**power) == epoch for power in (nearest - 1, nearest, nearest + 1))
 
 
 def _positive(argument: str, schedule: str) -> int:

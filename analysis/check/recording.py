@@ -8,6 +8,7 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.repeats.shown import FAILED
+from ibtools.store.growing import is_growing
 from ibtools.store.snapshots import FLOAT_BITS
 
 
@@ -40,13 +41,18 @@ def check_recording(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
 
 
 def _check_complete(store: xr.Dataset) -> Check:
-    """Snapshots that come after a training was given up are not missing."""
-    missing, failed = ~store["complete"], store["outcome"] == FAILED
-    lost = missing & (store["outcome"] == "trained")
+    """Snapshots that come after a training was given up are not missing.
+
+    Nor are those that a repeat of a store that grows never had, because it ended before others did.
+    """
+    missing, ended = ~store["complete"], store["outcome"] == FAILED
+    if is_growing(store.attrs):
+        ended |= store["outcome"] == "trained"
+    lost = missing & (store["outcome"] == "trained") & ~ended
     return judge(
         "complete",
-        lost if lost.any() else missing,
-        checked=~(missing & failed),
+        lost if lost.any() else missing & ~ended,
+        checked=~(missing & ended),
         cases="snapshots",
         status="violation" if lost.any() else "note",
         meaning=words.LOST if lost.any() else words.PENDING,

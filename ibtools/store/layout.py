@@ -105,7 +105,7 @@ class StoreSpec:
     label: NDArray[np.int64]
     split: NDArray[np.str_] | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     keep: Keep = "codes"
     prefit: bool = False
     recomputed: bool = False

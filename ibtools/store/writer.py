@@ -105,6 +105,16 @@ class RepeatWriter:
         return self._rows["complete"].copy()
 
     @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """The layers of the store, in the order of the network."""
+        return self._layers
+
+    @property
+    def keep(self) -> Keep:
+        """What the store keeps of a snapshot."""
+        return self._keep
+
+    @property
     def block_size(self) -> int:
         """How many epochs of the schedule are written at once."""
         return self._block_size
@@ -164,12 +174,15 @@ class RepeatWriter:
         for name, number in numbers.items():
             self._rows[name][position] = number
 
-    def forget_scalars(self, last: int) -> None:
-        """Forget all numbers after an epoch: the training goes on from there."""
-        later = self._trained_epochs > last
+    def go_on_after(self, epoch: int) -> None:
+        """Go on with a repeat after an epoch: numbers of later ones are forgotten."""
+        later = self._trained_epochs > epoch
         for name, variable in self._variables.items():
             if variable.rhythm == "trained epoch":
                 self._rows[name][later] = variable.fill
+        self.commit()
+        with self._writing():
+            _write(self._group, "outcome", (self._row,), "pending")
 
     def set_numbers(self, **numbers: int) -> None:
         """Set variables that have one number of the repeat; written with the next block.

@@ -13,6 +13,8 @@ is a single write that was under way when the repeat was taken over, and that to
 import time
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 
 import zarr
 from zarr.abc.buffer import Buffer
@@ -21,29 +23,71 @@ from zarr.buffer import default_buffer_prototype
 from zarr.storage import WrapperStore
 
 from ibtools.errors import ClaimLostError
-from ibtools.recorders.training.checkpoint import GROUP, open_checkpoints, prepare_checkpoints
+from ibtools.recorders.training.checkpoint import (
+    GROUP,
+    delete_checkpoints,
+    open_checkpoints,
+    prepare_checkpoints,
+)
 from ibtools.store.groups import writing
 
 CONFIRM_SECONDS = 1.0
 """How long a look at the mark is good for."""
 
 
-def claim_repeat(group: zarr.Group, repeat: int) -> zarr.Group:
-    """Take a repeat over from whoever recorded it before."""
-    prepare_checkpoints(group)
-    owner = uuid.uuid4().hex
-    name = f"claim-{repeat}"
-    with writing(group):
+@dataclass(frozen=True)
+class Claim:
+    """The right to write a repeat, until another takes it over.
+
+    Parameters
+    ----------
+    name : str
+        Of the group that holds the mark.
+    owner : str
+        What the mark says.
+    """
+
+    name: str
+    owner: str
+
+    @classmethod
+    def take(cls, group: zarr.Group, repeat: int) -> Self:
+        """Take a repeat over from whoever recorded it before."""
+        prepare_checkpoints(group)
+        claim = cls(f"claim-{repeat}", uuid.uuid4().hex)
+        with writing(group):
+            place = open_checkpoints(group)
+            if place is None:
+                raise ClaimLostError(
+                    f"{group.store}: what is kept for resuming was deleted meanwhile"
+                )
+            taken = claim.name in place
+            place.require_group(claim.name).attrs["owner"] = claim.owner
+        if taken:
+            time.sleep(2 * CONFIRM_SECONDS)
+        return claim
+
+    def of(self, group: zarr.Group) -> zarr.Group:
+        """Return a store opened anew, so that it is written to only while the claim holds."""
+        claimed = _ClaimedStore(group.store, f"{GROUP}/{self.name}/zarr.json", self.owner)
+        consolidated = None if group.metadata.consolidated_metadata is not None else False
+        return zarr.open_group(claimed, mode="r+", zarr_format=3, use_consolidated=consolidated)
+
+    def release(self, group: zarr.Group) -> None:
+        """Give the repeat up: it is finished, or whoever goes on with it need not wait."""
         place = open_checkpoints(group)
         if place is None:
-            raise ClaimLostError(f"{group.store}: what is kept for resuming was deleted meanwhile")
-        taken = name in place
-        place.require_group(name).attrs["owner"] = owner
-    if taken:
-        time.sleep(2 * CONFIRM_SECONDS)
-    claimed = _ClaimedStore(group.store, f"{GROUP}/{name}/zarr.json", owner)
-    consolidated = None if group.metadata.consolidated_metadata is not None else False
-    return zarr.open_group(claimed, mode="r+", zarr_format=3, use_consolidated=consolidated)
+            return
+        with writing(group):
+            if self.name in place and place[self.name].attrs.get("owner") == self.owner:
+                del place[self.name]
+            if not any(place.keys()):
+                delete_checkpoints(group)
+
+
+def claim_repeat(group: zarr.Group, repeat: int) -> zarr.Group:
+    """Take a repeat over from whoever recorded it before; returns the store, opened anew."""
+    return Claim.take(group, repeat).of(group)
 
 
 class _ClaimedStore(WrapperStore[Store]):

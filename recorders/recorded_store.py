@@ -1,0 +1,105 @@
+"""The store that a `Recorder` records to: found, or created when its layers are known."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ibtools.errors import StoreError, StoreExistsError
+from ibtools.store.creation import create_store
+from ibtools.store.groups import find_group, is_taken, is_unfinished
+from ibtools.store.growing import is_growing
+from ibtools.store.header import Header
+from ibtools.store.layout import StoreSpec
+from ibtools.store.locking import changing
+from ibtools.store.opened import open_group
+from ibtools.store.storage import StorePath, is_local, place_of
+from ibtools.store.validation.attributes import is_ours
+
+
+def find_store(path: StorePath, repeat: int, *, resume: bool) -> Header | None:
+    """Find the store that a repeat is to be recorded to; None if it is to be created.
+
+    Raises
+    ------
+    StoreExistsError
+        If something else is at `path`, or the repeat is there and is not to be resumed.
+    """
+    group = find_group(path, "r") if is_taken(path) else None
+    if group is None and not is_taken(path):
+        return None
+    if group is None or not is_ours(group.attrs):
+        raise StoreExistsError(
+            f"{path}: what is there is not an ibtools store, so it is never overwritten; choose "
+            "another path"
+        )
+    if is_unfinished(group):
+        return None
+    if not is_growing(group.attrs):
+        raise StoreExistsError(
+            f"{path}: a store is there that was created with all that it holds, to which nothing "
+            "is appended; choose another path, or replace it with overwrite=True"
+        )
+    header = Header.of(open_group(path))
+    if not resume and is_begun(header, repeat):
+        raise StoreExistsError(
+            f"{path}: repeat {repeat} is there already; go on with it (resume=True), record "
+            "another (repeat=), or replace the whole store (overwrite=True)"
+        )
+    return header
+
+
+def is_begun(header: Header, repeat: int) -> bool:
+    """Whether anything of a repeat counts already."""
+    row = np.flatnonzero(header.coordinates["repeat"] == repeat)
+    pending = header.coordinates["outcome"][row] == "pending"
+    return bool(header.complete[row].any() or not pending.all())
+
+
+def complete_epochs(header: Header, repeat: int) -> frozenset[int]:
+    """Return the epochs of a repeat that are on disk."""
+    row = np.flatnonzero(header.coordinates["repeat"] == repeat)
+    there = header.complete[row].any(axis=0)
+    return frozenset(header.coordinates["epoch"][there].tolist())
+
+
+def open_or_create(path: StorePath, spec: StoreSpec, *, overwrite: bool) -> None:
+    """Create a store, unless another process has done so since; check that it is the same then.
+
+    Raises
+    ------
+    StoreError
+        If the store that is there has other layers.
+    """
+    with _creating(path):
+        there = None if overwrite or not is_taken(path) else find_group(path, "r")
+        if there is None or is_unfinished(there):
+            create_store(path, spec, overwrite=overwrite)
+            return
+    header = Header.of(open_group(path))
+    _validate_same(path, "layers", list(map(str, header.layers)), list(map(str, spec.layers)))
+    _validate_same(path, "keep", header.keep, spec.keep)
+    for name in ("counts", "unit_shapes"):
+        _validate_same(path, name, header.attributes.get(name), spec.attributes.get(name))
+
+
+def _validate_same(path: StorePath, what: str, there: object, given: object) -> None:
+    if there != given:
+        raise StoreError(
+            f"{path}: the store that is there must have the same {what}, {there}; found {given}; "
+            "choose another path"
+        )
+
+
+@contextmanager
+def _creating(path: StorePath) -> Iterator[None]:
+    """Keep other processes of this machine from creating the same store meanwhile."""
+    if not is_local(path):
+        with changing(path):
+            yield
+        return
+    folder = Path(place_of(path)).absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with changing(folder):
+        yield

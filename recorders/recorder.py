@@ -1,0 +1,401 @@
+"""The `Recorder`: a training loop of the user's own records what it wants, as it comes."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from dask.utils import format_bytes
+from numpy.typing import ArrayLike
+
+from ibtools.errors import InputError, StoreError, unknown_name
+from ibtools.progress import Progress, progress_bar, write_line
+from ibtools.recorders.array_layers import Bits, Taken, choose_specs, take_layer, validate_names
+from ibtools.recorders.growing_writer import GrowingWriter
+from ibtools.recorders.recorded_samples import RecordedSamples
+from ibtools.recorders.recorded_store import complete_epochs, find_store, open_or_create
+from ibtools.recorders.training.background import Background
+from ibtools.schedule import open_schedule, parse_schedule
+from ibtools.store.layout import BLOCK_BYTES, StoreSpec, whole_numbers
+from ibtools.store.schema import Inputs, Keep, validate_scalar_name
+from ibtools.store.snapshots import HISTORY, LayerValues
+from ibtools.store.storage import StorePath
+from ibtools.store.writer import validate_snapshot
+
+_NEVER = int(np.iinfo(np.int32).min)
+"""Before all epochs."""
+
+_MOST_WAITING = 256
+"""Snapshots that wait to be written, at the most."""
+
+Counts = Literal["epoch", "step"]
+"""What the numbers of snapshots count: epochs of training, or steps of the optimiser."""
+
+
+class Recorder:
+    """Records a training as it goes: any loop, any framework.
+
+    Use it as a context manager. What came is complete and can be analysed, also while the loop
+    still runs, also by another process; a snapshot is on disk some ten seconds after it came.
+    Snapshots are written by a second thread.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store. It is created with the first snapshot; a store that another `Recorder` has
+        created for the same samples gets a further repeat.
+    label : array_like, (sample,), integer, bool or str
+        Label of each recorded sample, as for `ibtools.record_arrays`.
+    split : array_like, (sample,), str, optional
+        "train" or "test".
+    schedule : str, optional
+        Which epochs `wants` asks for: ``every:N``, ``log:N`` or a list, as for ``ibtools record``.
+        Where `epochs` is not given, ``log:N`` records at most N of the first 10 000 epochs, and
+        goes on with the same spacing.
+    epochs : int, optional
+        How many there will be at the most, if that is known: for the schedule and the progress.
+    counts : {"epoch", "step"}, optional
+        What the numbers of snapshots count; figures say it.
+    repeat : int, optional
+        Number of this repeat, from 0. Repeats may come one after the other, or from several
+        processes at the same time, which need a file system that locks folders.
+    resume : bool, optional
+        Go on with the repeat after its last snapshot, see `next_epoch`; a repeat that is not there
+        is begun.
+    overwrite : bool, optional
+        Replace the ibtools store that is at `path`, all repeats of it.
+    x : array_like, (sample, ...), or str, optional
+        The inputs: samples with the same are then known, and H(X) is that of the different ones.
+        Or a word that identifies them, such as a checksum, which is kept.
+    activation_functions, bits, keep, inputs, is_chain
+        As for `ibtools.record_arrays`.
+    seed : int, optional
+        Seed of this repeat, which the store keeps.
+    attributes : mapping of str to str or int, optional
+        Further root attributes of a new store.
+    quiet : bool, optional
+        Write neither progress nor how much a snapshot takes.
+
+    Raises
+    ------
+    StoreError
+        If the store at `path` is of other samples or layers, or can't be written to.
+    StoreExistsError
+        If the repeat is there already, or something else is at `path`.
+    InputError
+        If a setting is none.
+
+    Notes
+    -----
+    What kills the process leaves all snapshots that were on disk, complete. With ``resume=True``
+    the same script goes on after the last of them; a loop that is deterministic then ends with the
+    bytes of one that was not interrupted.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, ibtools
+    >>> rng = np.random.default_rng(0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = f"{folder.name}/run.zarr"
+    >>> with ibtools.Recorder(path, label=np.arange(8) % 2, schedule="log:4") as recorder:
+    ...     for epoch in range(recorder.next_epoch, 30):
+    ...         hidden = rng.integers(0, 4, (8, 3)).astype("uint8")
+    ...         recorder.epoch(epoch, train_accuracy=0.5, learning_rate=0.1)
+    ...         if recorder.wants(epoch):
+    ...             recorder.snapshot(epoch, {"hidden": hidden})
+    >>> ibtools.open_store(path).epoch.values.tolist()
+    [1, 22]
+    >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        path: StorePath,
+        *,
+        label: ArrayLike,
+        split: ArrayLike | None = None,
+        schedule: str = "every:1",
+        epochs: int | None = None,
+        counts: Counts = "epoch",
+        repeat: int = 0,
+        resume: bool = False,
+        overwrite: bool = False,
+        x: ArrayLike | str | None = None,
+        activation_functions: Mapping[str, str] | None = None,
+        bits: Bits | None = None,
+        keep: Keep = "codes",
+        inputs: Inputs | None = None,
+        is_chain: bool | None = None,
+        seed: int | None = None,
+        attributes: Mapping[str, str | int] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self._path, self._repeat = path, _natural("repeat", repeat)
+        self._seed = -1 if seed is None else _natural("seed", seed)
+        if counts not in get_args(Counts):
+            raise unknown_name("counts", counts, get_args(Counts))
+        self._samples = RecordedSamples.of(label, split=split, x=x)
+        self._is_scheduled = _scheduled(schedule, epochs)
+        self._n_epochs, self._quiet = epochs, quiet
+        self._given_by_layer = (activation_functions, bits)
+        self._counts = counts
+        self._attributes = {"experiment": "recorder", "counts": counts, **(attributes or {})}
+        self._of_store: dict[str, Any] = {"keep": keep, "inputs": inputs, "is_chain": is_chain}
+        self._overwrite = overwrite
+        self._writer: GrowingWriter | None = None
+        self._told: dict[int, dict[str, float]] = {}
+        self._is_open, self._stack = True, ExitStack()
+        found = None if overwrite else find_store(path, self._repeat, resume=resume)
+        self._last_snapshot = _NEVER
+        if found is not None:
+            self._samples.validate_same(path, found)
+            self._last_snapshot = max(complete_epochs(found, self._repeat), default=_NEVER)
+        self._last_told = self._last_snapshot
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        err: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Write what came; without an error, the repeat is trained then."""
+        if err is None:
+            self.close()
+            return
+        try:
+            self._close(finished=False)
+        except StoreError as also:
+            err.add_note(f"{also}")
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that the loop goes on with: 1, or after the last snapshot that is there.
+
+        The network before any training is epoch 0, and may be recorded before the loop.
+        """
+        return max(0, self._last_snapshot) + 1
+
+    def wants(self, epoch: int) -> bool:
+        """Whether the schedule has this epoch, and it is after the last snapshot that is there."""
+        return epoch > self._last_snapshot and self._is_scheduled(epoch)
+
+    def epoch(self, epoch: int, /, **scalars: float) -> None:
+        """Take numbers after an epoch: loss, accuracy, learning rate, any that have a name.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, not below that of the last call.
+        **scalars : float
+            By name. `train_loss` and `test_loss` (nats), `train_accuracy` and `test_accuracy` (0 to
+            1) are in every store, and figures know them.
+
+        Raises
+        ------
+        StoreError
+            If an epoch comes before the last, a name is taken, or a number is none. What failed in
+            the second thread is raised here too.
+        """
+        self._require_open()
+        number = _whole("epoch", epoch)
+        if number < self._last_told:
+            raise StoreError(
+                f"epochs must be told in ascending order, found {number} after {self._last_told}"
+            )
+        told = {name: _scalar(name, value) for name, value in scalars.items()}
+        self._last_told = number
+        if self._writer is None:
+            self._told.setdefault(number, {}).update(told)
+        else:
+            self._background.run(partial(self._writer.add_scalars, number, told))
+        self._show(number)
+
+    def snapshot(self, epoch: int, layers: Mapping[str, ArrayLike | LayerValues]) -> None:
+        """Take what the layers have for all samples.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch or step, larger than that of the last snapshot. The schedule only
+            advises: any may be recorded.
+        layers : mapping of str to array_like, (sample, unit, ...), or LayerValues
+            As a snapshot of `ibtools.record_arrays`; the same layers each time. They are copied.
+
+        Raises
+        ------
+        StoreError
+            If the epoch is not a later one, or the layers are not those of the store. What failed
+            in the second thread is raised here too.
+        """
+        self._require_open()
+        number = _whole("epoch", epoch)
+        if number <= self._last_snapshot:
+            raise StoreError(
+                f"snapshots must be of ascending epochs, found {number} after "
+                f"{self._last_snapshot}, which is recorded; ask recorder.wants(epoch), and go on "
+                "after a restart from recorder.next_epoch"
+            )
+        _validate_mapping(layers)
+        taken = {name: _copied(take_layer(name, one)) for name, one in layers.items()}
+        writer = self._start(number, taken, layers) if self._writer is None else self._writer
+        values = {name: layer for name, (layer, _) in taken.items()}
+        validate_snapshot(writer.layers, values, self._samples.n_samples)
+        self._last_snapshot, self._last_told = number, max(self._last_told, number)
+        self._background.run(partial(writer.add_snapshot, number, values))
+        self._show(number)
+
+    def flush(self) -> None:
+        """Have all that came on disk when this returns."""
+        self._require_open()
+        if self._writer is not None:
+            self._background.run(self._writer.commit)
+            self._background.wait()
+
+    def close(self) -> None:
+        """Write all that came; the repeat is trained then. Leaving the context does it too."""
+        if self._is_open:
+            self._close(finished=True)
+
+    def _close(self, *, finished: bool) -> None:
+        self._is_open = False
+        with self._stack:
+            if self._writer is not None:
+                self._finish(self._writer, finished=finished)
+            elif finished and self._last_snapshot == _NEVER:
+                raise StoreError(
+                    f"{self._path}: nothing was recorded, for no snapshot came; call snapshot() "
+                    "for the epochs that wants() asks for"
+                )
+
+    def _finish(self, writer: GrowingWriter, *, finished: bool) -> None:
+        try:
+            self._background.run(writer.finish if finished else writer.commit)
+            self._background.wait()
+        finally:
+            writer.release()
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise StoreError(
+                f"{self._path}: the recorder was closed; go on with another one: "
+                "Recorder(..., resume=True)"
+            )
+
+    def _start(
+        self, number: int, taken: Mapping[str, Taken], layers: Mapping[str, Any]
+    ) -> GrowingWriter:
+        """Create the store, or find it, now that the layers are known."""
+        functions, bits = self._given_by_layer
+        validate_names("activation_functions", functions, taken)
+        validate_names("bits", bits if isinstance(bits, Mapping) else None, taken)
+        specs = choose_specs(taken, functions or {}, bits)
+        values = {name: layer for name, (layer, _) in taken.items()}
+        validate_snapshot(specs, values, self._samples.n_samples)
+        spec = StoreSpec(
+            layers=specs,
+            repeats=tuple(range(self._repeat + 1)),
+            epochs=(number,),
+            trained_epochs=tuple(sorted({*self._told, number})),
+            attributes={
+                **self._attributes,
+                **self._samples.attributes(),
+                **_unit_shapes(layers),
+            },
+            growing=True,
+            **self._samples.fields(),
+            **self._of_store,
+        )
+        open_or_create(self._path, spec, overwrite=self._overwrite)
+        writer = GrowingWriter(self._path, self._repeat, seed=self._seed)
+        for epoch, numbers in self._told.items():
+            writer.add_scalars(epoch, numbers)
+        self._told = {}
+        snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in specs)
+        self._say(len(specs), snapshot_bytes)
+        most = max(1, min(_MOST_WAITING, BLOCK_BYTES // max(snapshot_bytes, 1)))
+        self._background = self._stack.enter_context(Background(most))
+        self._writer = writer
+        return writer
+
+    def _say(self, n_layers: int, snapshot_bytes: int) -> None:
+        """Say what the recording will take, and show how far it is, if that is known."""
+        if self._quiet:
+            return
+        takes = f"{format_bytes(snapshot_bytes)} a snapshot"
+        if self._n_epochs is not None:
+            n = sum(map(self._is_scheduled, range(self._n_epochs + 1)))
+            takes += f", {format_bytes(n * snapshot_bytes)} the {n} of a repeat"
+        write_line(
+            f"recording repeat {self._repeat} to {self._path}: {n_layers} layers of "
+            f"{self._samples.n_samples} samples, {takes}, before they are compressed"
+        )
+        if self._n_epochs is not None:
+            done = max(0, self._last_snapshot)
+            self._progress = self._stack.enter_context(
+                progress_bar(self._n_epochs, "recording", unit=self._counts, done=done)
+            )
+            self._shown = done
+
+    def _show(self, number: int) -> None:
+        if self._progress is not None and number > self._shown:
+            self._progress.update(number - self._shown)
+            self._shown = number
+
+
+def _scheduled(schedule: str, epochs: int | None) -> Callable[[int], bool]:
+    """Return what tells whether an epoch is to be recorded."""
+    if epochs is None:
+        return open_schedule(schedule)
+    return frozenset(parse_schedule(schedule, epochs=_natural("epochs", epochs))).__contains__
+
+
+def _copied(taken: Taken) -> Taken:
+    """Copy what was taken: the loop goes on and may write to its arrays."""
+    layer, bits = taken
+    return replace(layer, values=np.array(layer.values)), bits
+
+
+def _unit_shapes(layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape per sample of each layer that is flattened, as a root attribute."""
+    shapes = {
+        name: np.shape(one.values if isinstance(one, LayerValues) else one)[1:]
+        for name, one in layers.items()
+    }
+    several = {name: list(shape) for name, shape in shapes.items() if len(shape) > 1}
+    return {"unit_shapes": several} if several else {}
+
+
+def _validate_mapping(layers: Any) -> None:
+    if not isinstance(layers, Mapping) or not layers:
+        raise StoreError(
+            "a snapshot must be a mapping of layers to arrays, of one layer at least, found "
+            f"{'an empty one' if isinstance(layers, Mapping) else type(layers).__name__}"
+        )
+
+
+def _whole(name: str, number: Any) -> int:
+    (whole,) = whole_numbers(name, [number], np.int32)
+    return whole
+
+
+def _natural(name: str, number: Any) -> int:
+    (whole,) = whole_numbers(name, [number], np.int64)
+    if whole < 0:
+        raise InputError(f"{name} must be a whole number from 0, found {number!r}")
+    return whole
+
+
+def _scalar(name: str, value: Any) -> float:
+    if name not in HISTORY:
+        validate_scalar_name(name)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as err:
+        raise StoreError(f"{name} must be a number, found {value!r:.60}") from err
