@@ -10,6 +10,7 @@ from ibtools.analysis.passes.recording import Recording
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.analysis.passes.stacking import stack_estimators
 from ibtools.store.derived import as_store
+from ibtools.store.schema import CUBE
 
 
 def analyze(
@@ -21,7 +22,8 @@ def analyze(
     ----------
     dataset : Dataset
         As `ibtools.open_store` or plain `xarray.open_zarr` open a store, or a selection that keeps
-        all dimensions, such as ``ds.isel(epoch=[0, -1])`` or ``ds.sel(layer=["output"])``.
+        all dimensions, such as ``ds.isel(epoch=[0, -1])`` or ``ds.sel(layer=["output"])``. What
+        ``open_store([...], dim="run")`` returns is analysed store by store, along `run`.
     estimator : str or Estimator, or sequence of them, optional
         A name in `ibtools.analysis.estimators.ESTIMATORS`, or a specification such as
         "binned-uniform-30-global". Of several, each chunk is read once for all of them.
@@ -59,9 +61,32 @@ def analyze(
     --------
     ibtools.analyze_store : Writes the results, computes none twice, and keeps to a given memory.
     """
+    further = [str(dim) for dim in dataset.get("complete", xr.DataArray()).dims if dim not in CUBE]
+    if further:
+        return _analyze_along(dataset, further[0], estimator)
     results = analyze_each(dataset, get_estimators(estimator))
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
     return stack_estimators(results) if several else results[0]
+
+
+def _analyze_along(
+    dataset: xr.Dataset, dim: str, estimator: EstimatorLike | Sequence[EstimatorLike]
+) -> xr.Dataset:
+    """Analyse each of several stores along a dimension of their own."""
+    parts = [
+        analyze(dataset.isel({dim: place}, drop=True), estimator=estimator)
+        for place in range(dataset.sizes[dim])
+    ]
+    joined: xr.Dataset = xr.concat(
+        parts,
+        dataset[dim] if dim in dataset.coords else dim,
+        data_vars="all",
+        coords="different",
+        compat="equals",
+        join="exact",
+        combine_attrs="drop_conflicts",
+    )
+    return joined
 
 
 def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[xr.Dataset, ...]:

@@ -37,6 +37,7 @@ from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.analysis.plots.titles import LONGEST_FACET, facet_titles
 from ibtools.errors import InputError
 from ibtools.store.datasets import open_store
+from ibtools.store.schema import CUBE
 from ibtools.store.storage import StorePath
 
 __all__ = [
@@ -82,7 +83,7 @@ def plot(
         Results, from `ibtools.analyze` or `ibtools.open_results`, or a store, from
         `ibtools.open_store`: what the figure is drawn from. Lazy or not. Of results of several
         estimators, select one, as in ``results.sel(estimator="exact")``. Of a mapping, each is a
-        facet under its title.
+        facet under its title; so is each store of ``open_store([...], dim="run")``.
     figure : str
         A name in `ibtools.analysis.figures.FIGURES`, such as "information-plane".
     output : str or Path, optional
@@ -121,9 +122,15 @@ def plot(
             "open it with ibtools.open_results or ibtools.open_store, or draw from its path: "
             "ibtools.plot_store(path, figure, output=...)"
         )
-    several = not isinstance(dataset, xr.Dataset)
+    several = not isinstance(dataset, xr.Dataset) or _holds_several(dataset)
     draw = _get_drawing(figure, output, options, several=several)
     return make_figure(partial(draw, dataset, **options), output=output, format=format, width=width)
+
+
+def _holds_several(dataset: xr.Dataset) -> bool:
+    """Whether a Dataset is of several stores, along a dimension of their own."""
+    dims = {dim for name in ("mi_ty", "complete") if name in dataset for dim in dataset[name].dims}
+    return bool(dims - {*CUBE, "estimator"})
 
 
 def plot_store(

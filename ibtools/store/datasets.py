@@ -1,7 +1,8 @@
 """A store as a Dataset: decoded and lazy, or as plain xarray opens it."""
 
+import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -17,6 +18,7 @@ from ibtools.store.groups import (
 )
 from ibtools.store.opened import open_checked
 from ibtools.store.schema import STORE_COORDINATES
+from ibtools.store.several import join_stores
 from ibtools.store.storage import StorePath, is_local, reaching
 from ibtools.store.validation.coordinates import validate_coordinates
 from ibtools.store.validation.declared import arrays_of, leaving_others_alone
@@ -24,13 +26,17 @@ from ibtools.store.validation.reading import CheckedStore
 from ibtools.store.validation.results import RESULT_COORDINATES, validate_results
 
 
-def open_store(path: StorePath) -> xr.Dataset:
-    """Open a store as a lazy Dataset with decoded activations.
+def open_store(
+    path: StorePath | Sequence[StorePath] | Mapping[str, StorePath], *, dim: str = "repeat"
+) -> xr.Dataset:
+    """Open a store, or several of one network, as a lazy Dataset with decoded activations.
 
     Parameters
     ----------
-    path : path or URL
-        An ibtools store.
+    path : path or URL, or sequence or mapping of them
+        An ibtools store; or several of the same samples and layers, named by the keys of a mapping.
+    dim : str, optional
+        Along what several stores are put together: `repeat`, or a new dimension.
 
     Returns
     -------
@@ -45,12 +51,22 @@ def open_store(path: StorePath) -> xr.Dataset:
     Raises
     ------
     StoreError
-        If there is no store at `path`, or it breaks the contract.
+        If there is no store at `path`, or it breaks the contract; or if several have other samples
+        or layers.
+    InputError
+        If `dim` can't be a dimension of several stores.
 
     See Also
     --------
     xarray.open_zarr : Shows the store as it is on disk, integer codes and all.
     """
+    if isinstance(path, str | os.PathLike):
+        return _open_one(path)
+    named = path if isinstance(path, Mapping) else {str(one): one for one in path}
+    return join_stores({name: _open_one(one) for name, one in named.items()}, dim)
+
+
+def _open_one(path: StorePath) -> xr.Dataset:
     group, coordinates = open_checked(path)
     with reaching(path, "the store can't be read"):
         return without_layout(decode(_as_dataset(group, f"{path}", coordinates)))
