@@ -100,7 +100,7 @@ class Recorder:
     >>> rng = np.random.default_rng(0)
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = f"{folder.name}/run.zarr"
-    >>> with ibtools.Recorder(path, label=np.arange(8) % 2, schedule="log:4") as recorder:
+    >>> with ibtools.Recorder(path, label=np.arange(8) % 2, schedule="log:5") as recorder:
     ...     for epoch in range(recorder.next_epoch, 30):
     ...         hidden = rng.integers(0, 4, (8, 3)).astype("uint8")
     ...         recorder.epoch(epoch, train_accuracy=0.5, learning_rate=0.1)
@@ -266,9 +266,11 @@ class Recorder:
     def _close(self, *, finished: bool) -> None:
         self._is_open = False
         with self._stack:
+            if self._writer is None and finished and self._last_snapshot != _NEVER:
+                self._write_to(BLOCK_BYTES)  # nothing was left to record: it is trained now
             if self._writer is not None:
                 self._finish(self._writer, finished=finished)
-            elif finished and self._last_snapshot == _NEVER:
+            elif finished:
                 raise StoreError(
                     f"{self._path}: nothing was recorded, for no snapshot came; call snapshot() "
                     "for the epochs that wants() asks for"
@@ -313,16 +315,19 @@ class Recorder:
             **self._of_store,
         )
         open_or_create(self._path, spec, overwrite=self._overwrite)
-        writer = GrowingWriter(self._path, self._repeat, seed=self._seed)
-        for epoch, numbers in self._told.items():
-            writer.add_scalars(epoch, numbers)
-        self._told = {}
         snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in specs)
         self._say(len(specs), snapshot_bytes)
+        return self._write_to(snapshot_bytes)
+
+    def _write_to(self, snapshot_bytes: int) -> GrowingWriter:
+        """Begin to write to the store, in a second thread."""
+        self._writer = GrowingWriter(self._path, self._repeat, seed=self._seed)
+        for epoch, numbers in self._told.items():
+            self._writer.add_scalars(epoch, numbers)
+        self._told = {}
         most = max(1, min(_MOST_WAITING, BLOCK_BYTES // max(snapshot_bytes, 1)))
         self._background = self._stack.enter_context(Background(most))
-        self._writer = writer
-        return writer
+        return self._writer
 
     def _say(self, n_layers: int, snapshot_bytes: int) -> None:
         """Say what the recording will take, and show how far it is, if that is known."""
