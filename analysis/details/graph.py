@@ -11,7 +11,6 @@ from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.details.options import Permutations
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.graph import analyze
 from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.ranges import global_range, read_rows
@@ -112,42 +111,42 @@ def details_each(
     """
     dataset = as_store(dataset)
     ordinary = analyze(dataset, estimator=validate_counting(estimator))  # checks it; not computed
-    subject = Subject.of(Header.of(dataset))
-    measures = detail_measures(kinds, estimator, subject)
+    header = Header.of(dataset)
+    measures = detail_measures(kinds, estimator, header)
     complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
     found = lazy_variables(
         dataset,
         measures,
         complete=complete,
-        global_range=range_of_details(dataset, measures, subject, complete),
+        global_range=range_of_details(dataset, measures, header, complete),
     )
     results = []
     for kind, variables in zip(kinds, found, strict=True):
-        one = xr.Dataset(coords=ordinary.coords).assign_coords(_coordinates(kind, subject))
+        one = xr.Dataset(coords=ordinary.coords).assign_coords(_coordinates(kind, header))
         attributes = {**ordinary.attrs, **kind.attributes}
         results.append(one.assign(variables).assign_attrs(attributes))
     return tuple(results)
 
 
 def detail_measures(
-    kinds: Sequence[Detail], estimator: Any, subject: Subject
+    kinds: Sequence[Detail], estimator: Any, header: Header
 ) -> tuple[DetailMeasure, ...]:
     """Return the measures of some details, after checking that a store has what they need."""
     for kind in kinds:
-        _validate(kind, subject)
-    return tuple(DetailMeasure(kind, estimator, subject.n_units) for kind in kinds)
+        _validate(kind, header)
+    return tuple(DetailMeasure(kind, estimator, header.n_units) for kind in kinds)
 
 
 def range_of_details(
     dataset: xr.Dataset,
     measures: Sequence[DetailMeasure],
-    subject: Subject,
+    header: Header,
     complete: NDArray[np.bool_],
 ) -> tuple[float, float]:
     """Return the range of all values; NaN if no measure looks at values."""
     if all(one.needs != "values" for one in measures):
         return np.nan, np.nan
-    return global_range(read_rows(dataset), subject.layers, complete)
+    return global_range(read_rows(dataset), header.layers, complete)
 
 
 def validate_counting(estimator: Any) -> CountingEstimator:
@@ -166,17 +165,17 @@ def validate_counting(estimator: Any) -> CountingEstimator:
     return estimator
 
 
-def _validate(kind: Detail, subject: Subject) -> None:
-    if subject.keeps_partition and (kind.needs_units or kind.needs_prediction):
+def _validate(kind: Detail, header: Header) -> None:
+    if header.keeps_partition and (kind.needs_units or kind.needs_prediction):
         raise InputError(
             f"{kind.name} needs the values of units, but the store keeps only the partition of "
             "whole layers; record again with --keep codes, or leave it out"
         )
-    kind.validate(subject)
+    kind.validate(header)
 
 
-def _coordinates(kind: Detail, subject: Subject) -> dict[str, xr.Variable]:
-    values = kind.coordinates(subject)
+def _coordinates(kind: Detail, header: Header) -> dict[str, xr.Variable]:
+    values = kind.coordinates(header)
     return {
         variable.name: xr.Variable(variable.dims, values[variable.name], variable.attributes())
         for variable in DETAIL_VARIABLES[kind.kind]

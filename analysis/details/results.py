@@ -18,7 +18,6 @@ from ibtools.analysis.details.graph import (
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import data_variables
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.kept_results import KeptResults
 from ibtools.analysis.passes.outdated import DETAILS_DEPEND_ON, dependencies
 from ibtools.analysis.passes.result_checksums import CHECKSUM
@@ -148,8 +147,8 @@ def details_store(
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
-    subject = Subject.of(Header.of(dataset))
-    measures = detail_measures(kinds, counting, subject)
+    header = Header.of(dataset)
+    measures = detail_measures(kinds, counting, header)
     complete = np.asarray(dataset["complete"].values, bool)
     try:
         with open_workers(scheduler) as workers:
@@ -160,7 +159,7 @@ def details_store(
                 measures,
                 workers,
                 budget=budget,
-                global_range=range_of_details(dataset, measures, subject, complete),
+                global_range=range_of_details(dataset, measures, header, complete),
             )
             opened = [
                 _open_details_group(target, key, kind, one, counting)

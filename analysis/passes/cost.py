@@ -129,14 +129,14 @@ class Cost:
         Bytes that all tasks of a process may use.
     threads : int
         Tasks of a process at a time.
-    subject : Subject, optional
-        What all snapshots have in common, for measures of whole snapshots.
+    header : Header, optional
+        What the store says of itself, for measures of whole snapshots.
     """
 
     measures: Sequence[Measure]
     budget: int
     threads: int
-    subject: Any = None
+    header: Any = None
 
     @property
     def whole(self) -> bool:
@@ -187,4 +187,4 @@ class Cost:
     def _of_snapshots(self, epochs: int) -> int:
         """Bound the bytes of what is kept of all layers, and made of it."""
         whole = [cast(SnapshotMeasure, one) for one in self.measures if one.scope == "snapshot"]
-        return sum(one.memory_of_snapshots(epochs, self.subject) for one in whole)
+        return sum(one.memory_of_snapshots(epochs, self.header) for one in whole)

@@ -72,7 +72,7 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
     dataset = as_store(dataset)
     recording = Recording.of(dataset, estimators)
     found = lazy_variables(
-        dataset, estimators, complete=recording.complete, global_range=recording.global_range
+        dataset, estimators, complete=recording.header.complete, global_range=recording.global_range
     )
     coordinates = {
         variable.name: dataset[variable.name].variable for variable in RESULT_COORDINATES

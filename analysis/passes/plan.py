@@ -273,7 +273,7 @@ class Plan:
     @property
     def result_bytes(self) -> int:
         """Bytes of the results of one snapshot."""
-        sizes = sizes_of(self.cost.measures, self.cost.subject)
+        sizes = sizes_of(self.cost.measures, self.cost.header)
         return sum(
             8 * math.prod(of[dim] for dim in one.dims[2:])
             for measure, of in zip(self.cost.measures, sizes, strict=True)

@@ -166,7 +166,7 @@ def _write(
         for one in estimators
     ]
     kept, anew = zip(*opened, strict=True)
-    rounds = Rounds(recording.complete, kept)
+    rounds = Rounds(recording.header.complete, kept)
     names = ", ".join(one.specification for one in estimators)
     digested = walk.plan.layers_in_parts
     with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
@@ -176,7 +176,7 @@ def _write(
                     note_digested(kept[index], digested)
                 write_window(kept, window)
                 bar.update(len(window.epochs) * len(window.measures))
-    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.complete))
+    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.header.complete))
 
 
 def n_incomplete(complete: NDArray[np.bool_]) -> int:

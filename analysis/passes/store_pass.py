@@ -13,7 +13,6 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.measures.protocol import Measure
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import sizes_of
 from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import TASKS_PER_THREAD, Plan
@@ -36,8 +35,8 @@ class Pass:
         The store, as tasks know it.
     dataset : Dataset
         The store, for grids and ranges.
-    subject : Subject
-        What all snapshots have in common.
+    header : Header
+        What the store says of itself.
     measures : tuple of Measure
         What is computed.
     plan : Plan
@@ -48,7 +47,7 @@ class Pass:
 
     source: Source
     dataset: xr.Dataset
-    subject: Subject
+    header: Header
     measures: tuple[Measure, ...]
     plan: Plan
     workers: Workers
@@ -91,12 +90,13 @@ class Pass:
             If what can't be cut further does not fit into memory.
         """
         header = Header.of(dataset)
-        subject, digest = Subject.of(header), header.content.digest
-        source = Source(path, digest, uuid.uuid4().hex, global_range, budget, lenient)
+        source = Source(
+            path, header.content.digest, uuid.uuid4().hex, global_range, budget, lenient
+        )
         arrays = {name: get_array(group, name) for name in RECORDED if name in group}
-        cost = Cost(tuple(measures), budget, workers.threads, subject)
-        plan = Plan.of(arrays, subject.layers, cost, n_threads=workers.n_threads)
-        return cls(source, dataset, subject, tuple(measures), plan, workers)
+        cost = Cost(tuple(measures), budget, workers.threads, header)
+        plan = Plan.of(arrays, header.layers, cost, n_threads=workers.n_threads)
+        return cls(source, dataset, header, tuple(measures), plan, workers)
 
     def windows(
         self,
@@ -112,14 +112,14 @@ class Pass:
             pending,
             self.plan.window_epochs(job_bytes),
             measures=self.measures,
-            sizes=sizes_of(self.measures, self.subject),
+            sizes=sizes_of(self.measures, self.header),
         )
         return analyze_windows(
             (window for window in windows if not is_done(window)),
             self.workers,
             plan=self.plan,
             source=self.source,
-            subject=self.subject,
+            header=self.header,
             measures=self.measures,
             read_rows=self._read_rows(),
             job_bytes=job_bytes,

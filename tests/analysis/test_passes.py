@@ -10,7 +10,6 @@ import ibtools
 from ibtools.analysis.details import Classes
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.estimators import Exact
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes import tasks
 from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import Plan
@@ -69,11 +68,11 @@ def plan_of_classes(path: Path, budget: int) -> Plan:
     group = open_group(path)
     dataset = tasks.open_unchunked(group)
     dataset = dataset.assign_coords(label=("sample", np.arange(dataset.sizes["sample"])))
-    subject = Subject.of(Header.of(dataset))
+    header = Header.of(dataset)
     kind = Classes()
-    cost = Cost((DetailMeasure(kind, Exact(), subject.n_units),), budget, 1, subject)
+    cost = Cost((DetailMeasure(kind, Exact(), header.n_units),), budget, 1, header)
     arrays = {"code": get_array(group, "code")}
-    return Plan.of(arrays, subject.layers, cost, n_threads=1)
+    return Plan.of(arrays, header.layers, cost, n_threads=1)
 
 
 def test_plan__many_classes_make_small_blocks(tmp_path):
