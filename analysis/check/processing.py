@@ -8,6 +8,7 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
+from ibtools.analysis.estimators.chosen_layers import divide_layers, of_any_layer
 from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.store.snapshots import layer_specs
 
@@ -97,13 +98,14 @@ def check_results(
         status="note",
         meaning=words.NOT_ANALYSED,
     )
-    if name.removesuffix("-per-unit") == "exact":
+    estimator = of_any_layer(known_estimator(name))
+    if divide_layers(name)[0].removesuffix("-per-unit") == "exact":
         yield _check_recount(values, measures, subject)
     if results.attrs.get("target") == "population":
         for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
             yield not_checked(law, words.POPULATION, subject=subject)
         return
-    if isinstance(known_estimator(name), Knn):
+    if isinstance(estimator, Knn):
         yield not_checked("bounds", words.ESTIMATE, subject=subject)
     else:
         yield _check_bounds(values, subject)
@@ -174,7 +176,7 @@ def _check_processing(
 
 
 def _describe_break(values: xr.Dataset) -> str:
-    estimator = known_estimator(values.attrs["estimator"])
+    estimator = of_any_layer(known_estimator(values.attrs["estimator"]))
     if estimator is None or estimator.representation != "T":
         return words.COPY_RISES
     counts = isinstance(estimator, CountingEstimator)
@@ -183,6 +185,6 @@ def _describe_break(values: xr.Dataset) -> str:
 
 def _tolerance(values: xr.Dataset) -> float:
     """Bits by which rounding alone may break a law: a proven bound where states are counted."""
-    if isinstance(known_estimator(values.attrs["estimator"]), CountingEstimator):
+    if isinstance(of_any_layer(known_estimator(values.attrs["estimator"])), CountingEstimator):
         return 2 * rounding_bound(values.attrs["n_samples"])
     return ESTIMATE_TOLERANCE

@@ -130,13 +130,16 @@ class Cost:
     threads : int
         Tasks of a process at a time.
     header : Header, optional
-        What the store says of itself, for measures of whole snapshots.
+        What the store says of the layers that are analysed, for measures of whole snapshots.
+    selective : bool, optional
+        Whether layers can be chosen, which is advised where one is too large.
     """
 
     measures: Sequence[Measure]
     budget: int
     threads: int
     header: Any = None
+    selective: bool = False
 
     @property
     def whole(self) -> bool:

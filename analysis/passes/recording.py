@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ibtools.analysis.estimators import Estimator, Population
+from ibtools.analysis.estimators.chosen_layers import of_any_layer
 from ibtools.analysis.kernels.information import entropy
 from ibtools.analysis.kernels.sampling import validate_sample
 from ibtools.analysis.passes.ranges import global_range, read_rows
@@ -53,7 +54,7 @@ class Recording:
         _validate(dataset)
         header = Header.of(dataset)
         _validate_values(header, estimators)
-        if any(isinstance(estimator, Population) for estimator in estimators):
+        if any(isinstance(of_any_layer(one), Population) for one in estimators):
             validate_sample(header)
         _validate_classes(header, estimators)
         found = (np.nan, np.nan)

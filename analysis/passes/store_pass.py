@@ -63,6 +63,7 @@ class Pass:
         *,
         budget: int,
         global_range: tuple[float, float] = (math.nan, math.nan),
+        layers: Sequence[int] | None = None,
         lenient: bool = False,
     ) -> Self:
         """Plan a pass.
@@ -81,6 +82,9 @@ class Pass:
             Bytes that all tasks of a process may use at once.
         global_range : tuple of float and float, optional
             For measures that need it.
+        layers : sequence of int, optional
+            Positions of the layers that are analysed, ascending; all by default, and then nothing
+            is said of choosing some where one is too large.
         lenient : bool, optional
             Whether workers open a store whose coordinates break the contract.
 
@@ -90,13 +94,24 @@ class Pass:
             If what can't be cut further does not fit into memory.
         """
         header = Header.of(dataset)
-        source = Source(
-            path, header.content.digest, uuid.uuid4().hex, global_range, budget, lenient
-        )
+        chosen = tuple(range(len(header.layers)) if layers is None else layers)
+        digest, analysis = header.content.digest, uuid.uuid4().hex
+        source = Source(path, digest, analysis, global_range, budget, chosen, lenient)
         arrays = {name: get_array(group, name) for name in RECORDED if name in group}
-        cost = Cost(tuple(measures), budget, workers.threads, header)
-        plan = Plan.of(arrays, header.layers, cost, n_threads=workers.n_threads)
+        cost = Cost(
+            tuple(measures),
+            budget,
+            workers.threads,
+            header.select(chosen),
+            selective=layers is not None and len(header.layers) > 1,
+        )
+        plan = Plan.of(arrays, header.layers, cost, n_threads=workers.n_threads, chosen=chosen)
         return cls(source, dataset, header, tuple(measures), plan, workers)
+
+    @property
+    def chosen(self) -> xr.Dataset:
+        """The store without the layers that are not analysed, for sizes and coordinates."""
+        return self.dataset.isel(layer=list(self.plan.chosen))
 
     def windows(
         self,
@@ -112,7 +127,7 @@ class Pass:
             pending,
             self.plan.window_epochs(job_bytes),
             measures=self.measures,
-            sizes=sizes_of(self.measures, self.header),
+            sizes=sizes_of(self.measures, self.plan.cost.header),
         )
         return analyze_windows(
             (window for window in windows if not is_done(window)),

@@ -41,6 +41,8 @@ class Source:
         As in `LayerBlock`.
     budget : int
         Bytes that all tasks of a process may use at once.
+    layers : tuple of int
+        Positions of the layers that are analysed.
     lenient : bool, optional
         Whether a store is opened whose coordinates break the contract: that is what is looked for.
     """
@@ -50,6 +52,7 @@ class Source:
     analysis: str
     global_range: tuple[float, float]
     budget: int
+    layers: tuple[int, ...]
     lenient: bool = False
 
 
@@ -123,7 +126,7 @@ def analyze_blocks(
 
 def block_values(source: Source, measures: Sequence[Measure], reads: Reads) -> tuple[Values, ...]:
     """Read blocks of the same epochs, and compute measures of them; as `compute` returns them."""
-    store = _open(source.path, source.digest, source.analysis, source.lenient)
+    store = _open(source)
     row, epochs = reads[0].repeat, reads[0].epochs
     padding = any(one.scope == "snapshot" and _of_snapshots(one).padding for one in measures)
     with reserve(max(block.need for block in reads), budget=source.budget):
@@ -132,7 +135,7 @@ def block_values(source: Source, measures: Sequence[Measure], reads: Reads) -> t
             _layers(store, source, reads, padding=padding),
             repeat=np.full(len(epochs), store.repeat[row]),
             epoch=store.epoch[epochs],
-            header=store.header,
+            header=store.chosen,
         )
 
 
@@ -199,7 +202,7 @@ def _first_unit(block: Block) -> Block:
 
 def block_digests(source: Source, block: Block) -> RowDigests:
     """Digest a part of one snapshot of one layer: what it adds to the digests of all samples."""
-    store = _open(source.path, source.digest, source.analysis, source.lenient)
+    store = _open(source)
     layer = store.header.layers[block.layers.start]
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)[0, 0]
@@ -214,27 +217,31 @@ def block_digests(source: Source, block: Block) -> RowDigests:
 
 @dataclass(frozen=True, eq=False)
 class _OpenStore:
-    """A store that this process has open."""
+    """A store that this process has open; `chosen` is what it says of the layers analysed."""
 
     arrays: Mapping[str, "zarr.Array[Any]"]
     shards: Mapping[str, ShardReader | None]
     header: Header
+    chosen: Header
     repeat: NDArray[np.integer[Any]]
     epoch: NDArray[np.integer[Any]]
 
 
 @lru_cache(maxsize=4)
-def _open(path: str, digest: str, analysis: str, lenient: bool) -> _OpenStore:
+def _open(source: Source) -> _OpenStore:
     """Open a store once per process and analysis."""
-    group, coordinates = open_checked(path, values=not lenient)
+    group, coordinates = open_checked(source.path, values=not source.lenient)
     header = Header.of(group, coordinates or None)
-    if header.content.digest != digest:
-        raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
+    if header.content.digest != source.digest:
+        raise StoreError(
+            f"{source.path}: was replaced by another store while it was analysed; run again"
+        )
     arrays = {name: get_array(group, name) for name in header.recorded}
     return _OpenStore(
         arrays,
         {name: ShardReader.of(array) for name, array in arrays.items()},
         header,
+        header.select(source.layers),
         header.coordinates["repeat"],
         header.coordinates["epoch"],
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.passes.kept_results import describe_snapshots
 from ibtools.analysis.passes.result_checksums import CHECKSUM, Binding, checked_names
 from ibtools.errors import StoreError
+from ibtools.store.datasets import in_order
 from ibtools.store.groups import get_array
 from ibtools.store.storage import decoding
 
@@ -69,7 +70,8 @@ def mask_results(
             found = found.copy(data=checks.verified(name, counts.data))
         masked[name] = found.where(counts, fill).assign_attrs(opened[name].attrs)
     internal = [name for name in ("analysed", CHECKSUM.name) if name in opened]
-    return opened.drop_vars(internal).assign(masked)
+    kept = opened.drop_vars(internal).assign(masked)
+    return in_order(kept, (*kept.coords, *fills))
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,14 +62,20 @@ class Window:
             parts = self._parts.setdefault(_snapshot(reads), _Parts(RowDigests.zero(0)))
             parts.left += 1
 
-    def add(self, reads: Reads, result: Any, header: Header, measures: Sequence[Measure]) -> bool:
-        """Take the result of a piece; returns whether it was the last."""
+    def add(
+        self,
+        reads: Reads,
+        result: Any,
+        header: Header,
+        measures: Sequence[Measure],
+        layers: slice,
+    ) -> bool:
+        """Take the result of a piece, which is of some layers; returns whether it was the last."""
         self._left -= 1
         if isinstance(result, RowDigests):
             result = self._merge(reads, result, header, measures)
         if result is not None:
             rows = np.searchsorted(self.epochs, reads[0].epochs)
-            layers = slice(reads[0].layers.start, reads[-1].layers.stop)
             for measure, values, found in zip(measures, self.values, result, strict=True):
                 for variable in measure.variables:
                     at = (rows, layers) if "layer" in variable.dims else rows
@@ -147,7 +153,8 @@ def analyze_windows(
     )
     for owners, results in workers.run(_jobs(pieces, source, measures, job_bytes)):
         for (window, reads), result in zip(owners, results, strict=True):
-            if window.add(reads, result, header, window.chosen(measures)):
+            layers = plan.place(reads)
+            if window.add(reads, result, header, window.chosen(measures), layers):
                 yield window
 
 

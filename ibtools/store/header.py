@@ -1,7 +1,7 @@
 """What a store says of itself beside what was recorded: read once, and handed on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -15,9 +15,11 @@ from ibtools.errors import StoreError
 from ibtools.store.groups import find_array, read_array, read_arrays
 from ibtools.store.identity import Content
 from ibtools.store.labels import name_classes, number_classes
-from ibtools.store.schema import CUBE, RECORDED, STORE_COORDINATES, Keep, kept
+from ibtools.store.schema import CUBE, RECORDED, STORE_COORDINATES, STORE_VARIABLES, Keep, kept
 from ibtools.store.snapshots import LayerSpec, layer_specs
 from ibtools.store.validation.declared import describe_place
+
+_OF_LAYERS = {one.name for one in STORE_VARIABLES if one.coordinate and one.dims == ("layer",)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,15 @@ class Header:
             there = {name: array for name, array in found.items() if array is not None}
             coordinates = read_arrays(there, describe_place(store))
         return cls(store, store.attrs.asdict(), coordinates, recorded)
+
+    def select(self, layers: Sequence[int]) -> Self:
+        """Return what is known of some of the layers, given by position."""
+        if len(layers) == len(self.layers):
+            return self
+        chosen = {
+            name: of[list(layers)] for name, of in self.coordinates.items() if name in _OF_LAYERS
+        }
+        return replace(self, coordinates={**self.coordinates, **chosen})
 
     def detached(self) -> Self:
         """Return what is known without the store itself, as tasks elsewhere are given it."""
