@@ -17,8 +17,8 @@ from ibtools.analysis.kernels.information import information_of_labels
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Found, Needs, Scope
 from ibtools.analysis.passes.computing import empty, sizes_of
+from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.partition import partition_block
 from ibtools.progress import progress_bar
 from ibtools.store.groups import read_array

@@ -37,8 +37,8 @@ from ibtools.analysis.passes.result_places import (
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.analysis.passes.results import layer_names, named_in
 from ibtools.analysis.passes.rounds import Rounds
+from ibtools.analysis.passes.store_blocks import close_stores
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores
 from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import StoreError

@@ -20,7 +20,7 @@ from ibtools.analysis.measures.block import ROWS
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
 from ibtools.analysis.passes.ranges import read_rows
-from ibtools.analysis.passes.tasks import layer_block
+from ibtools.analysis.passes.store_blocks import layer_block
 from ibtools.store.header import Header
 from ibtools.store.schema import CUBE
 

@@ -18,9 +18,8 @@ from dask.utils import format_bytes
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.digests import WORD_BYTES
-from ibtools.analysis.passes.computing import sizes_of
-from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run
-from ibtools.analysis.passes.tasks import Block, Reads
+from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run, result_bytes
+from ibtools.analysis.passes.store_blocks import Block, Reads
 from ibtools.errors import InputError
 from ibtools.store.snapshots import LayerSpec
 from ibtools.tasks.memory import LIBRARIES
@@ -191,9 +190,10 @@ def _too_large(
 ) -> InputError:
     others = ", or choose other layers with --layers (layers=...)" if cost.selective else ""
     layer = max(layers[run.layers], key=lambda layer: layer.n_units)
+    takes = format_bytes(need + cost.writing + LIBRARIES)
     return InputError(
         f"layer {layer.name!r} of {run.cube.n_samples} samples and {layer.n_units} units is too "
-        f"large: {what} takes {format_bytes(need + LIBRARIES)} with the libraries; give as much "
+        f"large: {what} takes {takes} with the libraries; give as much "
         f"with --memory (memory=...){others}"
     )
 
@@ -289,18 +289,9 @@ class Plan:
         n_bytes = max(WINDOW_BYTES, 4 * job_bytes)
         most = n_bytes // self.snapshot_bytes
         if self.cost.whole:
-            most = min(most, self.cost.budget // (8 * self.result_bytes))
+            of_snapshot = result_bytes(self.cost.measures, self.cost.header)
+            most = min(most, self.cost.budget // (8 * of_snapshot))
         return longest * max(1, most // longest)
-
-    @property
-    def result_bytes(self) -> int:
-        """Bytes of the results of one snapshot."""
-        sizes = sizes_of(self.cost.measures, self.cost.header)
-        return sum(
-            8 * math.prod(of[dim] for dim in one.dims[2:])
-            for measure, of in zip(self.cost.measures, sizes, strict=True)
-            for one in measure.variables
-        )
 
     def pieces(
         self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None

@@ -17,10 +17,10 @@ from ibtools.analysis.estimators import (
     variables_of,
 )
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.recording import Recording
-from ibtools.analysis.passes.report import AnalysisReport
 from ibtools.analysis.passes.result_checksums import CHECKSUM
 from ibtools.analysis.passes.result_groups import (
     GROUP,
@@ -32,8 +32,8 @@ from ibtools.analysis.passes.result_places import validate_places
 from ibtools.analysis.passes.result_rows import read_marks
 from ibtools.analysis.passes.rounds import Rounds
 from ibtools.analysis.passes.stacking import stack_estimators
+from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import IbtoolsError, StoreError

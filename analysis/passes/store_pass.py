@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.passes.computing import sizes_of
-from ibtools.analysis.passes.cost import Cost
+from ibtools.analysis.passes.cost import Cost, writing_bytes
 from ibtools.analysis.passes.plan import TASKS_PER_THREAD, Plan
 from ibtools.analysis.passes.ranges import read_rows
-from ibtools.analysis.passes.tasks import Source
+from ibtools.analysis.passes.store_blocks import Source
 from ibtools.analysis.passes.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.store.groups import get_array
 from ibtools.store.header import Header
@@ -79,7 +79,7 @@ class Pass:
         workers : Workers
             What runs tasks.
         budget : int
-            Bytes that all tasks of a process may use at once.
+            Bytes that all tasks of a process may use at once, with what writing results takes.
         global_range : tuple of float and float, optional
             For measures that need it.
         layers : sequence of int, optional
@@ -95,6 +95,9 @@ class Pass:
         """
         header = Header.of(dataset)
         chosen = tuple(range(len(header.layers)) if layers is None else layers)
+        part = header.select(chosen)
+        writing = writing_bytes(measures, part)
+        budget -= writing
         digest, analysis = header.content.digest, uuid.uuid4().hex
         source = Source(path, digest, analysis, global_range, budget, chosen, lenient)
         arrays = {name: get_array(group, name) for name in RECORDED if name in group}
@@ -102,7 +105,8 @@ class Pass:
             tuple(measures),
             budget,
             workers.threads,
-            header.select(chosen),
+            part,
+            writing,
             selective=layers is not None and len(header.layers) > 1,
         )
         plan = Plan.of(arrays, header.layers, cost, n_threads=workers.n_threads, chosen=chosen)

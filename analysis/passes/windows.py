@@ -12,7 +12,7 @@ from ibtools.analysis.measures.block import LayerBlock
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.passes.computing import Values, compute, empty_values
 from ibtools.analysis.passes.plan import Plan
-from ibtools.analysis.passes.tasks import Reads, Source, analyze_blocks, is_digested
+from ibtools.analysis.passes.store_blocks import Reads, Source, analyze_blocks, is_digested
 from ibtools.store.header import Header
 from ibtools.tasks.workers import Job, Workers
 

@@ -98,7 +98,7 @@ def analyze(
 
 
 def _describe_next(path: str, reports: Sequence[Any]) -> str:
-    from ibtools.analysis.passes.report import describe_next
+    from ibtools.analysis.passes.analysis_report import describe_next
 
     return describe_next(path, reports)
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis.passes import kept_results, result_groups, rounds, writing
+from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import KeptResults
-from ibtools.analysis.passes.report import AnalysisReport
 from ibtools.analysis.passes.result_checksums import Binding
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError
