@@ -1,6 +1,7 @@
 """Checks of the laws of information: data processing along the layers, and bounds."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -100,7 +101,8 @@ def check_results(
     )
     estimator = of_any_layer(known_estimator(name))
     if divide_layers(name)[0].removesuffix("-per-unit") == "exact":
-        yield _check_recount(values, measures, subject)
+        off = _recounted(values, measures)
+        yield _judge_excess("recount", off, values, subject, words.RECOUNT)
     if results.attrs.get("target") == "population":
         for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
             yield not_checked(law, words.POPULATION, subject=subject)
@@ -108,36 +110,37 @@ def check_results(
     if isinstance(estimator, Knn):
         yield not_checked("bounds", words.ESTIMATE, subject=subject)
     else:
-        yield _check_bounds(values, subject)
+        yield _judge_excess("bounds", _excess(values), values, subject, words.BOUNDS)
     yield from _check_processing(values, steps(store), subject, chain=chain)
 
 
-def _check_recount(values: xr.Dataset, measures: xr.Dataset, subject: str) -> Check:
+def _recounted(values: xr.Dataset, measures: xr.Dataset) -> xr.DataArray:
+    """Return by how many bits results differ from what was counted anew."""
     counted = measures[["entropy_t", "mi_ty"]].rename(entropy_t="mi_xt")
-    off = abs(values - counted).to_array("quantity").max("quantity")
-    return judge(
-        "recount",
-        off > _tolerance(values),
-        checked=off.notnull(),
-        amount=off,
-        unit="bit",
-        cases="layers of snapshots",
-        subject=subject,
-        meaning=words.RECOUNT,
-    )
+    return abs(values - counted).to_array("quantity").max("quantity")
 
 
-def _check_bounds(values: xr.Dataset, subject: str) -> Check:
-    excess = _excess(values)
+def _judge_excess(
+    law: str,
+    excess: xr.DataArray,
+    values: xr.Dataset,
+    subject: str,
+    meaning: str,
+    *,
+    cases: str = "layers of snapshots",
+    status: Literal["violation", "note"] = "violation",
+) -> Check:
+    """Judge by how many bits a law is broken, NaN where it does not apply, beyond rounding."""
     return judge(
-        "bounds",
+        law,
         excess > _tolerance(values),
         checked=excess.notnull(),
         amount=excess,
         unit="bit",
-        cases="layers of snapshots",
+        cases=cases,
         subject=subject,
-        meaning=words.BOUNDS,
+        status=status,
+        meaning=meaning,
     )
 
 
@@ -162,17 +165,8 @@ def _check_processing(
             yield not_checked(law, words.ONE_LAYER, subject=subject)
             continue
         rise = (values[name] - values[name].shift(layer=1)).where(followed)
-        yield judge(
-            law,
-            rise > _tolerance(values),
-            checked=rise.notnull(),
-            amount=rise,
-            unit="bit",
-            cases="steps",
-            subject=subject,
-            status="violation" if chain else "note",
-            meaning=meaning,
-        )
+        status: Literal["violation", "note"] = "violation" if chain else "note"
+        yield _judge_excess(law, rise, values, subject, meaning, cases="steps", status=status)
 
 
 def _describe_break(values: xr.Dataset) -> str:

@@ -112,7 +112,7 @@ def choose_layers(estimator: Any, layers: Iterable[str] | None, known: Iterable[
     ----------
     estimator : Estimator
         Of all layers, or of those that its specification names.
-    layers : iterable of str, or None
+    layers : iterable of str, or str, or None
         Which; None for what the estimator says.
     known : iterable of str
         The layers of the store.
@@ -140,7 +140,8 @@ def choose_layers(estimator: Any, layers: Iterable[str] | None, known: Iterable[
     elif layers is None:
         return estimator
     else:
-        base, positions = estimator, OfLayers(estimator, tuple(layers)).positions(names)
+        wanted = (layers,) if isinstance(layers, str) else tuple(layers)
+        base, positions = estimator, OfLayers(estimator, wanted).positions(names)
     if not positions:
         raise InputError(
             f"at least one layer must be chosen, found none; known: {', '.join(names)}"

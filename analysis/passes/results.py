@@ -138,7 +138,7 @@ def analyze_store(
     target = path if output is None else output
     group = open_group(path)
     names = layer_names(group)
-    wanted = None if layers is None else tuple(layers)
+    wanted = layers if layers is None or isinstance(layers, str) else tuple(layers)
     chosen = get_estimators([choose_layers(one, wanted, names) for one in asked])
     validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
     dataset = open_unchunked(group)
@@ -146,18 +146,22 @@ def analyze_store(
     reports: dict[int, AnalysisReport] = {}
     try:
         with open_workers(scheduler) as workers:
-            for positions, indices in by_layers(chosen, names).items():
-                here = [chosen[index] for index in indices]
-                walk = Pass.of(
+            groups = by_layers(chosen, names)
+            walks = [
+                Pass.of(
                     absolute(path),
                     group,
                     dataset,
-                    here,
+                    [chosen[index] for index in indices],
                     workers,
                     budget=budget,
                     global_range=recording.global_range,
                     layers=positions,
                 )
+                for positions, indices in groups.items()
+            ]
+            for walk, indices in zip(walks, groups.values(), strict=True):
+                here = [chosen[index] for index in indices]
                 found = _write(target, walk, recording, here, quiet=quiet)
                 reports.update(zip(indices, found, strict=True))
     finally:

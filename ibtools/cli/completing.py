@@ -53,7 +53,8 @@ def layer_names(context: click.Context, _: click.Parameter, begun: str) -> list[
     from ibtools.store.opened import open_group
     from ibtools.store.storage import is_local
 
-    store = context.params.get("store")
+    # click gives up on a line that ends in an option, with arguments where they were
+    store = context.params.get("store") or next(iter(context.args), None)
     if not store or not is_local(store):
         return []
     try:

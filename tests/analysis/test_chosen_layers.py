@@ -144,6 +144,15 @@ def test_analyze_store__parts_of_chosen_layers(wide_store: Path, tmp_path: Path)
     assert_equal(found, expected)
 
 
+def test_analyze_store__plans_all_before_it_computes_any(wide_store: Path, tmp_path: Path):
+    asked = ["exact-layers-narrow", "requantised-layers-wide"]
+    with pytest.raises(InputError, match=r"'wide' of 60 samples .* is too large"):
+        ibtools.analyze_store(
+            wide_store, estimator=asked, memory=LITTLE, output=tmp_path / "r", quiet=True
+        )
+    assert not (tmp_path / "r").exists()
+
+
 def test_check__advises_no_choice_of_layers(wide_store: Path):
     with pytest.raises(InputError, match=r"--memory \(memory=...\)$"):
         ibtools.check(wide_store, memory=LITTLE - 195_000, quiet=True)
