@@ -84,7 +84,8 @@ def test_analyze_store__keeps_nothing_open(example_store: Path):
 
 
 def test_analyze_store__a_store_that_is_replaced_meanwhile(example_store: Path):
-    source = store_blocks.Source(str(example_store), "of another", "analysis", (0.0, 1.0), 2**30)
+    path, layers = str(example_store), (0, 1, 2)
+    source = store_blocks.Source(path, "of another", "analysis", (0.0, 1.0), 2**30, layers)
     with pytest.raises(StoreError, match="replaced by another store while it was analysed"):
         store_blocks.block_values(source, (), ())
 
