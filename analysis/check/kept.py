@@ -49,7 +49,9 @@ def check_kept(
             yield Check("up to date", subject, "violation", words=text)
             continue
         found, marks = open_right_results(path, name)
-        placed = _placed(found.assign(marks), store)
+        layers = _positions(found, store)
+        recorded, measured = store.isel(layer=layers), measures.isel(layer=layers)
+        placed = _placed(found.assign(marks), recorded)
         if CHECKSUM.name in open_raw(path, group=subject):
             command = analyze_command(path, name)
             yield _check_checksums(placed, subject, command)
@@ -57,7 +59,13 @@ def check_kept(
             yield not_checked("checksums", words.NO_CHECKSUMS, subject=subject)
         yield _check_marked(placed, subject)
         results = placed.drop_vars(["analysed", "damaged"])
-        yield from check_results(results, store, measures, chain=chain)
+        yield from check_results(results, recorded, measured, chain=chain)
+
+
+def _positions(results: xr.Dataset, store: xr.Dataset) -> list[int]:
+    """Return which layers of a store results are of, which may be some only."""
+    names = [str(name) for name in store["layer"].values]
+    return [names.index(str(name)) for name in results["layer"].values]
 
 
 def _placed(results: xr.Dataset, store: xr.Dataset) -> xr.Dataset:

@@ -16,13 +16,13 @@ from ibtools.analysis.kernels.digests import part_symbols
 from ibtools.analysis.kernels.information import information_of_labels
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Found, Needs, Scope
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import empty, sizes_of
+from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.partition import partition_block
 from ibtools.progress import progress_bar
 from ibtools.store.groups import read_array
+from ibtools.store.header import Header
 from ibtools.store.schema import CUBE, Variable
 from ibtools.store.snapshots import LayerSpec
 from ibtools.store.storage import StorePath, absolute
@@ -88,7 +88,7 @@ class Audit:
         """There are none."""
         return {}
 
-    def sizes(self, subject: Subject) -> Mapping[str, int]:
+    def sizes(self, header: Header) -> Mapping[str, int]:
         """There are no dims of its own."""
         return {}
 
@@ -97,10 +97,10 @@ class Audit:
         symbols = (2 * shape.itemsize + 2) * shape.values
         return symbols + 12 * shape.snapshots * shape.samples + 100 * shape.samples
 
-    def memory_of_snapshots(self, snapshots: int, subject: Subject) -> int:
+    def memory_of_snapshots(self, snapshots: int, header: Header) -> int:
         """Return the bytes of the labels of all layers, and of what two of them take."""
-        n_samples = subject.label.size
-        return snapshots * n_samples * (4 * len(subject.layers) + 24) + 100 * n_samples
+        n_samples = header.label.size
+        return snapshots * n_samples * (4 * len(header.layers) + 24) + 100 * n_samples
 
     def reduce(self, block: LayerBlock) -> LayerAudit:
         """Label the samples of a layer or of some of its units, and measure the values."""
@@ -125,10 +125,10 @@ class Audit:
 
     def compute(self, block: SnapshotBlock) -> Found:
         """Compute what follows from the states of the layers, (block, layer)."""
-        subject, layers = block.subject, []
-        inputs = _repeated_inputs(subject.input)
+        header, layers = block.header, []
+        inputs = _repeated_inputs(header.input)
         for index, state in enumerate(block.states):
-            entropy_t, mi_ty = information_of_labels(state.labels, subject.label, subject.n_classes)
+            entropy_t, mi_ty = information_of_labels(state.labels, header.label, header.n_classes)
             numbers = {"n_states": state.n_states, "entropy_t": entropy_t, "mi_ty": mi_ty}
             if index:
                 numbers |= _measure_step(block.states[index - 1].labels, state.labels)
@@ -241,7 +241,7 @@ def measure_recording(
 
 
 def _measure(walk: Pass, complete: NDArray[np.bool_], *, quiet: bool) -> Numbers:
-    (sizes,) = sizes_of(walk.measures, walk.subject)
+    (sizes,) = sizes_of(walk.measures, walk.header)
     found = {one.name: empty(one, complete.shape, sizes) for one in VARIABLES}
     with progress_bar(int(complete.sum()), "check", unit="snapshot", quiet=quiet) as bar:
         for window in walk.windows(complete[np.newaxis]):

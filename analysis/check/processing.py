@@ -1,6 +1,7 @@
 """Checks of the laws of information: data processing along the layers, and bounds."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -8,6 +9,7 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
+from ibtools.analysis.estimators.chosen_layers import divide_layers, of_any_layer
 from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.store.snapshots import layer_specs
 
@@ -97,45 +99,48 @@ def check_results(
         status="note",
         meaning=words.NOT_ANALYSED,
     )
-    if name.removesuffix("-per-unit") == "exact":
-        yield _check_recount(values, measures, subject)
+    estimator = of_any_layer(known_estimator(name))
+    if divide_layers(name)[0].removesuffix("-per-unit") == "exact":
+        off = _recounted(values, measures)
+        yield _judge_excess("recount", off, values, subject, words.RECOUNT)
     if results.attrs.get("target") == "population":
         for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
             yield not_checked(law, words.POPULATION, subject=subject)
         return
-    if isinstance(known_estimator(name), Knn):
+    if isinstance(estimator, Knn):
         yield not_checked("bounds", words.ESTIMATE, subject=subject)
     else:
-        yield _check_bounds(values, subject)
+        yield _judge_excess("bounds", _excess(values), values, subject, words.BOUNDS)
     yield from _check_processing(values, steps(store), subject, chain=chain)
 
 
-def _check_recount(values: xr.Dataset, measures: xr.Dataset, subject: str) -> Check:
+def _recounted(values: xr.Dataset, measures: xr.Dataset) -> xr.DataArray:
+    """Return by how many bits results differ from what was counted anew."""
     counted = measures[["entropy_t", "mi_ty"]].rename(entropy_t="mi_xt")
-    off = abs(values - counted).to_array("quantity").max("quantity")
-    return judge(
-        "recount",
-        off > _tolerance(values),
-        checked=off.notnull(),
-        amount=off,
-        unit="bit",
-        cases="layers of snapshots",
-        subject=subject,
-        meaning=words.RECOUNT,
-    )
+    return abs(values - counted).to_array("quantity").max("quantity")
 
 
-def _check_bounds(values: xr.Dataset, subject: str) -> Check:
-    excess = _excess(values)
+def _judge_excess(
+    law: str,
+    excess: xr.DataArray,
+    values: xr.Dataset,
+    subject: str,
+    meaning: str,
+    *,
+    cases: str = "layers of snapshots",
+    status: Literal["violation", "note"] = "violation",
+) -> Check:
+    """Judge by how many bits a law is broken, NaN where it does not apply, beyond rounding."""
     return judge(
-        "bounds",
+        law,
         excess > _tolerance(values),
         checked=excess.notnull(),
         amount=excess,
         unit="bit",
-        cases="layers of snapshots",
+        cases=cases,
         subject=subject,
-        meaning=words.BOUNDS,
+        status=status,
+        meaning=meaning,
     )
 
 
@@ -160,21 +165,12 @@ def _check_processing(
             yield not_checked(law, words.ONE_LAYER, subject=subject)
             continue
         rise = (values[name] - values[name].shift(layer=1)).where(followed)
-        yield judge(
-            law,
-            rise > _tolerance(values),
-            checked=rise.notnull(),
-            amount=rise,
-            unit="bit",
-            cases="steps",
-            subject=subject,
-            status="violation" if chain else "note",
-            meaning=meaning,
-        )
+        status: Literal["violation", "note"] = "violation" if chain else "note"
+        yield _judge_excess(law, rise, values, subject, meaning, cases="steps", status=status)
 
 
 def _describe_break(values: xr.Dataset) -> str:
-    estimator = known_estimator(values.attrs["estimator"])
+    estimator = of_any_layer(known_estimator(values.attrs["estimator"]))
     if estimator is None or estimator.representation != "T":
         return words.COPY_RISES
     counts = isinstance(estimator, CountingEstimator)
@@ -183,6 +179,6 @@ def _describe_break(values: xr.Dataset) -> str:
 
 def _tolerance(values: xr.Dataset) -> float:
     """Bits by which rounding alone may break a law: a proven bound where states are counted."""
-    if isinstance(known_estimator(values.attrs["estimator"]), CountingEstimator):
+    if isinstance(of_any_layer(known_estimator(values.attrs["estimator"])), CountingEstimator):
         return 2 * rounding_bound(values.attrs["n_samples"])
     return ESTIMATE_TOLERANCE

@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.details.options import Permutations
-from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.estimators import (
+    CountingEstimator,
+    Estimator,
+    EstimatorLike,
+    get_estimator,
+)
+from ibtools.analysis.estimators.chosen_layers import chosen_positions, of_any_layer
 from ibtools.analysis.passes.graph import analyze
 from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.ranges import global_range, read_rows
@@ -38,7 +42,7 @@ def details(
         `ibtools.analysis.details.About` for another label of the samples, or
         `ibtools.analysis.details.Permutations`. Of several, each chunk is read once for all.
     estimator : str or CountingEstimator, optional
-        What a state is: any estimator that counts states.
+        What a state is: any estimator that counts states; its specification may name layers.
 
     Returns
     -------
@@ -112,53 +116,62 @@ def details_each(
     """
     dataset = as_store(dataset)
     ordinary = analyze(dataset, estimator=validate_counting(estimator))  # checks it; not computed
-    subject = Subject.of(Header.of(dataset))
-    measures = detail_measures(kinds, estimator, subject)
-    complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
+    whole = Header.of(dataset)
+    layers = chosen_positions(estimator, [layer.name for layer in whole.layers])
+    measures = detail_measures(kinds, estimator, whole)
     found = lazy_variables(
-        dataset,
+        dataset.isel(layer=list(layers)),
         measures,
-        complete=complete,
-        global_range=range_of_details(dataset, measures, subject, complete),
+        complete=whole.complete,
+        global_range=range_of_details(dataset, measures, whole),
     )
     results = []
     for kind, variables in zip(kinds, found, strict=True):
-        one = xr.Dataset(coords=ordinary.coords).assign_coords(_coordinates(kind, subject))
+        own = _coordinates(kind, whole.select(layers))
+        one = xr.Dataset(coords=ordinary.coords).assign_coords(own)
         attributes = {**ordinary.attrs, **kind.attributes}
         results.append(one.assign(variables).assign_attrs(attributes))
     return tuple(results)
 
 
 def detail_measures(
-    kinds: Sequence[Detail], estimator: Any, subject: Subject
+    kinds: Sequence[Detail], estimator: Any, header: Header
 ) -> tuple[DetailMeasure, ...]:
     """Return the measures of some details, after checking that a store has what they need."""
+    names = [layer.name for layer in header.layers]
+    layers = chosen_positions(estimator, names)
+    chosen = header.select(layers)
     for kind in kinds:
-        _validate(kind, subject)
-    return tuple(DetailMeasure(kind, estimator, subject.n_units) for kind in kinds)
+        if kind.needs_prediction and layers[-1] != len(names) - 1:
+            raise InputError(
+                f"{kind.name} is about the last layer of the network, {names[-1]!r}, which is not "
+                f"among those chosen; choose it too, or leave {kind.name} out"
+            )
+        _validate(kind, chosen)
+    counting = of_any_layer(estimator)
+    return tuple(DetailMeasure(kind, counting, chosen.n_units) for kind in kinds)
 
 
 def range_of_details(
     dataset: xr.Dataset,
     measures: Sequence[DetailMeasure],
-    subject: Subject,
-    complete: NDArray[np.bool_],
+    header: Header,
 ) -> tuple[float, float]:
     """Return the range of all values; NaN if no measure looks at values."""
     if all(one.needs != "values" for one in measures):
         return np.nan, np.nan
-    return global_range(read_rows(dataset), subject.layers, complete)
+    return global_range(read_rows(dataset), header.layers, header.complete)
 
 
-def validate_counting(estimator: Any) -> CountingEstimator:
-    """Check that an estimator counts states, from which all details are computed.
+def validate_counting(estimator: Estimator) -> Estimator:
+    """Check that an estimator counts states, of whichever layers, which all details are made of.
 
     Raises
     ------
     InputError
         If it does not.
     """
-    if not isinstance(estimator, CountingEstimator):
+    if not isinstance(of_any_layer(estimator), CountingEstimator):
         raise InputError(
             f"details are computed from the states of layers, which the estimator "
             f"{estimator.specification} does not count; choose exact, binned or requantised"
@@ -166,17 +179,17 @@ def validate_counting(estimator: Any) -> CountingEstimator:
     return estimator
 
 
-def _validate(kind: Detail, subject: Subject) -> None:
-    if subject.keeps_partition and (kind.needs_units or kind.needs_prediction):
+def _validate(kind: Detail, header: Header) -> None:
+    if header.keeps_partition and (kind.needs_units or kind.needs_prediction):
         raise InputError(
             f"{kind.name} needs the values of units, but the store keeps only the partition of "
             "whole layers; record again with --keep codes, or leave it out"
         )
-    kind.validate(subject)
+    kind.validate(header)
 
 
-def _coordinates(kind: Detail, subject: Subject) -> dict[str, xr.Variable]:
-    values = kind.coordinates(subject)
+def _coordinates(kind: Detail, header: Header) -> dict[str, xr.Variable]:
+    values = kind.coordinates(header)
     return {
         variable.name: xr.Variable(variable.dims, values[variable.name], variable.attributes())
         for variable in DETAIL_VARIABLES[kind.kind]

@@ -20,9 +20,9 @@ from ibtools.analysis.kernels.information import (
 )
 from ibtools.analysis.kernels.inputs import input_entropy
 from ibtools.analysis.measures.registry import DETAILS
-from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError
 from ibtools.partition import partition_block
+from ibtools.store.header import Header
 
 Coordinates = dict[str, NDArray[Any]]
 Found = dict[str, NDArray[Any]]
@@ -56,7 +56,7 @@ class Detail(Protocol):
     @property
     def attributes(self) -> dict[str, Any]: ...  # noqa: D102
 
-    def validate(self, subject: Subject) -> None:
+    def validate(self, header: Header) -> None:
         """Check that there is what the detail needs.
 
         Raises
@@ -66,15 +66,15 @@ class Detail(Protocol):
         """
         ...
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """Return the coordinates that only this kind has, one-dimensional."""
         ...
 
-    def memory(self, snapshots: int, subject: Subject) -> int:
+    def memory(self, snapshots: int, header: Header) -> int:
         """Return the bytes that `compute` takes at its peak, beside the partitions."""
         ...
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute the variables of some snapshots."""
         ...
 
@@ -97,16 +97,16 @@ class PlainDetail:
         """There are none."""
         return {}
 
-    def validate(self, subject: Subject) -> None:
+    def validate(self, header: Header) -> None:
         """Take any store."""
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """There are none."""
         return {}
 
-    def memory(self, snapshots: int, subject: Subject) -> int:
+    def memory(self, snapshots: int, header: Header) -> int:
         """Return the bytes of labels in part, of tables of a snapshot, and of spectra."""
-        n_samples, n_layers = subject.label.size, len(subject.layers)
+        n_samples, n_layers = header.label.size, len(header.layers)
         spectra = 32 * math.isqrt(2 * n_samples)
         return snapshots * (4 * n_samples + n_layers * (n_layers * 8 + spectra)) + 200 * n_samples
 
@@ -124,26 +124,26 @@ class Classes(PlainDetail):
 
     kind: ClassVar[str] = "classes"
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """Return classes, their samples, and the entropy of being of them."""
-        samples = np.bincount(subject.label, minlength=subject.n_classes)
-        rest = subject.label.size - samples
+        samples = np.bincount(header.label, minlength=header.n_classes)
+        rest = header.label.size - samples
         return {
-            "class": subject.classes,
+            "class": header.classes,
             "class_samples": samples,
             "class_entropy": np.array([entropy(table) for table in np.stack([samples, rest], 1)]),
         }
 
-    def memory(self, snapshots: int, subject: Subject) -> int:
+    def memory(self, snapshots: int, header: Header) -> int:
         """Return the bytes of a spectrum for each class, and of what becomes of it."""
-        entries = math.isqrt(2 * subject.label.size) + 2
-        of_layer = 64 * snapshots * subject.n_classes * entries
-        numbers = 48 * snapshots * subject.n_classes * len(subject.layers)
-        return super().memory(snapshots, subject) + of_layer + numbers
+        entries = math.isqrt(2 * header.label.size) + 2
+        of_layer = 64 * snapshots * header.n_classes * entries
+        numbers = 48 * snapshots * header.n_classes * len(header.layers)
+        return super().memory(snapshots, header) + of_layer + numbers
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer, class)."""
-        y, n_classes = subject.label, subject.n_classes
+        y, n_classes = header.label, header.n_classes
         found = [
             [class_entropies(labels, y, n_classes), *class_information(labels, y, n_classes)]
             for labels in snapshots.labels
@@ -164,11 +164,11 @@ class Layers(PlainDetail):
 
     kind: ClassVar[str] = "layers"
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """Return the names of the layers."""
-        return {"other_layer": np.array([layer.name for layer in subject.layers])}
+        return {"other_layer": np.array([layer.name for layer in header.layers])}
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer, other_layer)."""
         n_layers = len(snapshots.labels)
         shared = np.empty((len(snapshots), n_layers, n_layers))
@@ -193,19 +193,19 @@ class Prediction(PlainDetail):
     kind: ClassVar[str] = "prediction"
     needs_prediction: ClassVar[bool] = True
 
-    def validate(self, subject: Subject) -> None:
+    def validate(self, header: Header) -> None:
         """Check that the last layer has a unit for every class."""
-        last = subject.layers[-1]
-        if last.n_units < subject.n_classes:
+        last = header.layers[-1]
+        if last.n_units < header.n_classes:
             raise InputError(
                 f"the prediction is the largest unit of the last layer, which needs one for each "
-                f"of the {subject.n_classes} classes; found {last.n_units} in {last.name!r}; "
+                f"of the {header.n_classes} classes; found {last.n_units} in {last.name!r}; "
                 "select layers up to the output, or leave the prediction out"
             )
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer), and the entropy (block,)."""
-        n_classes = subject.layers[-1].n_units
+        n_classes = header.layers[-1].n_units
         values = np.empty((2, len(snapshots), len(snapshots.labels)))
         entropies = np.empty(len(snapshots))
         for b, prediction in enumerate(np.asarray(snapshots.prediction)):
@@ -227,19 +227,19 @@ class Splits(PlainDetail):
 
     kind: ClassVar[str] = "splits"
 
-    def validate(self, subject: Subject) -> None:
+    def validate(self, header: Header) -> None:
         """Check that it is known which samples are in which split."""
-        if not subject.split.size:
+        if not header.split.size:
             raise InputError(
                 "splits need the coordinate split of the samples, which the Dataset lacks; open it "
                 "with ibtools.open_store(path)"
             )
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """Return the splits that have samples, and their ceilings."""
-        splits = _splits(subject)
-        labels = [subject.label[chosen] for chosen in splits.values()]
-        inputs = [subject.input[chosen] for chosen in splits.values()]
+        splits = _splits(header)
+        labels = [header.label[chosen] for chosen in splits.values()]
+        inputs = [header.input[chosen] for chosen in splits.values()]
         return {
             "split": np.array(list(splits)),
             "split_samples": np.array([y.size for y in labels]),
@@ -247,11 +247,11 @@ class Splits(PlainDetail):
             "split_entropy_y": np.array([entropy(np.bincount(y)) for y in labels]),
         }
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer, split)."""
         parts = [
-            _statistics_of_samples(snapshots.labels, subject, chosen)
-            for chosen in _splits(subject).values()
+            _statistics_of_samples(snapshots.labels, header, chosen)
+            for chosen in _splits(header).values()
         ]
         names = parts[0][0].keys()
         return {
@@ -261,11 +261,11 @@ class Splits(PlainDetail):
 
 
 def _statistics_of_samples(
-    layers: NDArray[np.uint32], subject: Subject, chosen: NDArray[np.bool_]
+    layers: NDArray[np.uint32], header: Header, chosen: NDArray[np.bool_]
 ) -> list[Found]:
     """Compute the ordinary results of every layer over some of the samples."""
-    entropy_x = input_entropy(subject.input[chosen])
-    y, n_classes = subject.label[chosen], subject.n_classes
+    entropy_x = input_entropy(header.input[chosen])
+    y, n_classes = header.label[chosen], header.n_classes
     found: list[Found] = []
     for labels in layers:
         again = partition_block(np.ascontiguousarray(labels[:, chosen])[..., np.newaxis])
@@ -273,11 +273,11 @@ def _statistics_of_samples(
     return found
 
 
-def _splits(subject: Subject) -> dict[str, NDArray[np.bool_]]:
+def _splits(header: Header) -> dict[str, NDArray[np.bool_]]:
     """Return which samples are in each split, (sample,), bool; those without samples left out."""
-    splits = {"all": np.ones(subject.label.size, np.bool_)}
+    splits = {"all": np.ones(header.label.size, np.bool_)}
     for name in ("train", "test"):
-        splits[name] = subject.split == name
+        splits[name] = header.split == name
     return {name: chosen for name, chosen in splits.items() if chosen.any()}
 
 
@@ -288,15 +288,15 @@ class Units(PlainDetail):
     kind: ClassVar[str] = "units"
     needs_units: ClassVar[bool] = True
 
-    def coordinates(self, subject: Subject) -> Coordinates:
+    def coordinates(self, header: Header) -> Coordinates:
         """Return the positions of the units."""
-        return {"unit": np.arange(subject.n_units)}
+        return {"unit": np.arange(header.n_units)}
 
-    def memory(self, snapshots: int, subject: Subject) -> int:
+    def memory(self, snapshots: int, header: Header) -> int:
         """Return the bytes of the numbers of all units."""
-        return 48 * snapshots * len(subject.layers) * subject.n_units
+        return 48 * snapshots * len(header.layers) * header.n_units
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Return (block, layer, unit), computed with the partitions."""
         names = ("entropy_unit", "mi_unit_y", "mi_unit_y_null")
         return dict(zip(names, np.asarray(snapshots.units), strict=True))

@@ -12,9 +12,9 @@ from ibtools.analysis.details.snapshots import Snapshots, unit_statistics
 from ibtools.analysis.estimators import CountingEstimator
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
-from ibtools.analysis.measures.subject import Subject
 from ibtools.partition import partition_block
 from ibtools.store.detail_schema import DETAIL_VARIABLES
+from ibtools.store.header import Header
 from ibtools.store.schema import Variable
 
 
@@ -87,19 +87,19 @@ class DetailMeasure:
             return "units"
         return self.estimator.needs
 
-    def sizes(self, subject: Subject) -> Mapping[str, int]:
+    def sizes(self, header: Header) -> Mapping[str, int]:
         """Return the lengths of the coordinates that only this kind has."""
-        return {name: len(values) for name, values in self.kind.coordinates(subject).items()}
+        return {name: len(values) for name, values in self.kind.coordinates(header).items()}
 
     def memory(self, shape: BlockShape) -> int:
         """Return the bytes that partitioning a layer takes, and single units if asked for."""
         single = (16 * shape.snapshot + 8 * shape.values) if self.kind.needs_units else 0
         return self.estimator.memory(shape) + single
 
-    def memory_of_snapshots(self, snapshots: int, subject: Subject) -> int:
+    def memory_of_snapshots(self, snapshots: int, header: Header) -> int:
         """Return the bytes of all partitions, stacked once more, and what the kind takes."""
-        labels = 8 * snapshots * subject.label.size * (len(subject.layers) + 1)
-        return labels + self.kind.memory(snapshots, subject)
+        labels = 8 * snapshots * header.label.size * (len(header.layers) + 1)
+        return labels + self.kind.memory(snapshots, header)
 
     def reduce(self, block: LayerBlock) -> LayerStates:
         """Partition a layer, once for all details of the same estimator."""
@@ -130,4 +130,4 @@ class DetailMeasure:
             states[-1].prediction,
             np.stack(units, axis=2) if units else None,
         )
-        return self.kind.compute(snapshots, block.subject)
+        return self.kind.compute(snapshots, block.header)

@@ -18,8 +18,8 @@ from ibtools.analysis.kernels.permutations import (
     permuted_information,
     snapshot_seed,
 )
-from ibtools.analysis.measures.subject import Subject
 from ibtools.errors import InputError, StoreError
+from ibtools.store.header import Header
 from ibtools.store.labels import number_classes
 
 
@@ -79,15 +79,15 @@ class About(PlainDetail):
             "entropy_s": entropy(counts),
         }
 
-    def validate(self, subject: Subject) -> None:
+    def validate(self, header: Header) -> None:
         """Check that there is a value for every sample."""
-        if self.codes.size != subject.label.size:
+        if self.codes.size != header.label.size:
             raise InputError(
                 f"the label {self.label_name} must have one value for each of the "
-                f"{subject.label.size} samples of the store, found {self.codes.size}"
+                f"{header.label.size} samples of the store, found {self.codes.size}"
             )
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer)."""
         n_values = int(self.codes.max()) + 1
         found = [label_information(labels, self.codes, n_values) for labels in snapshots.labels]
@@ -146,18 +146,18 @@ class Permutations(PlainDetail):
         """The options."""
         return {"n_permutations": self.n_permutations, "seed_of_permutations": self.seed}
 
-    def memory(self, snapshots: int, subject: Subject) -> int:
+    def memory(self, snapshots: int, header: Header) -> int:
         """Return the bytes of what is drawn for a snapshot too."""
-        return super().memory(snapshots, subject) + 32 * self.n_permutations
+        return super().memory(snapshots, header) + 32 * self.n_permutations
 
-    def compute(self, snapshots: Snapshots, subject: Subject) -> Found:
+    def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer)."""
         names = ("permuted_mean", "permuted_sd", "permuted_z", "permuted_p")
-        found = np.empty((len(names), len(snapshots), len(subject.layers)))
-        classes = np.bincount(subject.label)
-        for index, (layer, labels) in enumerate(zip(subject.layers, snapshots.labels, strict=True)):
-            spectra = label_spectra(labels, subject.label, subject.n_classes)
-            _, observed = information_of_spectra(*spectra, n_samples=subject.label.size)
+        found = np.empty((len(names), len(snapshots), len(header.layers)))
+        classes = np.bincount(header.label)
+        for index, (layer, labels) in enumerate(zip(header.layers, snapshots.labels, strict=True)):
+            spectra = label_spectra(labels, header.label, header.n_classes)
+            _, observed = information_of_spectra(*spectra, n_samples=header.label.size)
             for b, (repeat, epoch) in enumerate(
                 zip(snapshots.repeat, snapshots.epoch, strict=True)
             ):
@@ -167,6 +167,6 @@ class Permutations(PlainDetail):
                 permuted = permuted_information(
                     spectra[0].select(b), classes, n_permutations=self.n_permutations, seed=seed
                 )
-                test = PermutationTest.of(float(observed[b]), permuted, subject.label.size)
+                test = PermutationTest.of(float(observed[b]), permuted, header.label.size)
                 found[:, b, index] = test.mean, test.sd, test.z, test.p
         return dict(zip(names, found, strict=True))

@@ -1,11 +1,10 @@
 """Details on disk: one group per estimator and detail, written block by block, none twice."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
 import xarray as xr
 import zarr
 
@@ -17,8 +16,8 @@ from ibtools.analysis.details.graph import (
 )
 from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
 from ibtools.analysis.details.measure import data_variables
-from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
-from ibtools.analysis.measures.subject import Subject
+from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimator
+from ibtools.analysis.estimators.chosen_layers import choose_layers, chosen_positions
 from ibtools.analysis.passes.kept_results import KeptResults
 from ibtools.analysis.passes.outdated import DETAILS_DEPEND_ON, dependencies
 from ibtools.analysis.passes.result_checksums import CHECKSUM
@@ -27,8 +26,6 @@ from ibtools.analysis.passes.result_groups import (
     add_checksums,
     bring_up_to_date,
     find_or_create,
-    is_done,
-    write_window,
 )
 from ibtools.analysis.passes.result_identity import current_marks
 from ibtools.analysis.passes.result_places import (
@@ -38,12 +35,13 @@ from ibtools.analysis.passes.result_places import (
     validate_places,
 )
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.results import layer_names, named_in
 from ibtools.analysis.passes.rounds import Rounds
+from ibtools.analysis.passes.store_blocks import close_stores
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores
 from ibtools.analysis.passes.verified import mask_results
+from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import StoreError
-from ibtools.progress import progress_bar
 from ibtools.shown import shell_command
 from ibtools.store.datasets import open_raw, open_raw_results
 from ibtools.store.detail_schema import DETAIL_VARIABLES
@@ -94,6 +92,7 @@ def details_store(
     what: DetailLike | Sequence[DetailLike],
     *,
     estimator: EstimatorLike = "exact",
+    layers: Iterable[str] | None = None,
     output: StorePath | None = None,
     memory: str | int = DEFAULT_MEMORY,
     scheduler: str | None = None,
@@ -109,6 +108,10 @@ def details_store(
         As for `ibtools.details`.
     estimator : str or CountingEstimator, optional
         What a state is.
+    layers : iterable of str, optional
+        The layers to look at; all by default. As for `ibtools.analyze_store`, details of some are a
+        group of their own; what a snapshot is of is these layers then, so that "layers" compares
+        them with each other, and "prediction" needs the last layer of the network among them.
     output : path or URL, optional
         Where the groups ``details/<estimator>/<detail>`` go; into the store itself by default.
     memory, scheduler : optional
@@ -138,19 +141,21 @@ def details_store(
     if another label has the same name.
     """
     kinds = get_details(what)
-    counting = validate_counting(get_estimator(estimator))
-    target = path if output is None else output
-    keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
     budget = parse_memory(memory) - LIBRARIES
     group = open_group(path)
+    names = layer_names(group)
+    counting = validate_counting(get_estimator(estimator))
+    counting = choose_layers(counting, layers, names)
+    target = path if output is None else output
+    keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
     validate_places(target, keys)
     dataset = open_raw(path)
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)
-    subject = Subject.of(Header.of(dataset))
-    measures = detail_measures(kinds, counting, subject)
-    complete = np.asarray(dataset["complete"].values, bool)
+    header = Header.of(dataset)
+    measures = detail_measures(kinds, counting, header)
+    complete = header.complete
     try:
         with open_workers(scheduler) as workers:
             walk = Pass.of(
@@ -160,7 +165,8 @@ def details_store(
                 measures,
                 workers,
                 budget=budget,
-                global_range=range_of_details(dataset, measures, subject, complete),
+                global_range=range_of_details(dataset, measures, header),
+                layers=chosen_positions(counting, names),
             )
             opened = [
                 _open_details_group(target, key, kind, one, counting)
@@ -168,8 +174,8 @@ def details_store(
             ]
             kept, anew = zip(*opened, strict=True)
             rounds = Rounds(complete, kept)
-            names = ", ".join(kind.name for kind in kinds)
-            _compute(walk, rounds, kept, names, quiet=quiet)
+            title = ", ".join(kind.name for kind in kinds)
+            write_pending(walk, rounds, title, quiet=quiet)
     finally:
         close_stores()
     incomplete = int((~complete).sum())
@@ -179,17 +185,6 @@ def details_store(
         )
         for index, (key, why) in enumerate(zip(keys, anew, strict=True))
     )
-
-
-def _compute(
-    walk: Pass, rounds: Rounds, kept: Sequence[KeptResults], names: str, *, quiet: bool
-) -> None:
-    """Compute what is to do, and write it window by window."""
-    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
-        for pending in rounds.pending():
-            for window in walk.windows(pending, lambda window: is_done(window, kept)):
-                write_window(kept, window)
-                bar.update(len(window.epochs) * len(window.measures))
 
 
 def open_details(
@@ -217,12 +212,13 @@ def open_details(
         If there are no such details, or they are out of date.
     """
     name = what if isinstance(what, str) else what.name
+    root = find_group(path, "r")
     chosen = get_estimator(estimator)
+    chosen = chosen if root is None else named_in(root, chosen)
     specification = chosen.specification
     key = f"{GROUP}/{specification}/{name}"
     words = shell_command("details", path, name, "--estimator", specification)
     command = f"{words}, or see --by and --permutations"
-    root = find_group(path, "r")
     if root is None or key not in root:
         raise StoreError(
             f"{path}: no details {name!r} of {specification}; compute them with: {command}"
@@ -236,14 +232,14 @@ def open_details(
         found,
         group,
         analysed,
-        {str(name): fills[str(name)] for name in found.data_vars if name in fills},
+        {name: fill for name, fill in fills.items() if name in found.data_vars},
         where=f"{path}: {what}",
         command=command,
     )
 
 
 def _open_details_group(
-    target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: CountingEstimator
+    target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: Estimator
 ) -> tuple[KeptResults, tuple[str, ...]]:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
     own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)

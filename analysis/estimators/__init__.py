@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from ibtools.analysis.estimators.binned import Binned, Bounds, Strategy, parse_bounds
+from ibtools.analysis.estimators.chosen_layers import OfLayers, divide_layers, parse_layers
 from ibtools.analysis.estimators.counting import PER_UNIT_SUFFIX, CountingEstimator
 from ibtools.analysis.estimators.exact import Exact
 from ibtools.analysis.estimators.kde import Kde
@@ -34,6 +35,7 @@ __all__ = [
     "Knn",
     "LayerBlock",
     "Needs",
+    "OfLayers",
     "Option",
     "Population",
     "Requantised",
@@ -142,7 +144,8 @@ def parse_estimator(specification: str) -> Estimator:
     specification : str
         A name in `ESTIMATORS`, all options that follow, and ``-per-unit``; or, for a target
         population, ``-population-`` and the name of a correction. Options that are left out at the
-        end have their defaults.
+        end have their defaults. Then, for some of the layers, ``-layers-`` and their names, or
+        ``-without-`` and those of the others: see `OfLayers`.
 
     Returns
     -------
@@ -165,6 +168,8 @@ def parse_estimator(specification: str) -> Estimator:
     >>> parse_estimator("binned-population-chao-shen").specification
     'binned-uniform-30-layer-population-chao-shen'
     """
+    if (of_layers := parse_layers(specification, parse_estimator)) is not None:
+        return of_layers
     base, mark, correction = specification.partition(MARK)
     if mark:
         return Population.of(parse_estimator(base), correction.removeprefix("-"))
@@ -273,22 +278,24 @@ def create_estimators(
     ['exact', 'binned-uniform-100-layer']
     """
     given = _options_by_name({name: one for name, one in options.items() if one is not None})
+    divided = [divide_layers(one) for one in specifications]
     for name, own in given.items():
-        if name not in specifications:
+        if all(name != words for words, _ in divided):
             raise InputError(
                 f"{', '.join(own)} is an option of the estimator {name}, found "
                 f"{', '.join(specifications)}; add {name}"
             )
-    suffix = PER_UNIT_SUFFIX * per_unit
-    chosen = get_estimators(
-        [
-            load_estimator(one)(per_unit=per_unit, **given[one])
-            if one in given
-            else one.removesuffix(suffix) + suffix
-            for one in specifications
-        ]
-    )
-    return _aim(chosen, target, correction)
+
+    def build(words: str, layers: str) -> Estimator:
+        if words in given:
+            found: Estimator = load_estimator(words)(per_unit=per_unit, **given[words])
+        else:
+            suffix = PER_UNIT_SUFFIX * per_unit
+            found = parse_estimator(words.removesuffix(suffix) + suffix)
+        aimed = _aim(found, target, correction)
+        return parse_estimator(aimed.specification + layers) if layers else aimed
+
+    return get_estimators([build(*one) for one in divided])
 
 
 def command_options() -> list[Option]:
@@ -307,16 +314,14 @@ def _options_by_name(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _aim(
-    estimators: tuple[Estimator, ...], target: str | None, correction: str | None
-) -> tuple[Estimator, ...]:
-    """Make estimators of the recorded inputs into ones of the target."""
+def _aim(estimator: Estimator, target: str | None, correction: str | None) -> Estimator:
+    """Make an estimator of the recorded inputs into one of the target."""
     if target not in (None, "recorded", TARGET):
         raise unknown_name("target", target, ("recorded", TARGET))
     if target == TARGET:
-        return tuple(Population.of(one, correction) for one in estimators)
+        return Population.of(estimator, correction)
     if correction:
         raise InputError(
             f"the correction {correction} is for the target population; add --target population"
         )
-    return estimators
+    return estimator

@@ -117,8 +117,11 @@ class Knn:
         return self.n_neighbours + 1
 
     def memory(self, shape: BlockShape) -> int:
-        """Return the bytes of a snapshot's values, as points of the trees of all and of a class."""
-        return max(shape.decoding, 4 * shape.snapshot) + 40 * shape.snapshot + 200 * shape.samples
+        """Return the bytes of a snapshot's values, and as points of all and of one or two classes.
+
+        Trees take points as they are; that of one class is there until the next is made.
+        """
+        return max(shape.decoding, 20 * shape.snapshot) + 200 * shape.samples
 
     def compute(self, block: LayerBlock) -> Statistics:
         """Compute I(T;Y) for a block of snapshots of one layer.

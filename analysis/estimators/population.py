@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ibtools.analysis.estimators.counting import CountingEstimator
+from ibtools.analysis.estimators.derived import DerivedEstimator
 from ibtools.analysis.measures.block import LayerBlock, Statistics
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
 from ibtools.errors import InputError
 from ibtools.store.schema import Variable
 
@@ -22,7 +22,7 @@ MARK = f"-{TARGET}"
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(DerivedEstimator):
     """Count the states of a layer, and estimate their entropy in the population of inputs.
 
     Parameters
@@ -90,21 +90,6 @@ class Population:
         return cls(base, cast("Correction", correction))
 
     @property
-    def name(self) -> str:
-        """The name of what is counted."""
-        return self.base.name
-
-    @property
-    def representation(self) -> str:
-        """What is measured, as a figure writes it."""
-        return self.base.representation
-
-    @property
-    def min_class_size(self) -> int:
-        """How many samples every class must have."""
-        return self.base.min_class_size
-
-    @property
     def specification(self) -> str:
         """The name with all options, the target and the correction."""
         return f"{self.base.specification}{MARK}-{self.correction}"
@@ -128,40 +113,6 @@ class Population:
     def attributes(self) -> dict[str, Any]:
         """The options, as attributes of the results."""
         return {**self.base.attributes, "target": TARGET, "correction": self.correction}
-
-    @property
-    def revision(self) -> int:
-        """Counts what was computed under this specification: that of what is counted."""
-        return self.base.revision
-
-    @property
-    def revision_note(self) -> str:
-        """What was different before the last revision, as a clause."""
-        return self.base.revision_note
-
-    @property
-    def scope(self) -> Scope:
-        """One layer at a time."""
-        return self.base.scope
-
-    @property
-    def meaning(self) -> str:
-        """What the numbers are, in sentences."""
-        return self.base.meaning
-
-    @property
-    def needs(self) -> Needs:
-        """What it looks at."""
-        return self.base.needs
-
-    @property
-    def needs_global_range(self) -> bool:
-        """Whether the result of a snapshot depends on the ranges of all others."""
-        return self.base.needs_global_range
-
-    def memory(self, shape: BlockShape) -> int:
-        """Return the bytes that `compute` takes: those of what is counted."""
-        return self.base.memory(shape)
 
     def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results; see `CountingEstimator.compute`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError
 from ibtools.store.decode import decode_values
 from ibtools.store.snapshots import LayerSpec
+
+if TYPE_CHECKING:
+    from ibtools.store.header import Header
 
 PORTION = 2**20
 """Values that are decoded at a time by what looks at one after the other."""
@@ -156,11 +159,11 @@ class SnapshotBlock:
         What `SnapshotMeasure.reduce` returned of every layer.
     repeat, epoch : ndarray, (block,), integer
         Labels of the snapshots, not positions.
-    subject : Subject
-        What all snapshots of the store have in common.
+    header : Header
+        What the store says of itself.
     """
 
     states: tuple[Any, ...]
     repeat: NDArray[np.integer]
     epoch: NDArray[np.integer]
-    subject: Any
+    header: "Header"

@@ -7,11 +7,14 @@ is imported when it computes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
 from ibtools.store.schema import Variable
+
+if TYPE_CHECKING:
+    from ibtools.store.header import Header
 
 Found = Mapping[str, NDArray[Any]]
 """By the name of each variable its numbers: (block, ...) of one layer, else (block, layer, ...)."""
@@ -149,10 +152,10 @@ class SnapshotMeasure(Measure, Protocol):
         """Put together what was reduced of some units of a layer and of the next."""
         ...
 
-    def sizes(self, subject: Any) -> Mapping[str, int]:
+    def sizes(self, header: "Header") -> Mapping[str, int]:
         """Return the sizes of the dims of its own that its variables have."""
         ...
 
-    def memory_of_snapshots(self, snapshots: int, subject: Any) -> int:
+    def memory_of_snapshots(self, snapshots: int, header: "Header") -> int:
         """Return the bytes of the states of all layers, and of what `compute` makes of them."""
         ...

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import Found, Measure, SnapshotMeasure
+from ibtools.store.header import Header
 from ibtools.store.schema import Variable
 
 Values = dict[str, NDArray[Any]]
@@ -20,7 +21,7 @@ def compute(
     *,
     repeat: NDArray[np.integer[Any]],
     epoch: NDArray[np.integer[Any]],
-    subject: Any,
+    header: Header,
 ) -> tuple[Values, ...]:
     """Compute measures of some snapshots, of which one layer after the other is given.
 
@@ -33,8 +34,8 @@ def compute(
         None is kept when the next is asked for.
     repeat, epoch : ndarray, (block,), integer
         Labels of the snapshots.
-    subject : Subject
-        What all snapshots of the store have in common.
+    header : Header
+        What the store says of itself.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def compute(
     return tuple(
         _stack(measure, layers)
         if measure.scope == "layer"
-        else _named(measure, measure.compute(SnapshotBlock(tuple(layers), repeat, epoch, subject)))
+        else _named(measure, measure.compute(SnapshotBlock(tuple(layers), repeat, epoch, header)))
         for measure, layers in zip(measures, found, strict=True)
     )
 
@@ -71,12 +72,12 @@ def _named(measure: Measure, found: Found) -> Values:
     return {one.name: found[one.name] for one in measure.variables}
 
 
-def sizes_of(measures: Sequence[Measure], subject: Any) -> list[Mapping[str, int]]:
+def sizes_of(measures: Sequence[Measure], header: Header) -> list[Mapping[str, int]]:
     """Return, for each measure, the sizes of all dims that its variables have beyond epochs."""
     return [
         {
-            "layer": len(subject.layers),
-            **(cast(SnapshotMeasure, one).sizes(subject) if one.scope == "snapshot" else {}),
+            "layer": len(header.layers),
+            **(cast(SnapshotMeasure, one).sizes(header) if one.scope == "snapshot" else {}),
         }
         for one in measures
     ]

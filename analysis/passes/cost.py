@@ -9,11 +9,17 @@ import zarr
 
 from ibtools.analysis.kernels.digests import WORD_BYTES
 from ibtools.analysis.measures.protocol import BlockShape, Measure, SnapshotMeasure
+from ibtools.analysis.passes.computing import sizes_of
 from ibtools.analysis.passes.shards import padded_row_bytes
+from ibtools.store.header import Header
 
 BLOCK_BYTES = 2**24
 """What a task reads at the most where it can choose, uncompressed: large against what a task costs,
 small in memory."""
+
+_WRITTEN = 3
+"""How often results of a repeat are in memory while some are written: as they were, as bytes that
+are compared with checksums, and encoded."""
 
 _READING_AT_ONCE = 10  # chunks that zarr decodes at a time: its setting async.concurrency
 _MOST_SLACK = 2**26  # larger pieces go back to the system at once
@@ -117,6 +123,22 @@ def with_slack(need: int) -> int:
     return need + min(need // 2, _MOST_SLACK)
 
 
+def result_bytes(measures: Sequence[Measure], header: Header) -> int:
+    """Return the bytes of the results of one snapshot."""
+    return sum(
+        8 * math.prod(of[dim] for dim in one.dims[2:])
+        for measure, of in zip(measures, sizes_of(measures, header), strict=True)
+        for one in measure.variables
+    )
+
+
+def writing_bytes(measures: Sequence[Measure], header: Header) -> int:
+    """Bound the bytes that writing takes: a chunk of results is a whole repeat."""
+    n_epochs = len(header.coordinates["epoch"])
+    largest = max(result_bytes([one], header) for one in measures)
+    return _WRITTEN * n_epochs * largest
+
+
 @dataclass(frozen=True)
 class Cost:
     """Bounds on the memory that a task uses.
@@ -129,14 +151,20 @@ class Cost:
         Bytes that all tasks of a process may use.
     threads : int
         Tasks of a process at a time.
-    subject : Subject, optional
-        What all snapshots have in common, for measures of whole snapshots.
+    header : Header, optional
+        What the store says of the layers that are analysed, for measures of whole snapshots.
+    writing : int, optional
+        Bytes beyond the budget that writing results takes, for what is said of memory.
+    selective : bool, optional
+        Whether layers can be chosen, which is advised where one is too large.
     """
 
     measures: Sequence[Measure]
     budget: int
     threads: int
-    subject: Any = None
+    header: Any = None
+    writing: int = 0
+    selective: bool = False
 
     @property
     def whole(self) -> bool:
@@ -187,4 +215,4 @@ class Cost:
     def _of_snapshots(self, epochs: int) -> int:
         """Bound the bytes of what is kept of all layers, and made of it."""
         whole = [cast(SnapshotMeasure, one) for one in self.measures if one.scope == "snapshot"]
-        return sum(one.memory_of_snapshots(epochs, self.subject) for one in whole)
+        return sum(one.memory_of_snapshots(epochs, self.header) for one in whole)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimators
+from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
 from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.recording import Recording
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
@@ -26,7 +27,8 @@ def analyze(
         ``open_store([...], dim="run")`` returns is analysed store by store, along `run`.
     estimator : str or Estimator, or sequence of them, optional
         A name in `ibtools.analysis.estimators.ESTIMATORS`, or a specification such as
-        "binned-uniform-30-global". Of several, each chunk is read once for all of them.
+        "binned-uniform-30-global". Of several, each chunk is read once for all of them that are of
+        the same layers.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def analyze(
     Raises
     ------
     UnknownNameError
-        If there is no such estimator.
+        If there is no such estimator, or no layer that its specification names.
     InputError
         If an option is out of range, the store keeps the partition only and the estimator needs
         values, a class has too few samples for it, or the recorded inputs are the population that
@@ -96,13 +98,31 @@ def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[
     """
     dataset = as_store(dataset)
     recording = Recording.of(dataset, estimators)
+    names = [layer.name for layer in recording.header.layers]
+    chosen = [choose_layers(one, None, names) for one in estimators]
+    results: dict[int, xr.Dataset] = {}
+    for layers, indices in by_layers(chosen, names).items():
+        found = _analyze(dataset, layers, [chosen[index] for index in indices], recording)
+        results.update(zip(indices, found, strict=True))
+    return tuple(results[index] for index in range(len(chosen)))
+
+
+def _analyze(
+    dataset: xr.Dataset,
+    layers: tuple[int, ...],
+    estimators: Sequence[Estimator],
+    recording: Recording,
+) -> list[xr.Dataset]:
+    """Compute the results of estimators that are of the same layers."""
+    part = dataset if len(layers) == dataset.sizes["layer"] else dataset.isel(layer=list(layers))
     found = lazy_variables(
-        dataset, estimators, complete=recording.complete, global_range=recording.global_range
+        part,
+        estimators,
+        complete=recording.header.complete,
+        global_range=recording.global_range,
     )
-    coordinates = {
-        variable.name: dataset[variable.name].variable for variable in RESULT_COORDINATES
-    }
-    return tuple(
+    coordinates = {variable.name: part[variable.name].variable for variable in RESULT_COORDINATES}
+    return [
         xr.Dataset(variables, coordinates, recording.attributes(one))
         for one, variables in zip(estimators, found, strict=True)
-    )
+    ]

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.measures.block import ROWS
 from ibtools.analysis.measures.protocol import Measure
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
 from ibtools.analysis.passes.ranges import read_rows
-from ibtools.analysis.passes.tasks import layer_block
+from ibtools.analysis.passes.store_blocks import layer_block
 from ibtools.store.header import Header
 from ibtools.store.schema import CUBE
 
@@ -34,7 +33,7 @@ class _Task:
     """What every task is given beside its chunks."""
 
     measures: tuple[Measure, ...]
-    subject: Subject
+    header: Header
     global_range: tuple[float, float]
 
 
@@ -63,7 +62,7 @@ def lazy_variables(
     list of dict of str to Variable
         For each measure its variables, backed by dask.
     """
-    task = _Task(tuple(measures), Subject.of(Header.of(dataset)), global_range)
+    task = _Task(tuple(measures), Header.of(dataset).detached(), global_range)
     whole = any(one.scope == "snapshot" for one in measures)
     by_value = any(one.needs == "values" for one in measures)
     rows = read_rows(dataset) if by_value else None
@@ -72,9 +71,9 @@ def lazy_variables(
     else:
         parts = [
             _of_layers(dataset, name, layers, task, complete, rows)
-            for name, layers in _runs(dataset, task.subject)
+            for name, layers in _runs(dataset, task.header)
         ]
-    sizes = sizes_of(measures, task.subject)
+    sizes = sizes_of(measures, task.header)
     found = []
     for index, measure in enumerate(measures):
         of = {
@@ -117,20 +116,19 @@ def _pick(found: Sequence[Values], *, index: int, variable: str) -> NDArray[Any]
     return found[index][variable]
 
 
-def _runs(dataset: xr.Dataset, subject: Subject) -> list[tuple[str, slice]]:
+def _runs(dataset: xr.Dataset, header: Header) -> list[tuple[str, slice]]:
     """Group neighbouring layers that are in one variable and as many chunks of units wide."""
 
     def kind(index: int) -> tuple[str, int]:
-        if subject.keeps_partition:
+        if header.keeps_partition:
             return "partition", 1
-        layer = subject.layers[index]
+        layer = header.layers[index]
         name = layer.variable
         chunks = dataset[name].variable.chunksizes.get("unit", (dataset.sizes["unit"],))
         return name, _to_whole_chunks(layer.n_units, chunks)
 
     groups = [
-        (name, list(indices))
-        for (name, _), indices in groupby(range(len(subject.layers)), key=kind)
+        (name, list(indices)) for (name, _), indices in groupby(range(len(header.layers)), key=kind)
     ]
     return [(name, slice(indices[0], indices[-1] + 1)) for name, indices in groups]
 
@@ -139,14 +137,14 @@ def _to_whole_chunks(n_units: int, chunks: Sequence[int]) -> int:
     return next(end for end in accumulate(chunks) if end >= n_units)
 
 
-def _cube(dataset: xr.Dataset, name: str, layers: slice, subject: Subject) -> Any:
+def _cube(dataset: xr.Dataset, name: str, layers: slice, header: Header) -> Any:
     """Return some layers of what was recorded, without chunks that are padding of them all."""
     dims = CUBE[:4] if name == "partition" else CUBE
     cube = da.asarray(dataset[name].transpose(*dims).data)
     if layers != slice(0, cube.shape[2]):  # slicing spells the graph out, chunk by chunk
         cube = cube[:, :, layers]
     if name != "partition":
-        widest = max(layer.n_units for layer in subject.layers[layers])
+        widest = max(layer.n_units for layer in header.layers[layers])
         units = _to_whole_chunks(widest, cube.chunks[4])
         cube = cube if units == cube.shape[4] else cube[..., :units]
     return cube
@@ -174,7 +172,7 @@ def _of_layers(
     rows: NDArray[np.float64] | None,
 ) -> Any:
     """Return what tasks find of some layers, a dask array (repeat, epoch, layer) of objects."""
-    cube = _cube(dataset, name, layers, task.subject)
+    cube = _cube(dataset, name, layers, task.header)
     by_snapshot, by_layer = cube.chunks[:2], cube.chunks[2]
     indices = np.arange(layers.start, layers.stop)
     rows_chunks = (*by_snapshot, by_layer, -1)
@@ -202,7 +200,7 @@ def _of_snapshots(
     rows: NDArray[np.float64] | None,
 ) -> Any:
     """Return what tasks find of all layers, a dask array (repeat, epoch) of objects."""
-    cubes = [_layer(dataset, index, task.subject) for index in range(len(task.subject.layers))]
+    cubes = [_layer(dataset, index, task.header) for index in range(len(task.header.layers))]
     by_snapshot = cubes[0].chunks[:2]
     recorded: list[Any] = []
     for index, cube in enumerate(cubes):
@@ -221,10 +219,10 @@ def _of_snapshots(
     )
 
 
-def _layer(dataset: xr.Dataset, index: int, subject: Subject) -> Any:
+def _layer(dataset: xr.Dataset, index: int, header: Header) -> Any:
     """Return what was recorded of a layer, (repeat, epoch, sample, unit), whole snapshots."""
-    spec, layer = subject.layers[index], dataset.isel(layer=index)
-    if subject.keeps_partition:
+    spec, layer = header.layers[index], dataset.isel(layer=index)
+    if header.keeps_partition:
         cube = layer["partition"].expand_dims("unit")
     else:
         cube = layer[spec.variable].isel(unit=slice(spec.n_units))
@@ -270,7 +268,7 @@ def _compute_block(
     task: _Task,
 ) -> tuple[Values, ...]:
     """Compute measures of what is complete; all else is missing."""
-    sizes = [{**of, "layer": len(indices)} for of in sizes_of(task.measures, task.subject)]
+    sizes = [{**of, "layer": len(indices)} for of in sizes_of(task.measures, task.header)]
     out = tuple(
         {one.name: empty(one, complete.shape, of) for one in measure.variables}
         for measure, of in zip(task.measures, sizes, strict=True)
@@ -282,7 +280,7 @@ def _compute_block(
         layer_block(
             _take_complete(values, complete),
             index,
-            task.subject,
+            task.header,
             rows={} if rows is None else _known(rows[:, :, position][complete]),
             global_range=task.global_range,
         )
@@ -293,7 +291,7 @@ def _compute_block(
         blocks,
         repeat=repeats[complete],
         epoch=epochs[complete],
-        subject=task.subject,
+        header=task.header,
     )
     for values, of in zip(out, found, strict=True):
         for name, numbers in of.items():

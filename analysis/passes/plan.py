@@ -18,9 +18,8 @@ from dask.utils import format_bytes
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.digests import WORD_BYTES
-from ibtools.analysis.passes.computing import sizes_of
-from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run
-from ibtools.analysis.passes.tasks import Block, Reads
+from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run, result_bytes
+from ibtools.analysis.passes.store_blocks import Block, Reads
 from ibtools.errors import InputError
 from ibtools.store.snapshots import LayerSpec
 from ibtools.tasks.memory import LIBRARIES
@@ -33,7 +32,12 @@ WINDOW_BYTES = 16 * BLOCK_BYTES
 
 
 def layer_runs(
-    cubes: Mapping[str, Cube], layers: Sequence[LayerSpec], cost: Cost, *, most_epochs: int
+    cubes: Mapping[str, Cube],
+    layers: Sequence[LayerSpec],
+    chosen: Sequence[int],
+    cost: Cost,
+    *,
+    most_epochs: int,
 ) -> tuple[Run, ...]:
     """Group the layers of a store, and choose how each group is cut.
 
@@ -42,7 +46,9 @@ def layer_runs(
     cubes : mapping of str to Cube
         The variables that hold what was recorded.
     layers : sequence of LayerSpec
-        The layers.
+        All layers of the store.
+    chosen : sequence of int
+        Positions of those that are analysed, ascending.
     cost : Cost
         Bounds.
     most_epochs : int
@@ -59,15 +65,16 @@ def layer_runs(
         If what can't be cut further does not fit.
     """
 
-    def kind(index: int) -> tuple[str, int]:
+    def kind(place: tuple[int, int]) -> tuple[str, int, int]:
+        rank, index = place
         if "partition" in cubes:
-            return "partition", 1
+            return "partition", 1, index - rank
         name = layers[index].variable
-        return name, math.ceil(layers[index].n_units / cubes[name].chunks[4])
+        return name, math.ceil(layers[index].n_units / cubes[name].chunks[4]), index - rank
 
     runs = []
-    for (name, _), group in groupby(range(len(layers)), key=kind):
-        indices = list(group)
+    for (name, *_), group in groupby(enumerate(chosen), key=kind):
+        indices = [index for _, index in group]
         where = slice(indices[0], indices[-1] + 1)
         widest = 1 if name == "partition" else max(layer.n_units for layer in layers[where])
         softmax = any(layer.is_softmax_of_codes for layer in layers[where])
@@ -98,7 +105,7 @@ def _cut_whole(
         if found is None:
             _validate_parts(run, layers, cost)
             need = min(cost.need_of_units(run, 1, run.cube.chunks[4]), cost.need(run, 1, 1))
-            raise _too_large(run, layers, need, "even a single chunk of it")
+            raise _too_large(run, layers, need, "even a single chunk of it", cost)
         cut.append(found)
     return tuple(cut)
 
@@ -163,7 +170,7 @@ def _cut_snapshot(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> Run:
     need = cost.need_of_part(run, least, step)
     if need > cost.budget:
         need = min(need, cost.need(run, 1, 1))
-        raise _too_large(run, layers, need, "even a single chunk of it")
+        raise _too_large(run, layers, need, "even a single chunk of it", cost)
     return replace(run, samples=least, units=step, in_parts=True)
 
 
@@ -171,20 +178,23 @@ def _validate_parts(run: Run, layers: Sequence[LayerSpec], cost: Cost) -> None:
     """Check that what is to be computed can be computed from parts."""
     need = cost.need(run, 1, 1)
     if run.cube.name == "partition":
-        raise _too_large(run, layers, need, "a snapshot of it")
+        raise _too_large(run, layers, need, "a snapshot of it", cost)
     for estimator in cost.measures:
         if estimator.needs != "partition":
-            raise _too_large(
-                run, layers, need, f"a snapshot of it, of which {estimator.specification} needs all"
-            )
+            what = f"a snapshot of it, of which {estimator.specification} needs all"
+            raise _too_large(run, layers, need, what, cost)
 
 
-def _too_large(run: Run, layers: Sequence[LayerSpec], need: int, what: str) -> InputError:
+def _too_large(
+    run: Run, layers: Sequence[LayerSpec], need: int, what: str, cost: Cost
+) -> InputError:
+    others = ", or choose other layers with --layers (layers=...)" if cost.selective else ""
     layer = max(layers[run.layers], key=lambda layer: layer.n_units)
+    takes = format_bytes(need + cost.writing + LIBRARIES)
     return InputError(
         f"layer {layer.name!r} of {run.cube.n_samples} samples and {layer.n_units} units is too "
-        f"large: {what} takes {format_bytes(need + LIBRARIES)} with the libraries; give as much "
-        "with --memory (memory=...)"
+        f"large: {what} takes {takes} with the libraries; give as much "
+        f"with --memory (memory=...){others}"
     )
 
 
@@ -200,7 +210,9 @@ class Plan:
     Parameters
     ----------
     layers : tuple of LayerSpec
-        The layers.
+        All layers of the store.
+    chosen : tuple of int
+        Positions of those that are analysed, ascending.
     runs : tuple of Run
         From `layer_runs`.
     cost : Cost
@@ -208,6 +220,7 @@ class Plan:
     """
 
     layers: tuple[LayerSpec, ...]
+    chosen: tuple[int, ...]
     runs: tuple[Run, ...]
     cost: Cost
 
@@ -219,6 +232,7 @@ class Plan:
         cost: Cost,
         *,
         n_threads: int,
+        chosen: tuple[int, ...] | None = None,
     ) -> Self:
         """Plan the analysis of a store.
 
@@ -227,11 +241,13 @@ class Plan:
         arrays : mapping of str to zarr.Array
             The variables that hold what was recorded.
         layers : tuple of LayerSpec
-            The layers.
+            All layers of the store.
         cost : Cost
             Bounds.
         n_threads : int
             Threads of all processes together, for which there should be enough tasks.
+        chosen : tuple of int, optional
+            Positions of the layers that are analysed, ascending; all by default.
 
         Raises
         ------
@@ -240,9 +256,10 @@ class Plan:
         """
         n_repeats, n_epochs = next(iter(arrays.values())).shape[:2]
         most_epochs = math.ceil(n_repeats * n_epochs / (TASKS_PER_THREAD * n_threads))
+        chosen = tuple(range(len(layers))) if chosen is None else chosen
         cubes = {name: Cube.of(name, array) for name, array in arrays.items()}
-        runs = layer_runs(cubes, layers, cost, most_epochs=min(most_epochs, n_epochs))
-        return cls(layers, runs, cost)
+        runs = layer_runs(cubes, layers, chosen, cost, most_epochs=min(most_epochs, n_epochs))
+        return cls(layers, chosen, runs, cost)
 
     @property
     def layers_in_parts(self) -> tuple[str, ...]:
@@ -252,6 +269,11 @@ class Plan:
         return tuple(
             layer.name for run in self.runs if run.in_parts for layer in self.layers[run.layers]
         )
+
+    def place(self, reads: Reads) -> slice:
+        """Return which of the layers that are analysed a piece is of."""
+        first = self.chosen.index(reads[0].layers.start)
+        return slice(first, self.chosen.index(reads[-1].layers.stop - 1) + 1)
 
     @property
     def snapshot_bytes(self) -> int:
@@ -267,18 +289,9 @@ class Plan:
         n_bytes = max(WINDOW_BYTES, 4 * job_bytes)
         most = n_bytes // self.snapshot_bytes
         if self.cost.whole:
-            most = min(most, self.cost.budget // (8 * self.result_bytes))
+            of_snapshot = result_bytes(self.cost.measures, self.cost.header)
+            most = min(most, self.cost.budget // (8 * of_snapshot))
         return longest * max(1, most // longest)
-
-    @property
-    def result_bytes(self) -> int:
-        """Bytes of the results of one snapshot."""
-        sizes = sizes_of(self.cost.measures, self.cost.subject)
-        return sum(
-            8 * math.prod(of[dim] for dim in one.dims[2:])
-            for measure, of in zip(self.cost.measures, sizes, strict=True)
-            for one in measure.variables
-        )
 
     def pieces(
         self, repeat: int, epochs: NDArray[np.intp], rows: NDArray[np.float64] | None = None

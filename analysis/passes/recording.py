@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import Estimator, Population
+from ibtools.analysis.estimators.chosen_layers import of_any_layer
 from ibtools.analysis.kernels.information import entropy
 from ibtools.analysis.kernels.sampling import validate_sample
 from ibtools.analysis.passes.ranges import global_range, read_rows
@@ -19,7 +19,7 @@ from ibtools.store.derived import validate_derived
 from ibtools.store.header import Header
 from ibtools.store.identity import DIGEST
 from ibtools.store.schema import CUBE, RECORDED, STORE_VARIABLES, kept
-from ibtools.store.snapshots import FLOAT_BITS, LayerSpec
+from ibtools.store.snapshots import FLOAT_BITS
 
 _INHERITED = ("experiment", "data_checksum", "store_id")
 
@@ -54,7 +54,7 @@ class Recording:
         _validate(dataset)
         header = Header.of(dataset)
         _validate_values(header, estimators)
-        if any(isinstance(estimator, Population) for estimator in estimators):
+        if any(isinstance(of_any_layer(one), Population) for one in estimators):
             validate_sample(header)
         _validate_classes(header, estimators)
         found = (np.nan, np.nan)
@@ -62,51 +62,21 @@ class Recording:
             found = _range_of_all(dataset, header)
         return cls(header, found)
 
-    @property
-    def layers(self) -> tuple[LayerSpec, ...]:
-        """As of the header."""
-        return self.header.layers
-
-    @property
-    def complete(self) -> NDArray[np.bool_]:
-        """As of the header."""
-        return self.header.complete
-
-    @property
-    def label(self) -> NDArray[np.int64]:
-        """As of the header."""
-        return self.header.label
-
-    @property
-    def n_classes(self) -> int:
-        """As of the header."""
-        return self.header.n_classes
-
-    @property
-    def digest(self) -> str:
-        """Of the content of the store."""
-        return self.header.content.digest
-
-    @property
-    def entropy_x(self) -> float:
-        """As of the header."""
-        return self.header.entropy_x
-
     def attributes(self, estimator: Estimator) -> dict[str, Any]:
         """Return the attributes of the results of an estimator."""
-        known = self.header.attributes
+        header, known = self.header, self.header.attributes
         bounds = dict(zip(("bounds_low", "bounds_high"), self.global_range, strict=True))
         return {
             **provenance(),
             **{name: known[name] for name in _INHERITED if name in known},
-            DIGEST: self.digest,
+            DIGEST: header.content.digest,
             "estimator": estimator.specification,
             "revision": estimator.revision,
             **estimator.attributes,
             **(bounds if estimator.needs_global_range else {}),
-            "n_samples": self.header.n_samples,
-            "entropy_x": self.entropy_x,
-            "entropy_y": entropy(np.bincount(self.label)),
+            "n_samples": header.n_samples,
+            "entropy_x": header.entropy_x,
+            "entropy_y": entropy(np.bincount(header.label)),
             "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
         }
 

@@ -1,6 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast, overload
 
 import numpy as np
@@ -16,29 +16,27 @@ from ibtools.analysis.estimators import (
     parse_estimator,
     variables_of,
 )
+from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.recording import Recording
-from ibtools.analysis.passes.report import AnalysisReport
 from ibtools.analysis.passes.result_checksums import CHECKSUM
 from ibtools.analysis.passes.result_groups import (
     GROUP,
     MARKS,
-    is_done,
-    note_digested,
     open_results_group,
-    write_window,
 )
 from ibtools.analysis.passes.result_identity import content_beside, current_marks, why_not_current
 from ibtools.analysis.passes.result_places import validate_places
 from ibtools.analysis.passes.result_rows import read_marks
 from ibtools.analysis.passes.rounds import Rounds
 from ibtools.analysis.passes.stacking import stack_estimators
+from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
-from ibtools.analysis.passes.tasks import close_stores, open_unchunked
 from ibtools.analysis.passes.verified import mask_results
+from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import IbtoolsError, StoreError
-from ibtools.progress import progress_bar
 from ibtools.shown import analyze_command
 from ibtools.store.datasets import open_raw_results
 from ibtools.store.groups import find_group, read_array
@@ -54,6 +52,7 @@ def analyze_store(  # type: ignore[overload-overlap]  # a str is a sequence too
     path: StorePath,
     *,
     estimator: EstimatorLike = ...,
+    layers: Iterable[str] | None = ...,
     output: StorePath | None = ...,
     memory: str | int = ...,
     scheduler: str | None = ...,
@@ -66,6 +65,7 @@ def analyze_store(
     path: StorePath,
     *,
     estimator: Sequence[EstimatorLike],
+    layers: Iterable[str] | None = ...,
     output: StorePath | None = ...,
     memory: str | int = ...,
     scheduler: str | None = ...,
@@ -77,6 +77,7 @@ def analyze_store(
     path: StorePath,
     *,
     estimator: EstimatorLike | Sequence[EstimatorLike] = "exact",
+    layers: Iterable[str] | None = None,
     output: StorePath | None = None,
     memory: str | int = DEFAULT_MEMORY,
     scheduler: str | None = None,
@@ -90,6 +91,10 @@ def analyze_store(
         An ibtools store.
     estimator : str or Estimator, or sequence of them, optional
         As for `ibtools.analyze`. What several have to do anew is done in one pass.
+    layers : iterable of str, optional
+        The layers to analyse; all by default. The results of some are a group of their own, such as
+        ``information/exact-layers-hidden_1-output``, which hold these layers only, with the numbers
+        that an analysis of all has of them: global bounds are over all layers of the store still.
     output : path or URL, optional
         Where the groups ``information/<specification>`` go; into the store itself by default.
     memory : str or int, optional
@@ -112,10 +117,11 @@ def analyze_store(
     Raises
     ------
     UnknownNameError
-        If there is no such estimator.
+        If there is no such estimator, or no such layer.
     InputError
-        If an option is out of range, if the store keeps the partition only and an estimator
-        needs values, if `memory` is too little, or if the cluster does not answer.
+        If an option is out of range, if no layer is chosen, if the store keeps the partition only
+        and an estimator needs values, if `memory` is too little for a layer, or if the cluster does
+        not answer.
     StoreError
         If the store is none or has no complete snapshot, if `output` holds results of another
         store, or if results can't be written.
@@ -127,29 +133,46 @@ def analyze_store(
     inputs or layers of the store were changed, or with global bounds if what was recorded since
     widened them. The report says what is computed anew, and why.
     """
-    chosen = get_estimators(estimator)
+    asked = get_estimators(estimator)
     budget = parse_memory(memory) - LIBRARIES
     target = path if output is None else output
     group = open_group(path)
+    names = layer_names(group)
+    wanted = layers if layers is None or isinstance(layers, str) else tuple(layers)
+    chosen = get_estimators([choose_layers(one, wanted, names) for one in asked])
     validate_places(target, [f"{GROUP}/{one.specification}" for one in chosen])
     dataset = open_unchunked(group)
     recording = Recording.of(dataset, chosen)
+    reports: dict[int, AnalysisReport] = {}
     try:
         with open_workers(scheduler) as workers:
-            walk = Pass.of(
-                absolute(path),
-                group,
-                dataset,
-                chosen,
-                workers,
-                budget=budget,
-                global_range=recording.global_range,
-            )
-            reports = _write(target, walk, recording, chosen, quiet=quiet)
+            groups = by_layers(chosen, names)
+            walks = [
+                Pass.of(
+                    absolute(path),
+                    group,
+                    dataset,
+                    [chosen[index] for index in indices],
+                    workers,
+                    budget=budget,
+                    global_range=recording.global_range,
+                    layers=positions,
+                )
+                for positions, indices in groups.items()
+            ]
+            for walk, indices in zip(walks, groups.values(), strict=True):
+                here = [chosen[index] for index in indices]
+                found = _write(target, walk, recording, here, quiet=quiet)
+                reports.update(zip(indices, found, strict=True))
     finally:
         close_stores()
     several = isinstance(estimator, Sequence) and not isinstance(estimator, str)
-    return reports if several else reports[0]
+    return tuple(reports[index] for index in sorted(reports)) if several else reports[0]
+
+
+def layer_names(group: zarr.Group) -> list[str]:
+    """Return the names of the layers of a store."""
+    return [str(name) for name in read_array(group, "layer")]
 
 
 def _write(
@@ -162,21 +185,15 @@ def _write(
 ) -> tuple[AnalysisReport, ...]:
     """Compute what is to do and write it; one report for each estimator."""
     opened = [
-        open_results_group(target, one, walk.dataset, recording.attributes(one))
+        open_results_group(target, one, walk.chosen, recording.attributes(one))
         for one in estimators
     ]
     kept, anew = zip(*opened, strict=True)
-    rounds = Rounds(recording.complete, kept)
+    rounds = Rounds(recording.header.complete, kept)
     names = ", ".join(one.specification for one in estimators)
+    write_pending(walk, rounds, names, quiet=quiet)
     digested = walk.plan.layers_in_parts
-    with progress_bar(rounds.total, names, unit="snapshot", done=rounds.done, quiet=quiet) as bar:
-        for pending in rounds.pending():
-            for window in walk.windows(pending, lambda window: is_done(window, kept)):
-                for index in window.measures:
-                    note_digested(kept[index], digested)
-                write_window(kept, window)
-                bar.update(len(window.epochs) * len(window.measures))
-    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.complete))
+    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.header.complete))
 
 
 def n_incomplete(complete: NDArray[np.bool_]) -> int:
@@ -332,12 +349,20 @@ def _find_results(path: StorePath, root: zarr.Group, estimator: EstimatorLike) -
     asked = name = estimator if isinstance(estimator, str) else estimator.specification
     if name not in available:
         try:
-            name = parse_estimator(name).specification
+            name = named_in(root, parse_estimator(name)).specification
         except IbtoolsError as err:
             raise _no_results(path, root, asked, available) from err
     if name not in available:
         raise _no_results(path, root, name, available)
     return name
+
+
+def named_in(root: zarr.Group, estimator: Estimator) -> Estimator:
+    """Return the estimator whose name results have: that of a store goes by its layers."""
+    if not is_store(root):
+        return estimator
+    found: Estimator = choose_layers(estimator, None, layer_names(root))
+    return found
 
 
 def _no_results(

@@ -17,6 +17,9 @@ from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
 
+HELD = "has_layer"
+"""The coordinate (estimator, layer) that says which layers the results of each hold."""
+
 MEANING = "_meaning"
 """What the name of a variable is followed by in that of the coordinate that says what it is."""
 
@@ -27,7 +30,8 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     Parameters
     ----------
     results : sequence of Dataset
-        Results of one store, as of a single estimator each, over equal coordinates.
+        Results of one store, as of a single estimator each, over equal repeats and epochs. What
+        they lack of the layers that others hold is missing.
 
     Returns
     -------
@@ -37,7 +41,8 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
         they differ are coordinates (estimator): NaN, -1 in whole numbers or "" where an estimator
         has none. A `long_name` in which they differ names each, and the coordinate
         ``<variable>_meaning`` (estimator) says which is whose, "" for an estimator that lacks the
-        variable. Lazy where they are.
+        variable. If they hold different layers, the coordinate `has_layer` (estimator, layer) says
+        which are whose. Lazy where they are.
 
     Raises
     ------
@@ -46,6 +51,7 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if not results:
         raise InputError("at least one estimator is needed, found none")
+    results, held = _with_all_layers(results)
     names = list(dict.fromkeys(str(name) for one in results for name in one.data_vars))
     specifications = _strings(one.attrs["estimator"] for one in results)
     stacked: xr.Dataset = xr.concat(
@@ -59,7 +65,7 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     )
     for name in names:
         stacked[name].attrs.update(_joined_attributes(name, results))
-    labels = {**_differing(results), **_meanings(names, results)}
+    labels = {**_differing(results), **_meanings(names, results), **held}
     own = {"estimator", *labels}
     stacked.attrs = {key: value for key, value in stacked.attrs.items() if key not in own}
     return stacked.assign_coords(labels)
@@ -94,6 +100,9 @@ def select_estimator(results: xr.Dataset) -> xr.Dataset:
         )
     if "estimator" not in results.coords:
         return results
+    if HELD in results.coords:
+        held = np.flatnonzero(results[HELD].values)
+        results = results.isel(layer=held).drop_vars(HELD)
     labels = {str(name): results[name].item() for name in _labels(results)}
     known = {name: label for name, label in labels.items() if not _is_missing(label)}
     meanings = {name.removesuffix(MEANING) for name in labels if name.endswith(MEANING)}
@@ -122,6 +131,57 @@ def split_estimators(results: xr.Dataset) -> list[xr.Dataset]:
     """
     n_estimators = results.sizes["estimator"]
     return [select_estimator(results.isel(estimator=index)) for index in range(n_estimators)]
+
+
+def _with_all_layers(
+    results: Sequence[xr.Dataset],
+) -> tuple[Sequence[xr.Dataset], dict[str, xr.Variable]]:
+    """Give all results the layers of all, and say which hold which; as they are if all hold all."""
+    names = [[str(name) for name in one["layer"].values] for one in results]
+    if all(one == names[0] for one in names):
+        return results, {}
+    order = _merged(names)
+    described = xr.concat([_layer_columns(one) for one in results], "layer")
+    described = described.drop_duplicates("layer").sel(layer=order)
+
+    def complete(variable: xr.DataArray) -> xr.DataArray:
+        if "layer" not in variable.dims:
+            return variable
+        return variable.reindex(layer=order, fill_value=_fill(str(variable.name), results))
+
+    own = [name for name in described.coords if name != "layer"]
+    completed = [
+        one.drop_vars(own).map(complete, keep_attrs=True).assign_coords(described.coords)
+        for one in results
+    ]
+    held = np.array([[name in of for name in order] for of in names])
+    words = {"long_name": "whether these results hold the layer"}
+    return completed, {HELD: xr.Variable(("estimator", "layer"), held, words)}
+
+
+def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
+    """Merge the names of layers, each in the order of the network.
+
+    Examples
+    --------
+    >>> _merged([["c"], ["a", "b", "d"], ["b", "c"]])
+    ['a', 'b', 'c', 'd']
+    """
+    first, *others = sorted(lists, key=len, reverse=True)
+    order = list(first)
+    for names in others:
+        place = 0
+        for name in names:
+            if name not in order:
+                order.insert(place, name)
+            place = order.index(name) + 1
+    return order
+
+
+def _layer_columns(results: xr.Dataset) -> xr.Dataset:
+    """Return the coordinates that describe layers."""
+    described = results.coords.to_dataset()
+    return described[[name for name in described.coords if described[name].dims == ("layer",)]]
 
 
 def _completed(one: xr.Dataset, names: Sequence[str], results: Sequence[xr.Dataset]) -> xr.Dataset:

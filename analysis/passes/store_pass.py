@@ -13,12 +13,11 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.measures.protocol import Measure
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import sizes_of
-from ibtools.analysis.passes.cost import Cost
+from ibtools.analysis.passes.cost import Cost, writing_bytes
 from ibtools.analysis.passes.plan import TASKS_PER_THREAD, Plan
 from ibtools.analysis.passes.ranges import read_rows
-from ibtools.analysis.passes.tasks import Source
+from ibtools.analysis.passes.store_blocks import Source
 from ibtools.analysis.passes.windows import ReadRows, Window, analyze_windows, pending_windows
 from ibtools.store.groups import get_array
 from ibtools.store.header import Header
@@ -36,8 +35,8 @@ class Pass:
         The store, as tasks know it.
     dataset : Dataset
         The store, for grids and ranges.
-    subject : Subject
-        What all snapshots have in common.
+    header : Header
+        What the store says of itself.
     measures : tuple of Measure
         What is computed.
     plan : Plan
@@ -48,7 +47,7 @@ class Pass:
 
     source: Source
     dataset: xr.Dataset
-    subject: Subject
+    header: Header
     measures: tuple[Measure, ...]
     plan: Plan
     workers: Workers
@@ -64,6 +63,7 @@ class Pass:
         *,
         budget: int,
         global_range: tuple[float, float] = (math.nan, math.nan),
+        layers: Sequence[int] | None = None,
         lenient: bool = False,
     ) -> Self:
         """Plan a pass.
@@ -79,9 +79,12 @@ class Pass:
         workers : Workers
             What runs tasks.
         budget : int
-            Bytes that all tasks of a process may use at once.
+            Bytes that all tasks of a process may use at once, with what writing results takes.
         global_range : tuple of float and float, optional
             For measures that need it.
+        layers : sequence of int, optional
+            Positions of the layers that are analysed, ascending; all by default, and then nothing
+            is said of choosing some where one is too large.
         lenient : bool, optional
             Whether workers open a store whose coordinates break the contract.
 
@@ -91,12 +94,28 @@ class Pass:
             If what can't be cut further does not fit into memory.
         """
         header = Header.of(dataset)
-        subject, digest = Subject.of(header), header.content.digest
-        source = Source(path, digest, uuid.uuid4().hex, global_range, budget, lenient)
+        chosen = tuple(range(len(header.layers)) if layers is None else layers)
+        part = header.select(chosen)
+        writing = writing_bytes(measures, part)
+        budget -= writing
+        digest, analysis = header.content.digest, uuid.uuid4().hex
+        source = Source(path, digest, analysis, global_range, budget, chosen, lenient)
         arrays = {name: get_array(group, name) for name in RECORDED if name in group}
-        cost = Cost(tuple(measures), budget, workers.threads, subject)
-        plan = Plan.of(arrays, subject.layers, cost, n_threads=workers.n_threads)
-        return cls(source, dataset, subject, tuple(measures), plan, workers)
+        cost = Cost(
+            tuple(measures),
+            budget,
+            workers.threads,
+            part,
+            writing,
+            selective=layers is not None and len(header.layers) > 1,
+        )
+        plan = Plan.of(arrays, header.layers, cost, n_threads=workers.n_threads, chosen=chosen)
+        return cls(source, dataset, header, tuple(measures), plan, workers)
+
+    @property
+    def chosen(self) -> xr.Dataset:
+        """The store without the layers that are not analysed, for sizes and coordinates."""
+        return self.dataset.isel(layer=list(self.plan.chosen))
 
     def windows(
         self,
@@ -112,14 +131,14 @@ class Pass:
             pending,
             self.plan.window_epochs(job_bytes),
             measures=self.measures,
-            sizes=sizes_of(self.measures, self.subject),
+            sizes=sizes_of(self.measures, self.plan.cost.header),
         )
         return analyze_windows(
             (window for window in windows if not is_done(window)),
             self.workers,
             plan=self.plan,
             source=self.source,
-            subject=self.subject,
+            header=self.header,
             measures=self.measures,
             read_rows=self._read_rows(),
             job_bytes=job_bytes,

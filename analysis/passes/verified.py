@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import dask.array as da
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.passes.kept_results import describe_snapshots
 from ibtools.analysis.passes.result_checksums import CHECKSUM, Binding, checked_names
 from ibtools.errors import StoreError
+from ibtools.store.datasets import in_order
 from ibtools.store.groups import get_array
 from ibtools.store.storage import decoding
 
@@ -69,7 +70,8 @@ def mask_results(
             found = found.copy(data=checks.verified(name, counts.data))
         masked[name] = found.where(counts, fill).assign_attrs(opened[name].attrs)
     internal = [name for name in ("analysed", CHECKSUM.name) if name in opened]
-    return opened.drop_vars(internal).assign(masked)
+    kept = opened.drop_vars(internal).assign(masked)
+    return in_order(kept, (*kept.coords, *fills))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,28 @@ class _Stored:
                 raise
         shape = [len(range(*one.indices(n))) for one, n in zip(key, self.shape, strict=True)]
         return np.full(shape, self.array.fill_value, self.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The numbers of a variable in some repeats and epochs, and what they are compared with."""
+
+    variable: str
+    values: NDArray[Any]
+    sums: NDArray[np.uint32]
+    counts: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+    epochs: NDArray[np.intp]
+
+    def wrong(self, binding: Binding) -> NDArray[np.bool_]:
+        """Return what counts and does not match its checksum, (repeat, epoch)."""
+        wrong = np.zeros(self.counts.shape, np.bool_)
+        for i, row in enumerate(self.rows):
+            chosen = np.flatnonzero(self.counts[i])
+            values = self.values[i][chosen]
+            of = binding.checksums(int(row), self.epochs[chosen], self.variable, values)
+            wrong[i, chosen] = of != self.sums[i, chosen]
+        return wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,48 +185,41 @@ class _Checks:
         variable: str,
     ) -> NDArray[Any]:
         """Compare a block with its checksums; read again what does not match."""
+        numbers = _Numbers(variable, values, sums, counts, rows, epochs)
         for _ in range(_LOOKS):
-            wrong = self._compare(values, sums, counts, rows, epochs, variable)
+            wrong = numbers.wrong(self.binding)
             if not wrong.any():
-                return values
+                return numbers.values
             time.sleep(_PAUSE)
-            counts = counts & self._read("analysed", rows, epochs)
-            sums = self._read(CHECKSUM.name, rows, epochs)[..., self.names.index(variable)]
-            values = self._read(variable, rows, epochs)
-        raise self._damaged(wrong, rows, epochs, variable)
+            numbers = self._read_again(numbers)
+        raise self._damaged(wrong, numbers)
 
-    def _compare(
-        self,
-        values: NDArray[Any],
-        sums: NDArray[np.uint32],
-        counts: NDArray[np.bool_],
-        rows: NDArray[np.intp],
-        epochs: NDArray[np.intp],
-        variable: str,
-    ) -> NDArray[np.bool_]:
-        """Return what counts and does not match, (repeat, epoch) of the block."""
-        wrong = np.zeros(counts.shape, np.bool_)
-        for i, row in enumerate(rows):
-            chosen = np.flatnonzero(counts[i])
-            of = self.binding.checksums(int(row), epochs[chosen], variable, values[i][chosen])
-            wrong[i, chosen] = of != sums[i, chosen]
-        return wrong
+    def _read_again(self, numbers: _Numbers) -> _Numbers:
+        """Read marks first: whatever is written meanwhile, what they promise is there by then."""
+        marks, sums, values = (
+            self._read(name, numbers) for name in ("analysed", CHECKSUM.name, numbers.variable)
+        )
+        return replace(
+            numbers,
+            counts=numbers.counts & marks,
+            sums=sums[..., self.names.index(numbers.variable)],
+            values=values,
+        )
 
-    def _read(self, name: str, rows: NDArray[np.intp], epochs: NDArray[np.intp]) -> NDArray[Any]:
+    def _read(self, name: str, numbers: _Numbers) -> NDArray[Any]:
+        rows, epochs = numbers.rows, numbers.epochs
         stored = self._stored(name)
         return stored[int(rows[0]) : int(rows[-1]) + 1, int(epochs[0]) : int(epochs[-1]) + 1]
 
-    def _damaged(
-        self, wrong: NDArray[np.bool_], rows: NDArray[np.intp], epochs: NDArray[np.intp], name: str
-    ) -> StoreError:
+    def _damaged(self, wrong: NDArray[np.bool_], numbers: _Numbers) -> StoreError:
         which = np.zeros((len(self.binding.repeat), len(self.binding.epoch)), np.bool_)
-        which[np.ix_(rows, epochs)] = wrong
-        array = get_array(self.group, name)
+        which[np.ix_(numbers.rows, numbers.epochs)] = wrong
+        array = get_array(self.group, numbers.variable)
         row, epoch = (int(position[0]) for position in np.nonzero(which))
         chunk = (row // array.chunks[0], epoch // array.chunks[1], *(0,) * (array.ndim - 2))
         file = array.metadata.encode_chunk_key(chunk)
         return StoreError(
-            f"{self.where}: {name} must be what was written, but does not match its checksum "
-            f"({describe_snapshots(which, self.binding)}; {array.path}/{file}): it is lost, "
-            f"damaged or torn; compute it anew with: {self.command}"
+            f"{self.where}: {numbers.variable} must be what was written, but does not match its "
+            f"checksum ({describe_snapshots(which, self.binding)}; {array.path}/{file}): it is "
+            f"lost, damaged or torn; compute it anew with: {self.command}"
         )

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ibtools.analysis.kernels.digests import RowDigests
 from ibtools.analysis.measures.block import LayerBlock
 from ibtools.analysis.measures.protocol import Measure
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute, empty_values
 from ibtools.analysis.passes.plan import Plan
-from ibtools.analysis.passes.tasks import Reads, Source, analyze_blocks, is_digested
+from ibtools.analysis.passes.store_blocks import Reads, Source, analyze_blocks, is_digested
+from ibtools.store.header import Header
 from ibtools.tasks.workers import Job, Workers
 
 ReadRows = Callable[[int], NDArray[np.float64] | None]
@@ -62,14 +62,20 @@ class Window:
             parts = self._parts.setdefault(_snapshot(reads), _Parts(RowDigests.zero(0)))
             parts.left += 1
 
-    def add(self, reads: Reads, result: Any, subject: Subject, measures: Sequence[Measure]) -> bool:
-        """Take the result of a piece; returns whether it was the last."""
+    def add(
+        self,
+        reads: Reads,
+        result: Any,
+        header: Header,
+        measures: Sequence[Measure],
+        layers: slice,
+    ) -> bool:
+        """Take the result of a piece, which is of some layers; returns whether it was the last."""
         self._left -= 1
         if isinstance(result, RowDigests):
-            result = self._merge(reads, result, subject, measures)
+            result = self._merge(reads, result, header, measures)
         if result is not None:
             rows = np.searchsorted(self.epochs, reads[0].epochs)
-            layers = slice(reads[0].layers.start, reads[-1].layers.stop)
             for measure, values, found in zip(measures, self.values, result, strict=True):
                 for variable in measure.variables:
                     at = (rows, layers) if "layer" in variable.dims else rows
@@ -77,7 +83,7 @@ class Window:
         return not self._left
 
     def _merge(
-        self, reads: Reads, digests: RowDigests, subject: Subject, measures: Sequence[Measure]
+        self, reads: Reads, digests: RowDigests, header: Header, measures: Sequence[Measure]
     ) -> tuple[Values, ...] | None:
         """Add a part to its snapshot; returns the values when it was the last part."""
         parts = self._parts[_snapshot(reads)]
@@ -89,14 +95,14 @@ class Window:
         del self._parts[_snapshot(reads)]
         block = LayerBlock(
             parts.digests.labels()[np.newaxis, :, np.newaxis],
-            subject.layers[reads[0].layers.start],
-            subject.label,
-            subject.n_classes,
+            header.layers[reads[0].layers.start],
+            header.label,
+            header.n_classes,
             keeps_partition=True,
-            entropy_x=subject.entropy_x,
+            entropy_x=header.entropy_x,
         )
         nowhere: NDArray[np.int64] = np.zeros(1, np.int64)
-        return compute(measures, [block], repeat=nowhere, epoch=nowhere, subject=subject)
+        return compute(measures, [block], repeat=nowhere, epoch=nowhere, header=header)
 
 
 def _snapshot(reads: Reads) -> tuple[int, int]:
@@ -109,7 +115,7 @@ def analyze_windows(
     *,
     plan: Plan,
     source: Source,
-    subject: Subject,
+    header: Header,
     measures: Sequence[Measure],
     read_rows: ReadRows,
     job_bytes: int = 0,
@@ -126,7 +132,7 @@ def analyze_windows(
         How windows are cut into tasks.
     source : Source
         The store.
-    subject : Subject
+    header : Header
         What is known of it.
     measures : sequence of Measure
         All of the pass, to which the windows refer by position.
@@ -147,7 +153,8 @@ def analyze_windows(
     )
     for owners, results in workers.run(_jobs(pieces, source, measures, job_bytes)):
         for (window, reads), result in zip(owners, results, strict=True):
-            if window.add(reads, result, subject, window.chosen(measures)):
+            layers = plan.place(reads)
+            if window.add(reads, result, header, window.chosen(measures), layers):
                 yield window
 
 

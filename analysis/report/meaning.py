@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from ibtools.analysis.estimators import known_estimator
-from ibtools.analysis.estimators.population import MARK
+from ibtools.analysis.estimators.population import TARGET
 from ibtools.store.snapshots import FLOAT_BITS
 
 FLOAT_STATES = (
@@ -41,7 +41,7 @@ def describe_meaning(results: xr.Dataset) -> str:
     sentences = [known.meaning if known else _describe_variables(results)]
     if known and known.name == "exact" and bool((results["bits"] == FLOAT_BITS).any()):
         sentences.append(FLOAT_STATES)
-    if MARK in specification:
+    if results.attrs.get("target") == TARGET:
         sentences.append(POPULATION)
     sentences += _describe_attributes(results.attrs)
     return " ".join(sentences)

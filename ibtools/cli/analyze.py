@@ -12,7 +12,7 @@ from ibtools.cli.completing import estimator_names, names, paths
 from ibtools.cli.json_output import json_option, print_json
 from ibtools.cli.measure_options import EstimatorCommand, parse_options
 from ibtools.cli.printing import tell_line, tell_lines
-from ibtools.cli.working import working_options
+from ibtools.cli.working import layers_option, working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
@@ -40,6 +40,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     shell_complete=names(("miller-madow", "grassberger", "chao-shen")),
     help="For a population: miller-madow, grassberger or chao-shen.",
 )
+@layers_option
 @click.option(
     "--output", shell_complete=paths, help="Write the results here.  [default: into the store]"
 )
@@ -49,6 +50,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
 def analyze(
     store: str,
     estimators: tuple[str, ...],
+    layers: list[str] | None,
     output: str | None,
     memory: str,
     scheduler: str | None,
@@ -59,7 +61,8 @@ def analyze(
     """Compute I(X;T) and I(T;Y) of every layer of STORE, and write them.
 
     What was analysed before is skipped; an interrupted analysis goes on where it stopped. The
-    results are called as the estimator with all its options, which `plot --estimator` takes.
+    results are called as the estimator with all its options, and the layers if not all are
+    analysed, which `plot --estimator` takes.
 
     \b
     Examples:
@@ -67,6 +70,7 @@ def analyze(
       ibtools analyze syn.zarr --estimator binned --bins 30 --bounds global
       ibtools analyze syn.zarr --estimator exact --estimator binned-width-0.07-zero --per-unit
       ibtools analyze mnist.zarr --target population --correction chao-shen
+      ibtools analyze syn.zarr --layers hidden_5,output
       ibtools analyze s3://bucket/syn.zarr --output results.zarr
       ibtools analyze large.zarr --memory 512MiB --scheduler tcp://10.0.0.1:8786
     """
@@ -77,6 +81,7 @@ def analyze(
             reports = ibtools.analyze_store(
                 store,
                 estimator=chosen,
+                layers=layers,
                 output=output,
                 memory=memory,
                 scheduler=scheduler,
@@ -93,7 +98,7 @@ def analyze(
 
 
 def _describe_next(path: str, reports: Sequence[Any]) -> str:
-    from ibtools.analysis.passes.report import describe_next
+    from ibtools.analysis.passes.analysis_report import describe_next
 
     return describe_next(path, reports)
 

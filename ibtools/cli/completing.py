@@ -45,6 +45,27 @@ def paths_and(known: Callable[[], Iterable[str]] | Iterable[str]) -> Complete:
     return complete
 
 
+def layer_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the layers of the local store on the line, after those that are named already."""
+    from ibtools.cli.names import quote_name
+    from ibtools.errors import IbtoolsError
+    from ibtools.store.groups import read_array
+    from ibtools.store.opened import open_group
+    from ibtools.store.storage import is_local
+
+    # click gives up on a line that ends in an option, with arguments where they were
+    store = context.params.get("store") or next(iter(context.args), None)
+    if not store or not is_local(store):
+        return []
+    try:
+        known = [str(name) for name in read_array(open_group(store), "layer")]
+    except (IbtoolsError, OSError):
+        return []
+    named, comma, last = begun.rpartition(",")
+    words = (quote_name(name) for name in known)
+    return [CompletionItem(f"{named}{comma}{one}") for one in words if one.startswith(last)]
+
+
 def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Leave it to the shell, which knows files."""
     return [CompletionItem(begun, type="file")]

@@ -8,7 +8,7 @@ import ibtools
 from ibtools.cli.completing import detail_names, estimator_names, names, paths
 from ibtools.cli.json_output import json_option, print_json
 from ibtools.cli.printing import tell_line, tell_lines
-from ibtools.cli.working import working_options
+from ibtools.cli.working import layers_option, working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
@@ -31,6 +31,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     show_default=True,
     help="What a state is: exact, binned, requantised, or a full name as of analyze.",
 )
+@layers_option
 @click.option(
     "--output", shell_complete=paths, help="Write the details here.  [default: into the store]"
 )

@@ -2,7 +2,8 @@
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import xarray as xr
@@ -12,18 +13,23 @@ from numpy.typing import NDArray
 from ibtools.errors import StoreError
 from ibtools.store.decode import decode
 from ibtools.store.derived import without_layout
+from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.groups import (
     open_place,
     read_arrays,
 )
 from ibtools.store.opened import open_checked
-from ibtools.store.schema import STORE_COORDINATES
+from ibtools.store.schema import RESULT_VARIABLES, STORE_COORDINATES, STORE_VARIABLES
 from ibtools.store.several import join_stores
 from ibtools.store.storage import StorePath, is_local, reaching
 from ibtools.store.validation.coordinates import validate_coordinates
 from ibtools.store.validation.declared import arrays_of, leaving_others_alone
 from ibtools.store.validation.reading import CheckedStore
 from ibtools.store.validation.results import RESULT_COORDINATES, validate_results
+
+_DECLARED = tuple(
+    one.name for one in chain(STORE_VARIABLES, RESULT_VARIABLES, *DETAIL_VARIABLES.values())
+)
 
 
 def open_store(
@@ -112,4 +118,21 @@ def _as_dataset(
         name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
         for name, one in opened.data_vars.items()
     }
-    return opened.assign(lazy)
+    return in_order(opened.assign(lazy), _DECLARED)
+
+
+def in_order(dataset: xr.Dataset, names: Iterable[str]) -> xr.Dataset:
+    """Return a Dataset with its variables in the order of these names, then of the alphabet.
+
+    A folder lists its files in an order of its own, which is another for every store, and xarray
+    would show variables, and write columns, in that order.
+    """
+    rank = {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+    def ordered(variables: Mapping[Hashable, xr.DataArray]) -> dict[Hashable, xr.Variable]:
+        order = sorted(variables, key=lambda name: (rank.get(str(name), len(rank)), str(name)))
+        return {name: variables[name].variable for name in order}
+
+    found = xr.Dataset(ordered(dataset.data_vars), ordered(dataset.coords), dataset.attrs)
+    found.encoding = dataset.encoding
+    return found

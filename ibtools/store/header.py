@@ -1,8 +1,8 @@
 """What a store says of itself beside what was recorded: read once, and handed on."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -15,9 +15,11 @@ from ibtools.errors import StoreError
 from ibtools.store.groups import find_array, read_array, read_arrays
 from ibtools.store.identity import Content
 from ibtools.store.labels import name_classes, number_classes
-from ibtools.store.schema import CUBE, RECORDED, STORE_COORDINATES, Keep, kept
+from ibtools.store.schema import CUBE, RECORDED, STORE_COORDINATES, STORE_VARIABLES, Keep, kept
 from ibtools.store.snapshots import LayerSpec, layer_specs
 from ibtools.store.validation.declared import describe_place
+
+_OF_LAYERS = {one.name for one in STORE_VARIABLES if one.coordinate and one.dims == ("layer",)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,9 @@ class Header:
 
     Parameters
     ----------
-    store : zarr.Group or Dataset
-        The store itself: what is not a coordinate is read from it when it is asked for.
+    store : zarr.Group or Dataset, or None
+        The store itself: what is not a coordinate is read from it when it is asked for. None of a
+        header that is `detached`.
     attributes : mapping
         Of its root.
     coordinates : mapping of str to ndarray
@@ -36,7 +39,7 @@ class Header:
         The variables that hold what was recorded.
     """
 
-    store: zarr.Group | xr.Dataset
+    store: zarr.Group | xr.Dataset | None
     attributes: Mapping[str, Any]
     coordinates: Mapping[str, NDArray[Any]]
     recorded: tuple[str, ...]
@@ -62,8 +65,23 @@ class Header:
             coordinates = read_arrays(there, describe_place(store))
         return cls(store, store.attrs.asdict(), coordinates, recorded)
 
+    def select(self, layers: Sequence[int]) -> Self:
+        """Return what is known of some of the layers, given by position."""
+        if len(layers) == len(self.layers):
+            return self
+        chosen = {
+            name: of[list(layers)] for name, of in self.coordinates.items() if name in _OF_LAYERS
+        }
+        return replace(self, coordinates={**self.coordinates, **chosen})
+
+    def detached(self) -> Self:
+        """Return what is known without the store itself, as tasks elsewhere are given it."""
+        return replace(self, store=None)
+
     def read(self, name: str) -> NDArray[Any]:
         """Read a variable that is no coordinate, such as `complete` or `scale`, as a whole."""
+        if self.store is None:
+            raise StoreError(f"{name} must be read before a header is detached from its store")
         if isinstance(self.store, zarr.Group):
             return read_array(self.store, name)
         found = self.store[name]
@@ -73,6 +91,11 @@ class Header:
     def layers(self) -> tuple[LayerSpec, ...]:
         """The layers, in the order of the network."""
         return layer_specs(self.coordinates)
+
+    @property
+    def n_units(self) -> int:
+        """Units of the widest layer."""
+        return max(layer.n_units for layer in self.layers)
 
     @cached_property
     def _classes(self) -> tuple[NDArray[np.int64], NDArray[Any]]:

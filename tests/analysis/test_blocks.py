@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ibtools.analysis.estimators import Exact, parse_estimator
 from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost
 from ibtools.analysis.passes.plan import Plan
-from ibtools.analysis.passes.tasks import Source
+from ibtools.analysis.passes.store_blocks import Source
 from ibtools.analysis.passes.windows import analyze_windows, pending_windows
 from ibtools.errors import InputError
 from ibtools.store.snapshots import LayerSpec
@@ -162,8 +162,8 @@ def test_analyze_windows__a_million_chunks_are_few_tasks_of_bounded_size():
         windows,
         workers,
         plan=plan,
-        source=Source("nowhere", "", "", (0.0, 1.0), 2**30),
-        subject=None,
+        source=Source("nowhere", "", "", (0.0, 1.0), 2**30, tuple(range(10))),
+        header=None,
         measures=[Exact()],
         read_rows=lambda _: None,
         job_bytes=CLUSTER_JOB_BYTES,

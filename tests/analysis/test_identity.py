@@ -11,7 +11,7 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis.passes import tasks
+from ibtools.analysis.passes import store_blocks
 from ibtools.analysis.passes.outdated import DEPENDS_ON
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError
@@ -80,13 +80,14 @@ def test_analyze_store__another_store_at_the_same_path(
 
 def test_analyze_store__keeps_nothing_open(example_store: Path):
     analyze(example_store)
-    assert tasks._open.cache_info().currsize == 0
+    assert store_blocks._open.cache_info().currsize == 0
 
 
 def test_analyze_store__a_store_that_is_replaced_meanwhile(example_store: Path):
-    source = tasks.Source(str(example_store), "of another", "analysis", (0.0, 1.0), 2**30)
+    path, layers = str(example_store), (0, 1, 2)
+    source = store_blocks.Source(path, "of another", "analysis", (0.0, 1.0), 2**30, layers)
     with pytest.raises(StoreError, match="replaced by another store while it was analysed"):
-        tasks.block_values(source, (), ())
+        store_blocks.block_values(source, (), ())
 
 
 def test_analyze_store__relabelled_in_place_is_computed_anew(example_store: Path):

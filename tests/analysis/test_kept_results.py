@@ -12,10 +12,9 @@ import zarr
 from click.testing import CliRunner
 
 import ibtools
-from ibtools.analysis.passes import kept_results, result_groups, rounds
-from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes import kept_results, result_groups, rounds, writing
+from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import KeptResults
-from ibtools.analysis.passes.report import AnalysisReport
 from ibtools.analysis.passes.result_checksums import Binding
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError
@@ -197,15 +196,15 @@ def test_analyze_store__a_neighbour_forgets_what_is_being_computed(
     example_store: Path, monkeypatch
 ):
     """Labels that are changed in the middle: nothing of the old ones is written any more."""
-    original = results_module.write_window
+    original = writing.write_window
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(results_module, "write_window", original)
+        monkeypatch.setattr(writing, "write_window", original)
         group_of(example_store, "/")["label"][:] = LABEL[::-1]
         ibtools.analyze_store(example_store, quiet=True)
         original(*arguments)
 
-    monkeypatch.setattr(results_module, "write_window", meanwhile)
+    monkeypatch.setattr(writing, "write_window", meanwhile)
     result = CliRunner().invoke(cli, ["analyze", str(example_store), "--quiet"])
     assert result.exit_code == 1
     assert "must stay what it was while it is computed" in result.output
@@ -217,15 +216,15 @@ def test_analyze_store__a_neighbour_forgets_what_is_being_computed(
 def test_analyze_store__a_repeat_that_is_begun_anew_meanwhile_is_left_to_others(
     example_store: Path, monkeypatch
 ):
-    original = results_module.write_window
+    original = writing.write_window
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(results_module, "write_window", original)
+        monkeypatch.setattr(writing, "write_window", original)
         group_of(example_store, "/")["seed"][1] = 77
         ibtools.analyze_store(example_store, quiet=True)
         original(*arguments)
 
-    monkeypatch.setattr(results_module, "write_window", meanwhile)
+    monkeypatch.setattr(writing, "write_window", meanwhile)
     assert ibtools.analyze_store(example_store, quiet=True).skipped == 8
     assert group_of(example_store)["seed"][1] == 77
     expected = ibtools.analyze(ibtools.open_store(example_store)).compute()
@@ -233,18 +232,18 @@ def test_analyze_store__a_repeat_that_is_begun_anew_meanwhile_is_left_to_others(
 
 
 def test_analyze_store__computes_no_window_that_another_has_done(example_store: Path, monkeypatch):
-    original = results_module.is_done
+    original = writing.is_done
 
     def refuse(*_):
         raise AssertionError("computed again")
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(results_module, "is_done", original)
+        monkeypatch.setattr(writing, "is_done", original)
         ibtools.analyze_store(example_store, quiet=True)
         monkeypatch.setattr("ibtools.analysis.passes.windows.analyze_blocks", refuse)
         return original(*arguments)
 
-    monkeypatch.setattr(results_module, "is_done", meanwhile)
+    monkeypatch.setattr(writing, "is_done", meanwhile)
     assert ibtools.analyze_store(example_store, quiet=True).skipped == 8
 
 

@@ -4,14 +4,19 @@ import ctypes
 import gc
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ibtools.analysis.check.measure import Audit
-from ibtools.analysis.estimators import BlockShape, LayerBlock, parse_estimator
+from ibtools.analysis.details import Classes
+from ibtools.analysis.details.measure import DetailMeasure, LayerStates
+from ibtools.analysis.estimators import BlockShape, Exact, LayerBlock, parse_estimator
+from ibtools.analysis.measures.block import SnapshotBlock
 from ibtools.analysis.passes.cost import with_slack
+from ibtools.store.header import Header
 from ibtools.store.snapshots import LayerSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by /proc")
@@ -21,6 +26,11 @@ ROOM = 2**23
 
 SHAPES = {"narrow": (64, 4096, 10), "wide": (1, 500, 20_000)}
 """Snapshots, samples and units."""
+
+FEW = {"narrow": (2, 4096, 10), "wide": (1, 200, 20_000)}
+"""The same for estimators that compare all samples, one snapshot at a time."""
+
+N_CLASSES = 10_000
 
 
 def peak_of(function) -> int:
@@ -78,6 +88,9 @@ def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> 
         "binned-quantile-30-layer",
         "binned-width-0.07-0_16",
         "requantised",
+        "kde-0.001",
+        "kde-relative-0.01",
+        "knn-3",
         "audit",
     ],
 )
@@ -86,15 +99,55 @@ def test_memory__bounds_the_peak_and_is_not_far_above_it(name, width, quantised,
     compute = measure.reduce if name == "audit" else measure.compute
     small = block_of((1, 64, 10), quantised=quantised, function=function)
     compute(small)  # compiles
-    block = block_of(SHAPES[width], quantised=quantised, function=function)
+    sizes = (FEW if name.startswith(("kde", "knn")) else SHAPES)[width]
+    block = block_of(sizes, quantised=quantised, function=function)
     shape = BlockShape(
-        *SHAPES[width], block.recorded.itemsize, quantised, softmax=block.is_softmax_of_codes
+        *sizes, block.recorded.itemsize, quantised, softmax=block.is_softmax_of_codes
     )
     if name == "exact-per-unit" and width == "wide" and function == "softmax":
         pytest.skip("a sort of all units for each of them")
     stated, peak = measure.memory(shape), peak_of(lambda: compute(block))
     assert peak <= with_slack(stated) + ROOM
     assert stated <= 3 * peak + 4 * ROOM
+
+
+@pytest.mark.parametrize("n_classes", [1, 2])
+def test_memory__of_neighbours_in_few_classes(n_classes):
+    """The points of a class are nearly as many as all, and those of two are there at once."""
+    measure = parse_estimator("knn-3")
+    measure.compute(block_of((1, 64, 10), quantised=True, function="relu"))
+    block = block_of(FEW["wide"], quantised=True, function="relu")
+    block = replace(block, y=block.y % n_classes, n_classes=n_classes)
+    peak = peak_of(lambda: measure.compute(block))
+    assert peak <= with_slack(measure.memory(BlockShape(*FEW["wide"], 1))) + ROOM
+
+
+@pytest.mark.parametrize("n_states", [200, N_CLASSES])
+def test_memory__of_many_classes(n_states):
+    """10 000 classes of one sample each, of a layer that tells few samples apart, and all."""
+    measure = DetailMeasure(Classes(), Exact(), 2)
+    compute_classes(measure, 10, 10)  # compiles
+    header, block = classes_of(measure, N_CLASSES, n_states)
+    stated = measure.memory_of_snapshots(1, header)
+    peak = peak_of(lambda: measure.compute(block))
+    assert peak <= with_slack(stated) + ROOM
+    assert stated <= 3 * peak + 4 * ROOM
+
+
+def compute_classes(measure: DetailMeasure, n_classes: int, n_states: int) -> None:
+    measure.compute(classes_of(measure, n_classes, n_states)[1])
+
+
+def classes_of(
+    measure: DetailMeasure, n_classes: int, n_states: int
+) -> tuple[Header, SnapshotBlock]:
+    """Return a snapshot of a layer, every sample of which is of a class of its own."""
+    columns = {"layer": ["a"], "n_units": [2], "activation_function": ["relu"], "bits": [8]}
+    coordinates = {name: np.array(of) for name, of in columns.items()}
+    header = Header(None, {}, {**coordinates, "label": np.arange(n_classes)}, ("code",))
+    labels = (np.arange(n_classes) % n_states).astype(np.uint32)[np.newaxis]
+    snapshot = np.zeros(1, np.int64)
+    return header, SnapshotBlock((LayerStates(labels),), snapshot, snapshot, header)
 
 
 def test_memory__bins_of_a_wide_layer_take_no_multiple_of_it():

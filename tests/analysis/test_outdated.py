@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis.estimators import ESTIMATORS, Exact, parse_estimator
+from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.outdated import why_outdated, why_revised
-from ibtools.analysis.passes.report import AnalysisReport
 from ibtools.analysis.passes.results import outdated_results
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError

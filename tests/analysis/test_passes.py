@@ -10,8 +10,7 @@ import ibtools
 from ibtools.analysis.details import Classes
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.estimators import Exact
-from ibtools.analysis.measures.subject import Subject
-from ibtools.analysis.passes import tasks
+from ibtools.analysis.passes import store_blocks
 from ibtools.analysis.passes.cost import Cost
 from ibtools.analysis.passes.plan import Plan
 from ibtools.analysis.passes.shards import ShardReader
@@ -67,13 +66,13 @@ def test_check__in_little_memory_finds_the_same(wide_store):
 def plan_of_classes(path: Path, budget: int) -> Plan:
     """Plan `details classes` of a store, as if every sample were of a class of its own."""
     group = open_group(path)
-    dataset = tasks.open_unchunked(group)
+    dataset = store_blocks.open_unchunked(group)
     dataset = dataset.assign_coords(label=("sample", np.arange(dataset.sizes["sample"])))
-    subject = Subject.of(Header.of(dataset))
+    header = Header.of(dataset)
     kind = Classes()
-    cost = Cost((DetailMeasure(kind, Exact(), subject.n_units),), budget, 1, subject)
+    cost = Cost((DetailMeasure(kind, Exact(), header.n_units),), budget, 1, header)
     arrays = {"code": get_array(group, "code")}
-    return Plan.of(arrays, subject.layers, cost, n_threads=1)
+    return Plan.of(arrays, header.layers, cost, n_threads=1)
 
 
 def test_plan__many_classes_make_small_blocks(tmp_path):
@@ -85,6 +84,14 @@ def test_plan__many_classes_make_small_blocks(tmp_path):
     assert few < several < 16
     with pytest.raises(InputError, match="too large"):
         plan_of_classes(path, 2**26)
+
+
+def test_details_store__says_what_results_of_a_repeat_take(tmp_path):
+    """A chunk of results is a whole repeat: 1500 epochs of 1000 classes are 36 MB, three times."""
+    code = np.zeros((1, 1500, 1000, 1), "uint8")
+    ibtools.record_arrays(tmp_path / "c.zarr", {"a": code}, label=np.arange(1000))
+    with pytest.raises(InputError, match=r"too large: .* takes 3\d\d\.\d\d MiB .*--memory"):
+        ibtools.details_store(tmp_path / "c.zarr", "classes", memory="300MiB", quiet=True)
 
 
 @pytest.mark.parametrize("epochs", [[0, 1, 2], [3], [0, 63, 64, 69], list(range(70))])

@@ -11,8 +11,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.passes import result_groups
-from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes import result_groups, writing
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.analysis.passes.results import (
     AnalysisReport,
@@ -72,7 +71,7 @@ def test_analyze_store__computes_nothing_twice(example_store: Path, monkeypatch)
     def refuse(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(results_module, "write_window", refuse)
+    monkeypatch.setattr(writing, "write_window", refuse)
     report = analyze_store(example_store, quiet=True)
     assert report == AnalysisReport("exact", computed=0, skipped=8, incomplete=0)
 
@@ -118,7 +117,7 @@ def test_analyze_store__without_write_permission(example_store: Path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("zarr.Group.create_group", refuse)
-    monkeypatch.setattr(results_module, "write_window", refuse)
+    monkeypatch.setattr(writing, "write_window", refuse)
     with pytest.raises(StoreError, match="writing failed: Permission denied"):
         analyze_store(example_store, quiet=True)
 
@@ -134,14 +133,14 @@ def test_open_results__none_yet(example_store: Path):
 KILLED = """
 import sys
 import ibtools.analysis.passes.plan as blocks
-import ibtools.analysis.passes.results as results
+from ibtools.analysis.passes import results, writing
 blocks.WINDOW_BYTES = 1
-original = results.write_window
+original = writing.write_window
 def slowly(*arguments):
     original(*arguments)
     print("wrote", flush=True)
     import time; time.sleep(0.2)
-results.write_window = slowly
+writing.write_window = slowly
 results.analyze_store(sys.argv[1], quiet=True)
 """
 

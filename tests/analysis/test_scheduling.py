@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes import writing
 from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.errors import IbtoolsError, InputError, UnknownNameError
 from ibtools.tasks.workers import IN_FLIGHT, Job, open_workers
@@ -110,14 +110,14 @@ def test_analyze_store__any_scheduler_gives_the_same_bits(example_store: Path, s
 
 def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monkeypatch):
     monkeypatch.setattr("ibtools.analysis.passes.plan.WINDOW_BYTES", 1)
-    original = results_module.write_window
+    original = writing.write_window
 
     def interrupt(*arguments):
         original(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(results_module, "write_window", interrupt)
+        patch.setattr(writing, "write_window", interrupt)
         with pytest.raises(KeyboardInterrupt):
             analyze_store(example_store, quiet=True)
     report = analyze_store(example_store, quiet=True)
@@ -127,14 +127,14 @@ def test_analyze_store__ctrl_c_leaves_what_is_written(example_store: Path, monke
 INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore it
-from ibtools.analysis.passes import results
+from ibtools.analysis.passes import writing
 from ibtools.analysis.passes import cost, plan
 from tests.analysis.slow_estimator import SlowExact
-original = results.write_window
+original = writing.write_window
 def tell(*arguments):
     original(*arguments)
     print("wrote", flush=True)
-results.write_window = tell
+writing.write_window = tell
 plan.WINDOW_BYTES = 1
 if __name__ == "__main__":
     from ibtools.cli import analyze

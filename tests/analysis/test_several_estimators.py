@@ -8,7 +8,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.analysis.estimators import Binned
-from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes import writing
 from ibtools.analysis.passes.graph import analyze
 from ibtools.analysis.passes.results import (
     AnalysisReport,
@@ -151,13 +151,13 @@ def test_analyze_store__whole_layer_and_per_unit_never_overwrite_each_other(exam
 def test_analyze_store__computes_only_what_an_estimator_lacks(example_store: Path, monkeypatch):
     analyze_store(example_store, estimator="exact", quiet=True)
     visits = []
-    original = results_module.write_window
+    original = writing.write_window
 
     def count(groups, window):
         visits.append(len(window.measures))
         original(groups, window)
 
-    monkeypatch.setattr(results_module, "write_window", count)
+    monkeypatch.setattr(writing, "write_window", count)
     reports = analyze_store(example_store, estimator=["exact", "binned", "requantised"], quiet=True)
     assert [(report.computed, report.skipped) for report in reports] == [(0, 8), (8, 0), (8, 0)]
     assert visits == [2, 2]

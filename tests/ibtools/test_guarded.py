@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 import ibtools
-from ibtools.analysis.passes import tasks
+from ibtools.analysis.passes import store_blocks
 from ibtools.errors import StoreError
 from ibtools.store.checksums import GROUP, NONE, ChecksumLayout, find_checksums
 from ibtools.store.datasets import open_raw
@@ -283,7 +283,7 @@ def test_analyze__a_block_that_is_read_in_parts_is_checked(store: Path, monkeypa
     """A shard of which single chunks are read has an index, and each chunk its place."""
     swapped = store / "code/c/0/1/0/0/0"
     shutil.copy(store / "code/c/1/1/0/0/0", swapped)
-    monkeypatch.setattr(tasks, "_open", tasks._open.__wrapped__)
+    monkeypatch.setattr(store_blocks, "_open", store_blocks._open.__wrapped__)
     dataset = ibtools.open_store(store)
     with pytest.raises(StoreError, match="it is another file than was written there"):
         dataset["code"].isel(repeat=0, epoch=66, layer=0).load()

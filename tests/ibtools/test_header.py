@@ -88,6 +88,16 @@ def test_header__of_a_selection(store: Path):
     assert Header.of(transposed).complete.shape == (1, 3)
 
 
+def test_header__detached_is_sent_without_the_store(store: Path):
+    header = Header.of(open_store(store))
+    sent = pickle.loads(pickle.dumps(header.detached()))
+    assert (sent.store, sent.n_units, sent.n_classes) == (None, 2, 3)
+    assert sent.entropy_x == header.entropy_x
+    assert len(pickle.dumps(header.detached())) < len(pickle.dumps(open_store(store).load()))
+    with pytest.raises(StoreError, match="scale must be read before"):
+        sent.read("scale")
+
+
 def test_header__refuses_inputs_that_are_no_numbers(store: Path):
     dataset = open_store(store).assign_coords(input=("sample", X + 0.5))
     with pytest.raises(StoreError, match="whole number for each of the 8 samples, found float"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from ibtools.analysis.details import DETAILS
 from ibtools.analysis.estimators import ESTIMATORS
 from ibtools.cli import completing
+from ibtools.cli.analyze import analyze
 from ibtools.cli.json_output import to_json
 from ibtools.cli.main import cli
 from ibtools.progress import progress_bar, write_line
@@ -166,6 +168,18 @@ def test_completing__names_are_those_of_the_tables():
     ],
 )
 def test_completion__answers_without_heavy_libraries(line: str, expected: str):
+    answers = answers_of_completion(line)
+    assert expected in answers
+    assert "heavy: []" in answers
+
+
+def test_completion__of_layers_answers_without_heavy_libraries(example_store: Path):
+    answers = answers_of_completion(f"ibtools analyze {example_store} --layers free,h")
+    assert answers == ["plain,free,hidden_1", "heavy: []"]
+
+
+def answers_of_completion(line: str) -> list[str]:
+    """Return what a shell is told, and then which heavy libraries that took."""
     program = (
         "import atexit, sys\n"
         "heavy = {'numba', 'matplotlib', 'tensorflow', 'scipy'}\n"
@@ -186,8 +200,27 @@ def test_completion__answers_without_heavy_libraries(line: str, expected: str):
         text=True,
         check=False,
     )
-    assert expected in done.stdout.splitlines(), done.stderr
-    assert "heavy: []" in done.stdout
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("begun", "expected"),
+    [
+        ("", ["hidden_1", "free", "output"]),
+        ("o", ["output"]),
+        ("free,h", ["free,hidden_1"]),
+        ("x", []),
+    ],
+)
+def test_completion__of_the_layers_of_a_store(example_store: Path, begun: str, expected):
+    def complete(store: str) -> list[str]:
+        context = click.Context(analyze)
+        context.params["store"] = store
+        return [item.value for item in completing.layer_names(context, analyze.params[0], begun)]
+
+    assert complete(str(example_store)) == expected
+    assert complete(str(example_store / "code")) == complete("s3://bucket/s.zarr") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

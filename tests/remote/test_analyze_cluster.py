@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.passes import results as results_module
+from ibtools.analysis.passes import writing
 from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.errors import ClusterError, InputError
 from ibtools.tasks import workers as workers_module
@@ -55,7 +55,7 @@ def test_analyze_store__uses_a_client_that_is_there(example_store: Path, cluster
 def test_analyze_store__a_worker_is_killed_in_the_middle(example_store: Path, cluster, monkeypatch):
     monkeypatch.setattr("ibtools.analysis.passes.plan.WINDOW_BYTES", 1)
     monkeypatch.setattr("ibtools.analysis.passes.cost.BLOCK_BYTES", 1)
-    original, killed = results_module.write_window, []
+    original, killed = writing.write_window, []
 
     def kill_once(*arguments):
         original(*arguments)
@@ -64,7 +64,7 @@ def test_analyze_store__a_worker_is_killed_in_the_middle(example_store: Path, cl
                 killed.append(min(client.run(os.getpid).values()))
             os.kill(killed[0], signal.SIGKILL)
 
-    monkeypatch.setattr(results_module, "write_window", kill_once)
+    monkeypatch.setattr(writing, "write_window", kill_once)
     address = cluster.scheduler_address
     report = analyze_store(example_store, estimator=SlowExact(), scheduler=address, quiet=True)
     assert killed

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from zarr.storage import FsspecStore
 
 import ibtools
-from ibtools.analysis.passes import results
+from ibtools.analysis.passes import writing
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, StoreExistsError
 from ibtools.recorders.record import record as record_experiment
@@ -141,7 +141,7 @@ def test_analyze_store__an_interrupted_analysis_in_a_bucket_goes_on(
     remote_example: str, monkeypatch
 ):
     """Killed before the results of the second repeat are written."""
-    original, count = results.write_window, 0
+    original, count = writing.write_window, 0
 
     def killing(*arguments):
         nonlocal count
@@ -151,7 +151,7 @@ def test_analyze_store__an_interrupted_analysis_in_a_bucket_goes_on(
         original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_window", killing)
+        patch.setattr(writing, "write_window", killing)
         with pytest.raises(KeyboardInterrupt):
             ibtools.analyze_store(remote_example, quiet=True)
     report = ibtools.analyze_store(remote_example, quiet=True)

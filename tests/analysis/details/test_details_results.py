@@ -10,6 +10,7 @@ import ibtools
 from ibtools.analysis.details import About, Permutations
 from ibtools.analysis.details import results as results_module
 from ibtools.analysis.details.results import DetailsReport
+from ibtools.analysis.passes import writing
 from ibtools.errors import StoreError
 from ibtools.store.creation import create_store
 from ibtools.store.layout import StoreSpec
@@ -65,13 +66,13 @@ def test_details_store__writes_what_details_computes(example_store):
 def test_details_store__computes_nothing_twice(example_store, monkeypatch):
     ibtools.details_store(example_store, "layers", quiet=True)
     written = []
-    original = results_module.write_window
+    original = writing.write_window
 
     def count(groups, window):
         written.append(len(window.measures))
         original(groups, window)
 
-    monkeypatch.setattr(results_module, "write_window", count)
+    monkeypatch.setattr(writing, "write_window", count)
     reports = ibtools.details_store(example_store, ["layers", "classes"], quiet=True)
     assert counts(reports) == [(0, 8, 0), (8, 0, 0)]
     assert written == [1, 1]
@@ -155,14 +156,14 @@ def test_details_store__output_elsewhere(example_store, tmp_path):
 
 
 def test_details_store__killed_between_blocks_goes_on(example_store, monkeypatch):
-    original, calls = results_module.write_window, iter(range(1))
+    original, calls = writing.write_window, iter(range(1))
 
     def die(*arguments):
         if next(calls, None) is None:
             raise KeyboardInterrupt
         original(*arguments)
 
-    monkeypatch.setattr(results_module, "write_window", die)
+    monkeypatch.setattr(writing, "write_window", die)
     with pytest.raises(KeyboardInterrupt):
         ibtools.details_store(example_store, "layers", quiet=True)
     monkeypatch.undo()

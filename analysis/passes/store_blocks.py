@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ibtools.analysis.kernels.digests import RowDigests, part_symbols
 from ibtools.analysis.measures.block import ROWS, LayerBlock
 from ibtools.analysis.measures.protocol import Measure, SnapshotMeasure
-from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.computing import Values, compute
 from ibtools.analysis.passes.shards import ShardReader
 from ibtools.errors import StoreError
@@ -42,6 +41,8 @@ class Source:
         As in `LayerBlock`.
     budget : int
         Bytes that all tasks of a process may use at once.
+    layers : tuple of int
+        Positions of the layers that are analysed.
     lenient : bool, optional
         Whether a store is opened whose coordinates break the contract: that is what is looked for.
     """
@@ -51,6 +52,7 @@ class Source:
     analysis: str
     global_range: tuple[float, float]
     budget: int
+    layers: tuple[int, ...]
     lenient: bool = False
 
 
@@ -124,7 +126,7 @@ def analyze_blocks(
 
 def block_values(source: Source, measures: Sequence[Measure], reads: Reads) -> tuple[Values, ...]:
     """Read blocks of the same epochs, and compute measures of them; as `compute` returns them."""
-    store = _open(source.path, source.digest, source.analysis, source.lenient)
+    store = _open(source)
     row, epochs = reads[0].repeat, reads[0].epochs
     padding = any(one.scope == "snapshot" and _of_snapshots(one).padding for one in measures)
     with reserve(max(block.need for block in reads), budget=source.budget):
@@ -133,7 +135,7 @@ def block_values(source: Source, measures: Sequence[Measure], reads: Reads) -> t
             _layers(store, source, reads, padding=padding),
             repeat=np.full(len(epochs), store.repeat[row]),
             epoch=store.epoch[epochs],
-            subject=store.subject,
+            header=store.chosen,
         )
 
 
@@ -149,14 +151,14 @@ def _layers(
     for block in reads:
         layers = _read_layers(store, block, padding=padding)
         first = None
-        if block.in_parts and store.subject.layers[block.layers.start].is_softmax_of_codes:
+        if block.in_parts and store.header.layers[block.layers.start].is_softmax_of_codes:
             first = _read(store, _first_unit(block), padding=False)[:, 0]
         for position, index in enumerate(range(block.layers.start, block.layers.stop)):
             known = () if block.rows is None else block.rows[:, position].T
             yield layer_block(
                 layers[position],
                 index,
-                store.subject,
+                store.header,
                 rows=dict(zip(ROWS, known, strict=False)),
                 global_range=source.global_range,
                 units=block.units,
@@ -167,7 +169,7 @@ def _layers(
 def layer_block(
     recorded: NDArray[Any],
     index: int,
-    subject: Subject,
+    header: Header,
     *,
     rows: Mapping[str, NDArray[np.float64]],
     global_range: tuple[float, float],
@@ -175,21 +177,21 @@ def layer_block(
     first: NDArray[Any] | None = None,
 ) -> LayerBlock:
     """Give a measure what was recorded of a layer, (block, sample, unit), with padding or not."""
-    layer, start = subject.layers[index], units.start or 0
-    left = 1 if subject.keeps_partition else layer.n_units - start
+    layer, start = header.layers[index], units.start or 0
+    left = 1 if header.keeps_partition else layer.n_units - start
     return LayerBlock(
         recorded[..., :left],
         layer,
-        y=subject.label,
-        n_classes=subject.n_classes,
+        y=header.label,
+        n_classes=header.n_classes,
         rows=rows,
         global_range=global_range,
-        keeps_partition=subject.keeps_partition,
-        entropy_x=subject.entropy_x,
+        keeps_partition=header.keeps_partition,
+        entropy_x=header.entropy_x,
         first=first,
         continues=start > 0,
         padding=recorded[..., left:],
-        is_last=index == len(subject.layers) - 1,
+        is_last=index == len(header.layers) - 1,
     )
 
 
@@ -200,14 +202,14 @@ def _first_unit(block: Block) -> Block:
 
 def block_digests(source: Source, block: Block) -> RowDigests:
     """Digest a part of one snapshot of one layer: what it adds to the digests of all samples."""
-    store = _open(source.path, source.digest, source.analysis, source.lenient)
-    layer = store.subject.layers[block.layers.start]
+    store = _open(source)
+    layer = store.header.layers[block.layers.start]
     with reserve(block.need, budget=source.budget):
         values = _read(store, block)[0, 0]
         first = _read(store, _first_unit(block))[0, 0]
         return RowDigests.of(
             part_symbols(values, layer, first),
-            n_samples=store.subject.label.size,
+            n_samples=store.header.label.size,
             first_sample=block.samples.start or 0,
             first_unit=block.units.start or 0,
         )
@@ -215,27 +217,31 @@ def block_digests(source: Source, block: Block) -> RowDigests:
 
 @dataclass(frozen=True, eq=False)
 class _OpenStore:
-    """A store that this process has open."""
+    """A store that this process has open; `chosen` is what it says of the layers analysed."""
 
     arrays: Mapping[str, "zarr.Array[Any]"]
     shards: Mapping[str, ShardReader | None]
-    subject: Subject
+    header: Header
+    chosen: Header
     repeat: NDArray[np.integer[Any]]
     epoch: NDArray[np.integer[Any]]
 
 
 @lru_cache(maxsize=4)
-def _open(path: str, digest: str, analysis: str, lenient: bool) -> _OpenStore:
+def _open(source: Source) -> _OpenStore:
     """Open a store once per process and analysis."""
-    group, coordinates = open_checked(path, values=not lenient)
+    group, coordinates = open_checked(source.path, values=not source.lenient)
     header = Header.of(group, coordinates or None)
-    if header.content.digest != digest:
-        raise StoreError(f"{path}: was replaced by another store while it was analysed; run again")
+    if header.content.digest != source.digest:
+        raise StoreError(
+            f"{source.path}: was replaced by another store while it was analysed; run again"
+        )
     arrays = {name: get_array(group, name) for name in header.recorded}
     return _OpenStore(
         arrays,
         {name: ShardReader.of(array) for name, array in arrays.items()},
-        Subject.of(header),
+        header,
+        header.select(source.layers),
         header.coordinates["repeat"],
         header.coordinates["epoch"],
     )
@@ -255,16 +261,16 @@ def _read_layers(store: _OpenStore, block: Block, *, padding: bool) -> list[NDAr
     """Read each layer of a block, (block, sample, unit)."""
     reader = store.shards[block.name]
     layers = range(block.layers.start, block.layers.stop)
-    others = set(range(len(store.subject.layers))) - set(layers)
+    others = set(range(len(store.header.layers))) - set(layers)
     if (
         reader is None
         or block.in_parts
-        or any(store.subject.layers[one].variable == block.name for one in others)
+        or any(store.header.layers[one].variable == block.name for one in others)
     ):
         values = _read(store, block, padding=padding)
         return [values[:, position] for position in range(len(layers))]
     step, most = reader.array.chunks[-1] if padding else 1, reader.array.shape[-1]
-    units = {one: min(most, -(-store.subject.layers[one].n_units // step) * step) for one in layers}
+    units = {one: min(most, -(-store.header.layers[one].n_units // step) * step) for one in layers}
     with decoding(_describe(block)):
         found = reader.read(block.repeat, block.epochs, units)
     return [found[one] for one in layers]
