@@ -1,6 +1,5 @@
 """Details on disk: one group per estimator and detail, written block by block, none twice."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -15,8 +14,8 @@ from ibtools.analysis.details.graph import (
     range_of_details,
     validate_counting,
 )
-from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
-from ibtools.analysis.details.measure import data_variables
+from ibtools.analysis.details.kinds import DetailLike, detail_class, get_details, validate_named
+from ibtools.analysis.details.protocol import Detail, data_variables
 from ibtools.analysis.estimators import CountingEstimator, EstimatorLike, get_estimator
 from ibtools.analysis.measures.subject import Subject
 from ibtools.analysis.passes.kept_results import KeptResults
@@ -46,7 +45,6 @@ from ibtools.errors import StoreError
 from ibtools.progress import progress_bar
 from ibtools.shown import shell_command
 from ibtools.store.datasets import open_raw, open_raw_results
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.groups import consolidate, find_group, get_array, writing
 from ibtools.store.header import Header
 from ibtools.store.locking import changing
@@ -125,7 +123,7 @@ def details_store(
     Raises
     ------
     UnknownNameError, InputError
-        As `ibtools.details`.
+        As `ibtools.details`; also if a detail is in no registry, so that nobody could open it.
     StoreError
         If the store is none or has no complete snapshot, if `output` holds details of another
         store, or if they can't be written.
@@ -138,6 +136,7 @@ def details_store(
     if another label has the same name.
     """
     kinds = get_details(what)
+    validate_named(kinds)
     counting = validate_counting(get_estimator(estimator))
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
@@ -231,12 +230,12 @@ def open_details(
     found = open_raw_results(group, f"{path}: {key}")
     what = f"the details {name!r} of {specification}"
     analysed = current_marks(path, root, key, found, chosen, what=what, command=command)
-    fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
+    declared = detail_class(name).variables
     return mask_results(
         found,
         group,
         analysed,
-        {str(name): fills[str(name)] for name in found.data_vars if name in fills},
+        {one.name: one.fill for one in declared if one.name in found.data_vars},
         where=f"{path}: {what}",
         command=command,
     )
@@ -246,7 +245,7 @@ def _open_details_group(
     target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: CountingEstimator
 ) -> tuple[KeptResults, tuple[str, ...]]:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
-    own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
+    own = (variable for variable in kind.variables if variable.coordinate)
     coordinates = (*RESULT_COORDINATES, *own)
     attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
     variables = tuple(_as_given(one, lazy) for one in (*coordinates, *data_variables(kind)))

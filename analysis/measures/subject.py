@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.kernels.inputs import input_entropy
 from ibtools.store.header import Header
 from ibtools.store.snapshots import LayerSpec
 
@@ -59,6 +58,8 @@ class Subject:
     @cached_property
     def entropy_x(self) -> float:
         """H(X) of the samples in bits."""
+        from ibtools.analysis.kernels.inputs import input_entropy
+
         return input_entropy(self.input)
 
     @property

@@ -7,12 +7,13 @@ import click
 import ibtools
 from ibtools.cli.completing import detail_names, estimator_names, names, paths
 from ibtools.cli.json_output import json_option, print_json
+from ibtools.cli.measure_options import DetailsCommand
 from ibtools.cli.printing import tell_line, tell_lines
 from ibtools.cli.working import working_options
 from ibtools.tasks.interruption import computed, exit_interrupted
 
 
-@click.command()
+@click.command(cls=DetailsCommand)
 @click.argument("store", shell_complete=paths)
 @click.argument("what", nargs=-1, shell_complete=names(detail_names))
 @click.option(
@@ -49,11 +50,7 @@ def details(
 
     \b
     WHAT are any of:
-      classes      H(T|Y=c) within each class, and I(T;[Y=c]) about being of it
-      layers       I(T_i;T_j) between every two layers
-      prediction   I(T;prediction) about the class that the network predicts
-      splits       the ordinary results over all, training and test samples, each by itself
-      units        H and I(;Y) of every single unit
+      LIST OF DETAILS
 
     What was computed before is skipped; an interrupted run goes on where it stopped. In Python,
     ibtools.open_details("syn.zarr", "classes") opens what was computed; for each detail a line that

@@ -90,7 +90,7 @@ def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
     """Open results as plain xarray does, after checking that they are; coordinates are loaded."""
     with reaching(where, "the store can't be read"):
         arrays = arrays_of(group)
-        validate_results(arrays, group.attrs, where)
+        validate_results(group, arrays, where)
         known = read_arrays({name: arrays[name] for name in RESULT_COORDINATES}, where)
         validate_coordinates(known, where, dtypes={})
         return _as_dataset(group, where, known)

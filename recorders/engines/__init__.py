@@ -9,7 +9,7 @@ from ibtools.recorders.networks import Dense, Network
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.registry import Registry, load_attribute
 
-ENGINES = Registry(
+ENGINES: Registry[type[Engine]] = Registry(
     "engine",
     "ibtools.engines",
     {
