@@ -75,14 +75,14 @@ def experiments() -> Iterable[str]:
     """Return the named experiments."""
     from ibtools.recorders.experiments import EXPERIMENTS
 
-    return EXPERIMENTS
+    return EXPERIMENTS.names()
 
 
 def networks() -> Iterable[str]:
     """Return the named networks."""
     from ibtools.recorders.networks import NETWORKS
 
-    return NETWORKS
+    return NETWORKS.names()
 
 
 def data_sets() -> Iterable[str]:
