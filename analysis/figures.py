@@ -50,8 +50,8 @@ class FigureKind:
         Takes a Dataset, and options by keyword. One of them is ``ax``, or ``axes`` where there are
         several: where to draw, a new figure by default. Returns these axes.
     source : {"results", "store", "both"}
-        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`. What is drawn
-        from both is an animation.
+        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`; or it takes two,
+        one of each.
     shows : str
         What can be seen, in half a line.
     read_against : str, optional
@@ -60,6 +60,9 @@ class FigureKind:
         Those that the command line offers, too.
     facets : callable, optional
         Draws several, given as a mapping of titles to Datasets, side by side.
+    film : bool, optional
+        Whether it moves: `draw` takes ``fps`` and returns a matplotlib ``FuncAnimation``, and files
+        are GIF or MP4.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class FigureKind:
     read_against: str = ""
     command_options: tuple[Option, ...] = ()
     facets: Callable[..., Any] | None = None
+    film: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
