@@ -81,8 +81,9 @@ class Registry(Generic[Thing]):
         """
         found = self._import(name)
         if self.of is not None and not isinstance(found, self.of):
+            article = "an" if self.of.__name__[0] in "AEIO" else "a"
             raise InputError(
-                f"{self.kind} {name!r} must be a {self.of.__name__}, found "
+                f"{self.kind} {name!r} must be {article} {self.of.__name__}, found "
                 f"{type(found).__name__}; correct the entry point of the package that adds it: "
                 f"{self.find(name)}"
             )
