@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from ibtools.errors import InputError, unknown_name
 
@@ -120,8 +120,7 @@ class Registry(Generic[Thing]):
         return {point.name: point for point in points if point.name not in self.builtin}
 
 
-def load_attribute(target: str) -> object:
+def load_attribute(target: str) -> Any:
     """Import what "module:attribute" names."""
     module, _, attribute = target.partition(":")
-    found: object = getattr(importlib.import_module(module), attribute)
-    return found
+    return getattr(importlib.import_module(module), attribute)
