@@ -167,7 +167,7 @@ class Network:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them."""
+        """Describe the recorded layers as a store must know them, up to the `output_function`."""
         validate_setting("activation", activation)
         validate_setting("bits", bits)
         validate_setting("scheme", scheme)

@@ -84,7 +84,10 @@ class DenseProgram:
     def run(
         self, training: Training, epochs: Sequence[int], n_evaluated: int, state: State
     ) -> list[History]:
-        """Train some epochs; needs neither the model nor the GIL."""
+        """Train some epochs, and `state` with them; return histories of the first `n_evaluated`.
+
+        It needs neither the model nor the GIL.
+        """
         train = np.flatnonzero(~training.data.is_test)
         orders = [train[training.seeds.batch_order(epoch, train.size)] for epoch in epochs]
         labels = [training.trained_label(epoch) for epoch in epochs]
