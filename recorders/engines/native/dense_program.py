@@ -62,7 +62,7 @@ class DenseProgram:
         self._assign_moments = self._trace_moments()
 
     def load(self) -> State:
-        """Read the state that the model has now."""
+        """Read a copy of the state that the model has now."""
         ranges = np.zeros((len(self._dense), len(_QUANTITIES), 2), np.float32)
         for at, end in self._ranges():
             ranges[at] = end.numpy()
