@@ -6,11 +6,9 @@ with its help and completion, and the table of the documentation are made of the
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ibtools.errors import InputError
 from ibtools.registry import Registry
 
 AXES = ("ax", "axes", "zoom_ax")
@@ -52,8 +50,8 @@ class FigureKind:
         Takes a Dataset, and options by keyword. One of them is ``ax``, or ``axes`` where there are
         several: where to draw, a new figure by default. Returns these axes.
     source : {"results", "store", "both"}
-        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`. What is drawn
-        from both is an animation.
+        What the Dataset is: of `ibtools.open_results`, or of `ibtools.open_store`; or it takes two,
+        one of each.
     shows : str
         What can be seen, in half a line.
     read_against : str, optional
@@ -62,6 +60,9 @@ class FigureKind:
         Those that the command line offers, too.
     facets : callable, optional
         Draws several, given as a mapping of titles to Datasets, side by side.
+    film : bool, optional
+        Whether it moves: `draw` takes ``fps`` and returns a matplotlib ``FuncAnimation``, and files
+        are GIF or MP4.
 
     Examples
     --------
@@ -76,6 +77,7 @@ class FigureKind:
     read_against: str = ""
     command_options: tuple[Option, ...] = ()
     facets: Callable[..., Any] | None = None
+    film: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -83,7 +85,7 @@ class FigureKind:
         return option_names(self.draw)
 
 
-FIGURES = Registry(
+FIGURES: Registry[FigureKind] = Registry(
     "figure",
     "ibtools.figures",
     {
@@ -95,6 +97,7 @@ FIGURES = Registry(
         "activation-ranges": "ibtools.analysis.plots.ranges:FIGURE",
         "scatter": "ibtools.analysis.plots.scatter:FIGURE",
     },
+    FigureKind,
 )
 """The figures by their names on the command line."""
 
@@ -116,25 +119,12 @@ def get_figure(name: str) -> FigureKind:
     InputError
         If another package announces it, but it can't be imported or is no figure.
     """
-    found = FIGURES.load(name)
-    if not isinstance(found, FigureKind):
-        raise InputError(
-            f"figure {name!r} must be a FigureKind, found {type(found).__name__}; correct the "
-            f"entry point of the package that adds it: {FIGURES.find(name)}"
-        )
-    return found
+    return FIGURES.load(name)
 
 
 def figure_kinds() -> dict[str, FigureKind]:
-    """Return all figures by name, but for those of other packages that can't be imported.
-
-    What is wrong with these is said when they are asked for.
-    """
-    kinds = {}
-    for name in FIGURES.names():
-        with suppress(InputError):
-            kinds[name] = get_figure(name)
-    return kinds
+    """Return all figures by name, but for those of other packages that are broken."""
+    return FIGURES.load_all()
 
 
 def markdown_table() -> str:

@@ -7,6 +7,7 @@ from sphinx.application import Sphinx
 
 from ibtools import provenance
 from ibtools.cli.main import cli
+from ibtools.cli.measure_options import DetailsCommand
 
 project = "ibtools"
 copyright = "the ibtools developers"
@@ -50,4 +51,6 @@ def setup(app: Sphinx) -> None:
     for command in cli.commands.values():  # sphinx-click looks at params, not at get_params
         own = [one for one in command.get_params(Context(command)) if one.name != "help"]
         command.params = own
+        if isinstance(command, DetailsCommand):
+            command.help = command.complete_help()
     app.connect("sphinx-click-process-description", show_examples_as_code)

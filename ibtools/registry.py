@@ -9,12 +9,16 @@ adds a thing with an entry point in the group of its kind::
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, cast
 
 from ibtools.errors import InputError, unknown_name
 
+Thing = TypeVar("Thing")
 
-class Registry:
+
+class Registry(Generic[Thing]):
     """The things of one kind that can be named.
 
     Parameters
@@ -26,6 +30,8 @@ class Registry:
     builtin : mapping of str to str
         Name and "module:attribute" of those that ibtools brings. They go before entry points of the
         same name.
+    of : type, optional
+        What every such thing is an instance of; not looked at by default.
 
     Examples
     --------
@@ -36,8 +42,11 @@ class Registry:
     3.141592653589793
     """
 
-    def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
+    def __init__(
+        self, kind: str, group: str, builtin: Mapping[str, str], of: type[Thing] | None = None
+    ) -> None:
         self.kind = kind
+        self.of = of
         self.group = group
         self.builtin = dict(builtin)
 
@@ -60,7 +69,7 @@ class Registry:
             raise unknown_name(self.kind, name, self.names())
         return added[name].value
 
-    def load(self, name: str) -> object:
+    def load(self, name: str) -> Thing:
         """Import a thing.
 
         Raises
@@ -68,8 +77,30 @@ class Registry:
         UnknownNameError
             If there is none of that name; the message lists those that there are.
         InputError
-            If another package announces it, but it can't be imported.
+            If another package announces it, but it can't be imported or is something else.
         """
+        found = self._import(name)
+        if self.of is not None and not isinstance(found, self.of):
+            article = "an" if self.of.__name__[0] in "AEIO" else "a"
+            raise InputError(
+                f"{self.kind} {name!r} must be {article} {self.of.__name__}, found "
+                f"{type(found).__name__}; correct the entry point of the package that adds it: "
+                f"{self.find(name)}"
+            )
+        return cast(Thing, found)
+
+    def load_all(self) -> dict[str, Thing]:
+        """Import all things by name, but for those of other packages that are broken.
+
+        What is wrong with these is said when they are asked for.
+        """
+        found = {}
+        for name in self.names():
+            with suppress(InputError):
+                found[name] = self.load(name)
+        return found
+
+    def _import(self, name: str) -> object:
         target = self.find(name)
         if name in self.builtin:
             return load_attribute(target)
@@ -89,8 +120,7 @@ class Registry:
         return {point.name: point for point in points if point.name not in self.builtin}
 
 
-def load_attribute(target: str) -> object:
+def load_attribute(target: str) -> Any:
     """Import what "module:attribute" names."""
     module, _, attribute = target.partition(":")
-    found: object = getattr(importlib.import_module(module), attribute)
-    return found
+    return getattr(importlib.import_module(module), attribute)

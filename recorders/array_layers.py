@@ -19,7 +19,10 @@ Bits = int | Mapping[str, int]
 
 
 def take_layer(name: str, layer: Any) -> Taken:
-    """Make a layer of a snapshot into what a store takes."""
+    """Make a layer (sample, unit, ...) into what a store takes; return the bits of its codes, too.
+
+    Further axes of units are flattened in C order; the bits of values are 32.
+    """
     grid = layer if isinstance(layer, LayerValues) else LayerValues(np.empty(0), scale=1.0)
     values = _array(name, layer.values if isinstance(layer, LayerValues) else layer)
     if values.ndim < 2:
@@ -86,7 +89,7 @@ def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
 def choose_specs(
     layers: Mapping[str, Taken], functions: Mapping[str, str], bits: Bits | None
 ) -> tuple[LayerSpec, ...]:
-    """Return what a store must know of the layers of a first snapshot."""
+    """Return what a store must know of the layers of a first snapshot, as from `take_layer`."""
     if isinstance(bits, Mapping):
         asked: Mapping[str, Any] = bits
     else:

@@ -1,8 +1,8 @@
-"""The named experiments: what is trained on what, and how the paper recorded it."""
+"""The named experiments: what is trained on what, and how it is recorded by default."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ibtools.errors import unknown_name
+from ibtools.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Experiment:
     activation : str
         Function of the hidden layers.
     epochs, repeats, bits : int
-        The paper's numbers.
-    paper_step : int or None
+        What is recorded unless told otherwise; of the paper's experiments, its numbers.
+    paper_step : int, optional
         The schedule ``paper`` records after epoch 1 and then every so many epochs.
     """
 
@@ -30,43 +30,44 @@ class Experiment:
     epochs: int
     repeats: int
     bits: int
-    paper_step: int | None
+    paper_step: int | None = None
 
 
-def _syn(title: str) -> Experiment:
-    return Experiment(f"SYN-{title}", "syn", "SYN", title.lower(), 8000, 50, 8, paper_step=5)
+CUSTOM = Experiment("custom", None, None, "relu", 100, 1, 8)
+"""Leaves network and data to the user."""
 
-
-def _mnist(title: str, repeats: int) -> Experiment:
-    network = f"mnist-{title.lower()}"
-    return Experiment(f"MNIST-{title}", network, "MNIST", "relu", 3000, repeats, 8, paper_step=2)
-
-
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-        _syn("Tanh"),
-        _syn("ReLU"),
-        _syn("ReLU6"),
-        _mnist("Bottleneck-2", repeats=20),
-        _mnist("Bottleneck-4", repeats=20),
-        _mnist("HourGlass", repeats=20),
-        _mnist("4x10", repeats=10),
-        _mnist("Conv", repeats=10),
-        Experiment("custom", None, None, "relu", 100, 1, 8, paper_step=None),
-    )
-}
-"""Every named experiment; "custom" leaves network and data to the user."""
+EXPERIMENTS: Registry[Experiment] = Registry(
+    "experiment",
+    "ibtools.experiments",
+    {
+        "SYN-Tanh": "ibtools.recorders.paper:SYN_TANH",
+        "SYN-ReLU": "ibtools.recorders.paper:SYN_RELU",
+        "SYN-ReLU6": "ibtools.recorders.paper:SYN_RELU6",
+        "MNIST-Bottleneck-2": "ibtools.recorders.paper:ON_MNIST_BOTTLENECK_2",
+        "MNIST-Bottleneck-4": "ibtools.recorders.paper:ON_MNIST_BOTTLENECK_4",
+        "MNIST-HourGlass": "ibtools.recorders.paper:ON_MNIST_HOURGLASS",
+        "MNIST-4x10": "ibtools.recorders.paper:ON_MNIST_4X10",
+        "MNIST-Conv": "ibtools.recorders.paper:ON_MNIST_CONV",
+        "custom": "ibtools.recorders.experiments:CUSTOM",
+    },
+    of=Experiment,
+)
+"""Every named experiment."""
 
 
 def get_experiment(name: str) -> Experiment:
-    """Look an experiment up.
+    """Look an experiment up, which is called as it is registered.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    InputError
+        If another package announces it, but it can't be imported or is no `Experiment`.
 
     Examples
     --------
     >>> get_experiment("SYN-Tanh").epochs
     8000
     """
-    if name not in EXPERIMENTS:
-        raise unknown_name("experiment", name, EXPERIMENTS)
-    return EXPERIMENTS[name]
+    return replace(EXPERIMENTS.load(name), name=name)

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ibtools.errors import InputError, unknown_name
+from ibtools.errors import InputError
+from ibtools.registry import Registry
 from ibtools.settings import validate_setting
 from ibtools.store.snapshots import FLOAT_BITS, LayerSpec
 
@@ -166,7 +167,7 @@ class Network:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them."""
+        """Describe the recorded layers as a store must know them, up to the `output_function`."""
         validate_setting("activation", activation)
         validate_setting("bits", bits)
         validate_setting("scheme", scheme)
@@ -201,34 +202,30 @@ def output_function(bits: int, scheme: str) -> str:
     return "softmax_quantised" if quantised else "softmax"
 
 
-CONV_CHANNELS = 2
-"""Channels of both convolutions of mnist-conv."""
-
-_IMAGE = (28, 28, 1)
-
-_MNIST_LAYERS: dict[str, tuple[Layer, ...]] = {
-    "4x10": dense_layers(10, 10, 10, 10, 10),
-    "bottleneck-2": dense_layers(16, 8, 4, 2, 10),
-    "bottleneck-4": dense_layers(16, 12, 8, 4, 10),
-    "hourglass": dense_layers(16, 8, 4, 2, 4, 8, 10),
-    "conv": (*((Conv(CONV_CHANNELS), Pool()) * 2), Dense(16), Dense(10)),
-}
-
-NETWORKS = {
-    network.name: network
-    for network in (
-        Network("syn", (12,), dense_layers(10, 7, 5, 4, 3, 2)),
-        *(
-            Network(f"mnist-{name}", _IMAGE, layers, "width_normal")
-            for name, layers in _MNIST_LAYERS.items()
-        ),
-    )
-}
+NETWORKS: Registry[Network] = Registry(
+    "network",
+    "ibtools.networks",
+    {
+        "syn": "ibtools.recorders.paper:SYN",
+        "mnist-4x10": "ibtools.recorders.paper:MNIST_4X10",
+        "mnist-bottleneck-2": "ibtools.recorders.paper:MNIST_BOTTLENECK_2",
+        "mnist-bottleneck-4": "ibtools.recorders.paper:MNIST_BOTTLENECK_4",
+        "mnist-hourglass": "ibtools.recorders.paper:MNIST_HOURGLASS",
+        "mnist-conv": "ibtools.recorders.paper:MNIST_CONV",
+    },
+    of=Network,
+)
 """The known networks by name."""
 
 
 def get_network(name: str) -> Network:
-    """Look a network up by its name."""
-    if name not in NETWORKS:
-        raise unknown_name("network", name, NETWORKS)
-    return NETWORKS[name]
+    """Look a network up, which is called as it is registered.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    InputError
+        If another package announces it, but it can't be imported or is no `Network`.
+    """
+    return replace(NETWORKS.load(name), name=name)

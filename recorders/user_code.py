@@ -18,7 +18,7 @@ _MODEL_FILES = (".h5", ".hdf5", ".keras", ".onnx", ".pb", ".pt", ".pth", ".tf", 
 
 
 def import_function(name: str) -> Callable[[], Any]:
-    """Import a function by its name."""
+    """Import "package.module:function", from the current folder too, after all others."""
     module_name, _, function_name = name.partition(":")
     _validate_name(name, module_name, function_name)
     function = getattr(_import_module(module_name, name), function_name, None)

@@ -48,7 +48,10 @@ class UserNetwork:
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
     ) -> tuple[LayerSpec, ...]:
-        """Describe the recorded layers as a store must know them."""
+        """Describe the recorded layers as a store must know them, each with its own function.
+
+        Only the output can be a "softmax" here: quantised ones inside are "softmax_quantised".
+        """
         validate_setting("bits", bits)
         validate_setting("scheme", scheme)
         inner = output_function(bits, "full")

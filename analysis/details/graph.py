@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
+from ibtools.analysis.details.kinds import DetailLike, get_details
 from ibtools.analysis.details.measure import DetailMeasure
-from ibtools.analysis.details.options import Permutations
+from ibtools.analysis.details.permutations import Permutations
+from ibtools.analysis.details.protocol import Detail
 from ibtools.analysis.estimators import (
     CountingEstimator,
     Estimator,
@@ -21,7 +22,6 @@ from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.errors import InputError
 from ibtools.store.derived import as_store
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.header import Header
 
 
@@ -38,9 +38,10 @@ def details(
     dataset : Dataset
         As for `ibtools.analyze`.
     what : str or Detail, or sequence of them
-        "classes", "layers", "prediction", "splits", "units"; or
+        "classes", "layers", "permutations", "prediction", "splits", "units"; or
         `ibtools.analysis.details.About` for another label of the samples, or
-        `ibtools.analysis.details.Permutations`. Of several, each chunk is read once for all.
+        `ibtools.analysis.details.Permutations` with other options. Of several, each chunk is read
+        once for all.
     estimator : str or CountingEstimator, optional
         What a state is: any estimator that counts states; its specification may name layers.
 
@@ -48,8 +49,8 @@ def details(
     -------
     Dataset, or dict of str to Dataset
         For a sequence one Dataset by the name of each detail. The variables and dims of each are
-        declared in `ibtools.store.detail_schema`: (repeat, epoch, layer) and, for some, `class`,
-        `other_layer`, `split` or `unit`; in bits, NaN where a snapshot is not complete, backed by
+        declared in its own file: (repeat, epoch, layer) and, for some, `class`, `other_layer`,
+        `split` or `unit`; in bits, NaN where a snapshot is not complete, backed by
         dask. `sample` is consumed. Attributes are those of `ibtools.analyze` and the options.
 
     Raises
@@ -192,6 +193,6 @@ def _coordinates(kind: Detail, header: Header) -> dict[str, xr.Variable]:
     values = kind.coordinates(header)
     return {
         variable.name: xr.Variable(variable.dims, values[variable.name], variable.attributes())
-        for variable in DETAIL_VARIABLES[kind.kind]
+        for variable in kind.variables
         if variable.coordinate
     }

@@ -7,20 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.details.kinds import Detail, Found
-from ibtools.analysis.details.snapshots import Snapshots, unit_statistics
+from ibtools.analysis.details.protocol import Detail, Found, data_variables
+from ibtools.analysis.details.snapshots import UNIT_STATISTICS, Snapshots
 from ibtools.analysis.estimators import CountingEstimator
+from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
 from ibtools.partition import partition_block
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.header import Header
 from ibtools.store.schema import Variable
-
-
-def data_variables(kind: Detail) -> tuple[Variable, ...]:
-    """Return the declarations of what a detail computes, without its coordinates."""
-    return tuple(one for one in DETAIL_VARIABLES[kind.kind] if not one.coordinate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,3 +126,21 @@ class DetailMeasure:
             np.stack(units, axis=2) if units else None,
         )
         return self.kind.compute(snapshots, block.header)
+
+
+def unit_statistics(
+    block: LayerBlock, estimator: CountingEstimator, n_units: int
+) -> NDArray[np.float64]:
+    """Compute the `UNIT_STATISTICS` of a layer, (statistic, block, unit); NaN beyond its units."""
+    found = np.full((len(UNIT_STATISTICS), len(block), n_units), np.nan)
+    symbols = estimator.discretise(block)
+    for index in range(len(block)):
+        start = 0
+        for part in estimator.unit_symbols(block, symbols, index):
+            of_units = statistics_of_labels(
+                *partition_block(part), block.y, block.n_classes, block.entropy_x
+            )
+            stop = start + len(part)
+            found[:, index, start:stop] = [of_units[name] for name in UNIT_STATISTICS]
+            start = stop
+    return found

@@ -1,23 +1,10 @@
-"""How written details are opened and drawn: by xarray, as no figure of ibtools is of them."""
+"""How written details are opened and drawn: by xarray, as each kind says."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
+from ibtools.analysis.details.kinds import detail_class
 from ibtools.analysis.details.results import GROUP, DetailsReport
 from ibtools.shown import python_string
-
-DRAWN: Mapping[str, str] = MappingProxyType(
-    {
-        "classes": 'mi_t_class.mean("repeat").plot(x="epoch", hue="layer", col="class")',
-        "layers": 'mi_tt.mean("repeat").plot(x="epoch", hue="other_layer", col="layer")',
-        "prediction": 'mi_t_prediction.mean("repeat").plot(x="epoch", hue="layer")',
-        "splits": 'mi_ty_above_null.mean("repeat").plot(x="epoch", hue="layer", col="split")',
-        "units": 'mi_unit_y.mean("repeat").isel(epoch=-1).plot(x="unit", hue="layer")',
-        "by": 'mi_ts.mean("repeat").plot(x="epoch", hue="layer")',
-        "permutations": 'permuted_p.median("repeat").plot(x="epoch", hue="layer")',
-    }
-)
-"""A first look at every kind of detail: what to call of the Dataset."""
 
 
 def describe_opening(path: str, reports: Sequence[DetailsReport]) -> str:
@@ -48,6 +35,5 @@ def describe_opening(path: str, reports: Sequence[DetailsReport]) -> str:
 def _opening(path: str, report: DetailsReport) -> str:
     estimator, name = report.group.removeprefix(f"{GROUP}/").split("/")
     which = "" if estimator == "exact" else f", estimator={python_string(estimator)}"
-    kind = name.partition("-")[0]
     opened = f"{python_string(path)}, {python_string(name)}{which}"
-    return f"ibtools.open_details({opened}).{DRAWN[kind]}"
+    return f"ibtools.open_details({opened}).{detail_class(name).first_look}"

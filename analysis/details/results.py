@@ -1,6 +1,5 @@
 """Details on disk: one group per estimator and detail, written block by block, none twice."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -14,8 +13,8 @@ from ibtools.analysis.details.graph import (
     range_of_details,
     validate_counting,
 )
-from ibtools.analysis.details.kinds import Detail, DetailLike, get_details
-from ibtools.analysis.details.measure import data_variables
+from ibtools.analysis.details.kinds import DetailLike, detail_class, get_details, validate_named
+from ibtools.analysis.details.protocol import Detail, data_variables
 from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimator
 from ibtools.analysis.estimators.chosen_layers import choose_layers, chosen_positions
 from ibtools.analysis.passes.kept_results import KeptResults
@@ -44,7 +43,6 @@ from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import StoreError
 from ibtools.shown import shell_command
 from ibtools.store.datasets import open_raw, open_raw_results
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.groups import consolidate, find_group, get_array, writing
 from ibtools.store.header import Header
 from ibtools.store.locking import changing
@@ -128,7 +126,7 @@ def details_store(
     Raises
     ------
     UnknownNameError, InputError
-        As `ibtools.details`.
+        As `ibtools.details`; also if a detail is in no registry, so that nobody could open it.
     StoreError
         If the store is none or has no complete snapshot, if `output` holds details of another
         store, or if they can't be written.
@@ -141,6 +139,7 @@ def details_store(
     if another label has the same name.
     """
     kinds = get_details(what)
+    validate_named(kinds)
     budget = parse_memory(memory) - LIBRARIES
     group = open_group(path)
     names = layer_names(group)
@@ -227,12 +226,12 @@ def open_details(
     found = open_raw_results(group, f"{path}: {key}")
     what = f"the details {name!r} of {specification}"
     analysed = current_marks(path, root, key, found, chosen, what=what, command=command)
-    fills = {one.name: one.fill for one in itertools.chain(*DETAIL_VARIABLES.values())}
+    declared = detail_class(name).variables
     return mask_results(
         found,
         group,
         analysed,
-        {name: fill for name, fill in fills.items() if name in found.data_vars},
+        {one.name: one.fill for one in declared if one.name in found.data_vars},
         where=f"{path}: {what}",
         command=command,
     )
@@ -242,7 +241,7 @@ def _open_details_group(
     target: StorePath, key: str, kind: Detail, lazy: xr.Dataset, estimator: Estimator
 ) -> tuple[KeptResults, tuple[str, ...]]:
     """Open the details to go on with, or create them; coordinates are brought up to date."""
-    own = (variable for variable in DETAIL_VARIABLES[kind.kind] if variable.coordinate)
+    own = (variable for variable in kind.variables if variable.coordinate)
     coordinates = (*RESULT_COORDINATES, *own)
     attributes = {**lazy.attrs, "coordinates": " ".join(one.name for one in coordinates)}
     variables = tuple(_as_given(one, lazy) for one in (*coordinates, *data_variables(kind)))

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.estimators import CountingEstimator, LayerBlock
-from ibtools.analysis.estimators.counting import statistics_of_labels
-from ibtools.partition import partition_block
-
 UNIT_STATISTICS = ("entropy_t", "mi_ty", "mi_ty_null")
 """What is computed of single units."""
 
@@ -37,21 +33,3 @@ class Snapshots:
 
     def __len__(self) -> int:
         return len(self.repeat)
-
-
-def unit_statistics(
-    block: LayerBlock, estimator: CountingEstimator, n_units: int
-) -> NDArray[np.float64]:
-    """Compute the `UNIT_STATISTICS` of a layer, (statistic, block, unit); NaN beyond its units."""
-    found = np.full((len(UNIT_STATISTICS), len(block), n_units), np.nan)
-    symbols = estimator.discretise(block)
-    for index in range(len(block)):
-        start = 0
-        for part in estimator.unit_symbols(block, symbols, index):
-            of_units = statistics_of_labels(
-                *partition_block(part), block.y, block.n_classes, block.entropy_x
-            )
-            stop = start + len(part)
-            found[:, index, start:stop] = [of_units[name] for name in UNIT_STATISTICS]
-            start = stop
-    return found

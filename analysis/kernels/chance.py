@@ -9,8 +9,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.kernels.counts import Spectrum
-from ibtools.analysis.kernels.information import entropy, validate_contingency
+from ibtools.analysis.kernels.counts import Spectrum, label_spectra
+from ibtools.analysis.kernels.information import (
+    entropy,
+    information_of_spectra,
+    validate_contingency,
+)
 from ibtools.kernel import kernel
 
 SATURATED = 0.99
@@ -268,3 +272,12 @@ def saturation(entropy_t: NDArray[np.float64], entropy_x: float) -> NDArray[np.f
     array([0.  , 0.75, 1.  ])
     """
     return entropy_t / entropy_x if entropy_x else np.ones_like(entropy_t)
+
+
+def label_information(
+    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int
+) -> NDArray[np.float64]:
+    """Compute I(T;Y) and its chance level of a block of partitions, (2, block), in bits."""
+    spectra = label_spectra(labels, y, n_classes)
+    _, information = information_of_spectra(*spectra, n_samples=y.size)
+    return np.stack([information, chance_levels(*spectra[:2])])

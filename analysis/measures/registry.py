@@ -1,8 +1,10 @@
 """The measures that there are, by name: those of ibtools, and those of other packages."""
 
+from typing import Any
+
 from ibtools.registry import Registry
 
-ESTIMATORS = Registry(
+ESTIMATORS: Registry[Any] = Registry(
     "estimator",
     "ibtools.measures",
     {
@@ -15,15 +17,17 @@ ESTIMATORS = Registry(
 )
 """Every estimator by its name."""
 
-DETAILS = Registry(
+DETAILS: Registry[Any] = Registry(
     "detail",
     "ibtools.details",
     {
-        "classes": "ibtools.analysis.details.kinds:Classes",
-        "layers": "ibtools.analysis.details.kinds:Layers",
-        "prediction": "ibtools.analysis.details.kinds:Prediction",
-        "splits": "ibtools.analysis.details.kinds:Splits",
-        "units": "ibtools.analysis.details.kinds:Units",
+        "classes": "ibtools.analysis.details.classes:Classes",
+        "layers": "ibtools.analysis.details.layers:Layers",
+        "permutations": "ibtools.analysis.details.permutations:Permutations",
+        "prediction": "ibtools.analysis.details.prediction:Prediction",
+        "splits": "ibtools.analysis.details.splits:Splits",
+        "units": "ibtools.analysis.details.units:Units",
     },
+    of=type,
 )
 """The kinds of details that a name is enough for."""

@@ -21,7 +21,6 @@ from ibtools.analysis.figures import (
     get_figure,
     option_names,
 )
-from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.plots.accuracy import accuracy, accuracy_facets
 from ibtools.analysis.plots.animation import animate_information_plane
 from ibtools.analysis.plots.animation_files import animate_store, save_animation
@@ -34,9 +33,9 @@ from ibtools.analysis.plots.planes import information_facets, information_planes
 from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scatter import scatter
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
+from ibtools.analysis.plots.sources import open_sources
 from ibtools.analysis.plots.titles import LONGEST_FACET, facet_titles
 from ibtools.errors import InputError
-from ibtools.store.datasets import open_store
 from ibtools.store.schema import CUBE
 from ibtools.store.storage import StorePath
 
@@ -63,6 +62,7 @@ __all__ = [
     "save_animation",
     "save_figure",
     "scatter",
+    "write_figure",
 ]
 
 
@@ -124,6 +124,11 @@ def plot(
         )
     several = not isinstance(dataset, xr.Dataset) or _holds_several(dataset)
     draw = _get_drawing(figure, output, options, several=several)
+    if not several and get_figure(figure).source == "both":
+        raise InputError(
+            f"figure {figure!r} is drawn from results and from the recording; draw it from the "
+            "store: ibtools.plot_store"
+        )
     return make_figure(partial(draw, dataset, **options), output=output, format=format, width=width)
 
 
@@ -164,9 +169,10 @@ def plot_store(
     UnknownNameError, InputError, StoreError, OSError
         As of `plot`; also if there is no store, or it has no such results.
     """
-    _get_drawing(figure, output, options)
-    dataset = _open(path, figure, estimator)
-    return plot(dataset, figure, output=output, format=format, width=width, **options)
+    draw = _get_drawing(figure, output, options)
+    datasets = open_sources(path, figure, estimator)
+    draw = partial(draw, *datasets, **options)
+    return make_figure(draw, output=output, format=format, width=width)
 
 
 def plot_stores(
@@ -202,7 +208,7 @@ def plot_stores(
     if not paths:
         raise InputError("at least one store must be drawn, none was given")
     _get_drawing(figure, output, options, several=True)
-    datasets = [_open(path, figure, estimator) for path in paths]
+    datasets = [open_sources(path, figure, estimator)[0] for path in paths]
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
@@ -212,15 +218,40 @@ def plot_stores(
         return plot(dict(zip(titles, datasets, strict=True)), figure, output=output, **options)
 
 
-def _open(path: StorePath, figure: str, estimator: str | None) -> xr.Dataset:
-    if get_figure(figure).source == "results":
-        return open_results(path, estimator=estimator or "exact")
-    if estimator is not None:
-        raise InputError(
-            f"figure {figure!r} is drawn from the recording, not from results, so it has no "
-            f"estimator; leave out {estimator!r}"
-        )
-    return open_store(path)
+def write_figure(
+    paths: Sequence[StorePath],
+    figure: str,
+    *,
+    output: str | Path,
+    quiet: bool = False,
+    **options: Any,
+) -> None:
+    """Draw a figure of one store, or of several in facets, and write it: what the command does.
+
+    Parameters
+    ----------
+    paths : sequence of path or URL
+        As of `plot_stores`; one for a figure that moves.
+    figure : str
+        Its name.
+    output : str or Path
+        The file to write.
+    quiet : bool, optional
+        Show no progress of a figure that moves.
+    **options
+        As of `plot_store`, `plot_stores` or `animate_store`.
+
+    Raises
+    ------
+    UnknownNameError, InputError, StoreError, OSError
+        As of these.
+    """
+    if len(paths) != 1:
+        plot_stores(paths, figure, output=output, **options)
+    elif get_figure(figure).film:
+        animate_store(paths[0], figure, output=output, quiet=quiet, **options)
+    else:
+        plot_store(paths[0], figure, output=output, **options)
 
 
 def _get_drawing(
@@ -238,7 +269,7 @@ def _get_drawing(
         raise InputError(
             f"figure {figure!r} is of one store; of several there are: {', '.join(known)}"
         )
-    if kind.source == "both":
+    if kind.film:
         raise InputError("an animation is a file of its own; use ibtools.animate_store")
     unknown = [name for name in options if name not in option_names(draw)]
     if unknown:

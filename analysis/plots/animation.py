@@ -239,4 +239,5 @@ FIGURE = FigureKind(
         Option("n_frames", f"most frames.  [default: {N_FRAMES}]", int, flag="frames"),
         Option("fps", f"frames per second.  [default: {FRAMES_PER_SECOND}]", int),
     ),
+    film=True,
 )

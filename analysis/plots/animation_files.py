@@ -5,18 +5,17 @@ from typing import Any
 
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, FuncAnimation, PillowWriter
 
-from ibtools.analysis.passes.results import open_results
-from ibtools.analysis.plots.animation import FRAMES_PER_SECOND, animate_information_plane
+from ibtools.analysis.figures import get_figure
+from ibtools.analysis.plots.animation import FRAMES_PER_SECOND
 from ibtools.analysis.plots.sheets import figure_format, sheets_applied
+from ibtools.analysis.plots.sources import open_sources
 from ibtools.errors import InputError
 from ibtools.progress import progress_bar
-from ibtools.store.datasets import open_store
 from ibtools.store.storage import StorePath, local_file
 
 DPI = 120
 
 SUFFIXES = (".gif", ".mp4")
-OPTIONS = ("layers", "limits", "n_frames", "width", "fps")
 
 
 def save_animation(
@@ -72,6 +71,7 @@ def validate_animation(path: str | Path) -> Path:
 
 def animate_store(
     path: StorePath,
+    figure: str = "animation",
     *,
     output: str | Path,
     estimator: str | None = None,
@@ -80,12 +80,14 @@ def animate_store(
     width: float | None = None,
     **options: Any,
 ) -> FuncAnimation:
-    """Animate the information plane of a store, and write it to a file.
+    """Animate a store, as the information plane over epochs, and write it to a file.
 
     Parameters
     ----------
     path : path or URL
         A store that was analysed.
+    figure : str, optional
+        A name in `ibtools.analysis.figures.FIGURES`, of one that moves.
     output : str or Path
         The file to write, as GIF or MP4 by its suffix. A file that is there is replaced.
     estimator : str, optional
@@ -97,7 +99,7 @@ def animate_store(
     width : float, optional
         The width in inches, of 120 pixels each; fonts keep their size.
     **options
-        Of `animate_information_plane`.
+        Of the figure, such as those of `animate_information_plane`.
 
     Returns
     -------
@@ -109,14 +111,18 @@ def animate_store(
         As of `animate_information_plane` and `save_animation`.
     """
     validate_animation(output)
-    unknown = [name for name in options if name not in OPTIONS]
-    if unknown:
+    kind = get_figure(figure)
+    if not kind.film:
+        raise InputError(f"figure {figure!r} does not move; draw it with ibtools.plot_store")
+    own = [name for name in kind.options if name != "fps"]
+    if unknown := [name for name in options if name not in own]:
         raise InputError(
-            f"an animation has no option {', '.join(unknown)}; it takes: {', '.join(OPTIONS)}"
+            f"an animation has no option {', '.join(unknown)}; it takes: "
+            f"{', '.join([*own, 'width', 'fps'])}"
         )
-    results = open_results(path, estimator=estimator or "exact")
+    datasets = open_sources(path, figure, estimator)
     with figure_format(width=width):
-        film = animate_information_plane(results, open_store(path), fps=fps, **options)
+        film: FuncAnimation = kind.draw(*datasets, fps=fps, **options)
         save_animation(film, output, fps=fps, quiet=quiet)
     return film
 

@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import zarr
-from dask.system import CPU_COUNT
 
 import ibtools
 from ibtools.cli.completing import estimator_names, names, paths
-from ibtools.cli.json_output import json_option, print_json
+from ibtools.cli.computing import compute_and_tell, computing_options
 from ibtools.cli.measure_options import EstimatorCommand, parse_options
-from ibtools.cli.printing import tell_line, tell_lines
-from ibtools.cli.working import layers_option, working_options
-from ibtools.tasks.interruption import computed, exit_interrupted
+from ibtools.cli.working import layers_option
 
 
 @click.command(cls=EstimatorCommand)
@@ -41,12 +37,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     help="For a population: miller-madow, grassberger or chao-shen.",
 )
 @layers_option
-@click.option(
-    "--output", shell_complete=paths, help="Write the results here.  [default: into the store]"
-)
-@working_options
-@json_option
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@computing_options("results")
 def analyze(
     store: str,
     estimators: tuple[str, ...],
@@ -75,26 +66,22 @@ def analyze(
       ibtools analyze large.zarr --memory 512MiB --scheduler tcp://10.0.0.1:8786
     """
     chosen = _create_estimators(estimators, **options)
-    try:
-        # Every thread in which zarr decodes keeps freed memory; as many as cores are enough.
-        with zarr.config.set({"threading.max_workers": CPU_COUNT}):
-            reports = ibtools.analyze_store(
-                store,
-                estimator=chosen,
-                layers=layers,
-                output=output,
-                memory=memory,
-                scheduler=scheduler,
-                quiet=quiet,
-            )
-    except KeyboardInterrupt:
-        exit_interrupted(computed(output or store, "information"))
-    if as_json:
-        print_json({"store": output or store, "results": reports})
-        return
-    for report in reports:
-        tell_line(f"{output or store}: {report}")
-    tell_lines(_describe_next(output or store, reports))
+    compute_and_tell(
+        output or store,
+        lambda: ibtools.analyze_store(
+            store,
+            estimator=chosen,
+            layers=layers,
+            output=output,
+            memory=memory,
+            scheduler=scheduler,
+            quiet=quiet,
+        ),
+        _describe_next,
+        group="information",
+        key="results",
+        as_json=as_json,
+    )
 
 
 def _describe_next(path: str, reports: Sequence[Any]) -> str:

@@ -1,13 +1,15 @@
-"""What a shell completes: names from tables; files it knows itself.
+"""What a shell completes: names from registries and tables; files it knows itself.
 
 Completion must answer while the user waits: it may import neither TensorFlow nor numba nor
-matplotlib. Names whose tables need these are repeated here; a test compares them.
+matplotlib. A registry is imported when something is completed, and nothing that it names.
 """
 
 from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem
+
+from ibtools.registry import Registry, load_attribute
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -71,53 +73,23 @@ def files(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionI
     return [CompletionItem(begun, type="file")]
 
 
-def figures() -> Iterable[str]:
-    """Return the figures, those of other packages too."""
-    from ibtools.analysis.figures import FIGURES
+def registered(registry: str) -> Callable[[], Iterable[str]]:
+    """Return what asks a registry, "module:attribute", for its names, others' too."""
 
-    return FIGURES.names()
+    def ask() -> Iterable[str]:
+        found: Registry[object] = load_attribute(registry)
+        return found.names()
 
-
-def estimator_names() -> Iterable[str]:
-    """Return the named estimators."""
-    from ibtools.analysis.measures.registry import ESTIMATORS
-
-    return ESTIMATORS.names()
+    return ask
 
 
-def detail_names() -> Iterable[str]:
-    """Return the named details."""
-    from ibtools.analysis.measures.registry import DETAILS
-
-    return DETAILS.names()
-
-
-def experiments() -> Iterable[str]:
-    """Return the named experiments."""
-    from ibtools.recorders.experiments import EXPERIMENTS
-
-    return EXPERIMENTS
-
-
-def networks() -> Iterable[str]:
-    """Return the named networks."""
-    from ibtools.recorders.networks import NETWORKS
-
-    return NETWORKS
-
-
-def data_sets() -> Iterable[str]:
-    """Return the named data sets."""
-    from ibtools.recorders.data import DATA_SETS
-
-    return DATA_SETS.names()
-
-
-def engines() -> Iterable[str]:
-    """Return the named engines."""
-    from ibtools.recorders.engines import ENGINES
-
-    return ENGINES.names()
+figures = registered("ibtools.analysis.figures:FIGURES")
+estimator_names = registered("ibtools.analysis.measures.registry:ESTIMATORS")
+detail_names = registered("ibtools.analysis.measures.registry:DETAILS")
+experiments = registered("ibtools.recorders.experiments:EXPERIMENTS")
+networks = registered("ibtools.recorders.networks:NETWORKS")
+data_sets = registered("ibtools.recorders.data:DATA_SETS")
+engines = registered("ibtools.recorders.engines:ENGINES")
 
 
 def reproductions() -> Iterable[str]:

@@ -1,18 +1,18 @@
 """`ibtools details`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 import ibtools
 from ibtools.cli.completing import detail_names, estimator_names, names, paths
-from ibtools.cli.json_output import json_option, print_json
-from ibtools.cli.printing import tell_line, tell_lines
-from ibtools.cli.working import layers_option, working_options
-from ibtools.tasks.interruption import computed, exit_interrupted
+from ibtools.cli.computing import compute_and_tell, computing_options
+from ibtools.cli.measure_options import DetailsCommand
+from ibtools.cli.working import layers_option
 
 
-@click.command()
+@click.command(cls=DetailsCommand)
 @click.argument("store", shell_complete=paths)
 @click.argument("what", nargs=-1, shell_complete=names(detail_names))
 @click.option(
@@ -32,12 +32,7 @@ from ibtools.tasks.interruption import computed, exit_interrupted
     help="What a state is: exact, binned, requantised, or a full name as of analyze.",
 )
 @layers_option
-@click.option(
-    "--output", shell_complete=paths, help="Write the details here.  [default: into the store]"
-)
-@working_options
-@json_option
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@computing_options("details")
 def details(
     store: str,
     what: tuple[str, ...],
@@ -50,11 +45,7 @@ def details(
 
     \b
     WHAT are any of:
-      classes      H(T|Y=c) within each class, and I(T;[Y=c]) about being of it
-      layers       I(T_i;T_j) between every two layers
-      prediction   I(T;prediction) about the class that the network predicts
-      splits       the ordinary results over all, training and test samples, each by itself
-      units        H and I(;Y) of every single unit
+      LIST OF DETAILS
 
     What was computed before is skipped; an interrupted run goes on where it stopped. In Python,
     ibtools.open_details("syn.zarr", "classes") opens what was computed; for each detail a line that
@@ -68,19 +59,17 @@ def details(
       ibtools details syn.zarr splits units --estimator binned-uniform-30-global
     """
     chosen = _create_details(store, what, by, options.pop("permutations"), options.pop("seed"))
-    try:
-        reports = ibtools.details_store(store, chosen, output=output, **options)
-    except KeyboardInterrupt:
-        exit_interrupted(computed(output or store, "details"))
-    if as_json:
-        print_json({"store": output or store, "details": reports})
-        return
-    for report in reports:
-        tell_line(f"{output or store}: {report}")
-    tell_lines(_describe_opening(output or store, reports))
+    compute_and_tell(
+        output or store,
+        lambda: ibtools.details_store(store, chosen, output=output, **options),
+        _describe_opening,
+        group="details",
+        key="details",
+        as_json=as_json,
+    )
 
 
-def _describe_opening(path: str, reports: tuple[Any, ...]) -> str:
+def _describe_opening(path: str, reports: Sequence[Any]) -> str:
     from ibtools.analysis.details.opening import describe_opening
 
     return describe_opening(path, reports)

@@ -1,5 +1,6 @@
 """Options of measures on the command line, as the measures declare them."""
 
+import inspect
 from copy import copy
 from typing import Any, cast
 
@@ -23,6 +24,32 @@ class EstimatorCommand(click.Command):
         known = {one.name for one in own}
         more = [one for one in _options() if one.name not in known]
         return [*own[:first], *more, *own[first:]]
+
+
+class DetailsCommand(click.Command):
+    """A command whose help lists the details there are, those of other packages too.
+
+    They are asked for only when it is explained: others need not load them.
+    """
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help, with the details in it."""
+        explained = copy(self)
+        explained.help = self.complete_help()
+        click.Command.format_help_text(explained, ctx, formatter)
+
+    def complete_help(self) -> str:
+        """Return the help, with the details in place of `LIST`."""
+        from ibtools.analysis.measures.registry import DETAILS
+
+        kinds = DETAILS.load_all()
+        width = max(map(len, kinds)) + 1
+        rows = [f"  {name:{width}} {kind.shows}" for name, kind in kinds.items()]
+        return inspect.cleandoc(str(self.help)).replace(LIST, "\n".join(rows))
+
+
+LIST = "  LIST OF DETAILS"
+"""What stands in the help for the details."""
 
 
 def _options() -> list[click.Parameter]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-import ibtools
 from ibtools.cli.completing import estimator_names, figures, files, names, paths_and
 from ibtools.cli.names import split_names
 from ibtools.cli.printing import tell_line
@@ -136,13 +135,8 @@ def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **optio
       ibtools plot syn.zarr animation --output plane.gif
       ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
+    from ibtools.analysis.plots import write_figure
+
     given = {name: value for name, value in options.items() if value is not None}
-    if figure == "animation":
-        if len(stores) > 1:
-            raise click.UsageError(f"an animation is of one store, got {', '.join(stores)}")
-        ibtools.animate_store(stores[0], output=output, quiet=quiet, **given)
-    elif len(stores) == 1:
-        ibtools.plot_store(stores[0], figure, output=output, **given)
-    else:
-        ibtools.plot_stores(stores, figure, output=output, **given)
+    write_figure(stores, figure, output=output, quiet=quiet, **given)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")

@@ -3,7 +3,6 @@
 import os
 import uuid
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import xarray as xr
@@ -13,23 +12,20 @@ from numpy.typing import NDArray
 from ibtools.errors import StoreError
 from ibtools.store.decode import decode
 from ibtools.store.derived import without_layout
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.groups import (
     open_place,
     read_arrays,
 )
 from ibtools.store.opened import open_checked
-from ibtools.store.schema import RESULT_VARIABLES, STORE_COORDINATES, STORE_VARIABLES
+from ibtools.store.schema import STORE_COORDINATES, STORE_VARIABLES
 from ibtools.store.several import join_stores
 from ibtools.store.storage import StorePath, is_local, reaching
 from ibtools.store.validation.coordinates import validate_coordinates
 from ibtools.store.validation.declared import arrays_of, leaving_others_alone
 from ibtools.store.validation.reading import CheckedStore
-from ibtools.store.validation.results import RESULT_COORDINATES, validate_results
+from ibtools.store.validation.results import RESULT_COORDINATES, declared_names, validate_results
 
-_DECLARED = tuple(
-    one.name for one in chain(STORE_VARIABLES, RESULT_VARIABLES, *DETAIL_VARIABLES.values())
-)
+_OF_STORES = tuple(one.name for one in STORE_VARIABLES)
 
 
 def open_store(
@@ -75,7 +71,8 @@ def open_store(
 def _open_one(path: StorePath) -> xr.Dataset:
     group, coordinates = open_checked(path)
     with reaching(path, "the store can't be read"):
-        return without_layout(decode(_as_dataset(group, f"{path}", coordinates)))
+        opened = in_order(_as_dataset(group, f"{path}", coordinates), _OF_STORES)
+        return without_layout(decode(opened))
 
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
@@ -89,17 +86,17 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
     with reaching(path, "the store can't be read"):
         arrays = arrays_of(root)
         there = {name: arrays[name] for name in STORE_COORDINATES if name in arrays}
-        return _as_dataset(root, f"{path}", read_arrays(there, path))
+        return in_order(_as_dataset(root, f"{path}", read_arrays(there, path)), _OF_STORES)
 
 
 def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
     """Open results as plain xarray does, after checking that they are; coordinates are loaded."""
     with reaching(where, "the store can't be read"):
         arrays = arrays_of(group)
-        validate_results(arrays, group.attrs, where)
+        validate_results(group, arrays, where)
         known = read_arrays({name: arrays[name] for name in RESULT_COORDINATES}, where)
         validate_coordinates(known, where, dtypes={})
-        return _as_dataset(group, where, known)
+        return in_order(_as_dataset(group, where, known), declared_names(group))
 
 
 def _as_dataset(
@@ -118,7 +115,7 @@ def _as_dataset(
         name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
         for name, one in opened.data_vars.items()
     }
-    return in_order(opened.assign(lazy), _DECLARED)
+    return opened.assign(lazy)
 
 
 def in_order(dataset: xr.Dataset, names: Iterable[str]) -> xr.Dataset:

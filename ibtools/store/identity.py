@@ -92,7 +92,7 @@ class Content:
         Those of an ibtools that kept no digest are, if the number of samples and the names of the
         layers agree.
         """
-        validate_results(arrays_of(results), results.attrs, describe_place(results))
+        validate_results(results, arrays_of(results), describe_place(results))
         known = results.attrs.get(DIGEST)
         if known is None:
             same = results.attrs.get("n_samples") == self.n_samples

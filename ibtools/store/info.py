@@ -325,7 +325,7 @@ def _analysed(group: zarr.Group, key: str, content: Content | None) -> dict[str,
 def _count(results: zarr.Group, content: Content | None) -> int:
     """Count the snapshots that are analysed as the store beside them is now."""
     if content is None:
-        validate_results(arrays_of(results), results.attrs, describe_place(results))
+        validate_results(results, arrays_of(results), describe_place(results))
         return int(read_array(results, "analysed").sum())
     analysed = read_array(results, "analysed")
     current = content.is_of(results) & content.current_repeats(results)

@@ -144,6 +144,7 @@ class StoreSpec:
         """The variables of the contract that this store has."""
         present: dict[Presence, bool] = {
             "always": True,
+            "added": True,
             "quantised": self.keep == "codes" and any(one.quantised for one in self.layers),
             "float": self.keep == "codes" and not all(one.quantised for one in self.layers),
             "partition": self.keep == "partition",

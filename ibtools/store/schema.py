@@ -25,10 +25,13 @@ a state of each layer."""
 Inputs = Literal["population", "sample"]
 """Whether the recorded inputs are all that there are, or a sample of them."""
 
-Presence = Literal["always", "quantised", "float", "partition", "prefit", "recomputed", "input"]
+Presence = Literal[
+    "always", "added", "quantised", "float", "partition", "prefit", "recomputed", "input"
+]
 
 PRESENCES: dict[Presence, str] = {
     "always": "always",
+    "added": "not in older stores",
     "quantised": "with codes",
     "float": "with float values",
     "partition": "with a partition",

@@ -19,7 +19,7 @@ _SHORT_AXIS = 32  # numpy is slow along a last axis that is shorter
 def exact_symbols(values: NDArray[Any], layer: LayerSpec) -> NDArray[np.unsignedinteger]:
     """Choose the exact symbols of a layer, from its codes or values (..., sample, unit).
 
-    They are from `code_symbols`, `softmax_symbols` or `float_symbols`.
+    They are from `code_symbols`, `softmax_symbols` or `float_symbols`: uint8, uint16 or uint32.
     """
     if not layer.quantised:
         return float_symbols(values)

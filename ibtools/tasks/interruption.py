@@ -13,7 +13,7 @@ _INTERRUPTED = 130
 
 
 def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
-    """Say on one line how to go on after Ctrl-C, and exit with 130."""
+    """Say on one line what is on disk and how to go on after Ctrl-C, and exit with 130."""
     if on_disk is None:
         command = shell_command(*sys.argv[1:])
         said = f"Interrupted; nothing was written. Begin again with: {command}"

@@ -41,7 +41,10 @@ _STOP_SECONDS = 5.0
 
 @contextmanager
 def open_cluster(jobs: int | None, scheduler: str | None) -> "Iterator[Client | None]":
-    """Connect to the cluster that is to run long tasks, if one is."""
+    """Connect to the cluster that is to run long tasks, if one is; None is for this machine.
+
+    Without an address it is that of the client that this process has, for more than one job.
+    """
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be 1 or more, found {jobs}")
     if scheduler is None and (jobs in (None, 1) or current_client() is None):

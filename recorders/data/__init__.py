@@ -6,7 +6,6 @@ published in; each format has its own module, which knows nothing of the others.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from ibtools.errors import InputError, unknown_name
 from ibtools.recorders.data.data_set import DataSet, checksum
@@ -17,7 +16,7 @@ from ibtools.store.storage import place_of
 
 __all__ = ["DATA_SETS", "DataSet", "checksum", "load_data_set"]
 
-DATA_SETS = Registry(
+DATA_SETS: Registry[Callable[[Path | None], DataSet]] = Registry(
     "data set",
     "ibtools.data_sets",
     {
@@ -64,8 +63,7 @@ def load_data_set(name: str, *, folder: str | Path | None = None) -> DataSet:
     """
     known = DATA_SETS.names()
     if name in known:
-        load = cast("Callable[[Path | None], DataSet]", DATA_SETS.load(name))
-        return load(None if folder is None else Path(place_of(folder)))
+        return DATA_SETS.load(name)(None if folder is None else Path(place_of(folder)))
     path = Path(place_of(name))
     is_file = path.suffix.lower() == ".npz"
     if not is_file and not path.is_dir():

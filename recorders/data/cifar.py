@@ -46,7 +46,7 @@ _ALLOWED = {
 
 
 def read_cifar_binary(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read a binary batch."""
+    """Read a binary batch: values (sample, 3072), colour by colour, and labels, both uint8."""
     content = read_bytes(path)
     if len(content) % (1 + N_VALUES):
         raise InputError(
@@ -58,7 +58,7 @@ def read_cifar_binary(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def read_cifar_python(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read a pickled batch without executing what it says."""
+    """Read a pickled batch without executing what it says: values (sample, 3072) and labels."""
     batch = _unpickle(path)
     labels = _get(batch, "labels")
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):

@@ -32,7 +32,7 @@ def read_bytes(path: Path) -> bytes:
 
     The first bytes tell which it is, because browsers unpack files without renaming them. A link is
     followed, wherever it leads: folders of data are often links to another disk, and what is there
-    is only read.
+    is only read. What unpacks to far more than is stored, as `most_unpacked` says, is refused.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: must be a file, found something else; copy it again")

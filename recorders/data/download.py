@@ -41,7 +41,7 @@ _FILES: dict[str, list[dict[str, Any]]] = {
 
 
 def download(name: str) -> Path:
-    """Download an image data set, unless Keras' cache has it."""
+    """Download an image data set, unless Keras' cache has it, and return its folder."""
     for file in _FILES[name]:
         try:
             path = Path(get_file(**file))

@@ -23,7 +23,7 @@ _UNSIGNED_BYTES = 8
 
 
 def read_idx(path: Path, *, n_dimensions: int) -> NDArray[np.uint8]:
-    """Read an IDX file of bytes, plain or compressed."""
+    """Read an IDX file of bytes, plain or compressed: (sample, ...), uint8, read-only."""
     content = read_bytes(path)
     magic = bytes((0, 0, _UNSIGNED_BYTES, n_dimensions))
     if content[:4] != magic:

@@ -24,7 +24,7 @@ _MAX_BYTE = 255
 
 
 def read_libsvm(path: Path, *, n_features: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read images in LIBSVM's format, plain or compressed."""
+    """Read images in LIBSVM's format: (sample, feature), 0 where no line names one, and labels."""
     content = read_bytes(path)
     n_values = n_features * (1 + content.count(b"\n"))
     validate_unpacked(n_values, len(content), str(path), "leave out samples without features")

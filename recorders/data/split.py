@@ -12,6 +12,18 @@ TEST_FRACTION = 0.2
 def stratified_split(y: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     """Choose the test samples: a fixed fifth of each class.
 
+    Parameters
+    ----------
+    y : ndarray, (sample,), int64
+        Labels.
+    name : str
+        Data sets of different names are split differently.
+
+    Returns
+    -------
+    ndarray, (sample,), bool
+        Which are test samples.
+
     Notes
     -----
     Samples are ranked by the SHA-256 digest of the name and their row number, so that the split

@@ -9,7 +9,7 @@ from ibtools.recorders.networks import Dense, Network
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.registry import Registry, load_attribute
 
-ENGINES = Registry(
+ENGINES: Registry[type[Engine]] = Registry(
     "engine",
     "ibtools.engines",
     {
@@ -25,7 +25,7 @@ MAX_DENSE_UNITS = 128
 
 
 def choose_engine(network: AnyNetwork, name: str | None) -> str:
-    """Check that an engine can train a network, or choose one."""
+    """Check that an engine can train a network; without a name, choose the faster of ours."""
     widths = [layer.units for layer in _dense_layers(network)]
     if name is None:
         return "dense" if widths and max(widths) <= MAX_DENSE_UNITS else "compiled"

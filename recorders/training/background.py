@@ -41,7 +41,7 @@ class Background:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, job: Callable[[], None]) -> None:
-        """Add a job; while there are too many, wait."""
+        """Add a job, and wait while there are too many; raises what a job before raised."""
         self._settle(self._limit - 1)
         self._jobs.append(self._pool.submit(self._do, job))
 

@@ -64,7 +64,7 @@ class Forecast:
 
 
 def forecast(recording: Recording, *, engine: str) -> Forecast:
-    """Measure a few epochs and one snapshot, and extrapolate. Nothing is written."""
+    """Measure a few epochs and one snapshot, and extrapolate, start-up left out; write nothing."""
     settings = recording.settings
     trial = replace(
         recording.training(settings.first_repeat, 0),

@@ -31,7 +31,7 @@ def record_repeats(
     progress: Progress,
     client: "Client | None" = None,
 ) -> None:
-    """Record some repeats of a store that exists."""
+    """Record some repeats of a store: each the same in whichever process and order."""
     if client is None and (jobs in (None, 1) or len(repeats) < 2):
         loaded, group = load_engine(engine), open_group(output, "r+")
         for repeat in repeats:

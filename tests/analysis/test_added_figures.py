@@ -1,7 +1,6 @@
-"""Figures that other packages add: the one of CONTRIBUTING.md, and broken ones."""
+"""Figures that other packages add: the one of docs/adding.md, and broken ones."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,30 +10,13 @@ import pytest
 import ibtools
 from ibtools.analysis.figures import FIGURES, figure_kinds, get_figure
 from ibtools.errors import InputError
-
-ROOT = Path(__file__).parents[2]
-
-
-def install(site: Path, module: str, **entry_points: str) -> Path:
-    """Put a package of one module where Python looks for packages, as an installation does."""
-    package, metadata = site / "my_package", site / "my_package-1.0.dist-info"
-    package.mkdir(parents=True)
-    metadata.mkdir()
-    (package / "__init__.py").touch()
-    (package / "states.py").write_text(module)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    lines = [f"{name} = {target}" for name, target in entry_points.items()]
-    (metadata / "entry_points.txt").write_text("\n".join(["[ibtools.figures]", *lines]))
-    return site
+from tests.added_package import ROOT, install, install_examples
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Where the package is installed that CONTRIBUTING.md shows."""
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    (module,) = re.findall(r"^```python\n(.*?^FIGURE = .*?)^```", text, re.M | re.S)
-    (target,) = re.findall(r"^states = \"(.*)\"$", text, re.M)
-    return install(tmp_path / "site", module, states=target)
+    """Where the package is installed that docs/adding.md shows."""
+    return install_examples(tmp_path / "site")
 
 
 def run(site: Path, *words: object, **environment: str) -> str:
@@ -87,7 +69,8 @@ def test_added_figure__is_drawn_by_name(site, example_store, monkeypatch):
     ],
 )
 def test_broken_figure__is_an_error_and_hides_no_other(target, message, tmp_path, monkeypatch):
-    site = install(tmp_path / "site", "def draw(results):\n    pass\n", mine=target)
+    module = {"states": "def draw(results):\n    pass\n"}
+    site = install(tmp_path / "site", module, f"[ibtools.figures]\nmine = {target}\n")
     monkeypatch.syspath_prepend(site)
     for name in [one for one in sys.modules if one.split(".")[0] == "my_package"]:
         monkeypatch.delitem(sys.modules, name)

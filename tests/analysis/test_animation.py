@@ -103,7 +103,12 @@ def test_animate_store__settings_are_checked_before_opening(tmp_path):
         animate_store("nowhere.zarr", output=tmp_path / "film.gif", epoch=1)
 
 
+def test_animate_store__only_what_moves(tmp_path):
+    with pytest.raises(InputError, match="figure 'accuracy' does not move; draw it with"):
+        animate_store("nowhere.zarr", "accuracy", output=tmp_path / "film.gif")
+
+
 def test_plot_command__an_animation_is_of_one_store():
     result = CliRunner().invoke(cli, ["plot", "a.zarr", "b.zarr", "animation", "--output", "x.gif"])
-    assert result.exit_code == 2
-    assert "an animation is of one store" in result.output
+    assert result.exit_code == 1
+    assert "figure 'animation' is of one store" in result.stderr

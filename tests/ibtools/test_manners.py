@@ -148,7 +148,6 @@ def test_interrupt__says_what_is_on_disk(
 
 
 def test_completing__names_are_those_of_the_tables():
-    """Repeated in `ibtools/cli/completing.py`, because their tables load numba or more."""
     assert list(completing.estimator_names()) == ESTIMATORS.names()
     assert list(completing.detail_names()) == DETAILS.names()
 

@@ -27,7 +27,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("shapes_of_mine", None)
 
 
-def _shapes() -> Registry:
+def _shapes() -> Registry[object]:
     return Registry("shape", GROUP, {"pi": "math:pi", "circle": "no.such.module:circle"})
 
 
@@ -58,6 +58,18 @@ def test_load__entry_point_that_leads_nowhere(package: Path) -> None:
 def test_load__own_module_that_is_missing_is_no_input_error() -> None:
     with pytest.raises(ModuleNotFoundError, match="no"):
         _shapes().load("circle")
+
+
+def test_load__what_is_of_another_type_is_an_input_error(package: Path) -> None:
+    shapes: Registry[str] = Registry("shape", GROUP, {"circle": "string:digits"}, of=str)
+    assert shapes.load("circle") == "0123456789"
+    with pytest.raises(InputError, match=r"shape 'square' must be a str, found int; .*:SQUARE"):
+        shapes.load("square")
+
+
+def test_load_all__leaves_out_what_is_broken_of_others(package: Path) -> None:
+    shapes: Registry[object] = Registry("shape", GROUP, {"circle": "string:digits"})
+    assert list(shapes.load_all()) == ["circle", "square"]
 
 
 def test_load__unknown_name_lists_those_that_there_are(package: Path) -> None:

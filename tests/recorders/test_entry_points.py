@@ -1,4 +1,4 @@
-"""An engine and a data set that another package brings."""
+"""An engine, a data set, a network and an experiment that another package brings."""
 
 import sys
 from collections.abc import Iterator
@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 import ibtools
-from ibtools.errors import UnknownNameError
+from ibtools.cli import completing
+from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.data import DATA_SETS
 from ibtools.recorders.engines import ENGINES
+from ibtools.recorders.experiments import get_experiment
+from ibtools.recorders.networks import get_network
 
 MODULE = """
 import numpy as np
 from ibtools.recorders.data import DataSet, checksum
+from ibtools.recorders.experiments import Experiment
+from ibtools.recorders.networks import Network, dense_layers
 from tests.recorders.fake_engine import FakeEngine
 
 def load_coins(folder):
@@ -23,6 +28,9 @@ def load_coins(folder):
 
 class Engine(FakeEngine):
     pass
+
+TINY = Network("as it was called at home", (8,), dense_layers(3, 2))
+COINS = Experiment("home", "tiny", "coins", "relu", epochs=3, repeats=2, bits=8)
 """
 
 ENTRY_POINTS = """
@@ -30,6 +38,12 @@ ENTRY_POINTS = """
 elsewhere = coins_of_mine:Engine
 [ibtools.data_sets]
 coins = coins_of_mine:load_coins
+[ibtools.networks]
+tiny = coins_of_mine:TINY
+wrong = coins_of_mine:load_coins
+[ibtools.experiments]
+Coins = coins_of_mine:COINS
+Wrong = coins_of_mine:TINY
 """
 
 
@@ -59,6 +73,31 @@ def test_record__engine_and_data_set_of_another_package(package, tmp_path: Path)
     assert '"engine": "elsewhere"' in dataset.attrs["configuration"]
 
 
+def test_record__experiment_and_network_of_another_package(package, tmp_path: Path):
+    report = ibtools.record("Coins", tmp_path / "s.zarr", engine="elsewhere", quiet=True)
+    assert report.trained == 2
+    dataset = ibtools.open_store(tmp_path / "s.zarr")
+    assert dataset.attrs["experiment"] == "Coins"
+    assert '"network": "tiny"' in dataset.attrs["configuration"]
+    assert dataset["layer"].values.tolist() == ["hidden_1", "output"]
+    assert dataset["activation_function"].values.tolist() == ["relu", "softmax"]
+
+
+def test_record__names_of_another_package_are_completed(package):
+    assert list(completing.experiments())[-2:] == ["Coins", "Wrong"]
+    assert list(completing.networks())[-2:] == ["tiny", "wrong"]
+    assert "coins_of_mine" not in sys.modules
+
+
+def test_record__what_is_no_network_or_experiment_is_named(package):
+    with pytest.raises(InputError, match="network 'wrong' must be a Network, found function; corr"):
+        get_network("wrong")
+    with pytest.raises(InputError, match="'Wrong' must be an Experiment, found Network; correct"):
+        get_experiment("Wrong")
+
+
 def test_record__without_that_package(tmp_path: Path):
     with pytest.raises(UnknownNameError, match="unknown engine 'elsewhere'"):
         ibtools.record("SYN-Tanh", tmp_path / "s.zarr", engine="elsewhere")
+    with pytest.raises(UnknownNameError, match="unknown experiment 'Coins'"):
+        ibtools.record("Coins", tmp_path / "s.zarr")

@@ -1,7 +1,7 @@
 import pytest
 
 from ibtools.errors import InputError, UnknownNameError
-from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get_network
+from ibtools.recorders.networks import Conv, Dense, Network, Pool, get_network
 from ibtools.store.snapshots import LayerSpec
 
 
@@ -47,7 +47,7 @@ def test_layer_specs__bits_out_of_range(bits):
     ],
 )
 def test_networks__mnist_dense(name, units):
-    network = NETWORKS[name]
+    network = get_network(name)
     assert network.name == name
     assert (network.input_shape, network.n_classes) == ((28, 28, 1), 10)
     specs = network.layer_specs("relu", 4)
@@ -57,7 +57,7 @@ def test_networks__mnist_dense(name, units):
 
 def test_networks__mnist_conv():
     """28 - 2 = 26, 26 / 2 = 13, 13 - 2 = 11, 11 // 2 = 5."""
-    specs = NETWORKS["mnist-conv"].layer_specs("relu", 8)
+    specs = get_network("mnist-conv").layer_specs("relu", 8)
     assert specs == (
         LayerSpec("conv_1", 26 * 26 * 2, "relu", 8),
         LayerSpec("pool_1", 13 * 13 * 2, "pool", 8),

@@ -60,7 +60,7 @@ def is_function_of(after, before):
     return len(set(zip(rows(before), rows(after), strict=True))) == len(set(rows(before)))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS.names())
 @pytest.mark.parametrize("activation", ["tanh", "relu", "relu6"])
 def test_build_model__float_model_is_what_the_specs_say(name, activation):
     network = get_network(name)

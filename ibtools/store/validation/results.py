@@ -1,14 +1,12 @@
 """Results and details that are opened: what they hold, against each other and the declarations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import zarr
 
 from ibtools.errors import StoreError
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, Variable
 from ibtools.store.validation.attributes import KNOWN_OF_RESULTS, validate_known
 from ibtools.store.validation.declared import validate_declared
@@ -21,33 +19,49 @@ def _coordinates() -> Iterable[Variable]:
     return (one for one in STORE_VARIABLES if one.coordinate and set(one.dims) <= set(CUBE[:3]))
 
 
-def _of_details() -> Iterable[Variable]:
-    """Yield what details may hold; other layers, classes and splits are words or numbers there."""
-    for one in chain(*DETAIL_VARIABLES.values()):
+_OF_ALL = (*_coordinates(), *RESULT_VARIABLES)
+"""What any results may hold."""
+
+
+def _declared(group: zarr.Group, names: Iterable[str]) -> dict[str, tuple[Variable, ...]]:
+    """Return what a group may hold, by name: what all results may, and what the measure declares.
+
+    That is looked up, and perhaps imported from another package, only where there is more.
+    """
+    declared: dict[str, tuple[Variable, ...]] = {}
+    for one in (*_OF_ALL, *_of_detail(group.path)):
+        declared[one.name] = (*declared.get(one.name, ()), one)
+    if any(name not in declared for name in names):
+        declared = {one.name: (one,) for one in _of_estimator(group.attrs)} | declared
+    return declared
+
+
+def _of_detail(path: str) -> Iterator[Variable]:
+    """Yield what the detail of a place declares; other layers, classes and splits may be words."""
+    place = path.split("/")
+    if place[0] != "details" or len(place) != 3:
+        return
+    from ibtools.analysis.details.kinds import known_detail_class  # noqa: TID251
+
+    known = known_detail_class(place[2])
+    for one in known.variables if known else ():
         yield replace(one, dtypes=(*one.dtypes, "str")) if one.coordinate else one
 
 
-def _by_name(variables: Iterable[Variable]) -> dict[str, tuple[Variable, ...]]:
-    found: dict[str, tuple[Variable, ...]] = {}
-    for one in variables:
-        found[one.name] = (*found.get(one.name, ()), one)
-    return found
-
-
-_DECLARED = _by_name(chain(_coordinates(), RESULT_VARIABLES, _of_details()))
-
-
-def _of_estimator(
-    attributes: Mapping[str, Any], arrays: Mapping[str, "zarr.Array[Any]"]
-) -> dict[str, tuple[Variable, ...]]:
-    """Return what the estimator of results declares itself, if it is asked for."""
+def _of_estimator(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
+    """Return what the estimator of results declares."""
     specification = attributes.get("estimator")
-    if set(arrays) <= set(_DECLARED) or not isinstance(specification, str):
-        return {}
+    if not isinstance(specification, str):
+        return ()
     from ibtools.analysis.estimators import known_estimator  # noqa: TID251
 
     known = known_estimator(specification)
-    return _by_name(known.variables) if known else {}
+    return known.variables if known else ()
+
+
+def declared_names(group: zarr.Group) -> list[str]:
+    """Return the variables that results or details may hold, without what an estimator declares."""
+    return [one.name for one in (*_OF_ALL, *_of_detail(group.path))]
 
 
 RESULT_COORDINATES = tuple(one.name for one in _coordinates())
@@ -55,26 +69,28 @@ RESULT_COORDINATES = tuple(one.name for one in _coordinates())
 
 
 def validate_results(
-    arrays: Mapping[str, "zarr.Array[Any]"], attributes: Mapping[str, Any], where: str
+    group: zarr.Group, arrays: Mapping[str, "zarr.Array[Any]"], where: str
 ) -> None:
     """Check a group of results or details, by its metadata.
 
     No variable is unknown, or declared with other dims or another dtype; sizes agree and are within
-    their bounds, attributes are of their types, and marks and coordinates are there.
+    their bounds, attributes are of their types, and marks and coordinates are there. What a package
+    declares that is not installed here is unknown.
     """
     for name in ("analysed", *RESULT_COORDINATES):
         if name not in arrays:
             raise StoreError(f"{where}: variable {name!r} must be there, but is not{_AGAIN}")
-    declared = {**_of_estimator(attributes, arrays), **_DECLARED}
+    declared = _declared(group, arrays)
     for name in arrays:
         if name not in declared:
             raise StoreError(
-                f"{where}: must hold results only, found a variable {name!r:.60}, which no version "
-                f"of ibtools writes{_AGAIN}, or take it elsewhere"
+                f"{where}: must hold results only, found a variable {name!r:.60}, which neither "
+                "ibtools nor a package that is installed here declares; install the package that "
+                "computed it, take it elsewhere, or delete this group and analyse again"
             )
     found = [validate_declared(array, declared[name], where) for name, array in arrays.items()]
     validate_sizes(arrays, found, where)
-    validate_known(attributes, KNOWN_OF_RESULTS, where)
+    validate_known(group.attrs, KNOWN_OF_RESULTS, where)
     for one in found:
         _validate_labels(one, arrays[one.name].attrs, where)
 

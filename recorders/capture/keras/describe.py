@@ -69,7 +69,10 @@ def describe(model: Any) -> tuple[LayerSpec, ...]:
 
 
 def left_out(model: Any) -> tuple[tuple[str, str], ...]:
-    """Say of every layer but the input that is not recorded why it is not."""
+    """Say of every layer but the input that is not recorded why it is not, by names and reasons.
+
+    A layer inside another one, of which only the output is recorded, is named after both.
+    """
     output = output_layer(model)
     found = []
     for layer in model.layers:

@@ -52,7 +52,7 @@ def operation_name(layer: Any) -> str | None:
 
 
 def function_name(layer: Any) -> str:
-    """Name the activation function of a layer."""
+    """Name the function of a layer, or of the one it applies; without one it is "linear"."""
     if isinstance(layer, _POOLS):
         return "pool"
     if isinstance(layer, _LAYERS.Softmax):

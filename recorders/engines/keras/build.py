@@ -34,7 +34,9 @@ def build_model(
     -----
     The output is a linear layer with quantised output followed by a softmax, whose probabilities
     are what the loss is computed from. That is what tfmot makes of one softmax layer (it quantises
-    before the function), with the logits in reach.
+    before the function), with the logits in reach. The model is not compiled, and has the layers
+    that a `Network` names, a "flatten" where one is needed, and "logits" before "output"; tfmot
+    prefixes what it quantises with ``quant_``, and puts an input quantiser first.
     """
     specs = network.layer_specs(activation, bits, scheme)
     network.validate_initializer(initializer)

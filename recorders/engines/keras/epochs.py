@@ -76,7 +76,7 @@ class EpochProgram:
     def run(
         self, training: Training, epochs: Sequence[int], *, n_evaluated: int | None = None
     ) -> list[History]:
-        """Train some epochs."""
+        """Train some epochs, at most `max_epochs`; return the histories of the first, or of all."""
         n_evaluated = len(epochs) if n_evaluated is None else n_evaluated
         train = np.flatnonzero(~training.data.is_test)
         positions = np.zeros((self.max_epochs, train.size), np.int64)

@@ -50,7 +50,7 @@ class FitEngine:
 
 
 def create_trainable(training: Training) -> TappedModel:
-    """Build and compile the untrained model of a training, from its seeds."""
+    """Build and compile the untrained model of a training: equal seeds, equal weights."""
     tf_keras.utils.set_random_seed(training.seeds.model)
     tf.config.experimental.enable_op_determinism()
     tapped = build_model(
@@ -79,7 +79,7 @@ def evaluate(
     label: NDArray[np.int64],
     is_test: NDArray[np.bool_],
 ) -> History:
-    """Compute loss and accuracy on training and test samples.
+    """Compute loss, of probabilities, and accuracy, of predicted classes, for each split.
 
     Notes
     -----

@@ -83,7 +83,10 @@ class TappedModel:
 def quantise_model(
     model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme, *, quantisers: bool = True
 ) -> TappedModel:
-    """Make a model for quantisation-aware training out of a float32 model."""
+    """Make a model for quantisation-aware training, with copies of the weights of a float32 model.
+
+    Without `quantisers` it must compute what that does.
+    """
     validate_copied(model)
     logits_model = _remove_softmax(model)
     chosen = _Quantisation(logits_model, specs, scheme, quantisers=quantisers)

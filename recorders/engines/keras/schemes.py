@@ -189,7 +189,7 @@ def output_range(function: str, scheme: str) -> Range:
 def quantised_weights(
     function: str, kernels: tuple[str, ...], *, has_bias: bool, scheme: str
 ) -> tuple[str, ...]:
-    """Choose the weights of a dense or convolutional layer that are quantised."""
+    """Choose the weights that are quantised: none, the kernels, or the kernels and "bias"."""
     if scheme == "full":
         return (*kernels, "bias") if has_bias else kernels
     return () if function == "tanh" else kernels

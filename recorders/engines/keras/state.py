@@ -11,7 +11,7 @@ from ibtools.errors import RecordingError
 
 
 def pack_state(model: Any) -> bytes:
-    """Write down the state of a model in training."""
+    """Write down the state of a compiled model in training: equal states give equal bytes."""
     archive = io.BytesIO()
     arrays = (variable.numpy() for variable in _variables(model))
     np.savez(archive, *arrays)
@@ -19,7 +19,7 @@ def pack_state(model: Any) -> bytes:
 
 
 def unpack_state(model: Any, state: bytes) -> None:
-    """Put a model into a state that was written down."""
+    """Put a model of the same network into a state, or leave it as it was if that does not fit."""
     arrays = _load_arrays(state)
     variables = _variables(model)
     _validate_match(variables, arrays)

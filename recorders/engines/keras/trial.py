@@ -28,7 +28,10 @@ TOLERANCE = 1e-4
 
 
 def validate_trainings(training: Training, other: Training, *, are_repeats: bool) -> None:
-    """Check that what would be trained is the user's model, new each time."""
+    """Check that what would be trained is the user's model, new each time.
+
+    The other training differs in its seeds; if both are repeats, their weights must differ too.
+    """
     model = _build(training)
     _validate_input(model, training)
     _validate_samples(model, training)

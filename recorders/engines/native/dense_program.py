@@ -62,7 +62,7 @@ class DenseProgram:
         self._assign_moments = self._trace_moments()
 
     def load(self) -> State:
-        """Read the state that the model has now."""
+        """Read a copy of the state that the model has now."""
         ranges = np.zeros((len(self._dense), len(_QUANTITIES), 2), np.float32)
         for at, end in self._ranges():
             ranges[at] = end.numpy()
@@ -84,7 +84,10 @@ class DenseProgram:
     def run(
         self, training: Training, epochs: Sequence[int], n_evaluated: int, state: State
     ) -> list[History]:
-        """Train some epochs; needs neither the model nor the GIL."""
+        """Train some epochs, and `state` with them; return histories of the first `n_evaluated`.
+
+        It needs neither the model nor the GIL.
+        """
         train = np.flatnonzero(~training.data.is_test)
         orders = [train[training.seeds.batch_order(epoch, train.size)] for epoch in epochs]
         labels = [training.trained_label(epoch) for epoch in epochs]

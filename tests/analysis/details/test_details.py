@@ -7,10 +7,9 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.details import About, Permutations
+from ibtools.analysis.details import About, Permutations, detail_class
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store.creation import create_store
-from ibtools.store.detail_schema import DETAIL_VARIABLES
 from ibtools.store.layout import StoreSpec
 from ibtools.store.schema import CUBE
 from ibtools.store.snapshots import LayerSpec, LayerValues
@@ -80,7 +79,7 @@ def test_details__equal_the_slow_oracle(dataset, repeat, epoch):
 
 def test_details__have_the_declared_variables(dataset):
     for name, found in ibtools.details(dataset, EVERY).items():
-        declared = DETAIL_VARIABLES[name.split("-")[0]]
+        declared = detail_class(name).variables
         assert list(found.data_vars) == [one.name for one in declared if not one.coordinate]
         for variable in declared:
             assert found[variable.name].dims == variable.dims

@@ -1,97 +1,40 @@
-"""The kinds of details that have options: about another label, and permutations of the labels."""
+"""The detail `permutations`: a test of I(T;Y) against permutations of the labels."""
 
-import hashlib
-import re
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from ibtools.analysis.details.kinds import Found, PlainDetail, label_information
+from ibtools.analysis.details.protocol import MISSING, Found, PlainDetail
 from ibtools.analysis.details.snapshots import Snapshots
-from ibtools.analysis.kernels.counts import label_spectra
-from ibtools.analysis.kernels.information import entropy, information_of_spectra
-from ibtools.analysis.kernels.permutations import (
-    FEWEST,
-    PermutationTest,
-    permuted_information,
-    snapshot_seed,
-)
-from ibtools.errors import InputError, StoreError
+from ibtools.errors import InputError
 from ibtools.store.header import Header
-from ibtools.store.labels import number_classes
+from ibtools.store.schema import CUBE, Variable
 
-
-@dataclass(frozen=True, eq=False)
-class About(PlainDetail):
-    """Information about another discrete label S of the samples, I(T;S).
-
-    Parameters
-    ----------
-    label_name : str
-        What S is called: letters, digits, dots, hyphens and underscores.
-    values : array_like, (sample,), integer, bool or str
-        S of every sample, in the order of the store.
-
-    Raises
-    ------
-    InputError
-        If the name has other characters, or the values are not one discrete value per sample.
-
-    Examples
-    --------
-    >>> About("parity", [0, 1, 1, 0]).name
-    'by-parity'
-    """
-
-    label_name: str
-    values: ArrayLike
-    codes: NDArray[np.int64] = field(init=False, repr=False)
-
-    kind: ClassVar[str] = "by"
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.label_name, re.ASCII):
-            raise InputError(
-                "the name of a label must be of letters, digits, dots, hyphens and underscores, "
-                f"found {self.label_name!r}"
-            )
-        try:
-            codes, _ = number_classes(self.values, name=f"the label {self.label_name}")
-        except StoreError as err:
-            raise InputError(str(err)) from err
-        object.__setattr__(self, "codes", codes)
-
-    @property
-    def name(self) -> str:
-        """The kind and the name of the label."""
-        return f"by-{self.label_name}"
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What S is, and how much there is to know of it."""
-        counts = np.bincount(self.codes)
-        return {
-            "label_name": self.label_name,
-            "label_values": counts.size,
-            "label_checksum": f"sha256:{hashlib.sha256(self.codes.tobytes()).hexdigest()}",
-            "entropy_s": entropy(counts),
-        }
-
-    def validate(self, header: Header) -> None:
-        """Check that there is a value for every sample."""
-        if self.codes.size != header.label.size:
-            raise InputError(
-                f"the label {self.label_name} must have one value for each of the "
-                f"{header.label.size} samples of the store, found {self.codes.size}"
-            )
-
-    def compute(self, snapshots: Snapshots, header: Header) -> Found:
-        """Compute (block, layer)."""
-        n_values = int(self.codes.max()) + 1
-        found = [label_information(labels, self.codes, n_values) for labels in snapshots.labels]
-        return dict(zip(("mi_ts", "mi_ts_null"), np.stack(found, axis=2), strict=True))
+VARIABLES = (
+    Variable(
+        "permuted_mean", CUBE[:3], ("float64",), "bit", math.nan, MISSING,
+        "mean of I(T;Y) over the drawn permutations of the labels",
+        label="mean of permuted I(T;Y)",
+    ),
+    Variable(
+        "permuted_sd", CUBE[:3], ("float64",), "bit", math.nan, MISSING,
+        "standard deviation of I(T;Y) over the drawn permutations (n - 1)",
+        label="standard deviation of permuted I(T;Y)",
+    ),
+    Variable(
+        "permuted_z", CUBE[:3], ("float64",), "1", math.nan,
+        "NaN: not analysed, or all permutations give the same",
+        "standard deviations that I(T;Y) is above the mean of the permutations",
+        label="z",
+    ),
+    Variable(
+        "permuted_p", CUBE[:3], ("float64",), "1", math.nan, MISSING,
+        "(1 + permutations with at least the observed I(T;Y)) / (1 + permutations)",
+        label="p",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,14 +70,30 @@ class Permutations(PlainDetail):
     seed: int = 0
 
     kind: ClassVar[str] = "permutations"
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    shows: ClassVar[str] = "z and p of I(T;Y) under drawn permutations of the labels"
+    first_look: ClassVar[str] = 'permuted_p.median("repeat").plot(x="epoch", hue="layer")'
 
     def __post_init__(self) -> None:
+        from ibtools.analysis.kernels.permutations import FEWEST
+
         if self.n_permutations < FEWEST:
             raise InputError(
                 f"at least {FEWEST} permutations are needed, found {self.n_permutations}"
             )
         if self.seed < 0:
             raise InputError(f"a seed must not be negative, found {self.seed}")
+
+    @classmethod
+    def from_options(cls, options: str) -> Self:
+        """Build it from its name without the kind: how many, and the seed."""
+        numbers = options.split("-") if options else []
+        if len(numbers) > 2 or not all(one.isdecimal() for one in numbers):
+            raise InputError(
+                "permutations must be written as in permutations-1000-0, how many and the seed, "
+                f"found {options!r} for these"
+            )
+        return cls(*map(int, numbers))
 
     @property
     def name(self) -> str:
@@ -152,6 +111,14 @@ class Permutations(PlainDetail):
 
     def compute(self, snapshots: Snapshots, header: Header) -> Found:
         """Compute (block, layer)."""
+        from ibtools.analysis.kernels.counts import label_spectra
+        from ibtools.analysis.kernels.information import information_of_spectra
+        from ibtools.analysis.kernels.permutations import (
+            PermutationTest,
+            permuted_information,
+            snapshot_seed,
+        )
+
         names = ("permuted_mean", "permuted_sd", "permuted_z", "permuted_p")
         found = np.empty((len(names), len(snapshots), len(header.layers)))
         classes = np.bincount(header.label)

@@ -1,0 +1,31 @@
+"""What a figure of a store is drawn from: its results, its recording, or both."""
+
+import xarray as xr
+
+from ibtools.analysis.figures import get_figure
+from ibtools.analysis.passes.results import open_results
+from ibtools.errors import InputError
+from ibtools.store.datasets import open_store
+from ibtools.store.storage import StorePath
+
+
+def open_sources(
+    path: StorePath, figure: str, estimator: str | None = None
+) -> tuple[xr.Dataset, ...]:
+    """Open the Datasets that a figure of a store takes, in order.
+
+    Raises
+    ------
+    UnknownNameError, StoreError
+        If there is no such figure, store or results.
+    InputError
+        If an estimator is named of a figure that is not drawn from results.
+    """
+    source = get_figure(figure).source
+    if source == "store" and estimator is not None:
+        raise InputError(
+            f"figure {figure!r} is drawn from the recording, not from results, so it has no "
+            f"estimator; leave out {estimator!r}"
+        )
+    results = () if source == "store" else (open_results(path, estimator=estimator or "exact"),)
+    return results if source == "results" else (*results, open_store(path))
