@@ -43,9 +43,12 @@ def repeated_nodes(root: Node) -> dict[str, Node]:
 def as_root_says(nodes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Replace metadata of a store's nodes by what its root says of them, where only lengths differ.
 
-    Arrays that the root does not know are still being appended: they are left out.
+    Arrays that the root does not know are still being appended: they are left out. A root that
+    repeats nothing yet is of a store that was just created.
     """
     repeated = repeated_nodes(nodes[""])
+    if not repeated:
+        return dict(nodes)
     found = {}
     for path, node in nodes.items():
         said = repeated.get(path)
@@ -56,10 +59,15 @@ def as_root_says(nodes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any
     return found
 
 
+def read_root(store: Store) -> Node:
+    """Return the metadata of the root of a store as they are now; none if there is no root."""
+    raw = sync(store.get("zarr.json", default_buffer_prototype()))
+    return {} if raw is None else cast(Node, json.loads(raw.to_bytes()))
+
+
 def settle(store: Store) -> None:
     """Give the arrays of a store that grows the lengths that its root says: a crash left others."""
-    raw = sync(store.get("zarr.json", default_buffer_prototype()))
-    root = {} if raw is None else json.loads(raw.to_bytes())
+    root = read_root(store)
     if not is_growing(root.get("attributes", {})):
         return
     repeated = repeated_nodes(root)

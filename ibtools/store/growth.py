@@ -16,7 +16,16 @@ from ibtools.store.checksums import (
 )
 from ibtools.store.creation import create_variable
 from ibtools.store.groups import consolidate_grown, get_array, read_array
-from ibtools.store.growing import AXES, EPOCH_AXES, ROW_EPOCHS, axis_arrays, is_growing, resize
+from ibtools.store.growing import (
+    AXES,
+    EPOCH_AXES,
+    ROW_EPOCHS,
+    axis_arrays,
+    is_growing,
+    read_root,
+    repeated_nodes,
+    resize,
+)
 from ibtools.store.layout import whole_numbers
 from ibtools.store.locking import changing
 from ibtools.store.opened import open_group
@@ -80,9 +89,13 @@ def grow_store(
         lacking = [name for name in dict.fromkeys(scalars) if name not in names]
         if not lacking and not any(len(values) for values in added.values()):
             return False
+        if not repeated_nodes(read_root(group.store)):
+            consolidate_grown(path)  # so that there is what counts, whatever happens now
+        whole = {axis: np.concatenate([known[axis], added[axis]]) for axis in AXES}
         with reaching(path, "the store can't grow"):
-            _grow(group, known, added, lacking)
-        consolidate_grown(path)
+            _grow(group, known, whole, lacking)
+            consolidate_grown(path)
+            _note_coordinates(group, whole)
         return True
 
 
@@ -113,28 +126,27 @@ def _new_epochs(
 def _grow(
     group: zarr.Group,
     known: Mapping[str, NDArray[Any]],
-    added: Mapping[str, NDArray[Any]],
+    whole: Mapping[str, NDArray[Any]],
     scalars: Sequence[str],
 ) -> None:
     """Make room in the table of checksums, then on the axes, and write the coordinates."""
-    whole = {axis: np.concatenate([known[axis], added[axis]]) for axis in AXES}
     lengths = {axis: len(values) for axis, values in whole.items()}
     _make_room(group, lengths)
     for array in axis_arrays(group):
         resize(array, lengths)
-    for axis, values in added.items():
-        if len(values):
-            get_array(group, axis)[len(known[axis]) :] = values
-    if len(added["epoch"]):
-        phase = np.where(added["epoch"] < 0, "prefit", "training")
-        get_array(group, "phase")[len(known["epoch"]) :] = phase.tolist()
+    for axis, values in whole.items():
+        start = len(known[axis])
+        if len(values) > start:
+            get_array(group, axis)[start:] = values[start:]
+            if axis == "epoch":
+                phase = np.where(values[start:] < 0, "prefit", "training")
+                get_array(group, "phase")[start:] = phase.tolist()
     chunk_sizes = {**lengths, **dict.fromkeys(EPOCH_AXES, ROW_EPOCHS)}
     for name in scalars:
         if name not in group:
             create_variable(group, scalar_variable(name), lengths, chunk_sizes=chunk_sizes)
     if scalars:
         group.attrs[SCALARS] = [one.name for one in scalars_of(group.attrs)] + list(scalars)
-    _note_coordinates(group, whole)
 
 
 def _make_room(group: zarr.Group, lengths: Mapping[str, int]) -> None:
@@ -152,7 +164,10 @@ def _make_room(group: zarr.Group, lengths: Mapping[str, int]) -> None:
 
 
 def _note_coordinates(group: zarr.Group, whole: Mapping[str, NDArray[Any]]) -> None:
-    """Write down what the coordinates are now, by which a later change of them is found."""
+    """Write down what the coordinates are now, by which a later change of them is found.
+
+    Readers compare as many as are noted, so that it is done when they see all.
+    """
     beside = find_checksums(group)
     if beside is not None:
         digests = cast("dict[str, Any]", beside.attrs["coordinates"])
