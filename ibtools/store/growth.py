@@ -93,9 +93,11 @@ def grow_store(
             consolidate_grown(path)  # so that there is what counts, whatever happens now
         whole = {axis: np.concatenate([known[axis], added[axis]]) for axis in AXES}
         with reaching(path, "the store can't grow"):
-            _grow(group, known, whole, lacking)
+            # arrays as they are, not as the root says, which in a bucket is what was opened
+            bare = zarr.open_group(group.store, mode="r+", zarr_format=3, use_consolidated=False)
+            _grow(bare, known, whole, lacking)
             consolidate_grown(path)
-            _note_coordinates(group, whole)
+            _note_coordinates(bare, whole)
         return True
 
 

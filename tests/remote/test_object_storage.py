@@ -21,6 +21,7 @@ from ibtools.store.info import store_info
 from ibtools.store.opened import open_group
 from ibtools.store.storage import list_names
 from tests.conftest import LABEL, example_snapshots
+from tests.recorders.loops import train
 from tests.remote.engines import met, plan_accident
 from tests.remote.stores import contents, record_small
 
@@ -276,3 +277,20 @@ def test_requests__are_bounded(bucket: str, s3_server, monkeypatch):
     assert opening["GET"] <= 18
     np.asarray(ibtools.open_store(f"{bucket}/6")["label"])
     assert s3_server.take_requests().total() <= 40
+
+
+def test_recorder__grows_a_store_in_a_bucket(bucket: str, tmp_path: Path):
+    """Ended in the middle and gone on with, repeat after repeat, read by plain xarray."""
+    path, local = f"{bucket}/grown.zarr", tmp_path / "local.zarr"
+    for place in (path, local):
+        train(place, 4)
+        train(place, 2, repeat=1)
+        train(place, 6, resume=True)
+    found, expected = (xr.open_zarr(place).load() for place in (path, local))
+    xr.testing.assert_equal(found, expected)
+    assert found["complete"].sum("epoch").values.tolist() == [7, 3]
+    assert ibtools.check(path, quiet=True).ok
+    ibtools.analyze_store(path, quiet=True)
+    results, alone = (ibtools.analyze(ibtools.open_store(one)) for one in (path, local))
+    np.testing.assert_array_equal(results["mi_ty"], alone["mi_ty"])
+    np.testing.assert_array_equal(ibtools.open_results(path)["mi_ty"], alone["mi_ty"])
