@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from ibtools.store.growing import is_growing
 from ibtools.store.schema import STORE_VARIABLES
 
 GROUP = "checksums"
@@ -370,14 +371,18 @@ def changed_coordinates(group: zarr.Group, values: Mapping[str, NDArray[Any]]) -
     """Return the coordinates that are not as they were when the store was created.
 
     Longer ones, of a store that repeats or epochs were appended to, are compared as far as they
-    were; nothing is known of stores without checksums.
+    were; so is nothing of a store that has grown since its root was read. Nothing is known of
+    stores without checksums.
     """
     beside = find_checksums(group)
     known = {} if beside is None else cast("dict[str, list[int]]", beside.attrs["coordinates"])
+    grows = is_growing(group.attrs)
     return tuple(
         name
         for name, (n, crc) in known.items()
-        if name in values and digest_of(values[name][:n]) != [n, crc]
+        if name in values
+        and not (grows and n > len(values[name]))
+        and digest_of(values[name][:n]) != [n, crc]
     )
 
 

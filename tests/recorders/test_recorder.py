@@ -407,3 +407,22 @@ def test_layer_values__grid_changes_from_epoch_to_epoch(store):
     raw = xr.open_zarr(store)
     assert raw["scale"][0, :, 0].values.tolist() == [1, 2, 3]
     assert raw["zero_point"][0, :, 0].values.tolist() == [0, 1, 2]
+
+
+def test_open_store__has_grown_since_its_root_was_read(store, monkeypatch):
+    """All that happens to a store between two reads of one opening."""
+    from ibtools.store import opened
+
+    train(store, 2)
+    original = opened.changed_coordinates
+
+    def grow_before(*arguments: object) -> tuple[str, ...]:
+        monkeypatch.setattr(opened, "changed_coordinates", original)
+        train(store, 4, resume=True)
+        return original(*arguments)
+
+    monkeypatch.setattr(opened, "changed_coordinates", grow_before)
+    seen = ibtools.open_store(store)
+    assert seen["epoch"].values.tolist() == [0, 1, 2]
+    assert seen["complete"].values.all()
+    assert ibtools.open_store(store)["epoch"].values.tolist() == [0, 1, 2, 3, 4]
