@@ -78,9 +78,9 @@ def record_arrays(
         iterable of snapshots ``(repeat, epoch, {layer: array (sample, unit)})``, of which only one
         block of epochs is in memory at a time. Units may have several axes, such as (height, width,
         channel), and are flattened in C order. Floating arrays are stored as `activation` (float32;
-        float64 is refused unless it converts without loss; tensors of PyTorch too), uint8, uint16 and bool arrays as
-        `code`. A snapshot may give `ibtools.LayerValues` in place of an array, with the scale and
-        zero point of that snapshot.
+        float64 is refused unless it converts without loss), uint8, uint16 and bool arrays as
+        `code`; tensors of PyTorch are arrays too. A snapshot may give `ibtools.LayerValues` in
+        place of an array, with the scale and zero point of that snapshot.
     label : array_like, (sample,), integer, bool or str
         Label of each sample: any whole numbers, or words. Classes are numbered from 0 in ascending
         order; where that changes the labels, the store keeps them as its attribute `classes`, and

@@ -192,7 +192,7 @@ def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
 
 
 def _grid(layer: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return scale and zero point of the codes, of each unit where units have grids of their own."""
+    """Return scale and zero point of codes, of each unit where units have grids of their own."""
     scale, zero_point = layer["scale"], layer["zero_point"]
     if UNIT_GRIDS[0] not in layer:
         return scale, zero_point

@@ -181,8 +181,9 @@ class LayerValues:
         --------
         >>> import numpy as np
         >>> values = np.float32([[-0.5, 0.0, 0.75]])
-        >>> LayerValues.from_values(values, scale=0.25, bits=8, lowest_code=-128)
-        LayerValues(values=array([[126, 128, 131]], dtype=uint8), scale=0.25, zero_point=128, bits=8)
+        >>> layer = LayerValues.from_values(values, scale=0.25, bits=8, lowest_code=-128)
+        >>> layer.values, layer.zero_point
+        (array([[126, 128, 131]], dtype=uint8), 128)
         """
         from ibtools.store.encode import encode  # numba is loaded where it is needed only
 

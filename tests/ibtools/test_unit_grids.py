@@ -247,7 +247,7 @@ def test_writer__a_snapshot_may_have_one_grid(tmp_path: Path):
 def test_writer__without_a_place_for_them_refuses(tmp_path: Path):
     writer = RepeatWriter(create_store(tmp_path / "s.zarr", spec()), 0)
     writer.add_snapshot(0, layers_of(0.5))
-    with pytest.raises(StoreError, match="'a' has grids of single units, .* first snapshot"):
+    with pytest.raises(StoreError, match=r"'a' has grids of single units, .* first snapshot"):
         writer.add_snapshot(1, layers_of([1.0, 2.0, 4.0]))
 
 
@@ -256,7 +256,7 @@ def test_writer__refuses_other_sizes_and_softmax(tmp_path: Path):
     with pytest.raises(StoreError, match=r"one scale, or one of each of the 3 units, .* \(2,\)"):
         writer.add_snapshot(0, layers_of([1.0, 2.0]))
     for grid in (([1.0, 2.0], 0), (1.0, [0, 1])):
-        with pytest.raises(StoreError, match="'output' holds the codes .* must be on one grid"):
+        with pytest.raises(StoreError, match=r"'output' holds the codes .* must be on one grid"):
             writer.add_snapshot(0, layers_of(0.5, *grid))
     writer.add_snapshot(0, layers_of(0.5, [0.5, 0.5], [3, 3]))
 
