@@ -15,6 +15,10 @@ pytest.importorskip("brevitas")
 
 import torch
 from torch import nn
+
+import ibtools
+from ibtools.errors import GridError, InputError, StoreError, UnknownNameError
+from ibtools.store.decode import dequantise
 from tests.recorders.torch_models import (
     BUILDERS,
     LAYERS,
@@ -25,14 +29,9 @@ from tests.recorders.torch_models import (
     train,
 )
 
-import ibtools
-from ibtools.errors import GridError, InputError, StoreError, UnknownNameError
-from ibtools.store.decode import dequantise
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
+pytestmark = [  # what torchao 0.18 and Brevitas 0.13 do that torch 2.13 advises against
+    pytest.mark.filterwarnings("ignore:.torch.jit.:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
 ]
 
 KINDS = list(BUILDERS)
@@ -120,7 +119,7 @@ def state_of(model: nn.Module) -> dict[str, Any]:
         "modules": modules,
         "attributes": plain_attributes,
         "grad": torch.is_grad_enabled(),
-        "random": (torch.get_rng_state(), random.getstate(), repr(np.random.get_state())),
+        "random": (torch.get_rng_state(), random.getstate(), repr(np.random.get_state())),  # noqa: NPY002
     }
 
 
@@ -146,7 +145,7 @@ def test_capture__leaves_everything_as_it_was(kind: str):
     model = BUILDERS[kind]()
     torch.manual_seed(1)
     train(model, 2)
-    if kind != "pt2e":
+    if hasattr(model, "bn") and kind != "pt2e":
         model.bn.eval()  # a mixture of modes
     capture = ibtools.TorchCapture(model, LAYERS[kind], batch_size=20)
     before = state_of(model)
@@ -202,7 +201,10 @@ def test_capture__is_the_same_in_any_batches(kind: str, trained: nn.Module, batc
         if layer.values.dtype == np.float32:
             np.testing.assert_allclose(found[name].values, layer.values, rtol=1e-5, atol=1e-6)
         else:
-            np.testing.assert_array_equal(found[name].values, layer.values)
+            # sums of floats round by the batch, and may be moved over the edge of a step
+            steps = found[name].values.astype(int) - layer.values
+            assert np.abs(steps).max() <= 1
+            assert np.count_nonzero(steps) <= 0.01 * steps.size
             np.testing.assert_array_equal(found[name].scale, layer.scale)
 
 

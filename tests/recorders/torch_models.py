@@ -79,6 +79,17 @@ def build_eager_qat() -> nn.Module:
         return prepare_qat(model.train())
 
 
+def build_fx_qat() -> nn.Module:
+    """torch.ao's FX QAT: a graph of modules, with numbered quantisers between them."""
+    from torch.ao.quantization import get_default_qat_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import prepare_qat_fx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mapping = get_default_qat_qconfig_mapping("x86")
+        return prepare_qat_fx(build_float().train(), mapping, (inputs(),))
+
+
 def build_pt2e() -> nn.Module:
     """torchao's PT2E: a graph, whose quantisers are numbered."""
     from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
@@ -121,6 +132,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "float": build_float,
     "fake_quantize": build_fake_quantize,
     "eager_qat": build_eager_qat,
+    "fx_qat": build_fx_qat,
     "pt2e": build_pt2e,
     "brevitas": build_brevitas,
 }
@@ -129,6 +141,7 @@ LAYERS = {
     "float": ["act1", "act2", "output"],
     "fake_quantize": ["act1.1", "act2.1", "output.1"],
     "eager_qat": ["conv", "fc", "output"],
+    "fx_qat": ["conv", "fc", "output"],
     "pt2e": ["act1", "act2", "output"],
     "brevitas": ["act1", "act2", "output.1"],
 }

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from ibtools.errors import InputError
-from ibtools.recorders.capture.torch.quantisers import fake_quantiser
+from ibtools.recorders.capture.torch.hooks import Show
+from ibtools.recorders.capture.torch.quantisers import fake_quantiser, fake_quantiser_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,16 +130,28 @@ def _evaluating(
     return args, kwargs
 
 
-def validate_places(places: Mapping[str, Place], names: list[str]) -> None:
-    """Check that each chosen layer is called once."""
-    for name in names:
-        if places[name].n_calls > 1:
-            raise called_again(name, places[name].n_calls)
-
-
 def called_again(name: str, n_calls: int) -> InputError:
     """Build the error for a layer that has several outputs."""
     return InputError(
         f"layer {name!r} must be called once in a pass, but is called {n_calls} times: give each "
         "use a module of its own (of an activation without parameters, another instance)"
     )
+
+
+def run_exported(model: Any, names: list[str], show: Show, args: tuple[Any, ...]) -> None:
+    """Evaluate a graph, and show the layers."""
+    places = find_places(model)
+    for name in names:
+        if places[name].n_calls > 1:
+            raise called_again(name, places[name].n_calls)
+    wanted: dict[Any, list[str]] = {}
+    for name in names:
+        wanted.setdefault(places[name].node, []).append(name)
+
+    def show_node(node: Any, output: Any) -> None:
+        for name in wanted.get(node, ()):
+            quantiser = places[name].quantiser
+            grid = quantiser and fake_quantiser_grid(quantiser, output.ndim)
+            show(name, output, grid)
+
+    Evaluation(model, show_node).run(*args)

@@ -99,8 +99,8 @@ def validate_observed(model: torch.nn.Module) -> None:
     for name, module in model.named_modules():
         if fake_quantiser(module) is module and _waits(module):
             raise InputError(
-                f"the quantiser {name!r} must have a range, but has seen no batch yet: record after "
-                "the first step of training, or calibrate the model with a batch before"
+                f"the quantiser {name!r} must have a range, but has seen no batch yet: record "
+                "after the first step of training, or calibrate the model with a batch before"
             )
 
 

@@ -112,8 +112,8 @@ def _validate(modules: list[torch.nn.Module]) -> None:
             )
         if any(torch.nn.parameter.is_lazy(one) for one in module._parameters.values()):
             raise InputError(
-                f"a model that is recorded must have all its parameters, but {type(module).__name__}"
-                " waits for its first batch; call the model once before"
+                "a model that is recorded must have all its parameters, but "
+                f"{type(module).__name__} waits for its first batch; call the model once before"
             )
 
 
