@@ -200,7 +200,7 @@ def _measure_unit_grids(
 ) -> Numbers:
     """Measure snapshots, (block, sample, unit), of which some have a grid of each unit."""
     sound = (scales > 0) & (scales < np.inf)
-    own = ~np.isnan(scales).all(axis=1)
+    own = np.asarray(~np.isnan(scales).all(axis=1))
     ends = np.stack([values.min(axis=1), values.max(axis=1)])
     decoded = np.where(sound, dequantise(ends, scales, zero_points), np.nan)
     whole = sound.all(axis=1)

@@ -196,8 +196,5 @@ def _grid(layer: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     scale, zero_point = layer["scale"], layer["zero_point"]
     if UNIT_GRIDS[0] not in layer:
         return scale, zero_point
-    is_one = scale.notnull()
-    of_unit = (layer[name] for name in UNIT_GRIDS)
-    return tuple(
-        one.where(is_one, other) for one, other in zip((scale, zero_point), of_unit, strict=True)
-    )
+    is_one, (unit_scale, unit_zero_point) = scale.notnull(), (layer[name] for name in UNIT_GRIDS)
+    return scale.where(is_one, unit_scale), zero_point.where(is_one, unit_zero_point)

@@ -93,8 +93,8 @@ def _multiples(points: NDArray[np.float32], guess: float) -> NDArray[np.float64]
             return None
         if length > longest:
             step, longest = length / multiple, length
-    found = np.rint(away / step)
-    return found - found[np.flatnonzero(points == 0)]
+    found: NDArray[np.float64] = np.rint(away / step)
+    return np.asarray(found - found[points == 0])
 
 
 def _common_step(points: NDArray[np.float32], multiples: NDArray[np.float64]) -> np.float32 | None:
@@ -108,7 +108,7 @@ def _common_step(points: NDArray[np.float32], multiples: NDArray[np.float64]) ->
     near = [step, np.nextafter(step, np.float32(0)), np.nextafter(step, np.float32(np.inf))]
     for one in near:
         if one > 0 and np.array_equal(one * multiples.astype(np.float32), points):
-            return one
+            return np.float32(one)
     return None
 
 

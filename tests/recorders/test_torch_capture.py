@@ -463,3 +463,93 @@ def test_capture__a_quantiser_that_computes_otherwise_is_named():
 def test_ibtools__loads_torch_when_it_is_used():
     program = "import sys, ibtools, ibtools.recorders.arrays; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_capture__pt2e_of_a_module_that_is_called_twice_is_refused():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.once = nn.ReLU(), nn.Tanh()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.act(self.once(self.act(x)))
+
+    model = torch.export.export(Twice(), (torch.ones(3, 2),)).module()
+    assert ibtools.TorchCapture(model, "once")(torch.ones(3, 2))["once"].values.shape == (3, 2)
+    with pytest.raises(InputError, match=r"'act' must be called once .* is called 2 times"):
+        ibtools.TorchCapture(model, "act")(torch.ones(3, 2))
+
+
+def test_capture__a_module_with_two_names_is_called_twice():
+    shared = nn.ReLU()
+    model = nn.Sequential(nn.Linear(4, 3), shared, nn.Linear(3, 2), shared)
+    with pytest.raises(InputError, match="'3' must be called once in a pass, but is called 2"):
+        ibtools.TorchCapture(model, "3")(torch.ones(6, 4))
+
+
+def test_capture__gives_each_channel_its_grid(tmp_path: Path):
+    """A scale of each channel, as it goes into a store and out again."""
+    model = build_brevitas()
+    torch.manual_seed(1)
+    train(model, 3)
+    capture = ibtools.TorchCapture(model, ["act1"])
+    layer = capture(inputs())["act1"]
+    assert layer.scale.shape == (4, 1, 1)
+    assert len(np.unique(layer.scale)) == 4
+    path = tmp_path / "s.zarr"
+    ibtools.record_arrays(
+        path, [(0, 1, {"act1": layer})], label=np.arange(SAMPLES) % 3, epochs=[1], repeats=[0]
+    )
+    values = ibtools.TorchCapture(model, ["act1"], values=["act1"])(inputs())["act1"].values
+    found = ibtools.open_store(path).activation.isel(repeat=0, epoch=0, layer=0)
+    np.testing.assert_array_equal(found, values.reshape(SAMPLES, -1))
+
+
+def test_record_arrays__takes_tensors(tmp_path: Path):
+    tensors = {
+        "grad": torch.rand(6, 3, requires_grad=True),
+        "half": torch.rand(6, 2, 2).to(torch.bfloat16),
+        "codes": torch.arange(12, dtype=torch.uint8).reshape(6, 2),
+    }
+    path = tmp_path / "s.zarr"
+    ibtools.record_arrays(path, [(0, 0, tensors)], label=np.arange(6) % 2, epochs=[0], repeats=[0])
+    found = ibtools.open_store(path).isel(repeat=0, epoch=0)
+    assert found.bits.values.tolist() == [32, 32, 8]
+    half = found.activation.sel(layer="half").values
+    np.testing.assert_array_equal(half, tensors["half"].float().reshape(6, 4).numpy())
+
+
+def test_capture__draws_nothing_from_the_training(tmp_path: Path):
+    """A model that draws in eval mode too, from every source, leaves each as it was."""
+
+    class Noisy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            np.random.rand()  # noqa: NPY002
+            return x + torch.rand_like(x) + random.random()
+
+    model = nn.Sequential(Noisy(), nn.Dropout(0.5))
+    before = state_of(model)
+    ibtools.TorchCapture(model, "0")(torch.ones(6, 4))
+    assert_same(before, state_of(model))
+
+
+def test_capture__a_model_that_changes_large_parameters_is_refused():
+    class Changing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.small, self.large = (nn.Parameter(torch.ones(n)) for n in (4, 2**16 + 1))
+            self.act, self.change_large = nn.Identity(), False
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.small.mul_(2)
+            if self.change_large:
+                self.large.mul_(2)
+            return self.act(x)
+
+    model = Changing()
+    before = state_of(model)
+    ibtools.TorchCapture(model, "act")(torch.ones(6, 4))
+    assert_same(before, state_of(model))
+    model.change_large = True
+    with pytest.raises(ibtools.IbtoolsError, match=r"must not change its parameters .*deepcopy"):
+        ibtools.TorchCapture(model, "act")(torch.ones(6, 4))

@@ -89,7 +89,7 @@ def _after(model: torch.fx.GraphModule, node: torch.fx.Node, n_calls: int) -> Pl
     return Place(node, None, n_calls)
 
 
-class Evaluation(torch.fx.Interpreter):
+class Evaluation(torch.fx.Interpreter):  # type: ignore[misc]  # untyped here
     """Evaluates a graph that was exported for training, and shows what nodes compute.
 
     Parameters

@@ -95,7 +95,7 @@ def _prepare(module: torch.nn.Module, copies: _Copies) -> None:
             module._buffers[name] = copies.of(buffer)
     for name, parameter in module._parameters.items():
         if parameter is not None and parameter.numel() <= _COPIED:
-            module._parameters[name] = copies.of(parameter)  # type: ignore[assignment]
+            module._parameters[name] = copies.of(parameter)
     observing = module._buffers.get("observer_enabled")
     if observing is not None:
         observing.zero_()
