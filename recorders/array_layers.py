@@ -9,7 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
 from ibtools.store.floats import as_float32, is_floating
-from ibtools.store.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec, LayerValues, validate_grid
+from ibtools.store.snapshots import (
+    FLOAT_BITS,
+    MAX_CODE_BITS,
+    LayerSpec,
+    LayerValues,
+    of_units,
+    validate_grid,
+)
 
 Taken = tuple[LayerValues, int]
 """A layer of a snapshot, and the bits that it, or else its dtype, says."""
@@ -36,24 +43,17 @@ def take_layer(name: str, layer: Any) -> Taken:
     bits = 1 if flat.dtype.kind == "b" else 8 * flat.dtype.itemsize
     codes = flat.astype(np.uint16 if bits > 8 else np.uint8, copy=False)
     scale, zero_point = (
-        _of_units(name, option, numbers, values.shape[1:])
+        _flat(name, option, numbers, values.shape[1:])
         for option, numbers in (("scale", grid.scale), ("zero point", grid.zero_point))
     )
     return LayerValues(codes, scale, zero_point, grid.bits), grid.bits or bits
 
 
-def _of_units(name: str, option: str, numbers: ArrayLike, units: tuple[int, ...]) -> Any:
+def _flat(name: str, option: str, numbers: ArrayLike, units: tuple[int, ...]) -> Any:
     """Return what a layer has one of as it is, else one for each of its units, flattened."""
     if not np.ndim(numbers):
         return numbers
-    try:
-        return np.broadcast_to(np.asarray(numbers), units).ravel()
-    except ValueError as err:
-        raise StoreError(
-            f"the {option} of layer {name!r} must be one number, or an array that broadcasts "
-            f"against the units of a sample, {units}, found shape {np.shape(numbers)}; where "
-            "channels come first give (channel, 1, 1)"
-        ) from err
+    return np.broadcast_to(of_units(name, option, numbers, units), units).ravel()
 
 
 def _array(name: str, layer: Any) -> NDArray[Any]:

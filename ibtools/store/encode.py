@@ -13,7 +13,7 @@ from ibtools.errors import GridError, StoreError
 from ibtools.kernel import kernel
 from ibtools.store.decode import dequantise
 from ibtools.store.floats import as_float32, is_floating
-from ibtools.store.snapshots import MAX_CODE_BITS, validate_grid
+from ibtools.store.snapshots import MAX_CODE_BITS, of_units, validate_grid
 
 Codes = NDArray[np.unsignedinteger[Any]]
 """Integer codes, uint8 or uint16."""
@@ -21,8 +21,8 @@ Codes = NDArray[np.unsignedinteger[Any]]
 Encoded = tuple[Codes, Any, Any]
 """Codes, scale and zero point: a number each, or an array that broadcasts against the units."""
 
-_LARGEST_ZERO_POINT = 2**24
-"""Whole numbers up to this are float32 numbers."""
+_LARGEST_ZERO_POINT = 2**23
+"""Up to this, the steps between any code and the zero point are a float32 number."""
 
 
 def encode(
@@ -49,7 +49,7 @@ def encode(
     array = quantised_values(layer, values)
     validate_bits(layer, bits)
     steps, zeros, lowest = (
-        _of_units(layer, name, numbers, array.shape[1:])
+        of_units(layer, name, numbers, array.shape[1:])
         for name, numbers in (
             ("scale", scale),
             ("zero point", zero_point),
@@ -132,26 +132,6 @@ def validate_bits(layer: str, bits: Any) -> None:
             f"layer {layer!r}: bits must be a whole number from 1 to {MAX_CODE_BITS}, found "
             f"{bits!r}; wider codes are recorded as values"
         )
-
-
-def _of_units(layer: str, name: str, numbers: Any, units: tuple[int, ...]) -> NDArray[Any]:
-    """Return a number or an array that broadcasts against units, without an axis of samples."""
-    array = np.asarray(numbers)
-    if array.dtype.kind not in "iuf":
-        raise StoreError(f"layer {layer!r}: {name} must be a number, found {array.dtype}")
-    if array.ndim > len(units) and array.shape[0] == 1:
-        array = array[0]
-    if array.size == 1:
-        array = array.reshape(())
-    try:
-        np.broadcast_to(array, units)
-    except ValueError as err:
-        raise StoreError(
-            f"layer {layer!r}: {name} must be one number, or broadcast against the units of a "
-            f"sample, {units}, found shape {np.shape(numbers)}; where channels come first give "
-            "(channel, 1, 1)"
-        ) from err
-    return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
 
 
 def _plain(numbers: NDArray[Any]) -> Any:

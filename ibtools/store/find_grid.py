@@ -31,7 +31,7 @@ def find_grid(values: ArrayLike, *, bits: int, per_unit: bool, layer: str) -> En
         )
     if not per_unit:
         step, zero = _find(np.unique(array), bits, f"layer {layer!r}")
-        codes = _codes(array, np.asarray(step), np.asarray(zero, np.int32), bits)
+        codes = _codes(array, np.asarray(step), np.asarray(zero, np.int32), bits, layer)
         return codes, float(step), zero
     columns = np.ascontiguousarray(array.reshape(len(array), -1).T)
     found = [
@@ -40,13 +40,23 @@ def find_grid(values: ArrayLike, *, bits: int, per_unit: bool, layer: str) -> En
     ]
     steps = np.array([step for step, _ in found], np.float32).reshape(array.shape[1:])
     zeros = np.array([zero for _, zero in found], np.int32).reshape(array.shape[1:])
-    return _codes(array, steps, zeros, bits), steps, zeros
+    return _codes(array, steps, zeros, bits, layer), steps, zeros
 
 
 def _codes(
-    array: NDArray[np.float32], steps: NDArray[np.float32], zeros: NDArray[np.int32], bits: int
+    array: NDArray[np.float32],
+    steps: NDArray[np.float32],
+    zeros: NDArray[np.int32],
+    bits: int,
+    layer: str,
 ) -> Codes:
-    return encode_steps(array, steps, zeros, bits)[0]
+    codes, is_right = encode_steps(array, steps, zeros, bits)
+    if not is_right:
+        raise GridError(
+            f"layer {layer!r} must be on a grid that holds 0, but its values are too many steps "
+            "away from 0 for float32; record it as values"
+        )
+    return codes
 
 
 def _find(values: NDArray[np.float32], bits: int, where: str) -> tuple[np.float32, int]:

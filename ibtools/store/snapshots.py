@@ -245,6 +245,45 @@ class LayerValues:
         return cls(codes, step, zero, bits)
 
 
+def of_units(layer: str, name: str, numbers: ArrayLike, units: tuple[int, ...]) -> NDArray[Any]:
+    """Return scale or zero point after checking that it broadcasts against units.
+
+    Parameters
+    ----------
+    layer, name : str
+        Of the layer, and what the numbers are, for the error.
+    numbers : array_like
+        One, or (unit, ...), perhaps with an axis of length 1 in the place of samples.
+    units : tuple of int
+        Shape of a sample.
+
+    Returns
+    -------
+    ndarray, () or at most as many axes as units have, float64 or int64
+
+    Raises
+    ------
+    StoreError
+        If they are no numbers, or do not broadcast.
+    """
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "iuf":
+        raise StoreError(f"layer {layer!r}: {name} must be a number, found {array.dtype}")
+    if array.ndim > len(units) and array.shape[0] == 1:
+        array = array[0]
+    if array.size == 1:
+        array = array.reshape(())
+    try:
+        np.broadcast_to(array, units)
+    except ValueError as err:
+        raise StoreError(
+            f"layer {layer!r}: {name} must be one number, or broadcast against the units of a "
+            f"sample, {units}, found shape {np.shape(numbers)}; where channels come first give "
+            "(channel, 1, 1)"
+        ) from err
+    return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+
+
 def validate_grid(layer: str, scale: ArrayLike, zero_point: ArrayLike) -> None:
     """Check that codes stand for values.
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 import ibtools
 from ibtools import LayerValues, StoreError
+from ibtools.analysis.check.measure import Audit, LayerAudit
+from ibtools.analysis.measures.block import LayerBlock
 from ibtools.analysis.passes.graph import analyze
 from ibtools.store.creation import create_store
 from ibtools.store.datasets import open_store
@@ -173,17 +175,43 @@ def test_check__grids_of_units_are_audited(store: Path):
     assert found["moving ranges"] == "ok"
 
 
-@pytest.mark.parametrize("memory", ["1 GB"])
-def test_check__finds_wrong_grids(tmp_path: Path, memory: str):
+def test_check__finds_wrong_grids(tmp_path: Path):
     path = record(tmp_path / "s.zarr", snapshots())
     group = zarr.open_group(path, mode="r+")
     group["unit_scale"][0, 1, 0, 2] = np.nan
     group["unit_zero_point"][1, 0, 0, 3] = 999
     del group["checksums"]
-    found = {one.name: one for one in ibtools.check(path, quiet=True, memory=memory).checks}
+    found = {one.name: one for one in ibtools.check(path, quiet=True).checks}
     assert (found["scale"].status, found["scale"].found) == ("violation", 1)
     assert found["zero point"].worst.amount == 999 - 255
     assert found["range"].status == "violation"
+
+
+def test_audit__units_in_portions_are_those_of_all():
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 256, (2, 40, 6), "uint8")
+    scales, zeros = rng.random((2, 6), "f4"), rng.integers(-9, 300, (2, 6), "int32")
+    scales[1] = np.nan  # the second snapshot has one grid
+
+    def audit(units: slice) -> LayerAudit:
+        block = LayerBlock(
+            codes[..., units],
+            LayerSpec("a", 6, "linear", 8),
+            np.arange(40) % 2,
+            2,
+            read_unit_grids=lambda: (scales[:, units], zeros[:, units]),
+        )
+        return Audit().reduce(block)
+
+    whole = audit(slice(0, 6)).numbers
+    merged = Audit().merge(audit(slice(0, 4)), audit(slice(4, 6))).numbers
+    assert set(whole) == set(merged)
+    for name, numbers in whole.items():
+        np.testing.assert_array_equal(merged[name], numbers)
+    values = dequantise(codes[0], scales[0], zeros[0])
+    assert (whole["lowest_value"][0], whole["highest_value"][0]) == (values.min(), values.max())
+    assert whole["n_unit_grids"].tolist() == [6, 0]
+    assert whole["off_codes"].tolist() == [max(0, *(zeros[0] - 255), *-zeros[0]), 0]
 
 
 def test_record_arrays__mapping_takes_a_grid_of_each_channel(tmp_path: Path, store: Path):

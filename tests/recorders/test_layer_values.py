@@ -1,6 +1,7 @@
 """Codes of quantised values: certified where the grid is known, found where it is not."""
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -172,6 +173,15 @@ def test_from_values__names_the_unit_of_a_channel():
     values[1, 2, 3] = 0.3
     with pytest.raises(GridError, match=re.escape("sample 1, unit (2, 3) is 0.3")):
         LayerValues.from_values(values, scale=SCALES[:, None], bits=8)
+
+
+@pytest.mark.parametrize("step", [1, 2, 2.0**-20, 1 / 3])
+@pytest.mark.parametrize("start", [2**22, 2**24, 2**26])
+def test_on_grid__far_from_0_is_certified_or_refused(start: int, step: float):
+    """Where float32 can hardly tell the steps, no code stands for another value."""
+    values = (np.float32(start) + np.float32([[0, 2, 4, 10]])) * np.float32(step)
+    with suppress(GridError):
+        np.testing.assert_array_equal(decoded(LayerValues.on_grid(values)), values)
 
 
 @pytest.mark.parametrize(
