@@ -327,3 +327,31 @@ def test_copy__by_xarray_is_the_same_store(tmp_path: Path, store: Path):
     expected = analyze(selected, estimator="binned").compute()
     found = analyze(open_store(copy), estimator="binned").compute()
     np.testing.assert_array_equal(found.mi_ty, expected.mi_ty)
+
+
+def test_recorder__grids_of_units_come_with_the_first_snapshot(tmp_path: Path, store: Path):
+    """A store that grows has them block by block, the same as one from arrays."""
+    path = tmp_path / "s.zarr"
+    for repeat in (0, 1):
+        with ibtools.Recorder(path, label=LABEL, repeat=repeat, quiet=True) as recorder:
+            for at, epoch, layers in snapshots():
+                if at == repeat:
+                    recorder.snapshot(epoch, layers)
+                    recorder.flush()
+    found, expected = xr.open_zarr(path), xr.open_zarr(store)
+    for name in ("unit_scale", "unit_zero_point", "scale", "code"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    assert statuses(path)["scale"] == statuses(path)["range"] == "ok"
+    with ibtools.Recorder(tmp_path / "t.zarr", label=LABEL, quiet=True) as recorder:
+        recorder.snapshot(1, layers_of(0.5))
+        with pytest.raises(StoreError, match=r"'a' has grids of single units"):
+            recorder.snapshot(2, layers_of([1.0, 2.0, 4.0]))
+
+
+def test_recorder__grids_are_copied(tmp_path: Path):
+    scale = np.float32([1, 2, 4])
+    with ibtools.Recorder(tmp_path / "s.zarr", label=LABEL, quiet=True) as recorder:
+        recorder.snapshot(1, layers_of(scale))
+        scale[...] = 9
+    found = xr.open_zarr(tmp_path / "s.zarr").unit_scale[0, 0, 0]
+    assert found.values.tolist() == [1, 2, 4]
