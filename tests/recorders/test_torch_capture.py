@@ -429,6 +429,27 @@ def test_capture__a_quantiser_without_a_range_is_refused():
         capture(inputs())
 
 
+def test_capture__a_quantiser_that_is_not_used_needs_no_range():
+    model = BUILDERS["fake_quantize"]()
+    train(model, 1)
+    model.unused = BUILDERS["fake_quantize"]().act2[1]
+    before = state_of(model)
+    assert set(ibtools.TorchCapture(model, "act2.1")(inputs())) == {"act2.1"}
+    assert_same(before, state_of(model))
+
+
+def test_capture__inputs_are_copied():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 2))
+    x = torch.randn(6, 3)
+    before = x.clone()
+    array = x.numpy().copy()
+    array.flags.writeable = False
+    for given in (x, array):
+        found = ibtools.TorchCapture(model, "0")(given)
+        np.testing.assert_array_equal(found["0"].values, before.relu().numpy())
+    assert torch.equal(x, before)
+
+
 def test_capture__a_grid_of_each_batch_is_refused():
     class Ranged(nn.Module):
         """Quantises on the range of its own batch."""

@@ -16,7 +16,11 @@ from ibtools.recorders.capture.torch.exported import (
     run_exported,
 )
 from ibtools.recorders.capture.torch.hooks import Hooks, named_layers, plain_model
-from ibtools.recorders.capture.torch.quantisers import QuantiserGrid, validate_observed
+from ibtools.recorders.capture.torch.quantisers import (
+    QuantiserGrid,
+    refuse_unobserved,
+    unobserved_quantisers,
+)
 from ibtools.recorders.capture.torch.untouched import untouched
 from ibtools.store.snapshots import LayerValues
 
@@ -142,13 +146,14 @@ class TorchCapture:
             If a layer is not called, or more than once, or returns no tensor of the samples; if a
             quantiser has no range yet.
         """
-        validate_observed(self._model)
+        unobserved = unobserved_quantisers(self._model)
         taken = {name: Taken(known_as) for name, known_as in self._names.items()}
         device = self._device or _device_of(self._model)
         n_samples = _count_samples(inputs)
         step = self._batch_size or n_samples
         order: dict[str, None] = {}
         with untouched(self._model):
+            refuse_unobserved(unobserved)
             for first in range(0, n_samples, step):
                 batch = Batch(first, min(step, n_samples - first))
                 self._pass(batch, *_cut(inputs, slice(first, first + step), device))
@@ -244,4 +249,7 @@ def _cut(inputs: Inputs, samples: slice, device: Any) -> tuple[tuple[Any, ...], 
 
 
 def _on(array: Any, samples: slice, device: Any) -> Any:
-    return torch.as_tensor(array)[samples].to(device)
+    """Return a batch on a device: a copy, for models that write to their inputs."""
+    if isinstance(array, torch.Tensor):
+        return array.detach()[samples].clone().to(device)
+    return torch.tensor(np.asarray(array)[samples]).to(device)

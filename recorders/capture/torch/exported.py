@@ -104,6 +104,7 @@ class Evaluation(torch.fx.Interpreter):  # type: ignore[misc]  # untyped here
         self, model: torch.fx.GraphModule, show: Callable[[torch.fx.Node, Any], None]
     ) -> None:
         super().__init__(model)
+        self.extra_traceback = False  # errors say what is wrong by themselves
         self._show = show
 
     def run_node(self, n: torch.fx.Node) -> Any:

@@ -4,7 +4,9 @@ Quantisers are told by what they have, not by their classes, so that Brevitas an
 be installed: `FakeQuantize` of torch.ao and of torchao are two classes of one kind.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,14 +96,26 @@ def fake_quantiser_grid(quantiser: Any, n_axes: int) -> QuantiserGrid | None:
     return QuantiserGrid(scale, zero_point, (highest - lowest).bit_length(), lowest)
 
 
-def validate_observed(model: torch.nn.Module) -> None:
-    """Check that all quantisers have a range: before, they round everything to whole numbers."""
-    for name, module in model.named_modules():
-        if fake_quantiser(module) is module and _waits(module):
-            raise InputError(
-                f"the quantiser {name!r} must have a range, but has seen no batch yet: record "
-                "after the first step of training, or calibrate the model with a batch before"
-            )
+def unobserved_quantisers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return the quantisers that have no range yet: they round everything to whole numbers."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if fake_quantiser(module) is module and _waits(module)
+    }
+
+
+def refuse_unobserved(quantisers: Mapping[str, torch.nn.Module]) -> None:
+    """Hook quantisers without a range, so that a pass that uses one is an error."""
+    for name, quantiser in quantisers.items():
+        quantiser.register_forward_pre_hook(partial(_refuse, name))
+
+
+def _refuse(name: str, module: Any, args: Any) -> None:
+    raise InputError(
+        f"the quantiser {name!r} must have a range, but has seen no batch yet: record after the "
+        "first step of training, or calibrate the model with a batch before"
+    )
 
 
 def _waits(quantiser: Any) -> bool:
