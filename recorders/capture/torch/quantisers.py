@@ -106,7 +106,7 @@ def unobserved_quantisers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
 
 
 def refuse_unobserved(quantisers: Mapping[str, torch.nn.Module]) -> None:
-    """Hook quantisers without a range, so that a pass that uses one is an error."""
+    """Make a pass that uses a quantiser without a range an error."""
     for name, quantiser in quantisers.items():
         quantiser.register_forward_pre_hook(partial(_refuse, name))
 
