@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from ibtools.analysis.report import report
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
+    from ibtools.recorders.capture.torch.capture import TorchCapture
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.recorders.recorder import Recorder
     from ibtools.reproduction import reproduce
 
 _LAZY = {
+    "TorchCapture": "ibtools.recorders.capture.torch.capture",
     "analyze": "ibtools.analysis.passes.graph",
     "analyze_store": "ibtools.analysis.passes.results",
     "animate_store": "ibtools.analysis.plots",
@@ -65,7 +67,7 @@ _LAZY = {
     "summary": "ibtools.analysis.repeats.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
-before."""
+before, nor does PyTorch."""
 
 __all__ = [
     "IbAccessor",
@@ -73,6 +75,7 @@ __all__ = [
     "LayerValues",
     "Recorder",
     "StoreError",
+    "TorchCapture",
     "analyze",
     "analyze_store",
     "animate_store",

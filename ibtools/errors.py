@@ -7,9 +7,9 @@
         contract
         StoreExistsError: the path is taken
         StoreVersionError: the store's format is newer than this ibtools
+        GridError: a recorded value is not on the quantiser's grid
         ClaimLostError: another recording writes what this one was writing
       InputError (also ValueError): a setting is out of its range
-      GridError (also ValueError): a recorded value is not on the quantiser's grid
       UnknownNameError (also ValueError): a name that no table knows
       RecordingError: a training could not be recorded
       ClusterError: a cluster was lost, or has no workers any more
@@ -58,7 +58,7 @@ class InputError(IbtoolsError, ValueError):
     """A setting is out of its range, or contradicts another."""
 
 
-class GridError(IbtoolsError, ValueError):
+class GridError(StoreError):
     """A value of a quantised layer does not lie on the grid that is stored beside it."""
 
 

@@ -8,11 +8,18 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import StoreError, unknown_name
-from ibtools.store.snapshots import FLOAT_BITS, MAX_CODE_BITS, LayerSpec, LayerValues, validate_grid
-from ibtools.store.writer import OTHER_GRIDS
+from ibtools.store.floats import as_float32, is_floating
+from ibtools.store.snapshots import (
+    FLOAT_BITS,
+    MAX_CODE_BITS,
+    LayerSpec,
+    LayerValues,
+    of_units,
+    validate_grid,
+)
 
 Taken = tuple[LayerValues, int]
-"""A layer of a snapshot, and the bits that its dtype says."""
+"""A layer of a snapshot, and the bits that it, or else its dtype, says."""
 
 Bits = int | Mapping[str, int]
 """The width of all layers of codes, or of each."""
@@ -31,11 +38,22 @@ def take_layer(name: str, layer: Any) -> Taken:
             f"{values.shape}"
         )
     flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
-    if flat.dtype.kind == "f":
-        return LayerValues(_narrow(name, flat)), FLOAT_BITS
+    if is_floating(flat.dtype):
+        return LayerValues(as_float32(name, flat)), FLOAT_BITS
     bits = 1 if flat.dtype.kind == "b" else 8 * flat.dtype.itemsize
     codes = flat.astype(np.uint16 if bits > 8 else np.uint8, copy=False)
-    return LayerValues(codes, grid.scale, grid.zero_point), bits
+    scale, zero_point = (
+        _flat(name, option, numbers, values.shape[1:])
+        for option, numbers in (("scale", grid.scale), ("zero point", grid.zero_point))
+    )
+    return LayerValues(codes, scale, zero_point, grid.bits), grid.bits or bits
+
+
+def _flat(name: str, option: str, numbers: ArrayLike, units: tuple[int, ...]) -> Any:
+    """Return what a layer has one of as it is, else one for each of its units, flattened."""
+    if not np.ndim(numbers):
+        return numbers
+    return np.broadcast_to(of_units(name, option, numbers, units), units).ravel()
 
 
 def _array(name: str, layer: Any) -> NDArray[Any]:
@@ -49,10 +67,14 @@ def _array(name: str, layer: Any) -> NDArray[Any]:
     if np.ma.is_masked(layer):
         raise StoreError(f"layer {name!r} must have no masked values: every unit has one")
     try:
-        values = np.asarray(layer)
+        values = np.asarray(_from_torch(layer))
     except ValueError as err:
         raise StoreError(f"layer {name!r} must be an array (sample, unit): {err}") from err
-    known = values.dtype.kind in "bf" or values.dtype.newbyteorder("=") in (np.uint8, np.uint16)
+    known = (
+        is_floating(values.dtype)
+        or values.dtype.kind == "b"
+        or values.dtype.newbyteorder("=") in (np.uint8, np.uint16)
+    )
     if not known:
         raise StoreError(
             f"layer {name!r} must be floating (values), uint8, uint16 or bool (codes), found "
@@ -62,16 +84,12 @@ def _array(name: str, layer: Any) -> NDArray[Any]:
     return values
 
 
-def _narrow(name: str, values: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert values to float32, after checking that no two of them become the same."""
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32, copy=False)
-    if values.dtype.itemsize > 4 and not np.array_equal(narrow, values, equal_nan=True):
-        raise StoreError(
-            f"layer {name!r} is {values.dtype} and loses digits as float32, which could merge "
-            "states; convert it with .astype('float32') if that is meant"
-        )
-    return narrow
+def _from_torch(layer: Any) -> Any:
+    """Return what NumPy reads of a tensor of PyTorch's, on whatever device; all else as it is."""
+    if not (hasattr(layer, "detach") and hasattr(layer, "cpu")):
+        return layer
+    tensor = layer.detach().cpu()
+    return tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
 
 
 def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
@@ -136,15 +154,14 @@ def validate_names(option: str, given: Any, layers: Mapping[str, Any]) -> None:
             raise unknown_name(f"layer in {option}", str(name), [str(one) for one in layers])
 
 
-def spread_grid(
-    option: str, name: str, given: ArrayLike, shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return scale or zero point of a layer for each of its snapshots, (repeat, epoch)."""
+def spread_grid(option: str, name: str, given: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return scale or zero point of a layer for each of its snapshots, (repeat, epoch, ...)."""
     numbers = np.asarray(given)
-    if numbers.shape not in ((), shape):
+    if numbers.shape != () and numbers.shape[:2] != shape:
         raise StoreError(
             f"{option} of layer {name!r} must be one number, or an array (repeat, epoch) = "
-            f"{shape}, found shape {numbers.shape}; {OTHER_GRIDS}"
+            f"{shape}, found shape {numbers.shape}; where units have grids of their own, with "
+            "further axes that broadcast against the units of a sample"
         )
     validate_grid(name, **{"scale": 1.0, "zero_point": 0} | {option: numbers})
-    return np.broadcast_to(numbers, shape)
+    return numbers if numbers.ndim else np.broadcast_to(numbers, shape)

@@ -79,8 +79,8 @@ def record_arrays(
         block of epochs is in memory at a time. Units may have several axes, such as (height, width,
         channel), and are flattened in C order. Floating arrays are stored as `activation` (float32;
         float64 is refused unless it converts without loss), uint8, uint16 and bool arrays as
-        `code`. A snapshot may give `ibtools.LayerValues` in place of an array, with the scale and
-        zero point of that snapshot.
+        `code`; tensors of PyTorch are arrays too. A snapshot may give `ibtools.LayerValues` in
+        place of an array, with the scale and zero point of that snapshot.
     label : array_like, (sample,), integer, bool or str
         Label of each sample: any whole numbers, or words. Classes are numbered from 0 in ascending
         order; where that changes the labels, the store keeps them as its attribute `classes`, and
@@ -93,11 +93,13 @@ def record_arrays(
         Name of the function of each layer; "linear" where not given. Give the codes of a softmax
         layer's logits as "softmax".
     scale, zero_point : mapping, optional
-        Layer to number, or to array (repeat, epoch); 1 and 0 where not given. For layers of codes
-        in a mapping of arrays.
+        Layer to number, or to array (repeat, epoch); 1 and 0 where not given. Where units or
+        channels have grids of their own, with further axes that broadcast against the units of a
+        sample: (repeat, epoch, channel, 1, 1) for channels that come first. For layers of codes in
+        a mapping of arrays.
     bits : int or mapping, optional
-        Width of the codes of all layers, or of each. Where not given, that of their dtype: 8 for
-        uint8, 16 for uint16, 1 for bool. Codes that are larger are refused.
+        Width of the codes of all layers, or of each. Where not given, that of the `LayerValues` or
+        of their dtype: 8 for uint8, 16 for uint16, 1 for bool. Codes that are larger are refused.
     x : array_like, (sample, ...), optional
         The inputs, or a number for each: samples with the same input are then known, and H(X) is
         that of the different ones. Without it every sample counts as an input of its own.
@@ -164,6 +166,7 @@ def record_arrays(
         inputs=inputs,
         is_chain=is_chain,
         input=_number_inputs(x, numbers.size),
+        unit_grids=any(one.has_unit_grids for one in _values(first).values()),
         classes=names_to_keep(classes),
     )
     _validate_place(first, spec)
@@ -249,7 +252,7 @@ def _snapshots(
                 repeat,
                 epoch,
                 {
-                    name: LayerValues(array[at], float(scales[name][at]), int(zeros[name][at]))
+                    name: LayerValues(array[at], scales[name][at], zeros[name][at])
                     for name, array in arrays.items()
                 },
             )

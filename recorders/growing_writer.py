@@ -51,6 +51,7 @@ class GrowingWriter:
         self._claim = Claim.take(group, repeat)
         writer = RepeatWriter(self._claim.of(group), repeat)
         self._layers, self._keep = writer.layers, writer.keep
+        self._takes_unit_grids = writer.takes_unit_grids
         self._epochs = read_array(group, "epoch")
         self.last_epoch = _last(self._epochs[writer.complete])
         if self.last_epoch is None:
@@ -77,6 +78,11 @@ class GrowingWriter:
     def keep(self) -> Keep:
         """What the store keeps of a snapshot."""
         return self._keep
+
+    @property
+    def takes_unit_grids(self) -> bool:
+        """Whether layers may have grids of single units."""
+        return self._takes_unit_grids
 
     def add_scalars(self, epoch: int, numbers: Mapping[str, float]) -> None:
         """Add numbers of one epoch; written with the next block."""

@@ -246,7 +246,9 @@ class Recorder:
         taken = {name: _copied(take_layer(name, one)) for name, one in layers.items()}
         writer = self._start(number, taken, layers) if self._writer is None else self._writer
         values = {name: layer for name, (layer, _) in taken.items()}
-        validate_snapshot(writer.layers, values, self._samples.n_samples)
+        validate_snapshot(
+            writer.layers, values, self._samples.n_samples, unit_grids=writer.takes_unit_grids
+        )
         self._last_snapshot, self._last_told = number, max(self._last_told, number)
         self._background.run(partial(writer.add_snapshot, number, values))
         self._show(number)
@@ -311,6 +313,7 @@ class Recorder:
                 **_unit_shapes(layers),
             },
             growing=True,
+            unit_grids=any(one.has_unit_grids for one in values.values()),
             **self._samples.fields(),
             **self._of_store,
         )
@@ -364,7 +367,8 @@ def _scheduled(schedule: str, epochs: int | None) -> Callable[[int], bool]:
 def _copied(taken: Taken) -> Taken:
     """Copy what was taken: the loop goes on and may write to its arrays."""
     layer, bits = taken
-    return replace(layer, values=np.array(layer.values)), bits
+    values, scale, zero_point = map(np.array, (layer.values, layer.scale, layer.zero_point))
+    return replace(layer, values=values, scale=scale, zero_point=zero_point), bits
 
 
 def _unit_shapes(layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ibtools.store.checksums import Place
 from ibtools.store.damage import Damage, bare, find_damage
 from ibtools.store.groups import get_array, read_array, writing
 from ibtools.store.opened import open_group
-from ibtools.store.schema import RECORDED, STORE_VARIABLES
+from ibtools.store.schema import RECORDED, STORE_VARIABLES, UNIT_GRIDS
 from ibtools.store.staged import Staging
 from ibtools.store.storage import StorePath
 
@@ -143,7 +143,7 @@ def _damaged_epochs(places: Sequence[Place], n_epochs: int) -> NDArray[np.bool_]
     """Return of which epochs something is lost, (epoch,), bool."""
     lost = np.zeros(n_epochs, np.bool_)
     for place in places:
-        if place.grid.name in RECORDED:
+        if place.grid.name in (*RECORDED, *UNIT_GRIDS):
             lost[place.covers(1)] = True
         elif place.grid.name in _PER_SNAPSHOT:
             lost[:] = True

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ from ibtools.store.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_tab
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES_OF = {"torch.md": ("torch", "torchao", "brevitas", "lightning")}
+"""What the blocks of a page need beyond ibtools."""
+
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ibtools.__path__, "ibtools.")
@@ -30,8 +34,19 @@ MODULES = sorted(
 )
 
 
+TORCH = ".capture.torch"
+"""What only PyTorch can import."""
+
+
+def require_torch(name: str) -> None:
+    """Skip what a name stands for where PyTorch is not installed."""
+    if TORCH in name:
+        pytest.importorskip("torch")
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings__examples_run(name: str):
+    require_torch(name)
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
@@ -55,6 +70,8 @@ def test_pages__python_blocks_run(page: Path, recorded: Path, monkeypatch):
     """The blocks of a page run in order, in one namespace."""
     monkeypatch.chdir(recorded)
     namespace: dict[str, object] = {}
+    for package in PACKAGES_OF.get(page.name, ()):
+        pytest.importorskip(package)
     for block in code_blocks(page, "python"):
         exec(compile(block, str(page), "exec"), namespace)
 
@@ -113,7 +130,9 @@ def documented_names() -> set[str]:
 
 @pytest.mark.parametrize("name", ibtools.__all__)
 def test_api__every_public_name_is_there(name: str):
-    documented = [resolve(one) for one in documented_names()]
+    require_torch(TORCH if name == "TorchCapture" else name)
+    there = find_spec("torch") is not None
+    documented = [resolve(one) for one in documented_names() if there or TORCH not in one]
     errors = vars(importlib.import_module("ibtools.errors")).values()  # the page has all of them
     assert any(getattr(ibtools, name) is one for one in [*documented, *errors])
 
@@ -140,6 +159,7 @@ def resolve(dotted: str) -> object:
     ),
 )
 def test_architecture__every_name_exists(name: str):
+    require_torch(name)
     assert resolve(name) is not None
 
 

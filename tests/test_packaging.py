@@ -183,7 +183,15 @@ def imported_by(program: str) -> set[str]:
 
 def test_import__loads_neither_tensorflow_nor_matplotlib_nor_numba():
     loaded = imported_by("import ibtools; ibtools.__dir__()")
-    assert not loaded & {"tensorflow", "tf_keras", "keras", "matplotlib", "numba", "plotly"}
+    assert not loaded & {
+        "tensorflow",
+        "tf_keras",
+        "keras",
+        "torch",
+        "matplotlib",
+        "numba",
+        "plotly",
+    }
 
 
 def test_analyze_command__loads_no_tensorflow(example_store: Path):
@@ -198,7 +206,7 @@ def test_analyze_command__loads_no_tensorflow(example_store: Path):
 
 def test_record_arrays__loads_no_tensorflow():
     loaded = imported_by("import ibtools; ibtools.record_arrays")
-    assert not loaded & {"tensorflow", "tf_keras", "matplotlib"}
+    assert not loaded & {"tensorflow", "tf_keras", "torch", "matplotlib"}
 
 
 @pytest.mark.parametrize(
@@ -214,6 +222,12 @@ def test_record_arrays__loads_no_tensorflow():
         ("ibtools/cli", "import tensorflow"),
         ("recorders", "import ibtools.analysis.kernels.counts"),
         ("recorders", "import tf_keras"),
+        ("recorders", "import torch"),
+        ("recorders/capture", "from torch import nn"),
+        ("recorders/capture/keras", "import torch"),
+        ("recorders/capture/torch", "import tensorflow"),
+        ("recorders/capture/torch", "from ibtools.analysis.passes import results"),
+        ("ibtools", "def f():\n    import torch"),
         ("recorders/engines/keras", "import matplotlib"),
         ("recorders/engines/keras", "from ibtools.analysis.passes import results"),
         ("analysis", "import tensorflow as tf"),

@@ -16,7 +16,7 @@ from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
 from ibtools.store.datasets import open_raw
 from ibtools.store.header import is_chain
 from ibtools.store.opened import open_group
-from ibtools.store.schema import RECORDED
+from ibtools.store.schema import RECORDED, UNIT_GRIDS
 from ibtools.store.storage import StorePath
 from ibtools.tasks.memory import DEFAULT_MEMORY
 
@@ -108,5 +108,5 @@ def check(
 def _open_without_cube(path: StorePath) -> xr.Dataset:
     """Open a store with everything in memory but what was recorded of the samples."""
     store = open_raw(path)
-    small = [str(name) for name in store.data_vars if name not in RECORDED]
+    small = [str(name) for name in store.data_vars if name not in (*RECORDED, *UNIT_GRIDS)]
     return store.assign({name: store[name].load() for name in small})

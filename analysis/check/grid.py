@@ -43,8 +43,8 @@ def check_grid(store: xr.Dataset, measures: xr.Dataset) -> Iterator[Check]:
     if quantised.any():
         recorded = store["complete"] & quantised
         yield _check_codes(store, measures, recorded)
-        yield _check_scale(store, recorded)
-        yield _check_zero_point(store, recorded)
+        yield _check_scale(store, measures, recorded)
+        yield _check_zero_point(store, measures, recorded)
         yield _check_ends(store, measures, recorded)
         yield _check_moving_ranges(store)
     else:
@@ -83,20 +83,21 @@ def _check_codes(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArra
     )
 
 
-def _check_scale(store: xr.Dataset, quantised: xr.DataArray) -> Check:
+def _check_scale(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray) -> Check:
     scale = store["scale"]
+    of_units = scale.isnull() & (measures["n_unit_grids"] == store["n_units"])
     return judge(
         "scale",
-        ~((scale > 0) & (scale < np.inf)),
+        ~((scale > 0) & (scale < np.inf) | of_units),
         checked=quantised,
         cases=_CASES,
         meaning=words.SCALE,
     )
 
 
-def _check_zero_point(store: xr.Dataset, quantised: xr.DataArray) -> Check:
+def _check_zero_point(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray) -> Check:
     zero = store["zero_point"]
-    outside = abs(zero - zero.clip(0, _largest_code(store))).astype(float)
+    outside = abs(zero - zero.clip(0, _largest_code(store))).astype(float) + measures["off_codes"]
     return judge(
         "zero point",
         outside > 0,
@@ -109,7 +110,8 @@ def _check_zero_point(store: xr.Dataset, quantised: xr.DataArray) -> Check:
 
 
 def _check_ends(store: xr.Dataset, measures: xr.Dataset, quantised: xr.DataArray) -> Check:
-    n_low = measures["n_at_lowest_code"].where(store["zero_point"] != 0, 0)
+    counts = (store["zero_point"] != 0) | store["scale"].isnull()
+    n_low = measures["n_at_lowest_code"].where(counts, 0)
     n_values = store["n_units"] * store.sizes["sample"]
     share = (n_low + measures["n_at_highest_code"]) / n_values
     return judge(
@@ -155,7 +157,7 @@ def _check_values(store: xr.Dataset, measures: xr.Dataset, floating: xr.DataArra
 
 
 def _check_range(store: xr.Dataset, measures: xr.Dataset) -> Check:
-    low, high = (_decoded(measures[name], store) for name in ("lowest", "highest"))
+    low, high = (_decoded(measures, name, store) for name in ("lowest", "highest"))
     off = xr.concat([low - store["activation_min"], high - store["activation_max"]], "end")
     return judge(
         "range",
@@ -168,11 +170,14 @@ def _check_range(store: xr.Dataset, measures: xr.Dataset) -> Check:
     )
 
 
-def _decoded(recorded: xr.DataArray, store: xr.Dataset) -> xr.DataArray:
+def _decoded(measures: xr.Dataset, name: str, store: xr.Dataset) -> xr.DataArray:
     """Decode codes to the values that they stand for, bit for bit; floats are values already."""
+    recorded = measures[name]
     values = recorded.astype(np.float32)
     if "scale" not in store:
         return values
     code = recorded.fillna(0).clip(0, 2**16 - 1).astype(np.uint16)
     decoded = xr.apply_ufunc(dequantise, code, store["scale"], store["zero_point"])
+    of_units = measures[f"{name}_value"].astype(np.float32)
+    decoded = decoded.where(store["scale"].notnull(), of_units)
     return values.where(store["bits"] == FLOAT_BITS, decoded)

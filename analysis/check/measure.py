@@ -21,6 +21,7 @@ from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
 from ibtools.partition import partition_block
 from ibtools.progress import progress_bar
+from ibtools.store.decode import dequantise
 from ibtools.store.groups import read_array
 from ibtools.store.header import Header
 from ibtools.store.schema import CUBE, Variable
@@ -31,6 +32,16 @@ from ibtools.tasks.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.tasks.workers import open_workers
 
 Numbers = dict[str, NDArray[Any]]
+
+
+_REDUCTIONS: dict[str, Any] = {
+    "lowest": np.minimum,
+    "highest": np.maximum,
+    "lowest_value": np.minimum,
+    "highest_value": np.maximum,
+    "off_codes": np.maximum,
+}
+"""How numbers of some units and of others become those of both; all else is added."""
 
 
 def _counts(name: str, what: str) -> Variable:
@@ -48,9 +59,15 @@ VARIABLES = (
     _number("mi_ty", "bit", "information about the label, counted anew"),
     _number("lowest", "1", "smallest code of a quantised layer, value of a float layer"),
     _number("highest", "1", "largest code of a quantised layer, value of a float layer"),
-    _counts("n_at_lowest_code", "values with the code 0"),
+    _counts(
+        "n_at_lowest_code", "values with the code 0; of units with own grids, where it isn't 0"
+    ),
     _counts("n_at_highest_code", "values with the code 2^bits - 1"),
     _counts("n_not_a_number", "values that are not numbers"),
+    _counts("n_unit_grids", "units that have a grid of their own, of a positive step"),
+    _number("lowest_value", "1", "smallest value of a layer whose units have grids of their own"),
+    _number("highest_value", "1", "largest value of a layer whose units have grids of their own"),
+    _number("off_codes", "1", "how far the code of 0 of a unit is outside of its codes", fill=0.0),
     _counts("n_in_padding", "values beyond the units of the layer, in chunks that hold units"),
     _counts("n_split_states", "states of the layer before that this layer tells apart"),
     _number("split_entropy", "bit", "H(layer | layer before)", fill=0.0),
@@ -109,6 +126,8 @@ class Audit:
         values = np.ascontiguousarray(block.recorded)
         symbols = _symbols(_finite(values), block)
         numbers = _measure_values(values, block.layer)
+        if block.unit_grids is not None:
+            numbers |= _measure_unit_grids(values, block.layer, *block.unit_grids)
         if block.padding is not None:
             numbers |= _measure_padding(block.padding)
         return LayerAudit(*partition_block(symbols), numbers)
@@ -116,9 +135,8 @@ class Audit:
     def merge(self, first: LayerAudit, second: LayerAudit) -> LayerAudit:
         """Put portions of units together."""
         pairs = np.stack([first.labels, second.labels], axis=-1)
-        reductions: dict[str, Any] = {"lowest": np.minimum, "highest": np.maximum}
         numbers = {
-            name: reductions.get(name, np.add)(values, second.numbers[name])
+            name: _REDUCTIONS.get(name, np.add)(values, second.numbers[name])
             for name, values in first.numbers.items()
         }
         return LayerAudit(*partition_block(pairs), numbers)
@@ -171,6 +189,30 @@ def _measure_values(values: NDArray[Any], spec: LayerSpec) -> Numbers:
         "highest": values.max(axis=axes),
         "n_at_lowest_code": (values == 0).sum(axis=axes),
         "n_at_highest_code": (values == 2**spec.bits - 1).sum(axis=axes),
+    }
+
+
+def _measure_unit_grids(
+    values: NDArray[Any],
+    spec: LayerSpec,
+    scales: NDArray[np.float32],
+    zero_points: NDArray[np.int32],
+) -> Numbers:
+    """Measure snapshots, (block, sample, unit), of which some have a grid of each unit."""
+    sound = (scales > 0) & (scales < np.inf)
+    own = np.asarray(~np.isnan(scales).all(axis=1))
+    ends = np.stack([values.min(axis=1), values.max(axis=1)])
+    decoded = np.where(sound, dequantise(ends, scales, zero_points), np.nan)
+    whole = sound.all(axis=1)
+    low, high = decoded.min(axis=(0, 2)), decoded.max(axis=(0, 2))
+    off = np.abs(zero_points - np.clip(zero_points, 0, 2**spec.bits - 1))
+    at_lowest = (values == 0) & (~own[:, None] | (zero_points != 0))[:, None]
+    return {
+        "n_unit_grids": sound.sum(axis=1),
+        "lowest_value": np.where(whole, low, np.nan).astype(np.float64),
+        "highest_value": np.where(whole, high, np.nan).astype(np.float64),
+        "off_codes": np.where(own, off.max(axis=1), 0.0),
+        "n_at_lowest_code": at_lowest.sum(axis=(1, 2)),
     }
 
 

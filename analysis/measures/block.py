@@ -19,6 +19,9 @@ PORTION = 2**20
 
 Result = TypeVar("Result")
 
+UnitGrids = tuple[NDArray[np.float32], NDArray[np.int32]]
+"""Scale and zero point of each unit, (block, unit); NaN and 0 where a layer has one of each."""
+
 Statistics = dict[str, NDArray[np.float64] | NDArray[np.int64]]
 """Per variable of the results one number per snapshot, (block,)."""
 
@@ -58,6 +61,8 @@ class LayerBlock:
         What is in the chunks of the layer beyond its units, for measures that look at it.
     is_last : bool, optional
         Whether it is the last layer of the network.
+    read_unit_grids : callable, optional
+        Reads the grids of the units that are here, where the store has some.
     """
 
     recorded: NDArray[Any]
@@ -72,6 +77,7 @@ class LayerBlock:
     continues: bool = False
     padding: NDArray[Any] | None = None
     is_last: bool = False
+    read_unit_grids: Callable[[], UnitGrids] | None = None
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,9 +106,23 @@ class LayerBlock:
         recorded = self.recorded[index, samples]
         if not self.layer.quantised:
             return np.asarray(recorded, np.float32)
-        scale = np.asarray(self.rows["scale"][index], np.float32)
-        zero_point = np.asarray(self.rows["zero_point"][index], np.int32)
+        scale, zero_point = self._grid(index)
         return decode_values(recorded, self.layer, scale=scale, zero_point=zero_point)
+
+    @property
+    def unit_grids(self) -> UnitGrids | None:
+        """The grids of single units; None where each layer of the store has one grid."""
+        if self.read_unit_grids is None or not self.layer.quantised:
+            return None
+        return self.once("grids of units", self.read_unit_grids)
+
+    def _grid(self, index: int) -> UnitGrids:
+        """Return scale and zero point of one snapshot, () or (unit,)."""
+        scale = np.asarray(self.rows["scale"][index], np.float32)
+        if np.isnan(scale) and self.unit_grids is not None:
+            scales, zero_points = self.unit_grids
+            return scales[index], zero_points[index]
+        return scale, np.asarray(self.rows["zero_point"][index], np.int32)
 
     def portions(self) -> Iterator[slice]:
         """Yield samples whose values are few enough to be decoded at once, one after the other."""

@@ -8,6 +8,7 @@ number of chunks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -16,13 +17,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ibtools.analysis.measures.block import ROWS
+from ibtools.analysis.measures.block import ROWS, UnitGrids
 from ibtools.analysis.measures.protocol import Measure
 from ibtools.analysis.passes.computing import Values, compute, empty, sizes_of
 from ibtools.analysis.passes.ranges import read_rows
 from ibtools.analysis.passes.store_blocks import layer_block
 from ibtools.store.header import Header
-from ibtools.store.schema import CUBE
+from ibtools.store.schema import CUBE, UNIT_GRID, UNIT_GRIDS
 
 _DIMS = "relsu"  # the dims of a cube, one letter each, as dask.array.blockwise names them
 _OWN = "vwxyz"  # dims that only the variables of a measure have
@@ -176,6 +177,10 @@ def _of_layers(
     by_snapshot, by_layer = cube.chunks[:2], cube.chunks[2]
     indices = np.arange(layers.start, layers.stop)
     rows_chunks = (*by_snapshot, by_layer, -1)
+    grids: tuple[Any, ...] = (None, None)
+    if rows is not None and name == "code":
+        units = slice(cube.shape[4])
+        grids = _unit_grids(dataset, layers, units, (*by_snapshot, by_layer, cube.chunks[4]))
     return da.blockwise(
         _layers_of_block,
         "rel",
@@ -186,6 +191,7 @@ def _of_layers(
         None if rows is None else "relg",
         da.from_array(indices, chunks=(by_layer,)),
         "l",
+        *(part for grid in grids for part in (grid, None if grid is None else "relu")),
         concatenate=True,
         dtype=object,
         meta=np.empty((0, 0, 0), object),
@@ -202,6 +208,9 @@ def _of_snapshots(
     """Return what tasks find of all layers, a dask array (repeat, epoch) of objects."""
     cubes = [_layer(dataset, index, task.header) for index in range(len(task.header.layers))]
     by_snapshot = cubes[0].chunks[:2]
+    grids: tuple[Any, ...] = (None, None)
+    if rows is not None:
+        grids = _unit_grids(dataset, slice(None), slice(None), (*by_snapshot, -1, -1))
     recorded: list[Any] = []
     for index, cube in enumerate(cubes):
         recorded += [cube, ("r", "e", "s", f"u{index}")]
@@ -211,12 +220,26 @@ def _of_snapshots(
         *_snapshots(dataset, complete, by_snapshot),
         None if rows is None else da.from_array(rows, chunks=(*by_snapshot, -1, -1)),
         None if rows is None else "relg",
+        *(part for grid in grids for part in (grid, None if grid is None else "relw")),
         *recorded,
         concatenate=True,
         dtype=object,
         meta=np.empty((0, 0), object),
         task=task,
     )
+
+
+def _unit_grids(
+    dataset: xr.Dataset, layers: slice, units: slice, chunks: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    """Return scale and zero point of each unit, dask arrays in chunks of a cube, or None twice."""
+    if any(name not in dataset for name in UNIT_GRIDS):
+        return None, None
+    scales, zero_points = (
+        da.asarray(dataset[name].transpose(*UNIT_GRID).data)[:, :, layers, units].rechunk(chunks)
+        for name in UNIT_GRIDS
+    )
+    return scales, zero_points
 
 
 def _layer(dataset: xr.Dataset, index: int, header: Header) -> Any:
@@ -237,13 +260,16 @@ def _layers_of_block(
     values: NDArray[Any],
     rows: NDArray[np.float64] | None,
     indices: NDArray[np.intp],
+    scales: NDArray[np.float32] | None,
+    zero_points: NDArray[np.int32] | None,
     *,
     task: _Task,
 ) -> tuple[Values, ...]:
     """Compute measures of a chunk (repeat, epoch, layer, sample, unit), layer by layer."""
     values = values[..., np.newaxis] if values.ndim == len(CUBE) - 1 else values
     recorded = [values[:, :, position] for position in range(len(indices))]
-    return _compute_block(complete, repeat, epoch, recorded, rows, indices.tolist(), task)
+    grids = None if scales is None or zero_points is None else (scales, zero_points)
+    return _compute_block(complete, repeat, epoch, recorded, rows, indices.tolist(), task, grids)
 
 
 def _snapshots_of_block(
@@ -251,11 +277,15 @@ def _snapshots_of_block(
     repeat: NDArray[np.integer[Any]],
     epoch: NDArray[np.integer[Any]],
     rows: NDArray[np.float64] | None,
+    scales: NDArray[np.float32] | None,
+    zero_points: NDArray[np.int32] | None,
     *recorded: NDArray[Any],
     task: _Task,
 ) -> tuple[Values, ...]:
     """Compute measures of one chunk (repeat, epoch, sample, unit) of every layer."""
-    return _compute_block(complete, repeat, epoch, recorded, rows, range(len(recorded)), task)
+    grids = None if scales is None or zero_points is None else (scales, zero_points)
+    layers = range(len(recorded))
+    return _compute_block(complete, repeat, epoch, recorded, rows, layers, task, grids)
 
 
 def _compute_block(
@@ -266,6 +296,7 @@ def _compute_block(
     rows: NDArray[np.float64] | None,
     indices: Sequence[int],
     task: _Task,
+    grids: UnitGrids | None,
 ) -> tuple[Values, ...]:
     """Compute measures of what is complete; all else is missing."""
     sizes = [{**of, "layer": len(indices)} for of in sizes_of(task.measures, task.header)]
@@ -283,6 +314,9 @@ def _compute_block(
             task.header,
             rows={} if rows is None else _known(rows[:, :, position][complete]),
             global_range=task.global_range,
+            read_unit_grids=None
+            if grids is None
+            else partial(_of_layer, grids, complete, position, task.header.layers[index].n_units),
         )
         for position, (values, index) in enumerate(zip(recorded, indices, strict=True))
     )
@@ -297,6 +331,15 @@ def _compute_block(
         for name, numbers in of.items():
             values[name][complete] = numbers
     return out
+
+
+def _of_layer(
+    grids: UnitGrids, complete: NDArray[np.bool_], position: int, n_units: int
+) -> UnitGrids:
+    """Return the grids of the units of one layer, (block, unit), without padding."""
+    scales, zero_points = grids
+    where = complete, position, slice(n_units)
+    return scales[where], zero_points[where]
 
 
 def _known(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -1,8 +1,8 @@
 """What runs in a worker: read some blocks of a store, return a few numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.digests import RowDigests, part_symbols
-from ibtools.analysis.measures.block import ROWS, LayerBlock
+from ibtools.analysis.measures.block import ROWS, LayerBlock, UnitGrids
 from ibtools.analysis.measures.protocol import Measure, SnapshotMeasure
 from ibtools.analysis.passes.computing import Values, compute
 from ibtools.analysis.passes.shards import ShardReader
@@ -19,6 +19,7 @@ from ibtools.errors import StoreError
 from ibtools.store.groups import get_array
 from ibtools.store.header import Header
 from ibtools.store.opened import open_checked
+from ibtools.store.schema import UNIT_GRIDS
 from ibtools.store.storage import decoding
 from ibtools.store.validation.declared import describe_place
 from ibtools.store.validation.reading import CheckedStore
@@ -163,6 +164,7 @@ def _layers(
                 global_range=source.global_range,
                 units=block.units,
                 first=first if first is not None or not block.in_parts else layers[0][..., :1],
+                read_unit_grids=_unit_grids_reader(store, block, index),
             )
 
 
@@ -175,6 +177,7 @@ def layer_block(
     global_range: tuple[float, float],
     units: slice = slice(None),
     first: NDArray[Any] | None = None,
+    read_unit_grids: Callable[[], UnitGrids] | None = None,
 ) -> LayerBlock:
     """Give a measure what was recorded of a layer, (block, sample, unit), with padding or not."""
     layer, start = header.layers[index], units.start or 0
@@ -192,7 +195,28 @@ def layer_block(
         continues=start > 0,
         padding=recorded[..., left:],
         is_last=index == len(header.layers) - 1,
+        read_unit_grids=read_unit_grids,
     )
+
+
+def _unit_grids_reader(
+    store: "_OpenStore", block: Block, index: int
+) -> Callable[[], UnitGrids] | None:
+    """Return what reads the grids of the units of a layer; None where the store has none."""
+    if not store.unit_grids:
+        return None
+    stop = min(block.units.stop, store.header.layers[index].n_units)
+    return partial(_read_unit_grids, store, block, index, slice(block.units.start, stop))
+
+
+def _read_unit_grids(store: "_OpenStore", block: Block, index: int, units: slice) -> UnitGrids:
+    first, last = int(block.epochs[0]), int(block.epochs[-1])
+    with decoding(f"grids of units, {_describe(block)}"):
+        scales, zero_points = (
+            np.asarray(array[block.repeat, first : last + 1, index, units])[block.epochs - first]
+            for array in store.unit_grids
+        )
+    return scales, zero_points
 
 
 def _first_unit(block: Block) -> Block:
@@ -221,6 +245,7 @@ class _OpenStore:
 
     arrays: Mapping[str, "zarr.Array[Any]"]
     shards: Mapping[str, ShardReader | None]
+    unit_grids: "tuple[zarr.Array[Any], ...]"
     header: Header
     chosen: Header
     repeat: NDArray[np.integer[Any]]
@@ -240,6 +265,7 @@ def _open(source: Source) -> _OpenStore:
     return _OpenStore(
         arrays,
         {name: ShardReader.of(array) for name, array in arrays.items()},
+        tuple(get_array(group, name) for name in UNIT_GRIDS if name in group),
         header,
         header.select(source.layers),
         header.coordinates["repeat"],

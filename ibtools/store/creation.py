@@ -22,7 +22,13 @@ from ibtools.store.groups import (
     is_unfinished,
 )
 from ibtools.store.growing import EPOCH_AXES, GROWING
-from ibtools.store.layout import Chunking, StoreSpec, choose_chunking, choose_partition_chunking
+from ibtools.store.layout import (
+    Chunking,
+    StoreSpec,
+    choose_chunking,
+    choose_grid_chunking,
+    choose_partition_chunking,
+)
 from ibtools.store.opened import open_group
 from ibtools.store.schema import (
     CUBE,
@@ -31,6 +37,7 @@ from ibtools.store.schema import (
     RECORDED,
     SCALARS,
     STORE_COORDINATES,
+    UNIT_GRIDS,
     Variable,
 )
 from ibtools.store.storage import StorePath, list_names, reaching
@@ -156,6 +163,11 @@ def _codecs(dims: tuple[str, ...], dtype: str) -> dict[str, Any]:
 
 def _create_array(group: zarr.Group, variable: Variable, spec: StoreSpec) -> None:
     sizes = spec.sizes()
+    if variable.name in UNIT_GRIDS:
+        itemsize = np.dtype(spec.code_dtype).itemsize
+        chunking = choose_grid_chunking(spec.chunk_sizes(), itemsize)
+        create_variable(group, variable, sizes, chunking=chunking)
+        return
     if variable.dims[:4] != CUBE[:4]:
         create_variable(group, variable, sizes, chunk_sizes=spec.chunk_sizes())
         return

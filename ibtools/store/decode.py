@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import StoreError, unknown_name
 from ibtools.store.derived import as_store
-from ibtools.store.schema import CUBE, STORE_VARIABLES, kept
+from ibtools.store.schema import CUBE, STORE_VARIABLES, UNIT_GRIDS, kept
 from ibtools.store.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 
 _GRID = ("code", "scale", "zero_point")
@@ -79,7 +79,8 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
         _validate_names(dataset, _GRID if spec.quantised else ("activation",))
         _validate_units(dataset, spec)
     lost = [dim for dim in CUBE if dim not in dataset.dims]
-    recorded = [name for name in (*_GRID, "activation", "complete") if name in dataset]
+    names = (*_GRID, *UNIT_GRIDS, "activation", "complete")
+    recorded = [name for name in names if name in dataset]
     bare = dataset.drop_vars(dataset.coords)[recorded].expand_dims(lost)
     layers = [
         _decode_layer(bare.isel(layer=slice(index, index + 1)), spec)
@@ -173,8 +174,7 @@ def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
     values: xr.DataArray = xr.apply_ufunc(
         dequantise,
         layer["code"],
-        layer["scale"],
-        layer["zero_point"],
+        *_grid(layer),
         dask="parallelized",
         output_dtypes=[np.float32],
     )
@@ -189,3 +189,12 @@ def _decode_codes(layer: xr.Dataset, spec: LayerSpec) -> xr.DataArray:
         output_dtypes=[np.float32],
     )
     return probabilities
+
+
+def _grid(layer: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return scale and zero point of codes, of each unit where units have grids of their own."""
+    scale, zero_point = layer["scale"], layer["zero_point"]
+    if UNIT_GRIDS[0] not in layer:
+        return scale, zero_point
+    is_one, (unit_scale, unit_zero_point) = scale.notnull(), (layer[name] for name in UNIT_GRIDS)
+    return scale.where(is_one, unit_scale), zero_point.where(is_one, unit_zero_point)

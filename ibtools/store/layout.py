@@ -91,6 +91,8 @@ class StoreSpec:
         `ibtools.store.growth.grow_store`.
     scalars : tuple of str, optional
         Numbers of each epoch trained, beside those of every store: learning rate, say.
+    unit_grids : bool, optional
+        Whether there is a place for grids of single units.
 
     Raises
     ------
@@ -115,6 +117,7 @@ class StoreSpec:
     classes: tuple[int | str, ...] | None = None
     growing: bool = False
     scalars: tuple[str, ...] = ()
+    unit_grids: bool = False
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
@@ -146,6 +149,7 @@ class StoreSpec:
             "always": True,
             "added": True,
             "quantised": self.keep == "codes" and any(one.quantised for one in self.layers),
+            "unit grids": self.keep == "codes" and self.unit_grids,
             "float": self.keep == "codes" and not all(one.quantised for one in self.layers),
             "partition": self.keep == "partition",
             "prefit": self.prefit,
@@ -204,10 +208,13 @@ class StoreSpec:
 
 @dataclass(frozen=True)
 class Chunking:
-    """Chunk and shard shape of a cube (repeat, epoch, layer, sample, unit), or of a partition."""
+    """Chunk and shard shape of a cube (repeat, epoch, layer, sample, unit), or of a partition.
+
+    Without shards, a chunk is a file.
+    """
 
     chunks: tuple[int, ...]
-    shards: tuple[int, ...]
+    shards: tuple[int, ...] | None = None
 
 
 def choose_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
@@ -261,7 +268,27 @@ def choose_partition_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunki
     (1, 59, 1, 17500)
     """
     cube = choose_chunking({**sizes, "unit": 1}, itemsize)
-    return Chunking(cube.chunks[:-1], cube.shards[:-1])
+    return Chunking(cube.chunks[:-1], cube.shards and cube.shards[:-1])
+
+
+def choose_grid_chunking(sizes: Mapping[str, int], itemsize: int) -> Chunking:
+    """Choose how the grids of units (repeat, epoch, layer, unit) are cut: by the epochs of a cube.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Length of the five dimensions of the cube.
+    itemsize : int
+        Bytes of a value of the cube.
+
+    Examples
+    --------
+    >>> sizes = {"repeat": 50, "epoch": 1600, "layer": 6, "sample": 4096, "unit": 10}
+    >>> choose_grid_chunking(sizes, itemsize=1).chunks
+    (1, 64, 6, 10)
+    """
+    epochs = choose_chunking(sizes, itemsize).chunks[1]
+    return Chunking((1, epochs, sizes["layer"], sizes["unit"]))
 
 
 def _validate_layers(layers: tuple[LayerSpec, ...]) -> None:

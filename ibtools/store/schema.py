@@ -25,14 +25,26 @@ a state of each layer."""
 Inputs = Literal["population", "sample"]
 """Whether the recorded inputs are all that there are, or a sample of them."""
 
+UNIT_GRID = ("repeat", "epoch", "layer", "unit")
+"""The dims of what each unit has of its own in a snapshot."""
+
 Presence = Literal[
-    "always", "added", "quantised", "float", "partition", "prefit", "recomputed", "input"
+    "always",
+    "added",
+    "quantised",
+    "unit grids",
+    "float",
+    "partition",
+    "prefit",
+    "recomputed",
+    "input",
 ]
 
 PRESENCES: dict[Presence, str] = {
     "always": "always",
     "added": "not in older stores",
     "quantised": "with codes",
+    "unit grids": "units with grids of their own",
     "float": "with float values",
     "partition": "with a partition",
     "prefit": "trained on random labels first",
@@ -118,7 +130,8 @@ STORE_VARIABLES: tuple[Variable, ...] = (
         presence="quantised",
     ),
     Variable(
-        "scale", CUBE[:3], ("float32",), "1", math.nan, "NaN: layer not quantised, or not recorded",
+        "scale", CUBE[:3], ("float32",), "1", math.nan,
+        "NaN: layer not quantised, or not recorded, or its units have grids of their own",
         "step of the quantisation grid: value = scale * (code - zero_point)",
         presence="quantised",
     ),
@@ -126,6 +139,17 @@ STORE_VARIABLES: tuple[Variable, ...] = (
         "zero_point", CUBE[:3], ("int32",), "1", 0, "meaningless where scale is NaN",
         "code that stands for the value 0",
         presence="quantised",
+    ),
+    Variable(
+        "unit_scale", UNIT_GRID, ("float32",), "1", math.nan,
+        "NaN: no such unit, or not recorded, or the layer has one grid",
+        "where the units of a layer have grids of their own: in place of scale, for each unit",
+        presence="unit grids",
+    ),
+    Variable(
+        "unit_zero_point", UNIT_GRID, ("int32",), "1", 0, "meaningless where unit_scale is NaN",
+        "where the units of a layer have grids of their own: in place of zero_point, for each unit",
+        presence="unit grids",
     ),
     Variable(
         "activation", CUBE, ("float32",), "1", math.nan, "NaN: no such unit, or not recorded",
@@ -355,6 +379,10 @@ RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[
 """The variables that hold what was recorded; every store has one of them, or the first two."""
 
 
+UNIT_GRIDS = tuple(variable.name for variable in STORE_VARIABLES if variable.dims == UNIT_GRID)
+"""The variables that hold the grid of each unit: a store has both of them, or none."""
+
+
 def store_variables(present: Container[Presence]) -> tuple[Variable, ...]:
     """Return the variables of a store, in the order of the contract, by their `PRESENCES`."""
     return tuple(one for one in STORE_VARIABLES if one.presence in present)
@@ -368,14 +396,15 @@ def scalars_of(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
 def lacking_variables(there: Container[str]) -> tuple[Variable, ...]:
     """Return what a store must have beside the variables that are there.
 
-    A store that has something recorded has all of the same presence: with codes, their grid.
+    A store that has something recorded has all of the same presence: with codes, their grid. One
+    that has a grid of each unit has all of it.
     """
-    needed = {"always", *(one.presence for one in STORE_VARIABLES if _is_recorded(one, there))}
+    needed = {"always", *(one.presence for one in STORE_VARIABLES if _needs_others(one, there))}
     return tuple(one for one in STORE_VARIABLES if one.presence in needed and one.name not in there)
 
 
-def _is_recorded(variable: Variable, there: Container[str]) -> bool:
-    return variable.name in RECORDED and variable.name in there
+def _needs_others(variable: Variable, there: Container[str]) -> bool:
+    return variable.name in (*RECORDED, *UNIT_GRIDS) and variable.name in there
 
 
 def kept(names: Container[Any]) -> Keep:

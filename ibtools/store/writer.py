@@ -13,7 +13,7 @@ from ibtools.errors import StoreError
 from ibtools.store.decode import dequantise
 from ibtools.store.groups import get_array, writing
 from ibtools.store.header import Header
-from ibtools.store.schema import STORE_VARIABLES, Keep, Variable, scalars_of
+from ibtools.store.schema import STORE_VARIABLES, UNIT_GRIDS, Keep, Variable, scalars_of
 from ibtools.store.snapshots import (
     HISTORY,
     History,
@@ -24,10 +24,8 @@ from ibtools.store.snapshots import (
 from ibtools.store.staged import Staging
 from ibtools.store.symbols import exact_symbols
 
-OTHER_GRIDS = (
-    "where channels have grids of their own, record the values (float32), or a layer per channel"
-)
-"""What to do about a layer that has several grids in one snapshot."""
+_GRID = {one.name: one.fill for one in STORE_VARIABLES if one.name in ("scale", "zero_point")}
+"""The variables that hold the grid of a layer, and what they have where units have their own."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +34,44 @@ class Kept:
 
     Parameters
     ----------
-    array : ndarray, (sample, unit) or (sample,)
-        Codes, values, or the partition.
+    arrays : mapping of str to ndarray
+        By variable: codes (sample, unit), values or the partition (sample,); grids (unit,).
     rows : mapping of str to number
         One of each variable (repeat, epoch, layer).
     """
 
-    array: NDArray[Any]
+    arrays: Mapping[str, NDArray[Any]]
     rows: Mapping[str, Any]
 
     @classmethod
     def of(cls, layer: LayerValues, spec: LayerSpec, keep: Keep) -> "Kept":
         """Take it from what was recorded."""
         values: NDArray[Any] = layer.values
-        low, high = values.min(), values.max()
-        grid: dict[str, Any] = {}
-        if spec.quantised:
-            scale, zero_point = np.array(layer.scale, "f4"), np.array(layer.zero_point, "i4")
-            low, high = dequantise(np.stack([low, high]), scale, zero_point)
-            grid = {"scale": scale, "zero_point": zero_point} if keep == "codes" else {}
+        low, high = _range(layer, spec)
+        rows: dict[str, Any] = {"activation_min": low, "activation_max": high}
         if keep == "partition":
             from ibtools.partition import partition  # numba is loaded where it is needed only
 
-            values, _ = partition(exact_symbols(values, spec))
-        return cls(values, {**grid, "activation_min": low, "activation_max": high})
+            labels, _ = partition(exact_symbols(values, spec))
+            return cls({"partition": labels}, rows)
+        arrays = {spec.variable: values}
+        if spec.quantised:
+            grid: dict[str, Any] = dict(zip(_GRID, layer.grid, strict=True))
+            if layer.has_unit_grids:
+                arrays |= {f"unit_{name}": numbers for name, numbers in grid.items()}
+                grid = _GRID
+            rows |= grid
+        return cls(arrays, rows)
+
+
+def _range(layer: LayerValues, spec: LayerSpec) -> tuple[Any, Any]:
+    """Return the smallest and the largest value; of codes, what they stand for."""
+    values = layer.values
+    if not spec.quantised:
+        return values.min(), values.max()
+    axis = 0 if layer.has_unit_grids else None
+    ends = dequantise(np.stack([values.min(axis=axis), values.max(axis=axis)]), *layer.grid)
+    return ends.min(), ends.max()
 
 
 class RepeatWriter:
@@ -95,6 +107,7 @@ class RepeatWriter:
         self._rows = {name: self._read_row(name) for name in self._variables}
         self._on_disk: dict[tuple[str, int], bytes] = {}
         self._recorded = header.recorded
+        self._by_block = (*header.recorded, *(name for name in UNIT_GRIDS if name in group))
         self._keep = header.keep
         self._block_size = int(get_array(group, self._recorded[0]).chunks[1])
         self._block: dict[int, Mapping[str, Kept]] = {}
@@ -118,6 +131,11 @@ class RepeatWriter:
     def block_size(self) -> int:
         """How many epochs of the schedule are written at once."""
         return self._block_size
+
+    @property
+    def takes_unit_grids(self) -> bool:
+        """Whether layers may have grids of single units: a partition needs no place for them."""
+        return self._keep == "partition" or len(self._by_block) > len(self._recorded)
 
     def ends_block(self, epoch: int) -> bool:
         """Whether the snapshot of a scheduled epoch is the last of its block."""
@@ -147,7 +165,8 @@ class RepeatWriter:
             If the epoch is not scheduled, or a layer is missing, unknown, or of another shape or
             dtype. Nothing is written then.
         """
-        validate_snapshot(self._layers, layers, self._header.n_samples)
+        n_samples = self._header.n_samples
+        validate_snapshot(self._layers, layers, n_samples, unit_grids=self.takes_unit_grids)
         return self.add_kept(
             epoch,
             {spec.name: Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers},
@@ -249,7 +268,7 @@ class RepeatWriter:
         rows = self._variables.items()
         begun_anew = ["complete", *(name for name, one in rows if one.rhythm != "snapshot")]
         with self._writing():
-            self._staging.forget(self._recorded)
+            self._staging.forget(self._by_block)
             for name in begun_anew:
                 self._rows[name] = np.full_like(self._rows[name], self._variables[name].fill)
                 self._write_row(name)
@@ -263,7 +282,7 @@ class RepeatWriter:
                     self._rows[name][position, index] = value
         start = positions[0] // self._block_size * self._block_size
         stop = min(start + self._block_size, len(self._epochs))
-        for name in self._recorded:
+        for name in self._by_block:
             self._write_array(name, slice(start, stop))
 
     def _write_array(self, name: str, epochs: slice) -> None:
@@ -279,17 +298,17 @@ class RepeatWriter:
     def _gather(
         self, array: "zarr.Array[Any]", name: str, epochs: slice, layers: slice
     ) -> NDArray[Any] | None:
-        """Return the block (epoch, layer, sample, ...), or None if the array has no such layer."""
+        """Return the block (epoch, layer, ...), or None if the array has no such layer."""
         specs = self._layers[layers]
-        there = [name == "partition" or (name == "code") == spec.quantised for spec in specs]
-        if not any(there):
+        by_layer = name in ("code", "activation")
+        if by_layer and all(spec.variable != name for spec in specs):
             return None
         region = self._region(array, epochs, layers)
         for position, snapshot in self._block.items():
-            for index in np.flatnonzero(there):
-                kept = snapshot[specs[index].name].array
-                place = region[position - epochs.start, index]
-                place[tuple(slice(size) for size in kept.shape)] = kept
+            for index, spec in enumerate(specs):
+                kept, place = snapshot[spec.name].arrays.get(name), region[position - epochs.start]
+                if kept is not None:
+                    place[(index, *(slice(size) for size in kept.shape))] = kept
         return region
 
     def _region(self, array: "zarr.Array[Any]", epochs: slice, layers: slice) -> NDArray[Any]:
@@ -324,14 +343,14 @@ class RepeatWriter:
 
 
 def _row_variables(group: zarr.Group) -> dict[str, Variable]:
-    """Return what is in memory of a repeat: all that is recorded of it but its samples."""
+    """Return what is in memory of a repeat: all that there is but of each sample or unit."""
     declared = (*STORE_VARIABLES, *scalars_of(group.attrs))
     return {
         one.name: one
         for one in declared
         if one.rhythm != "store"
         and not one.coordinate
-        and "sample" not in one.dims
+        and not {"sample", "unit"} & set(one.dims)
         and one.name in group
     }
 
@@ -351,12 +370,26 @@ def _position(known: NDArray[Any], wanted: int, dim: str) -> int:
 
 
 def validate_snapshot(
-    specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues], n_samples: int
+    specs: Sequence[LayerSpec],
+    layers: Mapping[str, LayerValues],
+    n_samples: int,
+    *,
+    unit_grids: bool = True,
 ) -> None:
-    """Check that a snapshot is what a store of these layers and samples takes."""
+    """Check that a snapshot is what a store of these layers and samples takes.
+
+    `unit_grids` says whether it has a place for grids of single units.
+    """
     _validate_names(specs, layers)
     for spec in specs:
-        _validate_values(spec, layers[spec.name], n_samples)
+        layer = layers[spec.name]
+        _validate_values(spec, layer, n_samples)
+        if spec.quantised and layer.has_unit_grids and not unit_grids:
+            raise StoreError(
+                f"layer {spec.name!r} has grids of single units, for which this store has no "
+                "place: its first snapshot must have them too, or it is created with "
+                "StoreSpec(unit_grids=True)"
+            )
 
 
 def _validate_names(specs: Sequence[LayerSpec], layers: Mapping[str, LayerValues]) -> None:
@@ -395,9 +428,17 @@ def _validate_codes(spec: LayerSpec, layer: LayerValues) -> None:
             f"layer {spec.name!r}: {spec.bits}-bit codes must be below {2**spec.bits}, found "
             f"{layer.values.max()}"
         )
-    if np.ndim(layer.scale) or np.ndim(layer.zero_point):
-        raise StoreError(
-            f"layer {spec.name!r} must have one scale and one zero point, found shapes "
-            f"{np.shape(layer.scale)} and {np.shape(layer.zero_point)}; {OTHER_GRIDS}"
-        )
     validate_grid(spec.name, layer.scale, layer.zero_point)
+    for name in _GRID:
+        shape = np.shape(getattr(layer, name))
+        if shape not in ((), (spec.n_units,)):
+            raise StoreError(
+                f"layer {spec.name!r} must have one {name}, or one of each of the {spec.n_units} "
+                f"units, found shape {shape}"
+            )
+    if spec.is_softmax_of_codes and any(np.ptp(numbers) for numbers in layer.grid):
+        raise StoreError(
+            f"layer {spec.name!r} holds the codes of a softmax layer's logits, which must be on "
+            "one grid, found grids of single units that differ; record the logits as a 'linear' "
+            "layer, or the probabilities as values"
+        )

@@ -1,21 +1,12 @@
-"""The grid of a quantiser: which values it can return, and the integer codes of them.
-
-TensorFlow's fake quantisation returns float32 values ``scale * k`` with integer k, so that the code
-``k + zero_point`` gives each value back bit for bit. This is not assumed but checked for every
-value of every snapshot.
-"""
+"""The grid of TensorFlow's fake quantisation: which values it can return, and their codes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import GridError
-from ibtools.kernel import kernel
-
-Codes = NDArray[np.unsignedinteger[Any]]
-"""Integer codes, (sample, unit), uint8 or uint16."""
+from ibtools.store.encode import Codes, encode
 
 
 @dataclass(frozen=True)
@@ -86,63 +77,19 @@ class Grid:
     def encode(self, values: NDArray[np.float32], *, layer: str, first_sample: int = 0) -> Codes:
         """Find the codes of values, and certify that they stand for exactly these values.
 
-        Parameters
-        ----------
-        values : ndarray, (sample, unit), float32
-            Output of the quantiser.
-        layer : str
-            Its name, for the error.
-        first_sample : int
-            Number of the first sample, for the error.
+        Parameters and errors are those of `ibtools.LayerValues.from_values`.
 
         Returns
         -------
         ndarray, (sample, unit), uint8, or uint16 above 8 bits
             Codes; ``scale * (code - zero_point)`` equals every value (0 for -0).
-
-        Raises
-        ------
-        GridError
-            If a value is not on the grid.
         """
-        values = np.ascontiguousarray(values)
-        codes: Codes = np.empty(values.shape, np.uint8 if self.bits <= 8 else np.uint16)
-        largest = np.float32(2**self.bits - 1)
-        wrong = _encode(
-            values.ravel(), self.scale, np.float32(self.zero_point), largest, codes.ravel()
+        codes, _, _ = encode(
+            values,
+            self.scale,
+            self.zero_point,
+            bits=self.bits,
+            layer=layer,
+            first_sample=first_sample,
         )
-        if wrong < values.size:
-            sample, unit = (int(i) for i in np.unravel_index(wrong, values.shape))
-            raise GridError(
-                f"every value of layer {layer!r} must be on the grid {self._describe()}, but "
-                f"sample {first_sample + sample}, unit {unit} is {values[sample, unit]}; this "
-                "recorder and the quantiser disagree, or the training has diverged"
-            )
         return codes
-
-    def _describe(self) -> str:
-        return f"{self.scale} * (code - {self.zero_point}), code 0 to {2**self.bits - 1}"
-
-
-@kernel
-def _encode(
-    values: NDArray[np.float32],
-    scale: np.float32,
-    zero_point: np.float32,
-    largest: np.float32,
-    codes: Codes,
-) -> int:
-    """Compute codes, and return the place of the first value that is not on the grid, or the size.
-
-    Everything is rounded to float32 after each operation, as TensorFlow does.
-    """
-    n_wrong = 0
-    for i in range(values.size):
-        code = min(max(np.rint(values[i] / scale) + zero_point, np.float32(0)), largest)
-        codes[i] = np.int32(code)
-        n_wrong += (code - zero_point) * scale != values[i]
-    if n_wrong:
-        for i in range(values.size):
-            if (np.float32(codes[i]) - zero_point) * scale != values[i]:
-                return i
-    return values.size

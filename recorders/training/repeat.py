@@ -155,7 +155,7 @@ def count_differences(first: Mapping[str, LayerValues], second: Mapping[str, Lay
 
 
 def _count_differences(first: LayerValues, second: LayerValues) -> int:
-    here, there = ((layer.scale, layer.zero_point) for layer in (first, second))
-    if not np.array_equal(here, there, equal_nan=True):
+    grids = zip(first.grid, second.grid, strict=True)
+    if not all(np.array_equal(here, there, equal_nan=True) for here, there in grids):
         return int(first.values.size)
     return int((first.values != second.values).sum())

@@ -12,7 +12,8 @@ RHYTHMS = {
     "store": "repeat epoch trained_epoch layer phase n_units activation_function bits label input "
     "split",
     "repeat": "random_label n_recomputed n_recomputed_differences seed outcome failed_attempts",
-    "snapshot": "code scale zero_point activation partition activation_min activation_max complete",
+    "snapshot": "code scale zero_point unit_scale unit_zero_point activation partition "
+    "activation_min activation_max complete",
     "trained epoch": "train_loss train_accuracy test_loss test_accuracy",
 }
 
@@ -97,7 +98,12 @@ def test_variable__is_declared_once(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("there", "lacking"),
-    [({"code"}, {"scale", "zero_point"}), ({"activation"}, set()), ({"partition"}, set())],
+    [
+        ({"code"}, {"scale", "zero_point"}),
+        ({"code", "scale", "zero_point", "unit_scale"}, {"unit_zero_point"}),
+        ({"activation"}, set()),
+        ({"partition"}, set()),
+    ],
 )
 def test_lacking_variables__what_is_recorded_needs(there: set[str], lacking: set[str]):
     always = {one.name for one in store_variables({"always"})}

@@ -209,7 +209,11 @@ def one_snapshot(**layers):
         (one_snapshot(x=(CODE[0, 0], 1.0)), ONE, "a tuple of 2; .* ibtools.LayerValues"),
         (one_snapshot(x=CODE[0, 0, :, 0]), ONE, r"must be \(sample, unit\), .* shape \(4,\)"),
         (one_snapshot(x=LayerValues(CODE[0, 0], 1.0, 0.5)), ONE, "whole number .* found 0.5"),
-        (one_snapshot(x=LayerValues(CODE[0, 0], [1.0, 2.0])), ONE, r"one scale .* \(2,\) and"),
+        (
+            one_snapshot(x=LayerValues(CODE[0, 0], [1, 2, 3])),
+            ONE,
+            r"scale .* one number, .* \(3,\)",
+        ),
         (one_snapshot(x=LayerValues(CODE[0, 0])), ONE, "scale must be positive, found nan"),
     ],
 )

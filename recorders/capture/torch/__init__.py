@@ -1,0 +1,1 @@
+"""Layers of PyTorch models, on the grids of their own quantisers. Importing this loads PyTorch."""
