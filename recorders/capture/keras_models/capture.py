@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ibtools.errors import InputError
+from ibtools.errors import IbtoolsError, InputError
 from ibtools.recorders.capture.keras_models.batches import Taken
 from ibtools.recorders.capture.keras_models.fake_quant import FakeQuantCalls
 from ibtools.recorders.capture.keras_models.hgq import output_quantiser, quantiser_grid
@@ -149,15 +149,21 @@ class KerasCapture:
     ) -> None:
         """Run one batch through the model, and have every layer taken."""
         calls = FakeQuantCalls()
+        failed: list[IbtoolsError] = []
 
         def show(name: str, layer: Any, output: Any) -> None:
-            taken[name].add(output, self._grids(name, layer, output, calls), n_samples)
             order[name] = None
+            try:
+                taken[name].add(output, self._grids(name, layer, output, calls), n_samples)
+            except IbtoolsError as err:  # Keras would write all over an error of a layer
+                failed.append(err)
 
         for layer in taken.values():
             layer.begin()
         with Hooks(self._layers, show), calls:
             run(self._model, batch)
+        if failed:
+            raise failed[0]
         for layer in taken.values():
             layer.end()
 
