@@ -14,6 +14,7 @@ from keras import layers
 
 import ibtools
 from ibtools.errors import GridError, InputError, StoreError, UnknownNameError
+from ibtools.recorders.capture.keras_models.models import as_array
 from ibtools.store.decode import dequantise
 
 BACKEND = keras.backend.backend()
@@ -96,9 +97,7 @@ def recorder(path: Path, **options: Any) -> ibtools.Recorder:
 
 
 def bits_of(variables: list[Any]) -> list[bytes]:
-    return [
-        np.ascontiguousarray(keras.ops.convert_to_numpy(one.value)).tobytes() for one in variables
-    ]
+    return [as_array(one).tobytes() for one in variables]
 
 
 def test_callback__the_training_is_the_same(tmp_path: Path):
@@ -148,7 +147,7 @@ def test_callback__snapshots_are_of_the_network_at_their_epoch(tmp_path: Path):
         fit(model, ibtools.KerasCallback(recording, X, "output"))
     cube = ibtools.open_store(tmp_path / "run.zarr").activation.isel(repeat=0, layer=0)
     np.testing.assert_array_equal(cube.sel(epoch=0)[:, :2], untrained)
-    trained = keras.ops.convert_to_numpy(model(X, training=False))
+    trained = as_array(model(X, training=False))
     np.testing.assert_allclose(cube.sel(epoch=3)[:, :2], trained, rtol=1e-4, atol=1e-6)
 
 
@@ -333,7 +332,7 @@ def test_capture__off_the_grid_says_what_to_switch_off():
 
     if BACKEND != "torch":
         pytest.skip("tensors do not change in place")
-    with pytest.raises(GridError, match=r"must be on the grid .* jit_compile=False"):
+    with pytest.raises(GridError, match=r"must be on the grid .*jit_compile=False"):
         ibtools.KerasCapture(build(Moved(name="moved")), "moved")(X)
 
 
@@ -386,7 +385,7 @@ class Own(keras.Model):
         super().__init__()
         self.first = layers.Dense(6, name="first")
         self.last = layers.Dense(2, name="last")
-        self.unused = layers.Dense(2, name="unused")
+        self.unused = layers.Dense(2, name="unused", trainable=False)
         self.n_uses = n_uses
 
     def build(self, shape):
@@ -402,9 +401,10 @@ class Own(keras.Model):
 def test_callback__models_of_ones_own_are_built_by_fit(tmp_path: Path):
     model = Own()
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with recorder(tmp_path / "run.zarr") as recording:
+    first = 1 if BACKEND == "tensorflow" else 0  # there, the first batch builds
+    with recorder(tmp_path / "run.zarr", schedule=f"{first},2") as recording:
         fit(model, ibtools.KerasCallback(recording, X, ["first", "last"]))
-    assert ibtools.open_store(tmp_path / "run.zarr").epoch.values.tolist() == [0, 1, 2, 3]
+    assert ibtools.open_store(tmp_path / "run.zarr").epoch.values.tolist() == [first, 2]
 
 
 def test_capture__refuses():

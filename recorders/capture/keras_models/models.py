@@ -64,6 +64,10 @@ def as_array(output: Any) -> NDArray[Any] | None:
     """Return a tensor of any backend as an array; None if it is none, or has no values yet."""
     if not hasattr(output, "shape") or not hasattr(output, "dtype"):
         return None
+    if hasattr(output, "assign") and not hasattr(output, "read_value"):  # a variable of Keras 3
+        output = output.value
+    if hasattr(output, "read_value"):  # one of TensorFlow, which NumPy does not convert itself
+        output = output.read_value()
     if hasattr(output, "detach"):  # PyTorch
         tensor = output.detach().cpu()
         return np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())
@@ -101,12 +105,12 @@ def _enter_stateless(stack: contextlib.ExitStack, keras: Any, model: Any) -> Non
 @contextlib.contextmanager
 def _variables_kept(model: Any) -> Iterator[None]:
     """Put back what is assigned to variables of tf_keras."""
-    kept = [(variable, np.array(variable)) for variable in model.variables]
+    kept = [(variable, variable.numpy()) for variable in model.variables]
     try:
         yield
     finally:
         for variable, values in kept:
-            if np.array(variable).tobytes() != values.tobytes():
+            if variable.numpy().tobytes() != values.tobytes():
                 variable.assign(values)
 
 
