@@ -56,8 +56,7 @@ def names_in_store(
     for one, found in chosen.items():
         if len(found) > 1:
             raise InputError(
-                f"layer {one!r} must be one of the model, found {', '.join(found)} by "
-                f"{layers[one]!r}"
+                f"layer {one!r} must be one module, found {', '.join(found)} by {layers[one]!r}"
             )
     excluded = set(choose_names(known, exclude)) if exclude else set()
     return {name: one for one, (name,) in chosen.items() if name not in excluded}

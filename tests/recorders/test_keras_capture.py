@@ -45,15 +45,14 @@ def test_keras_3__on_a_backend(backend: str, tmp_path: Path):
 def build(*, is_deferred: bool = False) -> Any:
     """Compile a network that tfmot quantises."""
     tf_keras = pytest.importorskip("tf_keras")
-    from ibtools.recorders.capture.keras.functions import LINEAR  # noqa: F401  # tfmot, quietly
-
     tfmot = pytest.importorskip("tensorflow_model_optimization")
     tf_keras.utils.set_random_seed(1)
     model = tf_keras.Sequential(
         [
             *([] if is_deferred else [tf_keras.layers.InputLayer((6,))]),
-            tf_keras.layers.Dense(5, activation="relu", name="hidden"),
+            tf_keras.layers.Dense(5, name="dense"),
             tf_keras.layers.BatchNormalization(name="norm"),
+            tf_keras.layers.ReLU(name="hidden"),
             tf_keras.layers.Dense(2, name="output"),
         ]
     )
