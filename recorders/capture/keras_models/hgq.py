@@ -47,7 +47,7 @@ def quantiser_grid(quantiser: Any, shape: tuple[int, ...], layer: str) -> Quanti
     sign, whole, fraction = (np.asarray(one, np.float64) for one in numbers)
     used = sign + whole + fraction > 0  # the other units are 0
     if not used.any():
-        return QuantiserGrid(np.float32(1), np.array(0), MAX_CODE_BITS, 0)
+        return QuantiserGrid(np.array(1, np.float32), np.array(0), MAX_CODE_BITS, 0)
     finest = int(fraction[used].max())
     lowest, n_codes = _ends(sign[used], whole[used], fraction[used], finest)
     if n_codes > 2**MAX_CODE_BITS:
@@ -57,10 +57,10 @@ def quantiser_grid(quantiser: Any, shape: tuple[int, ...], layer: str) -> Quanti
             f"2**{-finest}, it has {n_codes:.0f} codes; limit the bits of its quantiser, or record "
             f"values: values=[{layer!r}]"
         )
-    scale = np.float32(2.0**-finest)
+    scale = np.array(2.0**-finest, np.float32)
     if quantiser.scaler is not None:
         scale = scale * np.asarray(quantiser.scaler, np.float32)
-    return QuantiserGrid(np.asarray(scale), np.array(0), MAX_CODE_BITS, int(lowest))
+    return QuantiserGrid(scale, np.array(0), MAX_CODE_BITS, int(lowest))
 
 
 def _ends(
