@@ -75,12 +75,7 @@ class KerasCapture:
 
     Examples
     --------
-    >>> import keras, numpy as np, ibtools  # doctest: +SKIP
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="hidden")])
-    ... # doctest: +SKIP
-    >>> ibtools.KerasCapture(model, "hidden")(np.zeros((10, 4)))["hidden"].values.shape
-    ... # doctest: +SKIP
-    (10, 3)
+    See docs/keras.md.
     """
 
     def __init__(

@@ -126,7 +126,7 @@ def candidates(
             step = np.where(span == 0, np.float32(1), scale)
             zero = np.clip(lowest - low / step, lowest, highest)
             for rounded in (np.floor(zero.astype(np.float64) + 0.5), np.rint(zero)):
-                whole = np.nan_to_num(rounded).astype(np.int64)
+                whole = np.asarray(np.nan_to_num(rounded), np.int64)
                 grid = QuantiserGrid(step, whole, bits, 0)
                 if not any(grid.equals(other) for other in grids):
                     grids.append(grid)
