@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ibtools.analysis.report import report
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
+    from ibtools.recorders.capture.keras_models.callback import KerasCallback
+    from ibtools.recorders.capture.keras_models.capture import KerasCapture
     from ibtools.recorders.capture.torch.capture import TorchCapture
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from ibtools.reproduction import reproduce
 
 _LAZY = {
+    "KerasCallback": "ibtools.recorders.capture.keras_models.callback",
+    "KerasCapture": "ibtools.recorders.capture.keras_models.capture",
     "TorchCapture": "ibtools.recorders.capture.torch.capture",
     "analyze": "ibtools.analysis.passes.graph",
     "analyze_store": "ibtools.analysis.passes.results",
@@ -72,6 +76,8 @@ before, nor does PyTorch."""
 __all__ = [
     "IbAccessor",
     "IbtoolsError",
+    "KerasCallback",
+    "KerasCapture",
     "LayerValues",
     "Recorder",
     "StoreError",

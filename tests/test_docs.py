@@ -24,7 +24,11 @@ from ibtools.store.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_tab
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PACKAGES_OF = {"torch.md": ("torch", "torchao", "brevitas", "lightning")}
+PACKAGES_OF = {
+    "torch.md": ("torch", "torchao", "brevitas", "lightning"),
+    "keras.md": ("keras", "tf_keras", "tensorflow_model_optimization"),
+    "recipes.md": ("jax", "sklearn"),
+}
 """What the blocks of a page need beyond ibtools."""
 
 MODULES = sorted(

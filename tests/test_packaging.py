@@ -209,6 +209,11 @@ def test_record_arrays__loads_no_tensorflow():
     assert not loaded & {"tensorflow", "tf_keras", "torch", "matplotlib"}
 
 
+def test_keras_callback__loads_no_framework():
+    loaded = imported_by("import ibtools; ibtools.KerasCallback; ibtools.KerasCapture")
+    assert not loaded & {"tensorflow", "tf_keras", "keras", "jax", "torch", "matplotlib"}
+
+
 @pytest.mark.parametrize(
     ("package", "statement"),
     [
@@ -223,6 +228,10 @@ def test_record_arrays__loads_no_tensorflow():
         ("recorders", "import ibtools.analysis.kernels.counts"),
         ("recorders", "import tf_keras"),
         ("recorders", "import torch"),
+        ("recorders", "import keras"),
+        ("recorders/capture/keras_models", "import keras"),
+        ("recorders/capture/keras_models", "import tensorflow"),
+        ("recorders/capture/keras_models", "import jax"),
         ("recorders/capture", "from torch import nn"),
         ("recorders/capture/keras", "import torch"),
         ("recorders/capture/torch", "import tensorflow"),

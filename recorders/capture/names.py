@@ -1,7 +1,7 @@
 """Layers chosen by dotted names and patterns."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ibtools.errors import InputError, unknown_name
 
@@ -44,6 +44,35 @@ def choose_names(
             f"{list(exclude)}"
         )
     return chosen
+
+
+def names_in_store(
+    known: list[str], layers: str | Iterable[str] | Mapping[str, str], exclude: list[str]
+) -> dict[str, str]:
+    """Return the names in the store by those of the chosen layers."""
+    if not isinstance(layers, Mapping):
+        return {name: name for name in choose_names(known, listed(layers), exclude)}
+    chosen = {one: choose_names(known, [pattern], ()) for one, pattern in layers.items()}
+    for one, found in chosen.items():
+        if len(found) > 1:
+            raise InputError(
+                f"layer {one!r} must be one module, found {', '.join(found)} by {layers[one]!r}"
+            )
+    excluded = set(choose_names(known, exclude)) if exclude else set()
+    return {name: one for one, (name,) in chosen.items() if name not in excluded}
+
+
+def chosen_as_values(names: Mapping[str, str], values: bool | str | Iterable[str]) -> set[str]:
+    """Return the layers that are recorded as values; named as in the model, or in the store."""
+    if isinstance(values, bool):
+        return set(names) if values else set()
+    asked = set(choose_names(list({**names, **dict.fromkeys(names.values(), "")}), listed(values)))
+    return {name for name, known_as in names.items() if {name, known_as} & asked}
+
+
+def listed(names: str | Iterable[str]) -> list[str]:
+    """Return one name or several as a list."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _matching(known: Sequence[str], patterns: Sequence[str]) -> set[str]:

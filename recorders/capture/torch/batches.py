@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ibtools.errors import GridError, InputError, StoreError
-from ibtools.recorders.capture.torch.quantisers import QuantiserGrid
+from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
 from ibtools.store.snapshots import LayerValues
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ibtools.errors import InputError
-from ibtools.recorders.capture.names import choose_names
+from ibtools.recorders.capture.names import chosen_as_values, listed, names_in_store
+from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
 from ibtools.recorders.capture.torch.batches import Batch, Taken
 from ibtools.recorders.capture.torch.exported import (
     called_again,
@@ -16,11 +17,7 @@ from ibtools.recorders.capture.torch.exported import (
     run_exported,
 )
 from ibtools.recorders.capture.torch.hooks import Hooks, named_layers, plain_model
-from ibtools.recorders.capture.torch.quantisers import (
-    QuantiserGrid,
-    refuse_unobserved,
-    unobserved_quantisers,
-)
+from ibtools.recorders.capture.torch.quantisers import refuse_unobserved, unobserved_quantisers
 from ibtools.recorders.capture.torch.untouched import untouched
 from ibtools.store.snapshots import LayerValues
 
@@ -113,8 +110,8 @@ class TorchCapture:
         self._device = device
         self._forward = forward or _call
         known = find_places(self._model) if self._is_exported else named_layers(self._model)
-        self._names = _names_in_store(list(known), layers, _listed(exclude))
-        self._as_values = _chosen_as_values(self._names, values)
+        self._names = names_in_store(list(known), layers, listed(exclude))
+        self._as_values = chosen_as_values(self._names, values)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -188,34 +185,6 @@ class TorchCapture:
 
 def _call(model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
     return model(*args, **kwargs)
-
-
-def _names_in_store(
-    known: list[str], layers: str | Iterable[str] | Mapping[str, str], exclude: list[str]
-) -> dict[str, str]:
-    """Return the names in the store by those of the chosen modules."""
-    if not isinstance(layers, Mapping):
-        return {name: name for name in choose_names(known, _listed(layers), exclude)}
-    chosen = {one: choose_names(known, [pattern], ()) for one, pattern in layers.items()}
-    for one, found in chosen.items():
-        if len(found) > 1:
-            raise InputError(
-                f"layer {one!r} must be one module, found {', '.join(found)} by {layers[one]!r}"
-            )
-    excluded = set(choose_names(known, exclude)) if exclude else set()
-    return {name: one for one, (name,) in chosen.items() if name not in excluded}
-
-
-def _chosen_as_values(names: Mapping[str, str], values: bool | str | Iterable[str]) -> set[str]:
-    """Return the modules that are recorded as values; named as modules, or as in the store."""
-    if isinstance(values, bool):
-        return set(names) if values else set()
-    asked = set(choose_names(list({**names, **dict.fromkeys(names.values(), "")}), _listed(values)))
-    return {name for name, known_as in names.items() if {name, known_as} & asked}
-
-
-def _listed(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _device_of(model: torch.nn.Module) -> Any:

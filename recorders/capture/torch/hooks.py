@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
 from ibtools.recorders.capture.torch.quantisers import (
-    QuantiserGrid,
     brevitas_quantiser,
     fake_quantiser,
     fake_quantiser_grid,

@@ -5,7 +5,6 @@ be installed: `FakeQuantize` of torch.ao and of torchao are two classes of one k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,36 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
+from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
 from ibtools.store.snapshots import MAX_CODE_BITS
-
-
-@dataclass(frozen=True, eq=False)
-class QuantiserGrid:
-    """The values that a quantiser can return: ``scale * (code - zero_point)``.
-
-    Parameters
-    ----------
-    scale, zero_point : ndarray
-        One of each, or shaped so that they broadcast against the output.
-    bits : int
-        Of a code.
-    lowest_code : int
-        The smallest code.
-    """
-
-    scale: NDArray[Any]
-    zero_point: NDArray[Any]
-    bits: int
-    lowest_code: int
-
-    def equals(self, other: "QuantiserGrid | None") -> bool:
-        """Whether it is the same grid."""
-        return (
-            other is not None
-            and np.array_equal(self.scale, other.scale)
-            and np.array_equal(self.zero_point, other.zero_point)
-            and (self.bits, self.lowest_code) == (other.bits, other.lowest_code)
-        )
 
 
 def is_quant_tensor(output: Any) -> bool:

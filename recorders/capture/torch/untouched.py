@@ -5,15 +5,14 @@ whatever else its modules and hooks change in these, or hold as attributes, is p
 """
 
 import contextlib
-import random
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from ibtools.errors import InputError, RecordingError
+from ibtools.recorders.capture.random_states import random_states_kept
 
 _COPIED = 2**16
 """Parameters of so many numbers at the most are copied: those that quantisers set when they are
@@ -122,17 +121,13 @@ def _random_states(model: torch.nn.Module) -> Iterator[None]:
     """Put back the random states of Python, NumPy, and PyTorch on all devices of the model."""
     tensors = [*model.parameters(), *model.buffers()]
     devices = {one.device for one in tensors if one.device.type not in ("cpu", "meta")}
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         for kind in sorted({one.type for one in devices}):
             of_kind = [one for one in devices if one.type == kind]
             stack.enter_context(torch.random.fork_rng(devices=of_kind, device_type=kind))
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(legacy)  # noqa: NPY002
+        stack.enter_context(random_states_kept())
+        yield
 
 
 def _uncompiled() -> Any:

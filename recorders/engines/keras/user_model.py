@@ -84,8 +84,9 @@ def _describe_other(model: Any) -> str:
     arrays = "record its activations with ibtools.record_arrays, which takes those of any framework"
     if type(model).__module__.partition(".")[0] == "keras":
         return (
-            ", a Keras 3 model; write `import tf_keras` instead of keras or tensorflow.keras, "
-            f"because quantisation-aware training works with that one only, or {arrays}"
+            ", a Keras 3 model; train it yourself with model.fit, and give that the callback "
+            "ibtools.KerasCallback, which records it; or write `import tf_keras` instead of keras "
+            "or tensorflow.keras, the only one that ibtools itself trains"
         )
     return f"; {arrays}"
 
