@@ -23,7 +23,9 @@ Y = (X[:, :3].sum(axis=1) > 0).astype("int32")
 LAYERS = {"hidden": "quant_hidden", "output": "quant_output"}
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.slow)]
+)
 def test_keras_3__on_a_backend(backend: str, tmp_path: Path):
     """Keras takes its backend when it is loaded: each has a process."""
     for package in ("keras", backend):
