@@ -99,7 +99,7 @@ def _write_rows(tables: list[xr.Dataset], file: Path, counts: Counts) -> None:
     _write_csv(rows, file, counts)
 
 
-def _write_csv(rows: "pd.DataFrame", file: Path, counts: Counts) -> None:
+def _write_csv(rows: "pd.DataFrame", file: Path, counts: Counts = "epoch") -> None:
     """Write rows whose texts are texts in a spreadsheet too, and columns of what is counted."""
     heads = {f"{which}epoch": f"{which}{counts}" for which in ("", "trained_")}
     texts = rows.select_dtypes(exclude=["number", "bool"])

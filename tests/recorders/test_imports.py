@@ -397,6 +397,7 @@ def test_import_activations__errors(tmp_path):
     np.savez(tmp_path / "epoch_1.npz", a=layer(1))
     with pytest.raises(InputError, match=r"is of the same epoch as 1\.npz"):
         bring_in(tmp_path, tmp_path)
+    (tmp_path / "epoch_1.npz").unlink()
     np.savez(tmp_path / "last.npz", a=layer(1))
     with pytest.raises(InputError, match=r"last\.npz: its name must end in the number"):
         bring_in(tmp_path, tmp_path)
