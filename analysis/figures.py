@@ -94,6 +94,7 @@ FIGURES: Registry[FigureKind] = Registry(
         "repeats": "ibtools.analysis.plots.planes:FIGURE",
         "animation": "ibtools.analysis.plots.animation:FIGURE",
         "accuracy": "ibtools.analysis.plots.accuracy:FIGURE",
+        "scalars": "ibtools.analysis.plots.scalars:FIGURE",
         "activation-ranges": "ibtools.analysis.plots.ranges:FIGURE",
         "scatter": "ibtools.analysis.plots.scatter:FIGURE",
     },

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ibtools.recorders.capture.keras_models.callback import KerasCallback
     from ibtools.recorders.capture.keras_models.capture import KerasCapture
     from ibtools.recorders.capture.torch.capture import TorchCapture
+    from ibtools.recorders.imports import import_activations
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.recorders.recorder import Recorder
@@ -58,6 +59,7 @@ _LAZY = {
     "sample_labels": "ibtools.recorders.other_labels",
     "export_results": "ibtools.export",
     "forecast_recording": "ibtools.recorders.record",
+    "import_activations": "ibtools.recorders.imports",
     "plot": "ibtools.analysis.plots",
     "plot_store": "ibtools.analysis.plots",
     "plot_stores": "ibtools.analysis.plots",
@@ -92,6 +94,7 @@ __all__ = [
     "dynamics",
     "export_results",
     "forecast_recording",
+    "import_activations",
     "open_details",
     "open_results",
     "open_store",

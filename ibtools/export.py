@@ -1,4 +1,4 @@
-"""Results and accuracies as tidy CSV, one observation a row, for any other program."""
+"""Results, accuracies and other scalars as tidy CSV, one observation a row."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,9 @@ import xarray as xr
 import ibtools
 from ibtools.errors import StoreError
 from ibtools.shown import analyze_command
+from ibtools.store.counts import Counts, counts_of
 from ibtools.store.datasets import open_store
+from ibtools.store.schema import scalars_of
 from ibtools.store.snapshots import HISTORY
 from ibtools.store.storage import StorePath, local_folder
 
@@ -40,7 +42,9 @@ def export_results(
         The two files. A row of the first is one estimator, repeat, epoch and layer, with every
         variable of the results (information in bits) and the coordinates of repeat, epoch and
         layer; snapshots that are not analysed are left out. A row of the second is one repeat and
-        epoch of training, with loss (nats) and accuracy on training and test samples.
+        epoch of training, with loss (nats) and accuracy on training and test samples, and every
+        other scalar that was given. Of a store that counts steps, the columns `epoch` and
+        `trained_epoch` are `step` and `trained_step`.
 
     Notes
     -----
@@ -72,9 +76,11 @@ def export_results(
     information = [_table(ibtools.open_results(path, estimator=name), name) for name in names]
     place.mkdir(parents=True, exist_ok=True)
     files = place / "information.csv", place / "accuracy.csv"
-    _write_rows(information, files[0])
-    history = dataset[list(HISTORY)].drop_vars(["seed", "failed_attempts"], errors="ignore")
-    _write_csv(history.to_dataframe().reset_index(), files[1])
+    counts = counts_of(dataset.attrs)
+    _write_rows(information, files[0], counts)
+    scalars = [*HISTORY, *(one.name for one in scalars_of(dataset.attrs))]
+    history = dataset[scalars].drop_vars(["seed", "failed_attempts"], errors="ignore")
+    _write_csv(history.to_dataframe().reset_index(), files[1], counts)
     return files
 
 
@@ -82,7 +88,7 @@ def _table(results: xr.Dataset, estimator: str) -> xr.Dataset:
     return results.assign_coords(estimator=estimator)
 
 
-def _write_rows(tables: list[xr.Dataset], file: Path) -> None:
+def _write_rows(tables: list[xr.Dataset], file: Path, counts: Counts) -> None:
     """Write one table after the other, the columns of all in one header."""
     import pandas as pd
 
@@ -90,15 +96,16 @@ def _write_rows(tables: list[xr.Dataset], file: Path) -> None:
     rows = pd.concat(frames, ignore_index=True)
     dims = [name for name in ("estimator", "repeat", "epoch", "layer") if name in rows]
     rows = rows[[*dims, *(name for name in rows if name not in dims)]]
-    _write_csv(rows, file)
+    _write_csv(rows, file, counts)
 
 
-def _write_csv(rows: "pd.DataFrame", file: Path) -> None:
-    """Write rows whose texts are texts in a spreadsheet too."""
+def _write_csv(rows: "pd.DataFrame", file: Path, counts: Counts = "epoch") -> None:
+    """Write rows whose texts are texts in a spreadsheet too, and columns of what is counted."""
+    heads = {f"{which}epoch": f"{which}{counts}" for which in ("", "trained_")}
     texts = rows.select_dtypes(exclude=["number", "bool"])
-    rows.assign(**{str(name): texts[name].map(_as_text) for name in texts}).to_csv(
-        file, index=False, lineterminator="\n"
-    )
+    rows.assign(**{str(name): texts[name].map(_as_text) for name in texts}).rename(
+        columns=heads
+    ).to_csv(file, index=False, lineterminator="\n")
 
 
 def _as_text(cell: object) -> object:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 from dask.utils import format_bytes
@@ -19,10 +19,12 @@ from ibtools.recorders.recorded_samples import RecordedSamples
 from ibtools.recorders.recorded_store import complete_epochs, find_store, open_or_create
 from ibtools.recorders.training.background import Background
 from ibtools.schedule import open_schedule, parse_schedule
+from ibtools.store.counts import COUNTS, Counts
 from ibtools.store.layout import BLOCK_BYTES, StoreSpec, whole_numbers
-from ibtools.store.schema import Inputs, Keep, validate_scalar_name
+from ibtools.store.schema import OWN_ATTRIBUTES, Inputs, Keep, validate_scalar_name
 from ibtools.store.snapshots import HISTORY, LayerValues
 from ibtools.store.storage import StorePath
+from ibtools.store.validation.attributes import KNOWN
 from ibtools.store.writer import validate_snapshot
 
 _NEVER = int(np.iinfo(np.int32).min)
@@ -30,9 +32,6 @@ _NEVER = int(np.iinfo(np.int32).min)
 
 _MOST_WAITING = 256
 """Snapshots that wait to be written, at the most."""
-
-Counts = Literal["epoch", "step"]
-"""What the numbers of snapshots count: epochs of training, or steps of the optimiser."""
 
 
 class Recorder:
@@ -75,7 +74,8 @@ class Recorder:
     seed : int, optional
         Seed of this repeat, which the store keeps.
     attributes : mapping of str to str or int, optional
-        Further root attributes of a new store.
+        Further root attributes of a new store, such as ``{"optimiser": "sgd"}``; results have them
+        too, and figures of several stores are titled by those that differ.
     quiet : bool, optional
         Write neither progress nor how much a snapshot takes.
 
@@ -142,7 +142,7 @@ class Recorder:
         self._n_epochs, self._quiet = epochs, quiet
         self._given_by_layer = (activation_functions, bits)
         self._counts = counts
-        self._attributes = {"experiment": "recorder", "counts": counts, **(attributes or {})}
+        self._attributes = {"experiment": "recorder", COUNTS: counts, **_own(attributes or {})}
         self._of_store: dict[str, Any] = {"keep": keep, "inputs": inputs, "is_chain": is_chain}
         self._overwrite = overwrite
         self._writer: GrowingWriter | None = None
@@ -392,6 +392,18 @@ def _validate_mapping(layers: Any) -> None:
 def _whole(name: str, number: Any) -> int:
     (whole,) = whole_numbers(name, [number], np.int32)
     return whole
+
+
+def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return root attributes of the user's own, and their names, after checking these."""
+    taken = [name for name in attributes if name in KNOWN and name != "experiment"]
+    if taken:
+        raise InputError(
+            f"attributes must have names of your own, found {', '.join(taken)}, which ibtools says "
+            "of a store itself; call them something else"
+        )
+    own = [name for name in attributes if name != "experiment"]
+    return {**({OWN_ATTRIBUTES: own} if own else {}), **attributes}
 
 
 def _natural(name: str, number: Any) -> int:

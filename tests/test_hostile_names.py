@@ -78,7 +78,7 @@ def test_figures__names_are_text(figure, store, tmp_path):
     drawn = "\n".join(draw(store, figure, output=tmp_path / "figure.svg"))
     assert shortened(EXPERIMENT) in drawn
     panels = short_names(DRAWN, 36)
-    names = {"accuracy": [], "scatter": IN_FONT[-1:], "activation-ranges": panels}
+    names = {"accuracy": [], "scalars": [], "scatter": IN_FONT[-1:], "activation-ranges": panels}
     shown = names.get(figure, IN_FONT)
     for name in shown:
         assert name in drawn

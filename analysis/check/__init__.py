@@ -13,6 +13,7 @@ from ibtools.analysis.check.measure import measure_recording
 from ibtools.analysis.check.processing import check_states
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
+from ibtools.store.counts import counts_of
 from ibtools.store.datasets import open_raw
 from ibtools.store.header import is_chain
 from ibtools.store.opened import open_group
@@ -86,13 +87,14 @@ def check(
         unread = not_checked("all else", words.UNREAD)
         return CheckReport(os.fspath(path), (files, unread))
     store = _open_without_cube(path)
+    counts = counts_of(store.attrs)
     if chain is None:
         chain = is_chain(store.attrs)
     intact = (files, check_coordinates(group, store))
     contract = tuple(check_contract(store))
     if any(one.status == "violation" and one.name in DECISIVE for one in contract):
         unmeasured = not_checked("recorded values", words.UNMEASURED)
-        return CheckReport(os.fspath(path), (*intact, *contract, unmeasured))
+        return CheckReport(os.fspath(path), (*intact, *contract, unmeasured), counts)
     measures = measure_recording(path, group, memory=memory, scheduler=scheduler, quiet=quiet)
     checks = [
         *intact,
@@ -102,7 +104,7 @@ def check(
         check_states(store, measures, chain=chain),
         *check_kept(path, store, measures, chain=chain),
     ]
-    return CheckReport(os.fspath(path), tuple(checks))
+    return CheckReport(os.fspath(path), tuple(checks), counts)
 
 
 def _open_without_cube(path: StorePath) -> xr.Dataset:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.shown import visible
+from ibtools.store.counts import Counts, in_counts
 from ibtools.table import format_table, terminal_columns
 
 Status = Literal["ok", "note", "violation", "not checked"]
@@ -41,7 +42,11 @@ class Worst:
     unit: str
 
     def __str__(self) -> str:
-        named = {"repeat": self.repeat, "epoch": self.epoch, "layer": self.layer}
+        return self.describe()
+
+    def describe(self, counts: Counts = "epoch") -> str:
+        """Say it in words."""
+        named = {"repeat": self.repeat, counts: self.epoch, "layer": self.layer}
         place = ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
         if self.amount is None:
             return place
@@ -79,9 +84,14 @@ class Check:
     worst: Worst | None = None
     words: str = ""
 
-    def count(self) -> str:
+    def count(self, counts: Counts = "epoch") -> str:
         """Say how many cases break the check, of how many; nothing if there was none."""
-        return f"{self.found} of {self.checked} {self.cases}" if self.checked else ""
+        cases = in_counts(self.cases, counts)
+        return f"{self.found} of {self.checked} {cases}" if self.checked else ""
+
+    def describe_worst(self, counts: Counts) -> str:
+        """Say how bad the worst case is, and where; nothing if there is none."""
+        return "" if self.worst is None else self.worst.describe(counts)
 
 
 @dataclass(frozen=True)
@@ -94,10 +104,13 @@ class CheckReport:
         Its path.
     checks : tuple of Check
         One per check, those of the recording first.
+    counts : {"epoch", "step"}, optional
+        What the numbers of its snapshots count.
     """
 
     store: str
     checks: tuple[Check, ...]
+    counts: Counts = "epoch"
 
     @property
     def violations(self) -> tuple[Check, ...]:
@@ -116,7 +129,7 @@ class CheckReport:
     def format(self) -> str:
         """Return the table and the words that ``ibtools check`` prints."""
         head = f"{visible(self.store)}: {self.count()}"
-        return "\n".join([head, "", *_table(self.checks), *_paragraphs(self.checks)])
+        return "\n".join([head, "", *_table(self), *_paragraphs(self.checks)])
 
     def count(self) -> str:
         """Say how many checks there are, and how many of them found something."""
@@ -215,13 +228,20 @@ def _locate(candidates: xr.DataArray, amount: xr.DataArray | None, unit: str) ->
     )
 
 
-def _table(checks: tuple[Check, ...]) -> list[str]:
-    return format_table(("status", "check", "of", "found", "worst"), [*map(_row, checks)])
+def _table(report: CheckReport) -> list[str]:
+    rows = [_row(check, report.counts) for check in report.checks]
+    return format_table(("status", "check", "of", "found", "worst"), rows)
 
 
-def _row(check: Check) -> tuple[str, str, str, str, str]:
+def _row(check: Check, counts: Counts) -> tuple[str, str, str, str, str]:
     status = check.status.upper() if check.status == "violation" else check.status
-    return status, check.name, check.subject, check.count() or "-", str(check.worst or "")
+    return (
+        status,
+        check.name,
+        check.subject,
+        check.count(counts) or "-",
+        check.describe_worst(counts),
+    )
 
 
 def _paragraphs(checks: tuple[Check, ...]) -> list[str]:

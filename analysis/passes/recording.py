@@ -1,6 +1,6 @@
 """What an analysis knows of a store before it computes anything."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,13 +15,21 @@ from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
+from ibtools.store.counts import COUNTS
 from ibtools.store.derived import validate_derived
 from ibtools.store.header import Header
 from ibtools.store.identity import DIGEST
-from ibtools.store.schema import CUBE, RECORDED, STORE_VARIABLES, kept
+from ibtools.store.schema import (
+    CUBE,
+    OWN_ATTRIBUTES,
+    RECORDED,
+    STORE_VARIABLES,
+    kept,
+    own_attributes,
+)
 from ibtools.store.snapshots import FLOAT_BITS
 
-_INHERITED = ("experiment", "data_checksum", "store_id")
+_INHERITED = ("experiment", "data_checksum", "store_id", COUNTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +74,7 @@ class Recording:
         """Return the attributes of the results of an estimator."""
         header, known = self.header, self.header.attributes
         bounds = dict(zip(("bounds_low", "bounds_high"), self.global_range, strict=True))
-        return {
+        attributes = {
             **provenance(),
             **{name: known[name] for name in _INHERITED if name in known},
             DIGEST: header.content.digest,
@@ -79,6 +87,13 @@ class Recording:
             "entropy_y": entropy(np.bincount(header.label)),
             "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
         }
+        return attributes | _own_attributes(known, attributes)
+
+
+def _own_attributes(known: Mapping[str, Any], taken: Container[str]) -> dict[str, Any]:
+    """Return what the user has said of a store, but for names that results have themselves."""
+    own = {name: said for name, said in own_attributes(known).items() if name not in taken}
+    return {OWN_ATTRIBUTES: [*own], **own} if own else {}
 
 
 def _range_of_all(dataset: xr.Dataset, header: Header) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import StoreError
+from ibtools.store.counts import counts_of
 from ibtools.store.info import layer_table
 from ibtools.store.overview import (
     Overview,
@@ -87,7 +88,7 @@ def _result_table(dataset: xr.Dataset) -> tuple[tuple[str, ...], tuple[tuple[str
     if final is None:
         return names, table
     epoch = int(final["epoch"])
-    heads = tuple(f"{name}, epoch {epoch}" for name in final.data_vars)
+    heads = tuple(f"{name}, {counts_of(dataset.attrs)} {epoch}" for name in final.data_vars)
     columns = [[f"{value:.4g}" for value in one.values] for one in final.data_vars.values()]
     added = zip(table, zip(*columns, strict=True), strict=True)
     return (*names, *heads), tuple((*row, *values) for row, values in added)

@@ -31,6 +31,7 @@ from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_facets, information_planes, ranked_repeats
 from ibtools.analysis.plots.ranges import activation_ranges
+from ibtools.analysis.plots.scalars import scalars, scalars_facets
 from ibtools.analysis.plots.scatter import scatter
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.analysis.plots.sources import open_sources
@@ -61,6 +62,8 @@ __all__ = [
     "ranked_repeats",
     "save_animation",
     "save_figure",
+    "scalars",
+    "scalars_facets",
     "scatter",
     "write_figure",
 ]
@@ -193,7 +196,7 @@ def plot_stores(
         Stores; for figures of results, such that were analysed.
     figure, output, estimator, format, width, **options
         As of `plot_store`, for one of the figures that can be drawn in facets: "information-plane",
-        "information-epochs", "accuracy".
+        "information-epochs", "accuracy", "scalars".
 
     Returns
     -------

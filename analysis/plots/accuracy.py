@@ -143,8 +143,9 @@ def accuracy_facets(
 
 
 def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
-    """Average the accuracies of a store over the repeats that count."""
-    return summarise_variables(accuracies, SUBSETS, epoch_dim="trained_epoch")
+    """Average the accuracies of a store, those that it has, over the repeats that count."""
+    names = [str(name) for name in accuracies]
+    return summarise_variables(accuracies, names, epoch_dim="trained_epoch", any_of=names)
 
 
 def accuracy_caption(summary: RepeatSummary) -> str:
@@ -160,8 +161,9 @@ def accuracy_handles(ax: Axes) -> list[Line2D]:
 def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: float) -> None:
     """Draw accuracies and their chance level, without title and legend."""
     for subset in SUBSETS:
-        _draw_subset(ax, summary, subset)
-    EpochScale.of(summary.epochs).apply_to_x_axis(ax)
+        if subset in summary.mean:
+            draw_course(ax, summary, subset, LOOKS[subset])
+    EpochScale.of(summary.epochs, summary.counts).apply_to_x_axis(ax)
     ax.margins(x=0.02)
     ax.axhline(chance, **CHANCE_LOOK)
     if span is None:
@@ -171,13 +173,15 @@ def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: f
     set_y_label(ax, "accuracy")
 
 
-def _draw_subset(ax: Axes, summary: RepeatSummary, subset: str) -> None:
-    mean = summary.mean[subset].values
-    half = confidence_half_width(summary.deviation[subset].values, summary.n_repeats)
-    look = LOOKS[subset]
+def draw_course(ax: Axes, summary: RepeatSummary, name: str, look: Mapping[str, Any]) -> None:
+    """Draw the mean of a variable and its 95 % confidence, through the epochs that have a value."""
+    mean = summary.mean[name].values
+    half = confidence_half_width(summary.deviation[name].values, summary.n_repeats)
+    there = np.isfinite(mean)
     for phase in _phases(summary.epochs):
+        phase = phase & there
         ax.plot(summary.epochs[phase], mean[phase], linewidth=1.2, **look)
-        look = look | {"label": f"_{subset}"}
+        look = {**look, "label": f"_{name}"}
         ax.fill_between(
             summary.epochs[phase],
             (mean - half)[phase],

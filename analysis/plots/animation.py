@@ -1,4 +1,4 @@
-"""The information plane as a film over epochs, with the accuracy beneath."""
+"""The information plane as a film over epochs, with the accuracy beneath where there is one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -23,12 +23,20 @@ from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, referenc
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats.accuracy import accuracies, majority_share
+from ibtools.analysis.repeats.accuracy import accuracies, has_accuracy, majority_share
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
 PAIR = Grid(panel=(5.4, 3.5), height_ratios=(2.3, 1.0))
 """The plane and the accuracy."""
+
+ALONE = Grid(panel=(5.4, 4.9))
+"""The plane of a store without accuracies."""
+
+_AXES = {
+    True: "two, for the plane and for the accuracy",
+    False: "one, for the plane: the store has no accuracy",
+}
 
 N_FRAMES = 120
 FRAMES_PER_SECOND = 15
@@ -72,6 +80,7 @@ def animate_information_plane(
     axes : sequence of two Axes, optional
         Where to draw the plane and the accuracy, of one figure and in the caller's style. By
         default one above the other in a new figure in the style of ibtools, unknown to pyplot.
+        One, for the plane, where the recording has no accuracy.
     layers : iterable of str, optional
         The layers to draw. All by default.
     limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
@@ -92,9 +101,9 @@ def animate_information_plane(
     UnknownNameError
         If the results have no such layer.
     StoreError
-        If something that is needed is missing, or there is no complete snapshot or no accuracy.
+        If something that is needed is missing, or there is no complete snapshot.
     InputError
-        If `axes` are not two, or `n_frames` or `fps` are out of range.
+        If `axes` are not as many, or `n_frames` or `fps` are out of range.
 
     Examples
     --------
@@ -103,22 +112,19 @@ def animate_information_plane(
         film = animate_information_plane(open_results("syn.zarr"), open_store("syn.zarr"))
         save_animation(film, "plane.gif")
     """
-    given = given_axes(axes, (2, 1), "two, for the plane and for the accuracy")
+    with_accuracy = has_accuracy(dataset)
+    given = given_axes(axes, (1 + with_accuracy, 1), _AXES[with_accuracy])
     _validate_settings(n_frames, fps)
     summary = summarise_repeats(results, layers)
-    accuracy = summarise_accuracy(_thin_accuracies(dataset))
-    chance = majority_share(dataset)
     every = layer_styles(results["layer"].values)
     styles = {name: every[name] for name in summary.layers}
     shown = plane_limits([summary], limits)
     with drawing_style(axes):
-        canvas = Canvas.of(given, PAIR, 2)
-        plane, below = canvas.axes
+        canvas = Canvas.of(given, PAIR if with_accuracy else ALONE, 1 + with_accuracy)
+        plane, *below = canvas.axes
         film = _Film(plane, below, summary, styles, shown)
-        draw_accuracy(below, accuracy, None, chance)
-        low, high = below.get_xlim()
-        below.set_xlim(min(low, summary.epochs[0]), max(high, summary.epochs[-1]))
-        draw_legend_below(below, accuracy_handles(below))
+        for ax in below:
+            _draw_accuracy(ax, dataset, summary.epochs)
         if canvas.is_ours:
             _fix_layout(canvas.figure)
     frames = EpochScale.of(summary.epochs).thin(summary.epochs, n_frames).tolist()
@@ -138,7 +144,7 @@ class _Film:
     def __init__(
         self,
         plane: Axes,
-        below: Axes,
+        below: Sequence[Axes],
         summary: RepeatSummary,
         styles: Mapping[str, LayerStyle],
         limits: Limits,
@@ -163,7 +169,8 @@ class _Film:
             for (name, one), size in zip(styles.items(), sizes, strict=True)
         }
         self.title = plane.set_title("", loc="right", pad=TITLE_PAD)
-        self.cursor = below.axvline(summary.epochs[0], color="0.25", linewidth=1, label="_cursor")
+        look: dict[str, Any] = {"color": "0.25", "linewidth": 1, "label": "_cursor"}
+        self.cursors = [ax.axvline(summary.epochs[0], **look) for ax in below]
 
     def show(self, position: int) -> list[Line2D]:
         """Show the epoch at a position."""
@@ -178,10 +185,11 @@ class _Film:
             hollow = self.hollow[position, place]
             marker.set_markerfacecolor(HOLLOW_COLOR if hollow else marker.get_color())
         epoch = self.summary.epochs[position]
-        self.title.set_text(f"epoch {epoch}")
-        self.cursor.set_xdata([epoch, epoch])
+        self.title.set_text(f"{self.summary.counts} {epoch}")
+        for cursor in self.cursors:
+            cursor.set_xdata([epoch, epoch])
         moved = [*self.trails.values(), *self.chance.values(), *self.markers.values()]
-        return [*moved, self.joint, self.cursor]
+        return [*moved, self.joint, *self.cursors]
 
 
 def _validate_settings(n_frames: int, fps: int) -> None:
@@ -191,11 +199,23 @@ def _validate_settings(n_frames: int, fps: int) -> None:
         raise InputError(f"fps must be 1 to 100 frames per second, got {fps}")
 
 
+def _draw_accuracy(ax: Axes, dataset: xr.Dataset, epochs: NDArray[np.int64]) -> None:
+    """Draw the accuracy over the epochs of the film, and its legend."""
+    draw_accuracy(ax, summarise_accuracy(_thin_accuracies(dataset)), None, majority_share(dataset))
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, epochs[0]), max(high, epochs[-1]))
+    draw_legend_below(ax, accuracy_handles(ax))
+
+
 def _thin_accuracies(dataset: xr.Dataset) -> xr.Dataset:
+    """Choose epochs of each accuracy that has a value there."""
     curves = accuracies(dataset)
     epochs = curves["trained_epoch"].values
-    chosen = EpochScale.of(epochs).thin(epochs, ACCURACY_EPOCHS)
-    return curves.isel(trained_epoch=chosen)
+    scale, chosen = EpochScale.of(epochs), []
+    for curve in curves.data_vars.values():
+        there = np.flatnonzero(curve.notnull().any("repeat"))
+        chosen.append(there[scale.thin(epochs[there], ACCURACY_EPOCHS)])
+    return curves.isel(trained_epoch=np.unique(np.concatenate(chosen)))
 
 
 def _fix_layout(figure: Figure) -> None:

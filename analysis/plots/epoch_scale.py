@@ -35,6 +35,8 @@ class EpochScale:
     ----------
     first, last : int
         The first and the last epoch that are drawn; `first` is negative with a random-label prefit.
+    counts : str, optional
+        What is counted: epochs, or steps.
 
     Examples
     --------
@@ -47,11 +49,12 @@ class EpochScale:
 
     first: int
     last: int
+    counts: str = "epoch"
 
     @classmethod
-    def of(cls, epochs: NDArray[np.integer]) -> Self:
+    def of(cls, epochs: NDArray[np.integer], counts: str = "epoch") -> Self:
         """Span the epochs of an array, (epoch,), which must not be empty."""
-        return cls(int(epochs.min()), int(epochs.max()))
+        return cls(int(epochs.min()), int(epochs.max()), counts)
 
     @property
     def logarithmic(self) -> bool:
@@ -66,7 +69,7 @@ class EpochScale:
     @property
     def label(self) -> str:
         """What an axis is labelled with: the quantity and its spacing."""
-        return "epoch (log scale from 1)" if self.logarithmic else "epoch (linear scale)"
+        return f"{self.counts} ({'log scale from 1' if self.logarithmic else 'linear scale'})"
 
     @cached_property
     def norm(self) -> Normalize:

@@ -238,7 +238,7 @@ def draw_variable(
         lines.append(_draw_layer(ax, summary, variable, name, style, marker_offset=offset))
     for line, label in zip(lines, figure_names(styles), strict=True):
         line.set_label(label)
-    EpochScale.of(summary.epochs).apply_to_x_axis(ax)
+    EpochScale.of(summary.epochs, summary.counts).apply_to_x_axis(ax)
     ax.margins(x=0.02, y=0.12)
     set_y_label(ax, variable_label(summary.mean[variable]))
     if middle is not None:

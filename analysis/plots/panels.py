@@ -74,7 +74,9 @@ class Panel:
 
 def panels_scale(panels: Iterable[Panel]) -> EpochScale:
     """Span the epochs of all panels, so that a colour is the same epoch in each."""
-    return EpochScale.of(np.concatenate([panel.summary.epochs for panel in panels]))
+    summaries = [panel.summary for panel in panels]
+    counts = " or ".join(dict.fromkeys(one.counts for one in summaries))
+    return EpochScale.of(np.concatenate([one.epochs for one in summaries]), counts)
 
 
 def panels_layers(layers_by_panel: Iterable[Sequence[str]]) -> list[str]:
@@ -139,7 +141,7 @@ def legend_handles(
     ]
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
-    handles.append(Line2D([], [], label="last epoch", **_outlined("o", 5, color, color)))
+    handles.append(Line2D([], [], label=f"last {scale.counts}", **_outlined("o", 5, color, color)))
     return [*handles, *reference_handles([panel.summary for panel in panels])]
 
 

@@ -109,7 +109,7 @@ def _layer_titles(dataset: xr.Dataset) -> list[str]:
 
 
 def _draw_panels(axes: list[Axes], summary: RepeatSummary, titles: list[str]) -> None:
-    scale = EpochScale.of(summary.epochs)
+    scale = EpochScale.of(summary.epochs, summary.counts)
     for index, (ax, title) in enumerate(zip(axes, titles, strict=True)):
         for variable in COLORS:
             _draw_end(ax, summary, variable, index)

@@ -25,6 +25,7 @@ from ibtools.analysis.repeats.shown import (
 )
 from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.shown import short_names, shortened
+from ibtools.store.counts import counts_of
 from ibtools.store.labels import name_classes, number_classes
 
 ALONE = Grid(panel=(5.0, 4.9))
@@ -143,11 +144,12 @@ def _choose_snapshot(dataset: xr.Dataset, repeat: int | None, epoch: int | None)
     complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
     numbers = [int(number) for number in dataset["repeat"].values]
     epochs = [int(number) for number in dataset["epoch"].values]
+    counts = counts_of(dataset.attrs)
     if repeat is not None and repeat not in numbers:
         raise InputError(f"there is no repeat {repeat}; the store has {_list(numbers)}")
     if epoch is not None and epoch not in epochs:
         nearest = sorted(sorted(epochs, key=lambda other: abs(other - epoch))[:4])
-        raise InputError(f"epoch {epoch} is not recorded; the nearest are {_list(nearest)}")
+        raise InputError(f"{counts} {epoch} is not recorded; the nearest are {_list(nearest)}")
     wanted = np.ones_like(complete)
     if repeat is not None:
         wanted &= (np.array(numbers) == repeat)[:, None]
@@ -156,7 +158,7 @@ def _choose_snapshot(dataset: xr.Dataset, repeat: int | None, epoch: int | None)
     found = complete & wanted
     if not found.any():
         of = "" if repeat is None else f" of repeat {repeat}"
-        at = "" if epoch is None else f" at epoch {epoch}"
+        at = "" if epoch is None else f" at {counts} {epoch}"
         raise InputError(f"there is no complete snapshot{of}{at} to draw; record it first")
     failed = dataset["outcome"].values == FAILED
     order = np.argsort(failed, kind="stable")  # failed ones are drawn only if there is no other
@@ -173,7 +175,7 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
     rows = np.column_stack([values, label])
     states, n_samples = np.unique(rows, axis=0, return_counts=True)
     number, epoch = int(dataset["repeat"][row]), int(dataset["epoch"][column])
-    failures = describe_failures(dataset)
+    counts, failures = counts_of(dataset.attrs), describe_failures(dataset)
     words = [f"repeat {number} of {dataset.sizes['repeat']}", *failures]
     is_softmax = str(dataset["activation_function"].values[position]) == "softmax"
     return _Snapshot(
@@ -181,7 +183,7 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
         label=states[:, 2].astype(np.int64),
         classes=name_classes(classes, dataset.attrs),
         n_samples=n_samples,
-        caption=f"{describe_source(dataset)}, {_short(dataset, layer)}, epoch {epoch}\n"
+        caption=f"{describe_source(dataset)}, {_short(dataset, layer)}, {counts} {epoch}\n"
         f"{', '.join(words)}",
         axis_label="probability of class {0}" if is_softmax else "value of unit {1}",
     )

@@ -1,6 +1,6 @@
 """Titles: what to call the stores of one figure, and how much of a line there is room for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.labels import CHARACTER_WIDTH, wrap_label
+from ibtools.store.schema import own_attributes
 
 LONGEST_FACET = 48
 """Characters of the title of a facet."""
@@ -42,9 +43,10 @@ def _fit(title: str, width: float) -> str:
 
 
 def facet_titles(datasets: Sequence[xr.Dataset], names: Sequence[str]) -> list[str]:
-    """Title stores by what differs between them."""
+    """Title stores by what differs between them, first by what their users have said of them."""
     titles = [""] * len(datasets)
-    for feature in (*_FEATURES, None):
+    own = dict.fromkeys(name for one in datasets for name in own_attributes(one.attrs))
+    for feature in (*map(_own, own), *_FEATURES, None):
         if feature is not None:
             words = [feature(dataset) for dataset in datasets]
         elif len(set(titles)) < len(titles):
@@ -55,6 +57,14 @@ def facet_titles(datasets: Sequence[xr.Dataset], names: Sequence[str]) -> list[s
         if len(set(longer)) > len(set(titles)):
             titles = longer
     return titles if len(set(titles)) > 1 else list(names)
+
+
+def _own(name: str) -> Callable[[xr.Dataset], str]:
+    def feature(dataset: xr.Dataset) -> str:
+        said = own_attributes(dataset.attrs)
+        return f"{name} = {said[name]}" if name in said else f"no {name}"
+
+    return feature
 
 
 def _experiment(dataset: xr.Dataset) -> str:

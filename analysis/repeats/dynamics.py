@@ -28,6 +28,7 @@ from ibtools.analysis.repeats.shown import (
     validate_results,
 )
 from ibtools.errors import InputError, StoreError
+from ibtools.store.counts import counts_of, in_counts
 
 FEWEST_EPOCHS = 3
 """What it takes to tell noise from a trend."""
@@ -225,12 +226,12 @@ def _complete(
 def _label(found: dict[str, Curves], results: xr.Dataset, rows: NDArray[np.intp]) -> xr.Dataset:
     """Make a Dataset (repeat, layer), NaN for what was not found and repeats that were left out."""
     shape = (results.sizes["repeat"], results.sizes["layer"])
-    variables = {}
+    counts, variables = counts_of(results.attrs), {}
     for name, (long_name, units) in _NAMES.items():
         values = np.full(shape, np.nan)
         if name in found:
             values[rows] = found[name]
-        attributes = {"long_name": long_name, "units": units}
+        attributes = {"long_name": in_counts(long_name, counts), "units": in_counts(units, counts)}
         variables[name] = xr.Variable(("repeat", "layer"), values, attributes)
     kept = [str(name) for name in results.coords if "epoch" not in results[name].dims]
     return xr.Dataset(variables, {name: results[name] for name in kept}, results.attrs)

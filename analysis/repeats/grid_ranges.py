@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.store.counts import counts_of, in_counts
 from ibtools.store.snapshots import FLOAT_BITS
 
 MUCH = 0.05
@@ -116,6 +117,7 @@ def grid_ranges(store: xr.Dataset) -> xr.Dataset:
     if any(name not in store for name in (*NEEDED, "complete")):
         return xr.Dataset(coords=coordinates)
     small = store[[*NEEDED, "complete"]].isel(epoch=store["epoch"].values >= 0).load()
+    counts = counts_of(store.attrs)
     shape = (store.sizes["repeat"], store.sizes["layer"])
     found = {name: np.full(shape, np.nan) for name in _NAMES}
     for row in range(shape[0]):
@@ -125,7 +127,11 @@ def grid_ranges(store: xr.Dataset) -> xr.Dataset:
             for name, values in _measure(complete).items():
                 found[name][row] = values
     variables = {
-        name: (("repeat", "layer"), found[name], {"long_name": long_name, "units": units})
+        name: (
+            ("repeat", "layer"),
+            found[name],
+            {"long_name": in_counts(long_name, counts), "units": in_counts(units, counts)},
+        )
         for name, (long_name, units) in _NAMES.items()
     }
     return xr.Dataset(variables, coordinates)
@@ -167,6 +173,8 @@ class MovingRange:
         Mean of the epoch until which it moves, over the repeats in which it does.
     n_repeats, n_still_moving : int
         How many repeats count, and in how many of them it moves still at the end.
+    counts : str, optional
+        What `until` is a number of.
     """
 
     layer: str
@@ -177,6 +185,7 @@ class MovingRange:
     until: float
     n_repeats: int
     n_still_moving: int
+    counts: str = "epoch"
 
     def __str__(self) -> str:
         return (
@@ -187,7 +196,7 @@ class MovingRange:
 
     def describe_end(self) -> str:
         """Say until when it moves."""
-        until = f"epoch {self.until:.0f}"
+        until = f"{self.counts} {self.until:.0f}"
         if not self.n_still_moving:
             return until
         return f"{until}, and still at the end in {self.n_still_moving} of {self.n_repeats} repeats"
@@ -225,4 +234,5 @@ def _moving_range(one: xr.Dataset) -> MovingRange:
         until=mean["grid_moves_until"],
         n_repeats=n_repeats,
         n_still_moving=round(mean["grid_still_moves"] * n_repeats),
+        counts=one["grid_moves_until"].attrs["units"],
     )

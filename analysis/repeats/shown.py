@@ -17,6 +17,7 @@ from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
 from ibtools.shown import shortened
+from ibtools.store.counts import Counts, counts_of
 
 VARIABLES = ("mi_xt", "mi_ty")
 CHANCE = "mi_ty_null"
@@ -66,6 +67,11 @@ class RepeatSummary:
     def epochs(self) -> NDArray[np.int64]:
         """The epochs that have a value, (epoch,), int64."""
         return self.mean[self.epoch_dim].values.astype(np.int64)
+
+    @property
+    def counts(self) -> Counts:
+        """What the epochs are."""
+        return counts_of(self.mean.attrs)
 
     @property
     def layers(self) -> list[str]:
@@ -160,7 +166,11 @@ def summarise_repeats(
 
 
 def summarise_variables(
-    dataset: xr.Dataset, names: Sequence[str], *, epoch_dim: str = "epoch"
+    dataset: xr.Dataset,
+    names: Sequence[str],
+    *,
+    epoch_dim: str = "epoch",
+    any_of: Sequence[str] = (),
 ) -> RepeatSummary:
     """Average variables over the repeats that count.
 
@@ -169,10 +179,12 @@ def summarise_variables(
     dataset : Dataset
         Results or a store, lazy or not, with the coordinate `outcome` (repeat).
     names : sequence of str
-        Variables (repeat, epoch, ...), floating, NaN where there is no value. Where the first is
-        NaN in all layers, a repeat has none. Consumes `repeat`.
+        Variables (repeat, epoch, ...), floating, NaN where there is no value. Consumes `repeat`.
     epoch_dim : str, optional
         The name of their dimension of epochs.
+    any_of : sequence of str, optional
+        Where all of these are NaN in all layers, a repeat has no value. The first of `names` by
+        default.
 
     Returns
     -------
@@ -184,7 +196,7 @@ def summarise_variables(
         If no repeat that counts has a value.
     """
     counted = dataset[list(names)].isel(repeat=has_not_failed(dataset)).compute()
-    present = counted[names[0]].notnull()
+    present = counted[list(any_of or names[:1])].notnull().to_array("any_of").any("any_of")
     present = present.any([dim for dim in present.dims if dim not in ("repeat", epoch_dim)])
     _validate_values(present, dataset.sizes["repeat"])
     recorded = counted.isel({epoch_dim: present.any("repeat").values}).astype(np.float64)
@@ -322,5 +334,5 @@ def _describe_repeats(present: NDArray[np.bool_], dataset: xr.Dataset) -> str:
     parts += [f"{n_empty} without a snapshot"] * (n_empty > 0)
     n_epochs = int((per_epoch > 0).sum())
     if n_epochs < per_epoch.size:
-        parts.append(f"{n_epochs} of {per_epoch.size} epochs")
+        parts.append(f"{n_epochs} of {per_epoch.size} {counts_of(dataset.attrs)}s")
     return ", ".join(parts)

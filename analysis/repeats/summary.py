@@ -14,8 +14,10 @@ from scipy.stats import rankdata
 from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.repeats.dynamics import dynamics
 from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
+from ibtools.analysis.repeats.scalars import called, last_values, recorded_scalars
 from ibtools.analysis.repeats.shown import describe_failures
 from ibtools.analysis.repeats.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.errors import StoreError
 from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
 from ibtools.store.datasets import open_raw
 from ibtools.store.groups import find_group
@@ -23,6 +25,9 @@ from ibtools.store.storage import StorePath
 from ibtools.table import terminal_columns
 
 N_PERMUTATIONS = 9999
+
+DEFAULT_SCALAR = "test_accuracy"
+"""What the ranks of repeats are correlated with where nothing else is named."""
 
 FEWEST_FOR_RANKS = 3
 
@@ -64,6 +69,7 @@ def summary(
     method: IntervalMethod = "t",
     level: float = 0.95,
     seed: int = 0,
+    correlate: str | None = None,
 ) -> xr.Dataset:
     """Summarise the dynamics of every layer over the repeats of a store.
 
@@ -79,6 +85,9 @@ def summary(
         Of the intervals.
     seed : int, optional
         Of bootstrap and permutations.
+    correlate : str, optional
+        The scalar of the store whose last values the repeats are ranked by, such as "test_loss" or
+        one of the user's own. The test accuracy by default, where there is one.
 
     Returns
     -------
@@ -86,15 +95,16 @@ def summary(
         The variables and notes of `ibtools.analysis.repeats.dynamics.dynamics`, and of
         `ibtools.analysis.repeats.grid_ranges.grid_ranges` if `path` is a store that has grids, with
         the statistics "mean", "deviation", "low", "high" and "n_repeats" over the repeats that
-        count, then "rank_correlation" of Spearman with the test accuracy at the end, and its
-        "p_value". The last two are NaN where there is no test accuracy.
+        count, then "rank_correlation" of Spearman with the last value of the scalar, and its
+        "p_value". The last two are NaN where there is no test accuracy and no other scalar was
+        named; the attribute `correlated_with` names the scalar, and is empty then.
 
     Raises
     ------
     UnknownNameError
-        If there is no such method.
+        If there is no such method, or no such scalar.
     StoreError
-        If there are no such results, or too little of them.
+        If there are no such results, or too little of them, or the scalar has no value.
 
     Notes
     -----
@@ -103,25 +113,28 @@ def summary(
     anew.
     """
     measured = dynamics(open_results(path, estimator=estimator))
+    scalar = _last_scalar(path, measured, correlate)
     measured = measured.assign(_grid_ranges(path).data_vars)
     intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
-    accuracy = _last_test_accuracy(path, measured)
-    ranks = rank_correlation(measured, accuracy, seed=seed)
+    ranks = rank_correlation(measured, scalar, seed=seed)
     joined: xr.Dataset = xr.concat(
         [intervals, ranks], "statistic", combine_attrs="override", join="override"
     )
-    return joined.assign_attrs(repeats=_describe_repeats(measured))
+    return joined.assign_attrs(
+        repeats=_describe_repeats(measured),
+        correlated_with="" if scalar.name is None else str(scalar.name),
+    )
 
 
-def rank_correlation(measured: xr.Dataset, accuracy: xr.DataArray, *, seed: int = 0) -> xr.Dataset:
-    """Correlate the ranks of repeats by each variable with their ranks by accuracy.
+def rank_correlation(measured: xr.Dataset, scalar: xr.DataArray, *, seed: int = 0) -> xr.Dataset:
+    """Correlate the ranks of repeats by each variable with their ranks by a scalar.
 
     Parameters
     ----------
     measured : Dataset, (repeat, ...)
         Floating variables, NaN where a repeat has no value. Consumes `repeat`.
-    accuracy : DataArray, (repeat,), float64
-        NaN where it is not known.
+    scalar : DataArray, (repeat,), float64
+        Such as the accuracy at the end; NaN where it is not known.
     seed : int, optional
         Of the permutations.
 
@@ -152,7 +165,7 @@ def rank_correlation(measured: xr.Dataset, accuracy: xr.DataArray, *, seed: int 
     correlated: xr.Dataset = xr.apply_ufunc(
         _correlate,
         measured,
-        accuracy,
+        scalar,
         input_core_dims=[["repeat"], ["repeat"]],
         output_core_dims=[["statistic"]],
         kwargs={"rng": np.random.default_rng(seed)},
@@ -164,12 +177,12 @@ def rank_correlation(measured: xr.Dataset, accuracy: xr.DataArray, *, seed: int 
 
 
 def _correlate(
-    values: NDArray[np.float64], accuracy: NDArray[np.float64], *, rng: np.random.Generator
+    values: NDArray[np.float64], scalar: NDArray[np.float64], *, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    there = ~(np.isnan(values) | np.isnan(accuracy))
+    there = ~(np.isnan(values) | np.isnan(scalar))
     if there.sum() < FEWEST_FOR_RANKS:
         return np.full(2, np.nan)
-    x, y = (_standard_ranks(one[there]) for one in (values, accuracy))
+    x, y = (_standard_ranks(one[there]) for one in (values, scalar))
     if not (x.any() and y.any()):
         return np.full(2, np.nan)
     rho = float(x @ y)
@@ -191,13 +204,21 @@ def _grid_ranges(path: StorePath) -> xr.Dataset:
     return xr.Dataset() if group is None or "scale" not in group else grid_ranges(open_raw(path))
 
 
-def _last_test_accuracy(path: StorePath, measured: xr.Dataset) -> xr.DataArray:
-    """Return the test accuracy after the last trained epoch of every repeat, (repeat,)."""
+def _last_scalar(path: StorePath, measured: xr.Dataset, name: str | None) -> xr.DataArray:
+    """Return the last value of a scalar in every repeat, (repeat,); NaN, nameless, if none."""
     group = find_group(path, "r")
-    if group is None or "test_accuracy" not in group:
-        return xr.full_like(measured["repeat"], np.nan, dtype=np.float64)
-    accuracy = open_raw(path)["test_accuracy"].astype(np.float64).load()
-    return accuracy.isel(trained_epoch=-1, drop=True)
+    if group is not None and "complete" in group:
+        store = open_raw(path)
+        wanted = recorded_scalars(store, None if name is None else [name])
+        if (name or DEFAULT_SCALAR) in wanted:
+            return last_values(wanted[name or DEFAULT_SCALAR])
+    elif name is not None:
+        raise StoreError(
+            f"{path}: scalars are in a store, but here are results only; correlate where it was "
+            "recorded"
+        )
+    nothing = xr.full_like(measured["repeat"], np.nan, dtype=np.float64)
+    return nothing.rename(None)
 
 
 def _describe_repeats(measured: xr.Dataset) -> str:
@@ -241,8 +262,10 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     head = (
         f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
         f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
-        f"({attributes['interval_method']}), and rank correlation with the test accuracy at the end"
+        f"({attributes['interval_method']})"
     )
+    if correlated_with := attributes["correlated_with"]:
+        head += f", and rank correlation with the {called(correlated_with)} at the end"
     if summarised[PRINTED[0]].sel(statistic="n_repeats").max() < FEWEST_REPEATS:
         head += (
             f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
@@ -257,10 +280,14 @@ def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]
     title = f"{variable.attrs['long_name']} ({variable.attrs['units']})"
     if name in FITTING and "note_fitting" in summarised.attrs:
         return [title, NOT_DEFINED]
-    head = (
-        f"{'':{width}}{'mean':>11}{'low':>11}{'high':>11}{'repeats':>9}{'rank corr.':>12}{'p':>8}"
-    )
-    rows = [_format_row(variable, index, width) for index in range(variable.sizes["layer"])]
+    head = f"{'':{width}}{'mean':>11}{'low':>11}{'high':>11}{'repeats':>9}"
+    if summarised.attrs["correlated_with"]:
+        head += f"{'rank corr.':>12}{'p':>8}"
+    correlated = bool(summarised.attrs["correlated_with"])
+    rows = [
+        _format_row(variable, index, width, correlated=correlated)
+        for index in range(variable.sizes["layer"])
+    ]
     if name == "mi_xt_peak":
         at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
         rows = [row + (CEILING if at else "") for row, at in zip(rows, at_ceiling, strict=True)]
@@ -273,7 +300,7 @@ def notes(summarised: xr.Dataset) -> list[str]:
     return [f"{summarised.attrs[name]}." for name in named]
 
 
-def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
+def _format_row(variable: xr.DataArray, index: int, width: int, *, correlated: bool) -> str:
     layer = variable.isel(layer=index)
     mean, low, high, n_repeats, rho, p = (
         float(layer.sel(statistic=name))
@@ -281,7 +308,8 @@ def _format_row(variable: xr.DataArray, index: int, width: int) -> str:
     )
     numbers = "".join(f"{_format(number, 4):>11}" for number in (mean, low, high))
     name = padded(_layer_names(variable)[index], width)
-    return f"{name}{numbers}{n_repeats:>9.0f}{_format(rho, 2):>12}{_format(p, 2):>8}"
+    row = f"{name}{numbers}{n_repeats:>9.0f}"
+    return row + f"{_format(rho, 2):>12}{_format(p, 2):>8}" * correlated
 
 
 def _layer_names(summarised: xr.Dataset | xr.DataArray) -> list[str]:
@@ -318,7 +346,7 @@ def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
         }
         for name, variable in summarised.items()
     }
-    kept = ("estimator", "repeats", "interval_method", "interval_level")
+    kept = ("estimator", "repeats", "interval_method", "interval_level", "correlated_with")
     return {
         **{name: summarised.attrs[name] for name in kept},
         "notes": notes(summarised),

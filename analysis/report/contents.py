@@ -19,6 +19,7 @@ from ibtools.analysis.report.static_figures import (
     StaticFigure,
     accuracy_figure,
     information_figures,
+    scalars_figure,
 )
 from ibtools.analysis.report.tables import (
     Table,
@@ -32,6 +33,7 @@ from ibtools.analysis.report.tables import (
 )
 from ibtools.errors import InputError, StoreError
 from ibtools.shown import analyze_command, visible
+from ibtools.store.counts import Counts
 from ibtools.store.datasets import open_store
 from ibtools.store.info import StoreInfo, store_info
 from ibtools.store.storage import StorePath
@@ -80,8 +82,12 @@ class Contents:
         What is incomplete.
     recording, layers, repeats : Table
         Of the recording.
+    counts : {"epoch", "step"}
+        What the numbers of snapshots count.
     accuracy : StaticFigure or str
         The figure, or why there is none.
+    scalars : StaticFigure or None
+        Of losses and scalars of the user's own, if there are any.
     estimators : tuple of EstimatorContents
         In the order asked for.
     ranges : Table or None
@@ -100,7 +106,9 @@ class Contents:
     recording: Table
     layers: Table
     repeats: Table
+    counts: Counts
     accuracy: StaticFigure | str
+    scalars: StaticFigure | None
     estimators: tuple[EstimatorContents, ...]
     ranges: Table | None
     audit: Table
@@ -126,7 +134,9 @@ def collect(
         recording=recording_table(path, info, store.attrs),
         layers=layers_table(info),
         repeats=repeats_table(store),
+        counts=info.counts,
         accuracy=_draw_accuracy(store),
+        scalars=scalars_figure(store),
         estimators=tuple(_collect_estimator(path, info, one) for one in results),
         ranges=_find_moving_ranges(store),
         audit=audit_table(audit),
@@ -165,7 +175,7 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     first, last = info.epochs
     return (
         f"{repeats} of {visible(info.experiment)}: {info.n_complete} snapshots of "
-        f"{len(info.layers)} layers, at {info.n_epochs} epochs from {first} to {last}, on "
+        f"{len(info.layers)} layers, at {info.n_epochs} {info.counts}s from {first} to {last}, on "
         f"{info.n_samples} samples in {info.n_classes} classes. Information by {', '.join(names)}."
     )
 

@@ -8,6 +8,7 @@ from plotly.offline import get_plotlyjs
 
 from ibtools.analysis.report.contents import Contents
 from ibtools.shown import visible
+from ibtools.store.counts import in_counts
 
 
 def render(contents: Contents) -> str:
@@ -35,6 +36,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_counts"] = in_counts
     # NaN is no JSON: it must not reach the page
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment

@@ -35,6 +35,7 @@ from ibtools.analysis.report.thinning import (
     describe_thinning,
 )
 from ibtools.shown import short_names, visible
+from ibtools.store.counts import counts_of
 
 SYMBOLS = {
     "o": "circle",
@@ -108,9 +109,9 @@ class _Layer:
 def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     """Make the interactive plane of one estimator, as JSON can hold it.
 
-    It has the `figure` of Plotly; `epochs`, the steps of the slider; `columns`, names and decimals
-    of the numbers of a point; `zoom`, the limits of what is crowded, or None; and `thinning`, what
-    was left out, in words.
+    It has the `figure` of Plotly; `epochs`, the steps of the slider, and `counts`, what they count;
+    `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what is crowded,
+    or None; and `thinning`, what was left out, in words.
 
     Notes
     -----
@@ -136,10 +137,12 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
         "epochs": mean["epoch"].values.tolist(),
         "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
         "zoom": zoom_limits(summary, "auto"),
+        "counts": summary.counts,
         "thinning": describe_thinning(
             (mean.sizes["epoch"], summary.epochs.size),
             (repeats.sizes["repeat"], counted.sizes["repeat"]),
             repeats.sizes["epoch"],
+            summary.counts,
         ),
     }
 
@@ -218,12 +221,12 @@ def _chance_traces(layers: list[_Layer]) -> list[go.Scatter]:
 def _chance_trace(layer: _Layer) -> go.Scatter:
     """Draw I(T;Y) of labels without any relation to the layer, over its course in I(X;T)."""
     y = plotly_text(axis_label(layer.mean, "mi_ty"))
-    epochs = _rounded(layer.mean["epoch"].values, 0)
+    epochs, counts = _rounded(layer.mean["epoch"].values, 0), counts_of(layer.mean.attrs)
     return go.Scatter(
         x=_rounded(layer.mean["mi_xt"].values),
         y=_rounded(layer.mean[CHANCE].values),
         customdata=[[epoch] for epoch in epochs],
-        hovertemplate=f"<b>{layer.name}</b><br>epoch %{{customdata[0]}}<br>"
+        hovertemplate=f"<b>{layer.name}</b><br>{counts} %{{customdata[0]}}<br>"
         f"chance level of {y} = %{{y:.{DECIMALS}f}} bit<extra></extra>",
         mode="lines",
         line={"width": 1.5, "dash": "dot", "color": layer.style.color},
@@ -272,7 +275,8 @@ def _symbols(layer: _Layer) -> list[str]:
 
 def _columns(mean: xr.Dataset) -> list[tuple[str, str, int]]:
     """List what is shown of a point beside its coordinates: label, variable and decimals."""
-    return [("epoch", "epoch", 0), *(column for column in BESIDE if column[1] in mean)]
+    beside = (column for column in BESIDE if column[1] in mean)
+    return [(counts_of(mean.attrs), "epoch", 0), *beside]
 
 
 def _custom_data(mean: xr.Dataset) -> list[list[float | None]]:

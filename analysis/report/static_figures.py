@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from ibtools.analysis.plots import accuracy, information_epochs, information_plane
+from ibtools.analysis.plots import accuracy, information_epochs, information_plane, scalars
 from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
 from ibtools.analysis.plots.epochs import label_information_epochs
 from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.scalars import ACCURACIES, called, recorded_scalars
 from ibtools.analysis.repeats.shown import summarise_repeats
+from ibtools.store.counts import counts_of, in_counts
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,32 @@ EPOCHS_CAPTION = (
 ACCURACY_CAPTION = "Accuracy against epoch: mean over repeats, with 95 % confidence (Student)."
 
 
+SCALARS_CAPTION = (
+    "What else was recorded after each epoch: mean over repeats, with 95 % confidence (Student)."
+)
+
+
 def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
     """Draw the accuracies of a store."""
-    drawn = accuracy(dataset)
+    drawn, counts = accuracy(dataset), counts_of(dataset.attrs)
     words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
     return StaticFigure(
         figure_png(drawn),
-        f"Lines of training, test and all-sample accuracy against epoch: {words}.",
-        ACCURACY_CAPTION,
+        f"Lines of training, test and all-sample accuracy against {counts}: {words}.",
+        in_counts(ACCURACY_CAPTION, counts),
+    )
+
+
+def scalars_figure(dataset: xr.Dataset) -> StaticFigure | None:
+    """Draw losses and scalars of the user's own; nothing where there are none."""
+    names = [str(name) for name in recorded_scalars(dataset) if name not in ACCURACIES]
+    if not names:
+        return None
+    drawn, counts = scalars(dataset, names=names), counts_of(dataset.attrs)
+    return StaticFigure(
+        figure_png(drawn[0]),
+        f"Lines of {', '.join(map(called, names))} against {counts}.",
+        in_counts(SCALARS_CAPTION, counts),
     )
 
 
@@ -78,23 +98,24 @@ def information_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
     """Draw the plane and information against epoch; no plane where there is no I(X;T)."""
     if "mi_xt" not in results:
         return (_epochs_figure(results, ("mi_ty",)),)
+    counts = counts_of(results.attrs)
     words = summarise_repeats(results).caption.replace("\n", ", ")
     plane = StaticFigure(
         figure_png(information_plane(results)),
-        f"Scatter of {_labels(results, ('mi_xt', 'mi_ty'))} of every layer and epoch: {words}.",
-        PLANE_CAPTION,
+        f"Scatter of {_labels(results, ('mi_xt', 'mi_ty'))} of every layer and {counts}: {words}.",
+        in_counts(PLANE_CAPTION, counts),
     )
     return plane, _epochs_figure(results, ("mi_xt", "mi_ty"))
 
 
 def _epochs_figure(results: xr.Dataset, variables: tuple[str, ...]) -> StaticFigure:
-    whole = "mi_xt" in variables
+    whole, counts = "mi_xt" in variables, counts_of(results.attrs)
     drawn = information_epochs(results)[0] if whole else label_information_epochs(results)
     words = summarise_repeats(results, variables=variables).caption.replace("\n", ", ")
     return StaticFigure(
         figure_png(drawn),
-        f"Lines of {_labels(results, variables)} of every layer against epoch: {words}.",
-        EPOCHS_CAPTION,
+        f"Lines of {_labels(results, variables)} of every layer against {counts}: {words}.",
+        in_counts(EPOCHS_CAPTION, counts),
     )
 
 

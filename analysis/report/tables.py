@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ibtools.analysis.check import Check, CheckReport
 from ibtools.analysis.check.report import group_by_words
 from ibtools.analysis.repeats.grid_ranges import WORDS, MovingRange
+from ibtools.analysis.repeats.scalars import ACCURACIES, called, last_values
 from ibtools.analysis.repeats.summary import PRINTED
 from ibtools.provenance import provenance
 from ibtools.settings import SETTINGS
@@ -87,19 +86,17 @@ def layers_table(info: StoreInfo) -> Table:
 
 
 def repeats_table(store: xr.Dataset) -> Table:
-    """List the repeats, and what became of each."""
+    """List the repeats, and what became of each; accuracies where there are some."""
     n_epochs = store.sizes["epoch"]
     n_complete = store["complete"].sum("epoch").values
+    accuracies = {name: store[name] for name in ACCURACIES if store[name].notnull().any()}
     columns = [
         [str(number) for number in store["repeat"].values],
         [str(seed) if seed >= 0 else "not known" for seed in store["seed"].values],
         [str(outcome) for outcome in store["outcome"].values],
         [str(n) for n in store["failed_attempts"].values],
         [f"{n} of {n_epochs}" for n in n_complete],
-        *(
-            [_format(last, 4) for last in _last_values(store[name].values)]
-            for name in ("train_accuracy", "test_accuracy")
-        ),
+        *([_format(float(last), 4) for last in last_values(one)] for one in accuracies.values()),
     ]
     head = (
         "repeat",
@@ -107,16 +104,9 @@ def repeats_table(store: xr.Dataset) -> Table:
         "outcome",
         "failed attempts",
         "snapshots",
-        "last training accuracy",
-        "last test accuracy",
+        *(f"last {called(name)}" for name in accuracies),
     )
     return Table("Repeats and their outcomes", head, tuple(zip(*columns, strict=True)))
-
-
-def _last_values(history: NDArray[np.float32]) -> list[float]:
-    """Return the last value that each row has, NaN where it has none."""
-    rows = [row[~np.isnan(row)] for row in history]
-    return [float(row[-1]) if row.size else math.nan for row in rows]
 
 
 def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
@@ -182,7 +172,13 @@ def _format(number: float, decimals: int) -> str:
 def audit_table(audit: CheckReport) -> Table:
     """List the checks of an audit."""
     rows = tuple(
-        (one.name, one.status, one.subject, one.count() or "–", str(one.worst or ""))
+        (
+            one.name,
+            one.status,
+            one.subject,
+            one.count(audit.counts) or "–",
+            one.describe_worst(audit.counts),
+        )
         for one in audit.checks
     )
     head = ("check", "status", "of", "found", "worst case")

@@ -27,7 +27,10 @@ def choose_repeats(n_repeats: int, most: int) -> NDArray[np.intp]:
 
 
 def describe_thinning(
-    n_epochs: tuple[int, int], n_repeats: tuple[int, int], n_repeat_epochs: int
+    n_epochs: tuple[int, int],
+    n_repeats: tuple[int, int],
+    n_repeat_epochs: int,
+    counts: str = "epoch",
 ) -> str:
     """Say in words what was left out.
 
@@ -40,9 +43,9 @@ def describe_thinning(
     """
     if n_epochs[0] == n_epochs[1] and n_repeats[0] == n_repeats[1]:
         repeat = f"{n_repeats[1]} repeat{'s' * (n_repeats[1] != 1)}"
-        return f"All {n_epochs[1]} epochs and {repeat} are shown."
+        return f"All {n_epochs[1]} {counts}s and {repeat} are shown."
     return (
-        f"Shown are {n_epochs[0]} of {n_epochs[1]} epochs, spread evenly on the epoch scale of the "
-        f"figures above, and {n_repeats[0]} of {n_repeats[1]} repeats as faint lines through "
-        f"{n_repeat_epochs} epochs. Means are over all repeats that count."
+        f"Shown are {n_epochs[0]} of {n_epochs[1]} {counts}s, spread evenly on the {counts} scale "
+        f"of the figures above, and {n_repeats[0]} of {n_repeats[1]} repeats as faint lines "
+        f"through {n_repeat_epochs} {counts}s. Means are over all repeats that count."
     )

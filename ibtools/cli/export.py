@@ -25,7 +25,7 @@ from ibtools.cli.printing import tell_line
 )
 @json_option
 def export(store: str, output: str, estimators: tuple[str, ...], as_json: bool) -> None:
-    """Write the results and accuracies of STORE as tidy CSV.
+    """Write results, accuracies and other scalars of STORE as tidy CSV.
 
     \b
     Example:

@@ -29,19 +29,25 @@ from ibtools.cli.printing import tell_lines
 )
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and p values.")
+@click.option(
+    "--correlate",
+    metavar="SCALAR",
+    help="Rank repeats by its last value, such as test_loss.  [default: test_accuracy]",
+)
 @json_option
 def summary(store: str, as_json: bool, **options: Any) -> None:
     """Print the dynamics of every layer of STORE as numbers, over its repeats.
 
     The peak of I(X;T), the fall from there to the end and the epoch of the turn, the rise of I(T;Y)
     above its chance level (fitting) and that of I(T;Y) itself, and the epochs by which they are
-    made: mean, interval, and rank correlation with test accuracy. Then the layers in which the
-    range of the quantiser moves, so that what rises may be resolution.
+    made: mean, interval, and rank correlation with test accuracy or another scalar. Then the layers
+    in which the range of the quantiser moves, so that what rises may be resolution.
 
     \b
     Examples:
       ibtools summary syn.zarr
       ibtools summary syn.zarr --estimator exact --interval bca --json
+      ibtools summary syn.zarr --correlate train_loss
     """
     from ibtools.analysis.repeats.summary import format_summary, summary_dict
 

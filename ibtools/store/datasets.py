@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
+from ibtools.store.counts import counts_of, in_counts
 from ibtools.store.decode import decode
 from ibtools.store.derived import without_layout
 from ibtools.store.groups import (
@@ -107,7 +108,7 @@ def _as_dataset(
     Dask looks at a name only, and not at what is behind each: every opening has names of its own.
     """
     with leaving_others_alone():
-        opened = xr.open_dataset(CheckedStore.of(group, where, coordinates))
+        opened = _in_its_counts(xr.open_dataset(CheckedStore.of(group, where, coordinates)))
     for name in opened.coords:
         opened[name].variable.load()
     token = uuid.uuid4().hex
@@ -116,6 +117,20 @@ def _as_dataset(
         for name, one in opened.data_vars.items()
     }
     return opened.assign(lazy)
+
+
+def _in_its_counts(dataset: xr.Dataset) -> xr.Dataset:
+    """Describe variables by what a store counts: declarations speak of epochs."""
+    counts = counts_of(dataset.attrs)
+    for one in dataset.variables.values():
+        one.attrs.update(
+            {
+                name: in_counts(one.attrs[name], counts)
+                for name in ("long_name", "description")
+                if isinstance(one.attrs.get(name), str)
+            }
+        )
+    return dataset
 
 
 def in_order(dataset: xr.Dataset, names: Iterable[str]) -> xr.Dataset:

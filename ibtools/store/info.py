@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ibtools.shown import analyze_command, visible
 from ibtools.store.checksums import find_checksums
+from ibtools.store.counts import Counts, counts_of
 from ibtools.store.groups import find_group, read_array
 from ibtools.store.header import Header
 from ibtools.store.identity import Content, is_store
@@ -50,6 +51,8 @@ class StoreInfo:
         Which data set it is of, and whether it is known to be; empty if the store does not say.
     quantised_inputs : QuantisedInputs or None
         What the input quantiser left of the inputs, if the store says.
+    counts : {"epoch", "step"}
+        What the numbers of snapshots count, which are called epochs here.
     n_repeats, n_epochs, n_samples, n_classes : int
         Sizes; of classes, those that occur.
     classes : tuple of int or str, or None
@@ -91,6 +94,7 @@ class StoreInfo:
     left_out: dict[str, str]
     data: str
     quantised_inputs: QuantisedInputs | None
+    counts: Counts
     n_repeats: int
     n_epochs: int
     n_samples: int
@@ -146,6 +150,7 @@ def store_info(path: StorePath) -> StoreInfo:
         left_out=json.loads(str(attributes.get("layers_left_out", "{}"))),
         data=str(attributes.get("data", "")),
         quantised_inputs=QuantisedInputs.from_attributes(attributes),
+        counts=counts_of(attributes),
         n_repeats=len(outcome),
         n_epochs=len(epochs),
         n_samples=header.n_samples,
@@ -219,7 +224,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "samples": f"{info.n_samples} in {describe_classes(info)}",
         "inputs": _format_inputs(info),
         "quantised": "" if info.quantised_inputs is None else str(info.quantised_inputs),
-        "epochs": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
+        f"{info.counts}s": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
         "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",
         "complete": f"{info.n_complete} of {total} snapshots",
@@ -260,12 +265,11 @@ def _format_inputs(info: StoreInfo) -> str:
 
 
 def _format_accuracy(info: StoreInfo) -> str:
-    if np.isnan(info.train_accuracy):
+    subsets = {"training": info.train_accuracy, "test": info.test_accuracy}
+    there = [f"{mean:.3f} {name}" for name, mean in subsets.items() if not np.isnan(mean)]
+    if not there:
         return "not recorded"
-    return (
-        f"{info.train_accuracy:.3f} training, {info.test_accuracy:.3f} test "
-        "(mean of the last epochs trained)"
-    )
+    return f"{', '.join(there)} (mean of the last {info.counts}s trained)"
 
 
 def _format_size(info: StoreInfo) -> str:

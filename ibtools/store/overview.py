@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
+from ibtools.store.counts import counts_of, in_counts
 from ibtools.store.derived import as_store
 from ibtools.store.info import layer_table
 from ibtools.store.schema import RECORDED, kept
@@ -118,7 +119,8 @@ def sizes(dataset: xr.Dataset) -> str:
             n = dataset.sizes[dim]
             epochs = known(dataset, "epoch") if dim == "epoch" and n else None
             span = f" ({epochs[0]} to {epochs[-1]})" if epochs is not None else ""
-            words.append(f"{n} {dim}{'s' * (n != 1)}{span}")
+            word = in_counts(dim, counts_of(dataset.attrs))
+            words.append(f"{n} {word}{'s' * (n != 1)}{span}")
     return " × ".join(words)
 
 

@@ -275,6 +275,9 @@ SCALARS = "scalars"
 SCALAR_DIMS = ("repeat", "trained_epoch")
 """The dims of what is one number after each epoch of training."""
 
+OWN_ATTRIBUTES = "own_attributes"
+"""The attribute of a store, and of its results, that names the attributes of the user's own."""
+
 _SCALAR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -391,6 +394,18 @@ def store_variables(present: Container[Presence]) -> tuple[Variable, ...]:
 def scalars_of(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
     """Return the scalars of the user's own that a store says it has, by its root attributes."""
     return tuple(scalar_variable(name) for name in attributes.get(SCALARS, ()))
+
+
+def own_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what the user has said of a store, by its attributes or those of its results.
+
+    Examples
+    --------
+    >>> own_attributes({"own_attributes": ["optimiser"], "optimiser": "sgd", "created": "today"})
+    {'optimiser': 'sgd'}
+    """
+    named = attributes.get(OWN_ATTRIBUTES, ())
+    return {name: attributes[name] for name in named if name in attributes}
 
 
 def lacking_variables(there: Container[str]) -> tuple[Variable, ...]:

@@ -62,7 +62,7 @@ def read_keras_npz(path: Path) -> tuple[NDArray[Any], ...]:
     InputError
         If the file is no such archive.
     """
-    arrays = _read_arrays(path)
+    arrays = read_arrays(path)
     _validate_names(path, arrays, required=KERAS_NAMES)
     for name in ("y_train", "y_test"):
         if arrays[name].shape[1:] == (1,):
@@ -106,7 +106,7 @@ def load_npz(path: Path) -> DataSet:
     >>> data.name, data.x.shape, data.n_classes, int(data.is_test.sum())
     ('mine.npz', (10, 3), 2, 2)
     """
-    arrays = _read_arrays(path)
+    arrays = read_arrays(path)
     _validate_names(path, arrays, required=("x", "y"), optional=_OWN_NAMES)
     _validate_lengths(path, arrays)
     y = validate_classes(arrays["y"], str(path))
@@ -115,7 +115,8 @@ def load_npz(path: Path) -> DataSet:
     return DataSet(path.name, x, y, is_test, checksum(x, y), n_classes=int(y.max()) + 1)
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an archive, after checking what it unpacks to."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:

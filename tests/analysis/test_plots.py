@@ -478,6 +478,7 @@ def test_figures__options_are_those_of_their_functions():
         "information-epochs": ("layers", "median"),
         "repeats": ("layers", "limits"),
         "accuracy": ("limits",),
+        "scalars": ("names",),
         "activation-ranges": ("layers",),
         "scatter": ("layer", "epoch", "repeat"),
     }
@@ -497,8 +498,10 @@ def test_plot_store__opens_what_the_figure_needs(example_store, tmp_path):
     ibtools.analyze_store(example_store, quiet=True)
     ax = plot_store(example_store, "information-plane", layers=["free"]).axes[0]
     assert list(points_of(ax)) == ["free"]
-    with pytest.raises(StoreError, match="there must be a value to draw"):
+    with pytest.raises(StoreError, match=r"has no accuracy; .* recorder\.epoch\(epoch, train_acc"):
         plot_store(example_store, "accuracy")
+    with pytest.raises(StoreError, match=r"has a loss, .* recorder\.epoch\(epoch, train_loss="):
+        plot_store(example_store, "scalars")
 
 
 def test_plot_store__settings_are_checked_before_opening():

@@ -31,6 +31,7 @@ N_AXES = {
     "information-epochs": 2,
     "repeats": 2,
     "accuracy": 1,
+    "scalars": 2,
     "activation-ranges": 3,
     "scatter": 1,
 }

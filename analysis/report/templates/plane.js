@@ -86,7 +86,7 @@
       point.marker.symbol = [mean.marker.symbol[index]];
       point.marker.line.width = isHollow(point) ? 2 : 1;
     });
-    const epoch = `epoch ${plane.epochs[index]}`;
+    const epoch = `${plane.counts} ${plane.epochs[index]}`;
     shown.textContent = epoch;
     slider.setAttribute("aria-valuetext", epoch);
     writeValues(epoch);

@@ -1,11 +1,12 @@
 """What attributes say: of a store and of results, each of the type that readers take it for."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ibtools.errors import StoreError
 from ibtools.shown import shortened
-from ibtools.store.schema import FORMAT_NAME, FORMAT_VERSION
+from ibtools.store.counts import COUNTS, Counts
+from ibtools.store.schema import FORMAT_NAME, FORMAT_VERSION, OWN_ATTRIBUTES
 from ibtools.store.storage import StorePath
 from ibtools.store.validation.metadata import parse_json
 
@@ -57,8 +58,9 @@ KNOWN: dict[str, tuple[Judge, str]] = {
     "inputs": (_is_one_of("population", "sample"), "population or sample"),
     "layers": (_is_one_of("chain", "graph"), "chain or graph"),
     "growing": (_is_flag, "true or false"),
-    "counts": (_is_one_of("epoch", "step"), "epoch or step"),
+    COUNTS: (_is_one_of(*get_args(Counts)), "epoch or step"),
     "scalars": (_is_texts, "a list of texts"),
+    OWN_ATTRIBUTES: (_is_texts, "a list of texts"),
     "classes": (_is_classes, "a list of whole numbers and texts"),
     "inputs_distinct": _COUNT,
     "inputs_distinct_quantised": _COUNT,
@@ -69,7 +71,7 @@ KNOWN: dict[str, tuple[Judge, str]] = {
 
 KNOWN_OF_RESULTS: dict[str, tuple[Judge, str]] = {
     **{name: KNOWN[name] for name in ("experiment", "created", "ibtools_version", "store_id")},
-    **{name: KNOWN[name] for name in ("data_checksum", "coordinates")},
+    **{name: KNOWN[name] for name in ("data_checksum", "coordinates", COUNTS, OWN_ATTRIBUTES)},
     "content_digest": _TEXT,
     "estimator": _TEXT,
     "revision": _COUNT,
