@@ -96,7 +96,7 @@ class RecordedSamples:
 
 
 def _number_inputs(x: Any, n_samples: int) -> NDArray[np.int64]:
-    numbers = number_inputs(x)
+    numbers = number_inputs(x.detach().cpu() if hasattr(x, "detach") else x)
     if numbers.size != n_samples:
         raise StoreError(
             f"x must have an input for each of the {n_samples} samples, found {numbers.size}"

@@ -1,12 +1,14 @@
 """The store that a `Recorder` records to: found, or created when its layers are known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import zarr
 
 from ibtools.errors import StoreError, StoreExistsError
+from ibtools.recorders.training.claim import Claim
 from ibtools.store.creation import create_store
 from ibtools.store.groups import find_group, is_taken, is_unfinished
 from ibtools.store.growing import is_growing
@@ -14,6 +16,7 @@ from ibtools.store.header import Header
 from ibtools.store.layout import StoreSpec
 from ibtools.store.locking import changing
 from ibtools.store.opened import open_group
+from ibtools.store.snapshots import LayerSpec
 from ibtools.store.storage import StorePath, is_local, place_of
 from ibtools.store.validation.attributes import is_ours
 
@@ -43,11 +46,32 @@ def find_store(path: StorePath, repeat: int, *, resume: bool) -> Header | None:
         )
     header = Header.of(open_group(path))
     if not resume and is_begun(header, repeat):
-        raise StoreExistsError(
-            f"{path}: repeat {repeat} is there already; go on with it (resume=True), record "
-            "another (repeat=), or replace the whole store (overwrite=True)"
-        )
+        raise _is_there(path, repeat)
     return header
+
+
+def validate_not_begun(path: StorePath, group: zarr.Group, repeat: int) -> None:
+    """Check that nobody has begun to record a repeat, nor is about to.
+
+    Raises
+    ------
+    StoreExistsError
+        If somebody has.
+    """
+    if is_begun(Header.of(group), repeat):
+        raise _is_there(path, repeat)
+    if Claim.is_taken(group, repeat):
+        raise StoreExistsError(
+            f"{path}: repeat {repeat} is being recorded by another process, or by one that was "
+            "killed; record another (repeat=), or take it over (resume=True)"
+        )
+
+
+def _is_there(path: StorePath, repeat: int) -> StoreExistsError:
+    return StoreExistsError(
+        f"{path}: repeat {repeat} is there already; go on with it (resume=True), record another "
+        "(repeat=), or replace the whole store (overwrite=True)"
+    )
 
 
 def is_begun(header: Header, repeat: int) -> bool:
@@ -78,10 +102,25 @@ def open_or_create(path: StorePath, spec: StoreSpec, *, overwrite: bool) -> None
             create_store(path, spec, overwrite=overwrite)
             return
     header = Header.of(open_group(path))
-    _validate_same(path, "layers", list(map(str, header.layers)), list(map(str, spec.layers)))
+    _validate_same(path, "layers", _described(header.layers), _described(spec.layers))
     _validate_same(path, "keep", header.keep, spec.keep)
-    for name in ("counts", "unit_shapes"):
-        _validate_same(path, name, header.attributes.get(name), spec.attributes.get(name))
+    known = header.attributes
+    _validate_same(
+        path, "unit_shapes", known.get("unit_shapes"), spec.attributes.get("unit_shapes")
+    )
+    for name, given in spec.attributes.items():
+        _validate_same(path, name, known.get(name), given)
+    if spec.inputs is not None:
+        _validate_same(path, "inputs", known.get("inputs"), spec.inputs)
+    if spec.is_chain is not None:
+        _validate_same(path, "is_chain", header.is_chain, spec.is_chain)
+
+
+def _described(layers: Sequence[LayerSpec]) -> str:
+    return ", ".join(
+        f"{one.name} ({one.n_units} units, {one.activation_function}, {one.bits} bits)"
+        for one in layers
+    )
 
 
 def _validate_same(path: StorePath, what: str, there: object, given: object) -> None:

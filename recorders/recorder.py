@@ -1,6 +1,10 @@
 """The `Recorder`: a training loop of the user's own records what it wants, as it comes."""
 
-from collections.abc import Callable, Mapping
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -23,8 +27,9 @@ from ibtools.store.counts import COUNTS, Counts
 from ibtools.store.layout import BLOCK_BYTES, StoreSpec, whole_numbers
 from ibtools.store.schema import OWN_ATTRIBUTES, Inputs, Keep, validate_scalar_name
 from ibtools.store.snapshots import HISTORY, LayerValues
-from ibtools.store.storage import StorePath
+from ibtools.store.storage import StorePath, absolute
 from ibtools.store.validation.attributes import KNOWN
+from ibtools.store.validation.bounds import AXIS
 from ibtools.store.writer import validate_snapshot
 
 _NEVER = int(np.iinfo(np.int32).min)
@@ -50,7 +55,7 @@ class Recorder:
         Label of each recorded sample, as for `ibtools.record_arrays`.
     split : array_like, (sample,), str, optional
         "train" or "test".
-    schedule : str, optional
+    schedule : str or sequence of int, optional
         Which epochs `wants` asks for: ``every:N``, ``log:N`` or a list, as for ``ibtools record``.
         Where `epochs` is not given, ``log:N`` records at most N of the first 10 000 epochs, and
         goes on with the same spacing.
@@ -117,7 +122,7 @@ class Recorder:
         *,
         label: ArrayLike,
         split: ArrayLike | None = None,
-        schedule: str = "every:1",
+        schedule: str | Sequence[int] = "every:1",
         epochs: int | None = None,
         counts: Counts = "epoch",
         repeat: int = 0,
@@ -133,7 +138,11 @@ class Recorder:
         attributes: Mapping[str, str | int] | None = None,
         quiet: bool = False,
     ) -> None:
-        self._path, self._repeat = path, _natural("repeat", repeat)
+        if resume and overwrite:
+            raise InputError(
+                "resume=True goes on with what is there, overwrite=True deletes it: give one"
+            )
+        self._path, self._repeat = absolute(path), _natural("repeat", repeat, most=AXIS)
         self._seed = -1 if seed is None else _natural("seed", seed)
         if counts not in get_args(Counts):
             raise unknown_name("counts", counts, get_args(Counts))
@@ -148,6 +157,7 @@ class Recorder:
         self._writer: GrowingWriter | None = None
         self._told: dict[int, dict[str, float]] = {}
         self._is_open, self._stack = True, ExitStack()
+        self._resume, self._process = resume, os.getpid()
         found = None if overwrite else find_store(path, self._repeat, resume=resume)
         self._last_snapshot = _NEVER
         if found is not None:
@@ -155,6 +165,11 @@ class Recorder:
             self._last_snapshot = max(complete_epochs(found, self._repeat), default=_NEVER)
         self._last_told = self._last_snapshot
         self._progress: Progress | None = None
+        _OPEN.add(self)
+
+    def __getstate__(self) -> Any:
+        """Refuse to be sent to another process."""
+        raise TypeError("a Recorder stays in its process: make one in each, with its own repeat=")
 
     def __enter__(self) -> Self:
         return self
@@ -267,6 +282,7 @@ class Recorder:
 
     def _close(self, *, finished: bool) -> None:
         self._is_open = False
+        _OPEN.discard(self)
         with self._stack:
             if self._writer is None and finished and self._last_snapshot != _NEVER:
                 self._write_to(BLOCK_BYTES)  # nothing was left to record: it is trained now
@@ -278,6 +294,19 @@ class Recorder:
                     "for the epochs that wants() asks for"
                 )
 
+    def _leave(self) -> None:
+        """Write what came, of a recorder that nobody closed; say so."""
+        if os.getpid() != self._process or self._writer is None:
+            return
+        write_line(
+            f"{self._path}: the recorder of repeat {self._repeat} was not closed: what came is "
+            "kept, and the repeat counts as pending; use it in a with statement, or call close()"
+        )
+        try:
+            self._close(finished=False)
+        except StoreError as err:
+            write_line(f"{err}")
+
     def _finish(self, writer: GrowingWriter, *, finished: bool) -> None:
         try:
             self._background.run(writer.finish if finished else writer.commit)
@@ -286,6 +315,11 @@ class Recorder:
             writer.release()
 
     def _require_open(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"{self._path}: a Recorder stays in the process that made it, and this one was "
+                "forked; make another in it, with its own repeat="
+            )
         if not self._is_open:
             raise StoreError(
                 f"{self._path}: the recorder was closed; go on with another one: "
@@ -324,7 +358,7 @@ class Recorder:
 
     def _write_to(self, snapshot_bytes: int) -> GrowingWriter:
         """Begin to write to the store, in a second thread."""
-        self._writer = GrowingWriter(self._path, self._repeat, seed=self._seed)
+        self._writer = GrowingWriter(self._path, self._repeat, seed=self._seed, resume=self._resume)
         for epoch, numbers in self._told.items():
             self._writer.add_scalars(epoch, numbers)
         self._told = {}
@@ -357,8 +391,25 @@ class Recorder:
             self._shown = number
 
 
-def _scheduled(schedule: str, epochs: int | None) -> Callable[[int], bool]:
+_OPEN: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+"""Recorders that are not closed yet."""
+
+
+def _close_all() -> None:
+    """Write what came to recorders that nobody has closed, when the interpreter ends."""
+    for recorder in list(_OPEN):
+        recorder._leave()
+
+
+# before threads can't be started any more, which is when plain atexit functions are called
+getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+def _scheduled(schedule: str | Sequence[int], epochs: int | None) -> Callable[[int], bool]:
     """Return what tells whether an epoch is to be recorded."""
+    if not isinstance(schedule, str):
+        listed = whole_numbers("schedule", schedule, np.int32)
+        return frozenset(listed).__contains__
     if epochs is None:
         return open_schedule(schedule)
     return frozenset(parse_schedule(schedule, epochs=_natural("epochs", epochs))).__contains__
@@ -406,10 +457,10 @@ def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {**({OWN_ATTRIBUTES: own} if own else {}), **attributes}
 
 
-def _natural(name: str, number: Any) -> int:
+def _natural(name: str, number: Any, *, most: int = 2**63 - 1) -> int:
     (whole,) = whole_numbers(name, [number], np.int64)
-    if whole < 0:
-        raise InputError(f"{name} must be a whole number from 0, found {number!r}")
+    if not 0 <= whole <= most:
+        raise InputError(f"{name} must be a whole number from 0 to {most}, found {number!r}")
     return whole
 
 
@@ -417,6 +468,13 @@ def _scalar(name: str, value: Any) -> float:
     if name not in HISTORY:
         validate_scalar_name(name)
     try:
-        return float(value)
-    except (TypeError, ValueError) as err:
+        number = float(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, OverflowError) as err:
         raise StoreError(f"{name} must be a number, found {value!r:.60}") from err
+    if isinstance(value, str):
+        raise StoreError(f"{name} must be a number, found the text {value!r:.60}")
+    if name in HISTORY and "accuracy" in name and not (np.isnan(number) or 0 <= number <= 1):
+        raise StoreError(
+            f"{name} must be a fraction, 0 to 1, found {number}; divide per cent by 100"
+        )
+    return number

@@ -101,7 +101,7 @@ TRAININGS = (
 
 RECOMPUTING_NOT_RECORDED = (
     "The store does not say whether a snapshot that is computed twice has the same codes: it is of "
-    "an older recorder, or of arrays."
+    "an older recorder, of a loop of one's own, or of arrays."
 )
 
 NONE_RECOMPUTED = "No snapshot was computed twice."

@@ -73,6 +73,25 @@ class Claim:
         consolidated = None if group.metadata.consolidated_metadata is not None else False
         return zarr.open_group(claimed, mode="r+", zarr_format=3, use_consolidated=consolidated)
 
+    def confirm(self, group: zarr.Group) -> None:
+        """Check that the claim holds still.
+
+        Raises
+        ------
+        ClaimLostError
+            If it does not.
+        """
+        place = open_checkpoints(group)
+        owner = None if place is None or self.name not in place else place[self.name].attrs["owner"]
+        if owner != self.owner:
+            raise _taken_over(group.store)
+
+    @classmethod
+    def is_taken(cls, group: zarr.Group, repeat: int) -> bool:
+        """Whether somebody records a repeat, or did until it was killed."""
+        place = open_checkpoints(group)
+        return place is not None and f"claim-{repeat}" in place
+
     def release(self, group: zarr.Group) -> None:
         """Give the repeat up: it is finished, or whoever goes on with it need not wait."""
         place = open_checkpoints(group)
@@ -88,6 +107,13 @@ class Claim:
 def claim_repeat(group: zarr.Group, repeat: int) -> zarr.Group:
     """Take a repeat over from whoever recorded it before; returns the store, opened anew."""
     return Claim.take(group, repeat).of(group)
+
+
+def _taken_over(store: Store) -> ClaimLostError:
+    return ClaimLostError(
+        f"{store}: another recording has taken over what this one was writing, so this one stops; "
+        "what is on disk stays, and the other goes on"
+    )
 
 
 class _ClaimedStore(WrapperStore[Store]):
@@ -132,8 +158,5 @@ class _ClaimedStore(WrapperStore[Store]):
             return
         mark = await self._store.get(self._key, default_buffer_prototype())
         if mark is None or self._owner.encode() not in mark.to_bytes():
-            raise ClaimLostError(
-                f"{self._store}: another recording has taken over what this one was writing, "
-                "so this one stops; nothing is lost"
-            )
+            raise _taken_over(self._store)
         self._confirmed = asked

@@ -1,4 +1,6 @@
 import json
+import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import (
+    ClaimLostError,
     InputError,
     StoreError,
     StoreExistsError,
@@ -426,3 +429,105 @@ def test_open_store__has_grown_since_its_root_was_read(store, monkeypatch):
     assert seen["epoch"].values.tolist() == [0, 1, 2]
     assert seen["complete"].values.all()
     assert ibtools.open_store(store)["epoch"].values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_recorder__one_repeat_is_not_mixed_with_another(store):
+    """Two that began before the store was there: the second to come is refused."""
+    first, second = (begin(store, bits={"hidden": 4}, seed=seed) for seed in (1, 2))
+    first.snapshot(1, snapshot_of(0, 1))
+    with pytest.raises(StoreExistsError, match="repeat 0 is"):
+        second.snapshot(1, snapshot_of(1, 1))
+    first.snapshot(2, snapshot_of(0, 2))
+    first.close()
+    with pytest.raises(StoreExistsError, match="repeat 0 is there already"):
+        second.snapshot(1, snapshot_of(1, 1))
+    expect_recorded(store, 0, [1, 2])
+
+
+def test_recorder__is_not_closed(store):
+    """A script that ends without close() keeps what came, and is told so."""
+    program = (
+        "import sys, ibtools; from tests.recorders.loops import *\n"
+        "recorder = ibtools.Recorder(sys.argv[1], label=LABEL, bits={'hidden': 4}, quiet=True)\n"
+        "for epoch in range(1, 6): recorder.snapshot(epoch, snapshot_of(0, epoch))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(store)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the recorder of repeat 0 was not closed: what came is kept" in done.stderr
+    expect_recorded(store, 0, [1, 2, 3, 4, 5])
+    assert store_info(store).outcomes["pending"] == 1
+
+
+def test_recorder__that_was_taken_over_changes_nothing_more(store):
+    ousted = begin(store, bits={"hidden": 4})
+    ousted.snapshot(1, snapshot_of(0, 1))
+    ousted.flush()
+    with begin(store, bits={"hidden": 4}, overwrite=True) as recorder:
+        recorder.snapshot(1, snapshot_of(0, 1))
+        recorder.flush()
+        ousted.snapshot(4, snapshot_of(0, 4))
+        with pytest.raises(ClaimLostError, match="has taken over"):
+            ousted.flush()
+        recorder.snapshot(2, snapshot_of(0, 2))
+    with pytest.raises(ClaimLostError):
+        ousted.close()
+    expect_recorded(store, 0, [1, 2])
+    assert xr.open_zarr(store)["epoch"].values.tolist() == [1, 2]
+
+
+def test_recorder__the_folder_changes_in_between(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with begin(Path("run.zarr"), bits={"hidden": 4}) as recorder:
+        recorder.snapshot(1, snapshot_of(0, 1))
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        recorder.snapshot(2, snapshot_of(0, 2))
+    expect_recorded(tmp_path / "run.zarr", 0, [1, 2])
+
+
+def test_recorder__resume_with_other_settings(store):
+    with begin(store, bits={"hidden": 4}, seed=1, inputs="sample", attributes={"lr": "1"}) as one:
+        one.snapshot(1, snapshot_of(0, 1))
+    with pytest.raises(InputError, match="give one"):
+        begin(store, resume=True, overwrite=True)
+    for other, message in (
+        ({"seed": 2}, "was begun from seed 1, found seed 2"),
+        ({"inputs": "population"}, "same inputs, sample; found population"),
+        ({"attributes": {"lr": "2"}}, "same lr, 1; found 2"),
+    ):
+        recorder = begin(store, bits={"hidden": 4}, resume=True, **other)
+        with pytest.raises(StoreError, match=message):
+            recorder.snapshot(2, snapshot_of(0, 2))
+    expect_recorded(store, 0, [1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_recorder__in_a_forked_process(store):
+    with begin(store, bits={"hidden": 4}) as recorder:
+        recorder.snapshot(1, snapshot_of(0, 1))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: -1)  # as the child sees it
+            with pytest.raises(StoreError, match="stays in the process that made it"):
+                recorder.snapshot(2, snapshot_of(0, 2))
+        with pytest.raises(TypeError, match="make one in each"):
+            pickle.dumps(recorder)
+
+
+def test_recorder__leaves_no_half_files(store):
+    train(store, 2)
+    (store / "code" / "c" / "half.partial").write_bytes(b"")
+    train(store, 3, resume=True)
+    assert not list(store.rglob("*.partial"))
+
+
+def test_recorder__numbers_that_are_none(store):
+    with begin(store, bits={"hidden": 4}, schedule=[1, 3]) as recorder:
+        assert [epoch for epoch in range(5) if recorder.wants(epoch)] == [1, 3]
+        for wrong in ("0.5", None, 10**400):
+            with pytest.raises(StoreError, match="loss must be a number"):
+                recorder.epoch(1, loss=wrong)
+        with pytest.raises(StoreError, match="must be a fraction, 0 to 1, found 97"):
+            recorder.epoch(1, test_accuracy=97)
+        recorder.snapshot(1, snapshot_of(0, 1))
