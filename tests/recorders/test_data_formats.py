@@ -160,8 +160,8 @@ def test_read_cifar_python__executes_nothing(path, protocol, function, name):
         ),
         (b"\x80\x02]K\x01b.", "not a pickle, or a damaged"),  # sets the state of a list
         (b"\x80\x02cnumpy\nndarray\n)\x81.", "not a pickle, or a damaged"),  # instantiates a class
-        (b"\x80\x02U\x01xQ.", "not a pickle, or a damaged"),  # a persistent object
-        (b"\x80\x02\x82\x01.", "not a pickle, or a damaged"),  # the registry of extensions
+        (b"\x80\x02U\x01xQ.", "with a list of integers named 'labels'"),  # a persistent object
+        (b"\x80\x02\x82\x01.", "it names extension 1"),  # the registry of extensions
         (pickle.dumps([1]), "with a list of integers named 'labels'"),
         (pickle.dumps({"labels": [0.5]}), "with a list of integers named 'labels'"),
         (pickle.dumps({"labels": [-1]}), "labels must be 0 to 9, but are -1 to -1"),
