@@ -27,7 +27,7 @@ COMMIT_SECONDS = 10.0
 _PAUSES = 20
 """So many times as long as the last writing took nothing is written, unless much has gathered."""
 
-MOST_GATHERED = 256
+MOST_GATHERED = 1024
 """Snapshots that are written together at the most: making room takes as long for one as for all."""
 
 
