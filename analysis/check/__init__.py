@@ -3,6 +3,7 @@
 import os
 
 import xarray as xr
+import zarr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.contract import DECISIVE, check_contract
@@ -14,7 +15,7 @@ from ibtools.analysis.check.processing import check_states
 from ibtools.analysis.check.recording import check_recording
 from ibtools.analysis.check.report import Check, CheckReport, Worst, not_checked
 from ibtools.store.counts import counts_of
-from ibtools.store.datasets import open_raw
+from ibtools.store.datasets import raw_dataset
 from ibtools.store.header import is_chain
 from ibtools.store.opened import open_group
 from ibtools.store.schema import RECORDED, UNIT_GRIDS
@@ -86,7 +87,7 @@ def check(
     if files.status == "violation":
         unread = not_checked("all else", words.UNREAD)
         return CheckReport(os.fspath(path), (files, unread))
-    store = _open_without_cube(path)
+    store = _open_without_cube(group, path)
     counts = counts_of(store.attrs)
     if chain is None:
         chain = is_chain(store.attrs)
@@ -107,8 +108,8 @@ def check(
     return CheckReport(os.fspath(path), tuple(checks), counts)
 
 
-def _open_without_cube(path: StorePath) -> xr.Dataset:
+def _open_without_cube(group: zarr.Group, path: StorePath) -> xr.Dataset:
     """Open a store with everything in memory but what was recorded of the samples."""
-    store = open_raw(path)
+    store = raw_dataset(group, path)
     small = [str(name) for name in store.data_vars if name not in (*RECORDED, *UNIT_GRIDS)]
     return store.assign({name: store[name].load() for name in small})

@@ -42,7 +42,7 @@ from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import StoreError
 from ibtools.shown import shell_command
-from ibtools.store.datasets import open_raw, open_raw_results
+from ibtools.store.datasets import open_raw_results, raw_dataset
 from ibtools.store.groups import consolidate, find_group, get_array, writing
 from ibtools.store.header import Header
 from ibtools.store.locking import changing
@@ -148,7 +148,7 @@ def details_store(
     target = path if output is None else output
     keys = [f"{GROUP}/{counting.specification}/{kind.name}" for kind in kinds]
     validate_places(target, keys)
-    dataset = open_raw(path)
+    dataset = raw_dataset(group, path)
     # read once, before all else: a recording may go on, and what is complete later does not count
     dataset = dataset.assign(complete=dataset["complete"].load())
     lazy = details_each(dataset, kinds, counting)

@@ -84,10 +84,15 @@ def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:
         raise StoreError(f"{path}: there must be {group or 'a store'}, but nothing is there")
     if group is not None:
         return open_raw_results(root, f"{path}: {group}")
+    return raw_dataset(root, path)
+
+
+def raw_dataset(group: zarr.Group, path: StorePath) -> xr.Dataset:
+    """Return a store that is open as plain xarray would open it, as long as it was then."""
     with reaching(path, "the store can't be read"):
-        arrays = arrays_of(root)
+        arrays = arrays_of(group)
         there = {name: arrays[name] for name in STORE_COORDINATES if name in arrays}
-        return in_order(_as_dataset(root, f"{path}", read_arrays(there, path)), _OF_STORES)
+        return in_order(_as_dataset(group, f"{path}", read_arrays(there, path)), _OF_STORES)
 
 
 def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
