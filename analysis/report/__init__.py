@@ -9,6 +9,7 @@ from pathlib import Path
 from ibtools.analysis.estimators import EstimatorLike
 from ibtools.errors import InputError
 from ibtools.store.storage import StorePath, local_file
+from ibtools.tasks.memory import DEFAULT_MEMORY
 
 __all__ = ["report"]
 
@@ -22,6 +23,8 @@ def report(
     *,
     output: str | Path,
     estimator: EstimatorLike | Sequence[EstimatorLike] | None = None,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
     quiet: bool = False,
 ) -> Path:
     """Write a report of a store: one HTML file that needs no network and no other file.
@@ -39,8 +42,10 @@ def report(
         written.
     estimator : str or Estimator, or sequence of them, optional
         Which results. All that the store has by default.
+    memory, scheduler : optional
+        Of the audit, which reads the whole recording once: as for `ibtools.check`.
     quiet : bool, optional
-        Show no progress of the audit, which reads the whole recording once.
+        Show no progress of the audit.
 
     Returns
     -------
@@ -70,7 +75,8 @@ def report(
     from ibtools.analysis.report.contents import collect
     from ibtools.analysis.report.page import render
 
-    text = render(collect(path, estimator, quiet=quiet))
+    found = collect(path, estimator, memory=memory, scheduler=scheduler, quiet=quiet)
+    text = render(found)
     _replace(place, text)
     return place
 

@@ -37,6 +37,7 @@ from ibtools.store.counts import Counts
 from ibtools.store.datasets import open_store
 from ibtools.store.info import StoreInfo, store_info
 from ibtools.store.storage import StorePath
+from ibtools.tasks.memory import DEFAULT_MEMORY
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,15 @@ def collect(
     path: StorePath,
     estimator: EstimatorLike | Sequence[EstimatorLike] | None,
     *,
-    quiet: bool,
+    memory: str | int = DEFAULT_MEMORY,
+    scheduler: str | None = None,
+    quiet: bool = False,
 ) -> Contents:
     """Read a store, draw its figures and audit it."""
     info = store_info(path)
     results = _open_all(path, info, estimator)
     store = open_store(path)
-    audit = check(path, quiet=quiet)
+    audit = check(path, memory=memory, scheduler=scheduler, quiet=quiet)
     return Contents(
         title=visible(info.experiment),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),

@@ -1,10 +1,13 @@
 """`ibtools report`."""
 
+from typing import Any
+
 import click
 
 import ibtools
 from ibtools.cli.completing import estimator_names, files, names, paths
 from ibtools.cli.printing import tell_line
+from ibtools.cli.working import working_options
 
 
 @click.command()
@@ -17,8 +20,9 @@ from ibtools.cli.printing import tell_line
     shell_complete=names(estimator_names),
     help="Which results; may be given several times.  [default: all]",
 )
+@working_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def report(store: str, output: str, estimators: tuple[str, ...], quiet: bool) -> None:
+def report(store: str, output: str, estimators: tuple[str, ...], **options: Any) -> None:
     """Write a report of STORE: one HTML file that needs no network and no other file.
 
     It holds where the recording comes from, its repeats, accuracy, information planes and
@@ -30,5 +34,5 @@ def report(store: str, output: str, estimators: tuple[str, ...], quiet: bool) ->
       ibtools report syn.zarr --output report.html
       ibtools report syn.zarr --estimator exact --output exact.html
     """
-    ibtools.report(store, output=output, estimator=estimators or None, quiet=quiet)
+    ibtools.report(store, output=output, estimator=estimators or None, **options)
     tell_line(f"{output}: report of {store}")
