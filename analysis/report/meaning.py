@@ -41,7 +41,8 @@ def describe_meaning(results: xr.Dataset) -> str:
     sentences = [known.meaning if known else _describe_variables(results)]
     if known and known.name == "exact" and bool((results["bits"] == FLOAT_BITS).any()):
         sentences.append(FLOAT_STATES)
-    if results.attrs.get("target") == TARGET:
+    options = known.attributes if known else results.attrs
+    if options.get("target") == TARGET:
         sentences.append(POPULATION)
     sentences += _describe_attributes(results.attrs)
     return " ".join(sentences)

@@ -347,8 +347,8 @@ def test_format_summary__table(analysed: Path):
     assert lines[0] == "s.zarr, exact: 5 of 5 repeats"
     assert lines[1].startswith("mean over repeats with 95 % interval (t)")
     start = lines.index("I(X;T) at its peak (bit)")
-    assert lines[start + 1].split() == ["mean", "low", "high", "repeats", "rank", "corr.", "p"]
-    assert lines[start + 2].split()[:7] == ["only", "6", "6", "6", "5", "-", "-"]
+    assert lines[start + 1].split() == ["mean", "low", "high", "repeats"]  # no accuracy is known
+    assert lines[start + 2].split()[:5] == ["only", "6", "6", "6", "5"]
     assert lines[start + 2].endswith("H(X): the ceiling")
     assert max(map(len, lines)) <= 100
 
