@@ -134,15 +134,19 @@ def test_concat__experiments_are_not_one_store(example_store: Path):
     assert "experiment is a dimension of" in repr(joined.ib)
     assert "ds.isel(experiment=0)" in joined.ib._repr_html_()
     for ask in (
-        joined.ib.analyze,
         lambda: joined.ib.details("classes"),
         lambda: joined.ib.activation,
         lambda: joined.ib.layer("output"),
     ):
         with pytest.raises(StoreError, match=r"isel\(experiment=0\)"):
             ask()
+    expected = second.ib.analyze().compute().drop_attrs()
     found = joined.isel(experiment=1).ib.analyze().compute().drop_attrs()
-    xr.testing.assert_identical(found, second.ib.analyze().compute().drop_attrs())
+    xr.testing.assert_identical(found, expected)
+    of_all = joined.ib.analyze().compute()  # each by its own labels
+    assert of_all["mi_ty"].dims == ("experiment", "repeat", "epoch", "layer")
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(of_all[name][1], expected[name])
 
 
 def chosen_by_where(ds: xr.Dataset) -> list[tuple[xr.Dataset, xr.Dataset]]:
