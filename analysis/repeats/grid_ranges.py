@@ -234,5 +234,5 @@ def _moving_range(one: xr.Dataset) -> MovingRange:
         until=mean["grid_moves_until"],
         n_repeats=n_repeats,
         n_still_moving=round(mean["grid_still_moves"] * n_repeats),
-        counts=one["grid_moves_until"].attrs["units"],
+        counts=str(one["grid_moves_until"].attrs.get("units", "epoch")),
     )
