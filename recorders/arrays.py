@@ -18,8 +18,8 @@ from ibtools.recorders.array_layers import (
     validate_dims,
     validate_names,
 )
+from ibtools.recorders.recorded_samples import number_recorded
 from ibtools.store.creation import create_store
-from ibtools.store.inputs import number_inputs
 from ibtools.store.labels import names_to_keep, number_classes
 from ibtools.store.layout import StoreSpec, whole_numbers
 from ibtools.store.schema import Inputs, Keep
@@ -165,24 +165,13 @@ def record_arrays(
         keep=keep,
         inputs=inputs,
         is_chain=is_chain,
-        input=_number_inputs(x, numbers.size),
+        input=None if x is None else number_recorded(x, numbers.size),
         unit_grids=any(one.has_unit_grids for one in _values(first).values()),
         classes=names_to_keep(classes),
     )
     _validate_place(first, spec)
     validate_snapshot(spec.layers, _values(first), spec.n_samples)
     _write(create_store(path, spec, overwrite=overwrite), spec, chain([first], taken))
-
-
-def _number_inputs(x: ArrayLike | None, n_samples: int) -> NDArray[np.int64] | None:
-    if x is None:
-        return None
-    numbers = number_inputs(x)
-    if numbers.size != n_samples:
-        raise StoreError(
-            f"x must have an input for each of the {n_samples} samples, found {numbers.size}"
-        )
-    return numbers
 
 
 def _as_array(name: str, array: Any) -> ArrayOfSnapshots:

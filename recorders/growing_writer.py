@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
 from ibtools.recorders.recorded_store import validate_not_begun
@@ -16,8 +15,7 @@ from ibtools.store.growth import grow_store
 from ibtools.store.layout import BLOCK_BYTES
 from ibtools.store.locking import changing
 from ibtools.store.opened import open_group
-from ibtools.store.schema import Keep
-from ibtools.store.snapshots import HISTORY, LayerSpec, LayerValues
+from ibtools.store.snapshots import HISTORY, LayerValues
 from ibtools.store.storage import StorePath
 from ibtools.store.writer import Kept, RepeatWriter
 
@@ -31,7 +29,8 @@ MOST_GATHERED = 1024
 """Snapshots that are written together at the most: making room takes as long for one as for all."""
 
 
-_NEVER = int(np.iinfo(np.int32).min)
+NEVER = int(np.iinfo(np.int32).min)
+"""Before all epochs."""
 
 
 class GrowingWriter:
@@ -66,32 +65,18 @@ class GrowingWriter:
             self._claim = Claim.take(group, repeat)
         self._validate_seed(group, seed)
         writer = RepeatWriter(self._claim.of(group), repeat)
-        self._layers, self._keep = writer.layers, writer.keep
-        self._takes_unit_grids = writer.takes_unit_grids
-        self.last_epoch = _last(read_array(group, "epoch")[writer.complete])
-        if self.last_epoch is None:
-            writer.start_attempt(seed=seed, failed_attempts=0)
+        self.layers, self.takes_unit_grids = writer.layers, writer.takes_unit_grids
+        self._group, self._keep = group, writer.keep
+        complete = read_array(group, "epoch")[writer.complete]
+        if len(complete):
+            writer.go_on_after(int(complete[-1]))
         else:
-            writer.go_on_after(self.last_epoch)
-        self._last_trained = max(read_array(group, "trained_epoch"), default=_NEVER)
+            writer.start_attempt(seed=seed, failed_attempts=0)
+        self._last_trained = max(read_array(group, "trained_epoch"), default=NEVER)
         self._gathered: dict[int, Mapping[str, Kept]] = {}
         self._scalars: dict[int, dict[str, float]] = {}
+        self._n_bytes = 0
         self._next_commit = time.monotonic()
-
-    @property
-    def layers(self) -> tuple[LayerSpec, ...]:
-        """The layers of the store."""
-        return self._layers
-
-    @property
-    def keep(self) -> Keep:
-        """What the store keeps of a snapshot."""
-        return self._keep
-
-    @property
-    def takes_unit_grids(self) -> bool:
-        """Whether layers may have grids of single units."""
-        return self._takes_unit_grids
 
     def add_scalars(self, epoch: int, numbers: Mapping[str, float]) -> None:
         """Add numbers of one epoch; written with the next block."""
@@ -99,9 +84,9 @@ class GrowingWriter:
 
     def add_snapshot(self, epoch: int, layers: Mapping[str, LayerValues]) -> None:
         """Add a snapshot that was validated; written when much has gathered, or it is time to."""
-        self._gathered[epoch] = {
-            spec.name: Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers
-        }
+        kept = {spec.name: Kept.of(layers[spec.name], spec, self._keep) for spec in self.layers}
+        self._gathered[epoch] = kept
+        self._n_bytes += sum(one.nbytes for layer in kept.values() for one in layer.arrays.values())
         if self._is_full() or time.monotonic() >= self._next_commit:
             self.commit()
 
@@ -116,7 +101,7 @@ class GrowingWriter:
         for epoch, layers in sorted(self._gathered.items()):
             writer.add_kept(epoch, layers)
         writer.commit()
-        self._gathered, self._scalars = {}, {}
+        self._gathered, self._scalars, self._n_bytes = {}, {}, 0
         now = time.monotonic()
         self._next_commit = now + max(COMMIT_SECONDS, _PAUSES * (now - start))
 
@@ -146,28 +131,22 @@ class GrowingWriter:
 
     def _grow(self) -> RepeatWriter:
         """Make room for what has gathered, unless another has taken the repeat over."""
-        self._claim.confirm(open_group(self._path))
         names = dict.fromkeys(name for numbers in self._scalars.values() for name in numbers)
-        grow_store(
-            self._path,
-            epochs=list(self._gathered),
-            trained_epochs=[*self._scalars, *(e for e in self._gathered if e > self._last_trained)],
-            scalars=[name for name in names if name not in HISTORY],
-        )
+        with changing(self._path):
+            self._claim.confirm(self._group)
+            grow_store(
+                self._path,
+                epochs=list(self._gathered),
+                trained_epochs=[
+                    *self._scalars,
+                    *(epoch for epoch in self._gathered if epoch > self._last_trained),
+                ],
+                scalars=[name for name in names if name not in HISTORY],
+            )
         group = open_group(self._path, "r+")
-        self._last_trained = max(read_array(group, "trained_epoch"), default=_NEVER)
+        self._last_trained = max(read_array(group, "trained_epoch"), default=NEVER)
         return RepeatWriter(self._claim.of(group), self._repeat)
 
     def _is_full(self) -> bool:
         """Whether so much has gathered that it must not wait."""
-        gathered = sum(
-            array.nbytes
-            for layers in self._gathered.values()
-            for kept in layers.values()
-            for array in kept.arrays.values()
-        )
-        return len(self._gathered) >= MOST_GATHERED or gathered >= BLOCK_BYTES
-
-
-def _last(epochs: NDArray[np.integer]) -> int | None:
-    return int(epochs[-1]) if len(epochs) else None
+        return len(self._gathered) >= MOST_GATHERED or self._n_bytes >= BLOCK_BYTES

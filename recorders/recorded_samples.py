@@ -47,7 +47,7 @@ class RecordedSamples:
             numbers,
             names_to_keep(classes),
             None if split is None else np.asarray(split),
-            _number_inputs(x, numbers.size) if is_known else None,
+            number_recorded(x, numbers.size) if is_known else None,
             checksum,
         )
 
@@ -95,7 +95,8 @@ class RecordedSamples:
         return np.arange(self.n_samples) if self.input is None else self.input
 
 
-def _number_inputs(x: Any, n_samples: int) -> NDArray[np.int64]:
+def number_recorded(x: Any, n_samples: int) -> NDArray[np.int64]:
+    """Return the numbers of the inputs, after checking that there is one for each sample."""
     numbers = number_inputs(x.detach().cpu() if hasattr(x, "detach") else x)
     if numbers.size != n_samples:
         raise StoreError(

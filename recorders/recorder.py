@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.progress import Progress, progress_bar, write_line
 from ibtools.recorders.array_layers import Bits, Taken, choose_specs, take_layer, validate_names
-from ibtools.recorders.growing_writer import GrowingWriter
+from ibtools.recorders.growing_writer import NEVER, GrowingWriter
 from ibtools.recorders.recorded_samples import RecordedSamples
 from ibtools.recorders.recorded_store import complete_epochs, find_store, open_or_create
 from ibtools.recorders.training.background import Background
@@ -31,9 +31,6 @@ from ibtools.store.storage import StorePath, absolute
 from ibtools.store.validation.attributes import KNOWN
 from ibtools.store.validation.bounds import AXIS
 from ibtools.store.writer import validate_snapshot
-
-_NEVER = int(np.iinfo(np.int32).min)
-"""Before all epochs."""
 
 _MOST_WAITING = 256
 """Snapshots that wait to be written, at the most."""
@@ -159,10 +156,10 @@ class Recorder:
         self._is_open, self._stack = True, ExitStack()
         self._resume, self._process = resume, os.getpid()
         found = None if overwrite else find_store(path, self._repeat, resume=resume)
-        self._last_snapshot = _NEVER
+        self._last_snapshot = NEVER
         if found is not None:
             self._samples.validate_same(path, found)
-            self._last_snapshot = max(complete_epochs(found, self._repeat), default=_NEVER)
+            self._last_snapshot = max(complete_epochs(found, self._repeat), default=NEVER)
         self._last_told = self._last_snapshot
         self._progress: Progress | None = None
         _OPEN.add(self)
@@ -284,7 +281,7 @@ class Recorder:
         self._is_open = False
         _OPEN.discard(self)
         with self._stack:
-            if self._writer is None and finished and self._last_snapshot != _NEVER:
+            if self._writer is None and finished and self._last_snapshot != NEVER:
                 self._write_to(BLOCK_BYTES)  # nothing was left to record: it is trained now
             if self._writer is not None:
                 self._finish(self._writer, finished=finished)

@@ -12,6 +12,7 @@ from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.analysis.passes.stacking import stack_estimators
 from ibtools.store.derived import as_store
 from ibtools.store.schema import CUBE
+from ibtools.store.several import concat_along
 
 
 def analyze(
@@ -79,16 +80,7 @@ def _analyze_along(
         analyze(dataset.isel({dim: place}, drop=True), estimator=estimator)
         for place in range(dataset.sizes[dim])
     ]
-    joined: xr.Dataset = xr.concat(
-        parts,
-        dataset[dim] if dim in dataset.coords else dim,
-        data_vars="all",
-        coords="different",
-        compat="equals",
-        join="exact",
-        combine_attrs="drop_conflicts",
-    )
-    return joined
+    return concat_along(parts, dataset[dim] if dim in dataset.coords else dim)
 
 
 def analyze_each(dataset: xr.Dataset, estimators: Sequence[Estimator]) -> tuple[xr.Dataset, ...]:

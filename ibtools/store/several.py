@@ -55,9 +55,15 @@ def join_stores(stores: Mapping[str, xr.Dataset], dim: str) -> xr.Dataset:
 
 
 def _along_new(aligned: Mapping[str, xr.Dataset], dim: str) -> xr.Dataset:
+    labels = xr.Variable(dim, np.array(list(aligned)), {"long_name": dim})
+    return concat_along(list(aligned.values()), labels)
+
+
+def concat_along(datasets: Sequence[xr.Dataset], dim: Any) -> xr.Dataset:
+    """Put Datasets of several stores, or their results, along a dimension of their own."""
     joined: xr.Dataset = xr.concat(
-        list(aligned.values()),
-        xr.Variable(dim, np.array(list(aligned)), {"long_name": dim}),
+        datasets,
+        dim,
         data_vars="all",
         coords="different",
         compat="equals",
