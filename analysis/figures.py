@@ -63,6 +63,8 @@ class FigureKind:
     film : bool, optional
         Whether it moves: `draw` takes ``fps`` and returns a matplotlib ``FuncAnimation``, and files
         are GIF or MP4.
+    estimator : str, optional
+        Whose results are drawn where none are named.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class FigureKind:
     command_options: tuple[Option, ...] = ()
     facets: Callable[..., Any] | None = None
     film: bool = False
+    estimator: str = "exact"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -92,6 +95,8 @@ FIGURES: Registry[FigureKind] = Registry(
         "information-plane": "ibtools.analysis.plots.plane:FIGURE",
         "information-epochs": "ibtools.analysis.plots.epochs:FIGURE",
         "repeats": "ibtools.analysis.plots.planes:FIGURE",
+        "resolution-profile": "ibtools.analysis.plots.profile:PROFILE",
+        "label-resolution": "ibtools.analysis.plots.profile:LABEL_RESOLUTION",
         "animation": "ibtools.analysis.plots.animation:FIGURE",
         "accuracy": "ibtools.analysis.plots.accuracy:FIGURE",
         "scalars": "ibtools.analysis.plots.scalars:FIGURE",

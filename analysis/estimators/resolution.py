@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import xarray as xr
 
-from ibtools.analysis.estimators.counting import COUNTED, CountingEstimator, Symbols
+from ibtools.analysis.estimators.chosen_layers import OfLayers, parse_layers
+from ibtools.analysis.estimators.counting import COUNTED, PER_UNIT, CountingEstimator, Symbols
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
@@ -121,7 +123,8 @@ class Resolution:
     def variables(self) -> tuple[Variable, ...]:
         """The variables of the results, (repeat, epoch, layer, resolution)."""
         return tuple(
-            replace(one, dims=(*one.dims, DIM)) for one in relabelled(COUNTED, self.representation)
+            replace(one, dims=(*one.dims, DIM))
+            for one in relabelled(COUNTED, self.representation, is_informative=True)
         )
 
     @property
@@ -139,8 +142,11 @@ class Resolution:
         planes = (shape.itemsize + 2) * shape.samples * (shape.units + 16)
         spectra = (bits + 1) * 48 * math.isqrt(2 * shape.samples)
         labels = 4 * shape.samples
-        return _level_memory(shape) + planes + shape.snapshots * (labels + spectra) + (
-            150 * shape.samples
+        return (
+            _level_memory(shape)
+            + planes
+            + shape.snapshots * (labels + spectra)
+            + (150 * shape.samples)
         )
 
     def compute(self, block: LayerBlock) -> Statistics:
@@ -177,9 +183,8 @@ class Resolution:
             n_samples=block.y.size,
             entropy_x=block.entropy_x,
         )
-        beyond = max(block.most_bits - levels.bits, 0)
-        of_block = {name: of.reshape(len(block), -1) for name, of in found.items()}
-        return {name: np.pad(of, ((0, 0), (0, beyond)), "edge") for name, of in of_block.items()}
+        resolutions = np.minimum(np.arange(max(block.most_bits, levels.bits) + 1), levels.bits)
+        return {name: of.reshape(len(block), -1)[:, resolutions] for name, of in found.items()}
 
 
 @dataclass(frozen=True)
@@ -224,6 +229,12 @@ class AtResolution(CountingEstimator):
         return _MEANING.format(bits=bits)
 
     @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables of the results; T_r is a part of the network's own codes, not binned."""
+        counted = COUNTED + PER_UNIT * self.per_unit
+        return relabelled(counted, self.representation, is_informative=True)
+
+    @property
     def options(self) -> str:
         """The bits."""
         return str(self.bits)
@@ -247,6 +258,69 @@ class AtResolution(CountingEstimator):
         from ibtools.analysis.kernels.resolution import cut_levels
 
         return cut_levels(layer_levels(block), self.bits)
+
+
+def whole_of(estimator: Any) -> Any:
+    """Return the estimator whose results have those of another among them; None if there is none.
+
+    Examples
+    --------
+    >>> whole_of(AtResolution(bits=2)).specification, whole_of(AtResolution(True, 2))
+    ('resolution', None)
+    """
+    if isinstance(estimator, OfLayers):
+        base = whole_of(estimator.base)
+        return None if base is None else replace(estimator, base=base)
+    is_part = isinstance(estimator, AtResolution) and not estimator.per_unit
+    return Resolution() if is_part else None
+
+
+def each_resolution(results: xr.Dataset) -> list[xr.Dataset]:
+    """Return results of all resolutions one by one; others as they are.
+
+    Parameters
+    ----------
+    results : Dataset
+        Of one estimator.
+
+    Returns
+    -------
+    list of Dataset, (repeat, epoch, layer)
+    """
+    if DIM not in results.dims:
+        return [results]
+    name = str(results.attrs["estimator"])
+    parts = [_at(name, bits) for bits in results[DIM].values.tolist()]
+    return [select_resolution(results, part) for part in parts]
+
+
+def _at(name: str, bits: int) -> Any:
+    """Return the estimator of one resolution, of the layers that results of all are of."""
+    of_layers = parse_layers(name, lambda _: AtResolution(bits=bits))
+    return AtResolution(bits=bits) if of_layers is None else of_layers
+
+
+def select_resolution(results: xr.Dataset, estimator: Any) -> xr.Dataset:
+    """Return the results of one resolution, as its own estimator computes them.
+
+    Parameters
+    ----------
+    results : Dataset, (repeat, epoch, layer, resolution)
+        Of all resolutions.
+    estimator : Estimator
+        An `AtResolution`, of all layers or of some.
+
+    Returns
+    -------
+    Dataset, (repeat, epoch, layer)
+    """
+    bits = min(int(estimator.attributes[DIM]), results.sizes[DIM] - 1)
+    found = results.isel({DIM: bits}, drop=True)
+    named = {
+        one.name: found[one.name].assign_attrs(one.attributes()) for one in estimator.variables
+    }
+    own = {"estimator": estimator.specification, "revision": estimator.revision}
+    return found.assign(named).assign_attrs({**own, **estimator.attributes})
 
 
 def _parse(options: str) -> int:

@@ -179,6 +179,7 @@ def resolution_spectra(
         np.packbits(known, axis=1, bitorder="little").astype(np.uint64),
         ~known.all(axis=1),
         levels.bits,
+        _middle(levels),
         np.require(labels, np.uint32, ["C"]),
         order,
         ends,
@@ -186,6 +187,15 @@ def resolution_spectra(
     )
     of_class = Spectrum.of(np.diff(ends, prepend=0))
     return Spectrum(out[0], out[1]), of_class, Spectrum(out[2], out[3])
+
+
+def _middle(levels: Levels) -> int:
+    """Return the resolution to begin with: from where on few units may tell the samples apart."""
+    _, n_samples, n_units = levels.codes.shape
+    needed = np.log2(max(n_samples, 2))
+    if n_units > needed:
+        return 0
+    return min(int(np.ceil(needed / n_units)), levels.bits)
 
 
 def _by_bytes(values: NDArray[np.int64], n_bytes: int) -> NDArray[np.uint64]:
@@ -209,6 +219,17 @@ def _transposed(word: np.uint64) -> np.uint64:
 
 
 @kernel
+def _copy_bytes(
+    codes: NDArray[Any], first: NDArray[np.int32], byte: int, memory: NDArray[np.uint8]
+) -> None:
+    """Copy one byte of every unit of some samples."""
+    for i in range(len(first)):
+        sample = np.uint64(first[i])
+        for unit in range(codes.shape[1]):
+            memory[i, byte, unit] = codes[sample, unit] >> (8 * byte)
+
+
+@kernel
 def _fill_planes(
     codes: NDArray[Any],
     zero: NDArray[np.uint64],
@@ -223,15 +244,13 @@ def _fill_planes(
     laid out likewise, for one sample. `unlike` gets, byte by byte, which bits differ from the sign
     in any state.
     """
-    n_units, n_bytes, n_words = codes.shape[1], planes.shape[1] - 1, planes.shape[2]
+    n_bytes, n_words = planes.shape[1] - 1, planes.shape[2]
     high, ones = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
     unlike[:] = 0
+    for byte in range(n_bytes):
+        planes[: len(first), byte, n_words - 1] = zero[byte, n_words - 1]
+        _copy_bytes(codes, first, byte, memory)
     for i in range(len(first)):
-        sample = np.uint64(first[i])
-        for byte in range(n_bytes):
-            planes[i, byte, n_words - 1] = zero[byte, n_words - 1]
-            for unit in range(n_units):
-                memory[i, byte, unit] = codes[sample, unit] >> (8 * byte)
         for word in range(n_words):
             borrow = np.uint64(0)
             for byte in range(n_bytes):
@@ -239,9 +258,11 @@ def _fill_planes(
                 x, y = zero[byte, word], planes[i, byte, word]
                 less = ((x | high) - (y & ~high)) ^ ((x ^ ~y) & high)
                 owed = ((~x & y) | (~(x ^ y) & less)) & high
-                planes[i, byte, word] = ((less | high) - borrow) ^ (~less & high)
-                borrow = ((owed | (~less & planes[i, byte, word])) & high) >> np.uint64(7)
-            sign = _transposed(borrow) & np.uint64(255)
+                left = ((less | high) - borrow) ^ (~less & high)
+                planes[i, byte, word] = left
+                borrow = ((owed | (~less & left)) & high) >> np.uint64(7)
+            # The product gathers the lowest bit of every byte in the highest byte.
+            sign = (borrow * np.uint64(0x0102040810204080)) >> np.uint64(56)
             planes[i, n_bytes, word] = sign
             for byte in range(n_bytes):
                 bits = _transposed(planes[i, byte, word])
@@ -271,33 +292,32 @@ def _read_keys(
     seen: NDArray[np.uint64],
     keys: NDArray[np.uint64],
 ) -> None:
-    """Gather one bit of all units of every state into the words of a key, and hash it.
+    """Gather the group of every state and one bit of all units into the words of a key.
 
-    A bit below 0 stands for the sign. Units that are not to be `seen` have 0. Behind the key comes
-    the hash, with the group that the state is in.
+    A bit below 0 stands for the sign. Units that are not to be `seen` have 0. The first word is of
+    the group and of up to 32 units.
     """
-    n_signs, n_key = planes.shape[1] - 1, keys.shape[1] - 1
+    n_signs, n_words = planes.shape[1] - 1, planes.shape[2]
     byte = n_signs if bit < 0 else bit // 8
     shift = np.uint64(0 if bit < 0 else 8 * (bit % 8))
     for i in range(states.shape[1]):
-        row, hashed, word = states[0, i], np.uint64(states[3, i]) * _P2 + _P1, 0
-        for k in range(n_key):
-            key, place = np.uint64(0), np.uint64(0)
-            while word < planes.shape[2] and place < 64:
-                bits = (planes[row, byte, word] >> shift) & np.uint64(255) & seen[word]
-                key |= bits << place
-                place += np.uint64(8)
-                word += 1
+        row = states[0, i]
+        key, place, k = np.uint64(states[3, i]), 32, 0
+        for word in range(n_words):
+            bits = (planes[row, byte, word] >> shift) & np.uint64(255) & seen[word]
+            key |= bits << np.uint64(place)
+            place += 8
+            if place == 64:
+                keys[i, k] = key
+                key, place, k = np.uint64(0), 0, k + 1
+        if k < keys.shape[1]:
             keys[i, k] = key
-            hashed = _mix(hashed, key)
-        hashed *= _P2
-        keys[i, n_key] = hashed ^ (hashed >> _HALF)
 
 
 @kernel
-def _same(keys: NDArray[np.uint64], one: int, other: int) -> bool:
-    """Compare two keys."""
-    k = 0
+def _same_rest(keys: NDArray[np.uint64], one: int, other: int) -> bool:
+    """Compare two keys from their second word on."""
+    k = 1
     while k < keys.shape[1] and keys[one, k] == keys[other, k]:
         k += 1
     return bool(k == keys.shape[1])
@@ -308,37 +328,44 @@ def _split(
     keys: NDArray[np.uint64],
     states: NDArray[np.int32],
     table: NDArray[np.int32],
-    members: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    group_of: NDArray[np.int32],
 ) -> int:
     """Split groups of states by their keys; returns how many groups there are then.
 
-    A state is its number, first sample, samples, and group, which is replaced. Groups are numbered
-    in order of first appearance; `members` counts their states, and their samples.
+    A state is its number, first sample, samples, and group, which is replaced, in `group_of` its
+    number too. Groups are numbered in order of first appearance; of each, `groups` has the first
+    state, and counts states and samples.
     """
-    n_states, last, size = states.shape[1], keys.shape[1] - 1, 4
-    while size < 2 * n_states:
-        size *= 2
-    table[:size] = -1
-    mask, n_groups = np.uint64(size - 1), 0
+    n_states, n_key, bits = states.shape[1], keys.shape[1], 2
+    while 1 << bits < 2 * n_states:
+        bits += 1
+    table[: 1 << bits] = -1
+    shift, mask, n_groups = np.uint64(64 - bits), np.uint64((1 << bits) - 1), 0
     for i in range(n_states):
-        slot = keys[i, last] & mask
-        while True:
-            other = table[slot]
-            if other < 0:
-                table[slot] = i
-                group = n_groups
-                members[0, group] = 0
-                members[1, group] = 0
-                n_groups += 1
-                break
-            if states[3, other] == states[3, i] and _same(keys, other, i):
-                group = states[4, other]
+        key = keys[i, 0]
+        hashed = key
+        for k in range(1, n_key):
+            hashed = _mix(hashed, keys[i, k])
+        slot = ((hashed ^ (hashed >> _HALF)) * _P2) >> shift
+        group = table[slot]
+        while group >= 0:
+            other = groups[0, group]
+            if keys[other, 0] == key and _same_rest(keys, other, i):
                 break
             slot = (slot + np.uint64(1)) & mask
-        states[4, i] = group
-        members[0, group] += 1
-        members[1, group] += states[2, i]
-    states[3] = states[4]
+            group = table[slot]
+        if group < 0:
+            group = n_groups
+            table[slot] = group
+            groups[0, group] = i
+            groups[1, group] = 0
+            groups[2, group] = 0
+            n_groups += 1
+        states[3, i] = group
+        group_of[states[0, i]] = group
+        groups[1, group] += 1
+        groups[2, group] += states[2, i]
     return n_groups
 
 
@@ -429,19 +456,21 @@ def _settle_cells(
 @kernel
 def _settle_states(
     states: NDArray[np.int32],
-    members: NDArray[np.int32],
+    groups: NDArray[np.int32],
     group_of: NDArray[np.int32],
     settled: NDArray[np.int32],
 ) -> int:
     """Take states that are alone in their group out of the list, and into a histogram.
 
-    Returns how many are left. `group_of` gets the groups, -1 of those that are settled.
+    Returns how many are left. `group_of` gets -1 for those that are settled. Entry 0 of the
+    histogram keeps the largest count.
     """
     kept = 0
     for i in range(states.shape[1]):
         group = states[3, i]
-        if members[0, group] == 1:
+        if groups[1, group] == 1:
             settled[states[2, i]] += 1
+            settled[0] = max(settled[0], states[2, i])
             group_of[states[0, i]] = -1
         else:
             for row in range(4):
@@ -465,78 +494,245 @@ def _list_states(labels: NDArray[np.uint32], states: NDArray[np.int32]) -> int:
 
 
 @kernel
+def _read_first_keys(
+    planes: NDArray[np.uint64],
+    states: NDArray[np.int32],
+    bits: int,
+    n_units: int,
+    resolution: int,
+    keys: NDArray[np.uint64],
+) -> None:
+    """Gather sign and bits of the few units of every state up to a resolution, as one word."""
+    n_bytes, n_words = planes.shape[1] - 1, planes.shape[2]
+    for i in range(states.shape[1]):
+        key, place = np.uint64(0), np.uint64(0)
+        for r in range(resolution + 1):
+            byte = n_bytes if r == 0 else (bits - r) // 8
+            shift = np.uint64(0 if r == 0 else 8 * ((bits - r) % 8))
+            for word in range(n_words):
+                word_bits = (planes[states[0, i], byte, word] >> shift) & np.uint64(255)
+                key |= word_bits << (place + np.uint64(8 * word))
+            place += np.uint64(n_units)
+        keys[i, 0] = key
+
+
+@kernel
+def _merge(
+    states: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    n_groups: int,
+    group_of: NDArray[np.int32],
+    cells: NDArray[np.int32],
+    cell_ends: NDArray[np.int64],
+    work: NDArray[np.int32],
+    merged: NDArray[np.int32],
+    merged_cells: NDArray[np.int32],
+    merged_ends: NDArray[np.int64],
+) -> None:
+    """Make one state of each group, which has the number of its first, and list their cells."""
+    for group in range(n_groups):
+        merged[0, group] = states[0, groups[0, group]]
+        merged[2, group] = groups[2, group]
+        merged[3, group] = 0
+    start = n_cells = 0
+    for c in range(len(cell_ends)):
+        for i in range(start, cell_ends[c]):
+            work[group_of[cells[0, i]]] += cells[1, i]
+        for i in range(start, cell_ends[c]):
+            group = group_of[cells[0, i]]
+            if work[group] > 0:
+                merged_cells[0, n_cells] = merged[0, group]
+                merged_cells[1, n_cells] = work[group]
+                work[group] = 0
+                n_cells += 1
+        start = cell_ends[c]
+        merged_ends[c] = n_cells
+
+
+@kernel
+def _write_groups(
+    groups: NDArray[np.int32],
+    n_groups: int,
+    group_of: NDArray[np.int32],
+    cells: NDArray[np.int32],
+    cell_ends: NDArray[np.int64],
+    work: NDArray[np.int32],
+    histograms: NDArray[np.int32],
+    settled: NDArray[np.int32],
+    out: NDArray[np.int64],
+) -> None:
+    """Write the spectra of groups, and of states that were settled before, (4, entry)."""
+    largest = settled[0, 0]
+    for group in range(n_groups):
+        histograms[0, groups[2, group]] += 1
+        largest = max(largest, groups[2, group])
+    _count_cells(group_of, cells, cell_ends, work, histograms[1])
+    histograms[1, 0] = 0
+    _write_entries(histograms[0, : largest + 1], settled[0], out[0], out[1])
+    _write_entries(histograms[1, : largest + 1], settled[1], out[2], out[3])
+
+
+@kernel
+def _settle(
+    states: NDArray[np.int32],
+    groups: NDArray[np.int32],
+    group_of: NDArray[np.int32],
+    cells: NDArray[np.int32],
+    cell_ends: NDArray[np.int64],
+    settled: NDArray[np.int32],
+) -> int:
+    """Settle the states that no finer resolution splits; returns how many are left."""
+    kept = _settle_states(states, groups, group_of, settled[0])
+    if kept < states.shape[1]:
+        _settle_cells(group_of, cells, cell_ends, settled[1])
+    return kept
+
+
+@kernel
+def _descend(
+    planes: NDArray[np.uint64],
+    unlike: NDArray[np.uint64],
+    known: NDArray[np.uint64],
+    offset: bool,
+    bits: int,
+    resolutions: tuple[int, int],
+    states: NDArray[np.int32],
+    n_states: int,
+    cells: NDArray[np.int32],
+    cell_ends: NDArray[np.int64],
+    settled: NDArray[np.int32],
+    scratch: Any,
+    out: NDArray[np.int64],
+) -> None:
+    """Write the spectra of one resolution after the other, (4, resolution, entry).
+
+    The sign says whether units are on; those that are not `known` are always, or never, as their
+    zero is no code. Of an `offset` snapshot, which has such, it is looked at before resolution 1,
+    where levels may have three values.
+    """
+    keys, table, groups, group_of, work, histograms = scratch
+    all_units = np.full(planes.shape[2], 255, np.uint64)
+    for resolution in range(*resolutions):
+        bit, now, split = bits - resolution, states[:, :n_states], resolution == 0
+        if resolution == 0:
+            _read_keys(planes, now, -1, known, keys)
+        if resolution == 1 and offset:
+            _read_keys(planes, now, -1, all_units, keys)
+            _split(keys, now, table, groups, group_of)
+        if resolution > 0 and n_states > 0 and (offset or _has_bit(unlike, bit)):
+            _read_keys(planes, now, bit, all_units, keys)
+            split = True
+        if not split:
+            out[:, resolution] = out[:, resolution - 1]
+            continue
+        n_groups = _split(keys, now, table, groups, group_of)
+        _write_groups(
+            groups,
+            n_groups,
+            group_of,
+            cells,
+            cell_ends,
+            work,
+            histograms,
+            settled,
+            out[:, resolution],
+        )
+        n_states = _settle(now, groups, group_of, cells, cell_ends, settled)
+
+
+@kernel
 def _count_block(
     codes: NDArray[Any],
     zero: NDArray[np.uint64],
     known: NDArray[np.uint64],
     offset: NDArray[np.bool_],
     bits: int,
+    middle: int,
     labels: NDArray[np.uint32],
     order: NDArray[np.int64],
     ends: NDArray[np.int64],
     out: NDArray[np.int64],
 ) -> None:
-    """Fill the spectra of snapshot after snapshot, from resolution 0 on.
+    """Fill the spectra of snapshot after snapshot, (4, block, resolution, entry).
 
-    The sign says whether units are on; those that are not `known` are always, or never, as their
-    zero is no code. In snapshots that have such, it is looked at before resolution 1, where levels
-    may have three values.
+    Where there is a `middle` resolution, it comes first. What is coarser is made of its states,
+    which may be few, and what is finer by splitting them.
     """
-    n_samples = labels.shape[1]
+    n_samples, n_units = codes.shape[1:]
+    n_bytes, n_words = zero.shape[1:]
     size = 4
     while size < 2 * n_samples:
         size *= 2
-    n_bytes, n_words = zero.shape[1:]
     planes = np.empty((n_samples, n_bytes + 1, n_words), np.uint64)
     memory = planes.view(np.uint8)
-    keys = np.empty((n_samples, (n_words + 7) // 8 + 1), np.uint64)
     unlike = np.empty(n_bytes, np.uint64)
-    all_units = np.full(n_words, 255, np.uint64)
+    keys = np.empty((n_samples, (n_words + 11) // 8), np.uint64)
     table = np.empty(size, np.int32)
-    states = np.empty((5, n_samples), np.int32)
-    members = np.empty((2, n_samples), np.int32)
+    groups = np.empty((3, n_samples), np.int32)
     group_of = np.empty(n_samples, np.int32)
-    cells = np.empty((2, n_samples), np.int32)
     work = np.zeros(n_samples, np.int32)
-    cell_ends = np.empty(len(ends), np.int64)
     histograms = np.zeros((2, n_samples + 1), np.int32)
+    scratch = (keys, table, groups, group_of, work, histograms)
+    states, merged = np.empty((2, 4, n_samples), np.int32)
+    cells, merged_cells = np.empty((2, 2, n_samples), np.int32)
+    cell_ends, merged_ends = np.empty((2, len(ends)), np.int64)
     settled = np.empty((2, n_samples + 1), np.int32)
     for b in range(len(labels)):
         n_states = _list_states(labels[b], states)
         _list_cells(labels[b], order, ends, work, cells, cell_ends)
-        settled[:] = 0
         _fill_planes(codes[b], zero[b], states[1, :n_states], memory, planes, unlike)
-        for resolution in range(bits + 1):
-            bit, now, split = bits - resolution, states[:, :n_states], False
-            if n_states > 0:
-                if resolution == 0:
-                    _read_keys(planes, now, -1, known[b], keys)
-                    split = True
-                if resolution == 1 and offset[b]:
-                    _read_keys(planes, now, -1, all_units, keys)
-                    _split(keys, now, table, members)
-                    split = True
-                if resolution > 0 and (split or _has_bit(unlike, bit)):
-                    _read_keys(planes, now, bit, all_units, keys)
-                    split = True
-            if not split:
-                out[:, b, resolution] = out[:, b, resolution - 1]
-                continue
-            n_groups = _split(keys, now, table, members)
-            for i in range(n_states):
-                group_of[states[0, i]] = states[3, i]
-            for group in range(n_groups):
-                histograms[0, members[1, group]] += 1
-            _count_cells(group_of, cells, cell_ends, work, histograms[1])
-            histograms[1, 0] = 0
-            for kind in range(2):
-                _write_entries(
-                    histograms[kind],
-                    settled[kind],
-                    out[2 * kind, b, resolution],
-                    out[2 * kind + 1, b, resolution],
-                )
-            kept = _settle_states(now, members, group_of, settled[0])
-            if kept < n_states:
-                _settle_cells(group_of, cells, cell_ends, settled[1])
-            n_states = kept
+        settled[:] = 0
+        grid = (planes, unlike, known[b], offset[b], bits)
+        first = 0
+        if middle > 0:
+            now = states[:, :n_states]
+            _read_first_keys(planes, now, bits, n_units, middle, keys)
+            n_groups = _split(keys[:, :1], now, table, groups, group_of)
+            _write_groups(
+                groups,
+                n_groups,
+                group_of,
+                cells,
+                cell_ends,
+                work,
+                histograms,
+                settled,
+                out[:, b, middle],
+            )
+            _merge(
+                now,
+                groups,
+                n_groups,
+                group_of,
+                cells,
+                cell_ends,
+                work,
+                merged,
+                merged_cells,
+                merged_ends,
+            )
+            n_states = _settle(now, groups, group_of, cells, cell_ends, settled)
+            coarser = np.zeros((2, n_samples + 1), np.int32)
+            _descend(
+                *grid,
+                (0, middle),
+                merged,
+                n_groups,
+                merged_cells,
+                merged_ends,
+                coarser,
+                scratch,
+                out[:, b],
+            )
+            first = middle + 1
+        _descend(
+            *grid,
+            (first, bits + 1),
+            states,
+            n_states,
+            cells,
+            cell_ends,
+            settled,
+            scratch,
+            out[:, b],
+        )

@@ -74,9 +74,7 @@ def _named(measure: Measure, found: Found) -> Values:
 
 def sizes_of(measures: Sequence[Measure], header: Header) -> list[Mapping[str, int]]:
     """Return, for each measure, the sizes of all dims that its variables have beyond epochs."""
-    return [
-        {"layer": len(header.layers), **own_sizes(one, header)} for one in measures
-    ]
+    return [{"layer": len(header.layers), **own_sizes(one, header)} for one in measures]
 
 
 def empty_values(measure: Measure, n_epochs: int, sizes: Mapping[str, int]) -> Values:

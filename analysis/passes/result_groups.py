@@ -210,9 +210,7 @@ def bring_up_to_date(
     return anew
 
 
-def _add_variables(
-    group: zarr.Group, lacking: Sequence[Variable], dataset: xr.Dataset
-) -> None:
+def _add_variables(group: zarr.Group, lacking: Sequence[Variable], dataset: xr.Dataset) -> None:
     """Add what results of an earlier version of ibtools lack, of which none is marked any more."""
     sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     for variable in lacking:

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.population import TARGET
+from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
@@ -241,7 +242,10 @@ def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) 
         if set(results[name].dims) != set(DIMS):
             further = [str(dim) for dim in results[name].dims if dim not in DIMS]
             advice = (
-                f"draw the facets along {', '.join(further)} with information_facets"
+                "choose one, as in results.sel(resolution=2), or open the results of "
+                "resolution-2 (--estimator resolution-2)"
+                if further == [RESOLUTION]
+                else f"draw the facets along {', '.join(further)} with information_facets"
                 if further
                 else "pass the results unreduced, since figures average over repeats themselves"
             )
