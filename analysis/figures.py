@@ -37,6 +37,11 @@ class Option:
     flag: str | None = None
 
 
+PLANE_AXES = (
+    Option("x", "What is across: mi_xt, or mi_xt_given_y.  [default: mi_xt]"),
+    Option("y", "What is upwards: mi_ty, mi_ty_above_null, mi_ty_adjusted.  [default: mi_ty]"),
+)
+
 LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from ibtools.analysis.estimators.chosen_layers import OfLayers, parse_layers
 from ibtools.analysis.estimators.counting import COUNTED, PER_UNIT, CountingEstimator, Symbols
 from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.errors import InputError
@@ -320,7 +321,7 @@ def select_resolution(results: xr.Dataset, estimator: Any) -> xr.Dataset:
         one.name: found[one.name].assign_attrs(one.attributes()) for one in estimator.variables
     }
     own = {"estimator": estimator.specification, "revision": estimator.revision}
-    return found.assign(named).assign_attrs({**own, **estimator.attributes})
+    return with_derived(found.assign(named).assign_attrs({**own, **estimator.attributes}))
 
 
 def _parse(options: str) -> int:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimators
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.recording import Recording
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES, numbered_coordinates
@@ -116,10 +117,12 @@ def _analyze(
     coordinates = {variable.name: part[variable.name].variable for variable in RESULT_COORDINATES}
     header = recording.header.select(layers)
     return [
-        xr.Dataset(
-            variables,
-            coordinates | numbered_coordinates(one, header),
-            recording.attributes(one),
+        with_derived(
+            xr.Dataset(
+                variables,
+                coordinates | numbered_coordinates(one, header),
+                recording.attributes(one),
+            )
         )
         for one, variables in zip(estimators, found, strict=True)
     ]

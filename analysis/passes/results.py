@@ -18,6 +18,7 @@ from ibtools.analysis.estimators import (
 )
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
 from ibtools.analysis.estimators.resolution import select_resolution, whole_of
+from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
@@ -315,7 +316,7 @@ def _open_one(
     declared = variables_of(name)
     what, command = f"the results of {name}", _analyze_command(path, root, name)
     analysed = current_marks(path, root, key, results, known, what=what, command=command)
-    return mask_results(
+    kept = mask_results(
         results,
         group,
         analysed,
@@ -324,6 +325,7 @@ def _open_one(
         command=command,
         damaged=damaged,
     )
+    return with_derived(kept)
 
 
 def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:

@@ -4,6 +4,7 @@ A repeat counts where it has a value, unless its training failed. What does not 
 caption, so that no figure hides it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,12 +89,13 @@ class RepeatSummary:
     def saturated(self) -> xr.DataArray:
         """Where nearly every input has its own state, (epoch, layer), bool.
 
-        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of H(X). Without
-        `mi_xt` it is nowhere.
+        That is where the mean of H(T), or of `mi_xt` where there is no other, is at least
+        `SATURATED` of H(X). Without either it is nowhere.
         """
-        if "mi_xt" not in self.mean:
+        name = next((one for one in ("entropy_t", "mi_xt") if one in self.mean), None)
+        if name is None:
             return xr.zeros_like(self.mean["mi_ty"], bool)
-        saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
+        saturated: xr.DataArray = self.mean[name] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
 
     @property
@@ -126,7 +128,11 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     if attributes.get("target") == TARGET:
         return {}
     axes: tuple[Axis, ...] = ("x", "y")
-    return {axis: float(attributes[f"entropy_{axis}"]) for axis in axes}
+    found = {
+        axis: float(attributes.get(f"ceiling_{axis}", attributes[f"entropy_{axis}"]))
+        for axis in axes
+    }
+    return {axis: ceiling for axis, ceiling in found.items() if not math.isnan(ceiling)}
 
 
 def summarise_repeats(
@@ -162,7 +168,7 @@ def summarise_repeats(
     """
     results = select_estimator(results)
     validate_results(results, variables)
-    further = [name for name in (CHANCE, *BOUNDS) if name in results]
+    further = [name for name in (CHANCE, *BOUNDS, "entropy_t") if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
