@@ -63,10 +63,7 @@ def with_derived(results: xr.Dataset) -> xr.Dataset:
         return results
     room = results.attrs["entropy_y"] - results["mi_ty_null"]
     above = results["mi_ty"] - results["mi_ty_null"]
-    values = (
-        results["entropy_t"] - results["mi_ty"],
-        (above / room).where(room > SMALLEST_ROOM),
-    )
+    values = (results["entropy_t"] - results["mi_ty"], above / room.where(room > SMALLEST_ROOM))
     labels = {name: str(results[name].attrs.get("long_name", "")) for name in ("mi_xt", "mi_ty")}
     words = (labels["mi_xt"].removesuffix(")") + "|Y)", f"adjusted {labels['mi_ty']}")
     return results.assign(
