@@ -91,6 +91,8 @@ def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> 
         "kde-0.001",
         "kde-relative-0.01",
         "knn-3",
+        "resolution",
+        "resolution-2",
         "audit",
     ],
 )
