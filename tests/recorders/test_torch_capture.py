@@ -376,7 +376,7 @@ class Odd(nn.Module):
         (lambda m, x: m.lstm(x), "lstm", InputError, "must return a tensor, found tuple"),
         (lambda m, x: m.act(x[:2]), "act", InputError, r"the 6 samples .* found shape \(2, 4\)"),
         (lambda m, x: m.act(x.sum()), "act", InputError, r"the 6 samples .* found shape \(\)"),
-        (lambda m, x: m.act(x.long()), "act", InputError, "return floats, found torch.int64"),
+        (lambda m, x: m.act(x.long()), "act", InputError, "return floats, found int64"),
         (lambda m, x: m.act(x / 0 * 0), "act", StoreError, "no NaN, found one at sample 0, unit 0"),
         (lambda m, x: m.act(x.double() + 1e-12), "act", None, ""),
     ],

@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ibtools.errors import IbtoolsError, InputError
-from ibtools.recorders.capture.keras_models.batches import Taken
+from ibtools.recorders.capture.batches import TakenLayers, count_samples, validate_batch_size
 from ibtools.recorders.capture.keras_models.fake_quant import FakeQuantCalls
 from ibtools.recorders.capture.keras_models.hgq import output_quantiser, quantiser_grid
 from ibtools.recorders.capture.keras_models.hooks import Hooks
@@ -17,12 +15,15 @@ from ibtools.recorders.capture.keras_models.models import (
     validate_built,
     validate_model,
 )
+from ibtools.recorders.capture.keras_models.outputs import ADVICE, values_of
 from ibtools.recorders.capture.names import chosen_as_values, listed, names_in_store
 from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
 from ibtools.store.snapshots import MAX_CODE_BITS, LayerValues
 
 Inputs = Any
 """An array (sample, ...), or a list, tuple or mapping of these, as `model.fit` takes them."""
+
+_KINDS = "an array (sample, ...), or a list, tuple or mapping of arrays"
 
 
 class KerasCapture:
@@ -89,8 +90,7 @@ class KerasCapture:
         batch_size: int | None = 1024,
     ) -> None:
         validate_model(model)
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, or None, found {batch_size}")
+        validate_batch_size(batch_size)
         self._model = model
         self._batch_size = batch_size
         known = named_layers(model)
@@ -129,38 +129,28 @@ class KerasCapture:
             no tensor of the samples, or needs codes of more than 16 bits.
         """
         validate_built(self._model)
-        taken = {name: Taken(known_as) for name, known_as in self._names.items()}
-        order: dict[str, None] = {}
-        n_samples = _count_samples(inputs)
-        step = self._batch_size or n_samples
+        taken = TakenLayers(self._names, ADVICE)
+        n_samples = count_samples(_arrays(inputs), _KINDS)
         with untouched(self._model):
-            for first in range(0, n_samples, step):
-                batch = _cut(inputs, slice(first, first + step))
-                self._pass(batch, min(step, n_samples - first), taken, order)
-        return {self._names[name]: taken[name].whole(self._bits.get(name)) for name in order}
+            taken.run(n_samples, self._batch_size, lambda of: self._pass(_cut(inputs, of), taken))
+        return taken.whole(self._bits)
 
-    def _pass(
-        self, batch: Inputs, n_samples: int, taken: Mapping[str, Taken], order: dict[str, None]
-    ) -> None:
+    def _pass(self, batch: Inputs, taken: TakenLayers) -> None:
         """Run one batch through the model, and have every layer taken."""
         calls = FakeQuantCalls()
         failed: list[IbtoolsError] = []
 
         def show(name: str, layer: Any, output: Any) -> None:
-            order[name] = None
             try:
-                taken[name].add(output, self._grids(name, layer, output, calls), n_samples)
+                grids = self._grids(name, layer, output, calls)
+                taken.take(name, values_of(self._names[name], output), grids)
             except IbtoolsError as err:  # Keras would write all over an error of a layer
                 failed.append(err)
 
-        for layer in taken.values():
-            layer.begin()
         with Hooks(self._layers, show), calls:
             run(self._model, batch)
         if failed:
             raise failed[0]
-        for layer in taken.values():
-            layer.end()
 
     def _grids(
         self, name: str, layer: Any, output: Any, calls: FakeQuantCalls
@@ -191,17 +181,6 @@ def _arrays(inputs: Inputs) -> list[Any]:
     if isinstance(inputs, Mapping):
         return list(inputs.values())
     return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-
-
-def _count_samples(inputs: Inputs) -> int:
-    shapes = [np.shape(one) for one in _arrays(inputs)]
-    lengths = {shape[0] if shape else 0 for shape in shapes}
-    if len(lengths) != 1 or lengths == {0}:
-        raise InputError(
-            "inputs must be an array (sample, ...), or a list, tuple or mapping of arrays of as "
-            f"many samples, found shapes {shapes}"
-        )
-    return int(lengths.pop())
 
 
 def _cut(inputs: Inputs, samples: slice) -> Inputs:
