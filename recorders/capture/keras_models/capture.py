@@ -18,6 +18,7 @@ from ibtools.recorders.capture.keras_models.models import (
 from ibtools.recorders.capture.keras_models.outputs import ADVICE, values_of
 from ibtools.recorders.capture.names import chosen_as_values, listed, names_in_store
 from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
+from ibtools.store.encode import validate_bits
 from ibtools.store.snapshots import MAX_CODE_BITS, LayerValues
 
 Inputs = Any
@@ -44,8 +45,9 @@ class KerasCapture:
     values : bool, str or iterable of str, optional
         Record float32 values where codes could be: of all layers, or of those named.
     bits : mapping of str to int, optional
-        Width of the codes of layers that are quantised by something that is not known here: their
-        grid is found, see `ibtools.LayerValues.on_grid`.
+        Width of the codes, 1 to 16, of layers by name. Of HGQ2, whose units learn their widths: 16
+        where it is not given. Of layers that are quantised by something that is not known here:
+        their grid is found, see `ibtools.LayerValues.on_grid`.
     batch_size : int, optional
         Samples in a pass; 1024 by default. None takes all at once.
 
@@ -55,6 +57,8 @@ class KerasCapture:
         If a name or pattern matches no layer; the error lists them.
     InputError
         If the model is none, or `batch_size` is not positive.
+    StoreError
+        If a width is none.
 
     See Also
     --------
@@ -66,8 +70,9 @@ class KerasCapture:
     TensorFlow returned, as those of tfmot do, and one that is or ends in a quantiser of HGQ2, are
     taken as integer codes on the grid of that quantiser, each certified to stand for the very value
     that the layer returned; see `ibtools.LayerValues.from_values`. Units of HGQ2 have widths of
-    their own, and become codes of 16 bits on the finest grid of them. Every other layer is taken as
-    its values.
+    their own, and become codes on the finest grid of them. These widths change while they are
+    trained, but that of the codes is one in a recording: 16, or what `bits` says, and an error
+    where they need more. Every other layer is taken as its values.
 
     *How.* The model runs on the recorded inputs as for inference, one operation after the other,
     whatever `jit_compile` says; with XLA the training itself may round otherwise. Afterwards the
@@ -126,7 +131,7 @@ class KerasCapture:
             If a value is NaN.
         InputError
             If the model has no weights yet; if a layer is not called, or more than once, or returns
-            no tensor of the samples, or needs codes of more than 16 bits.
+            no tensor of the samples, or needs codes of more than 16 bits, or than `bits` says.
         """
         validate_built(self._model)
         taken = TakenLayers(self._names, ADVICE)
@@ -156,11 +161,14 @@ class KerasCapture:
         self, name: str, layer: Any, output: Any, calls: FakeQuantCalls
     ) -> Sequence[QuantiserGrid]:
         """Return the grids that an output may be on; none if it is taken as values."""
-        if name in self._as_values or name in self._bits or not hasattr(output, "shape"):
+        if name in self._as_values or not hasattr(output, "shape"):
             return ()
-        quantiser = output_quantiser(layer)
+        quantiser, bits = output_quantiser(layer), self._bits.get(name)
         if quantiser is not None:
-            return (quantiser_grid(quantiser, tuple(output.shape), self._names[name]),)
+            width = MAX_CODE_BITS if bits is None else bits
+            return (quantiser_grid(quantiser, tuple(output.shape), width, self._names[name]),)
+        if bits is not None:
+            return ()
         grids = calls.grids(output)
         if grids and grids[0].bits > MAX_CODE_BITS:
             raise InputError(
@@ -172,6 +180,8 @@ class KerasCapture:
 
 def _chosen_bits(names: Mapping[str, str], bits: Mapping[str, int]) -> dict[str, int]:
     """Return the widths of layers that are named as in the model, or in the store."""
+    for one, width in bits.items():
+        validate_bits(one, width)
     return {
         name: width for one, width in bits.items() for name in sorted(chosen_as_values(names, one))
     }
