@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from ibtools.shown import python_string, shell_command, visible
 
+_SATURATED = (
+    "; every layer is saturated at every epoch: nearly each input has a state of its own, as in a "
+    "network of floats, so that I(T;Y) is near its ceiling for any labels and says nothing of "
+    "learning; quantise the network, or count coarser states (--estimator binned); see "
+    "docs/chance.md"
+)
+
 
 @dataclass(frozen=True)
 class AnalysisReport:
@@ -30,6 +37,9 @@ class AnalysisReport:
         What of earlier results was out of date and is computed anew, and why.
     has_plane : bool, optional
         Whether there is an I(X;T), without which there is no information plane.
+    is_saturated : bool, optional
+        Whether every layer is saturated in every snapshot, see
+        `ibtools.analysis.kernels.chance.SATURATED`: the plane is one dot.
     """
 
     estimator: str
@@ -41,6 +51,7 @@ class AnalysisReport:
     digested: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
     has_plane: bool = True
+    is_saturated: bool = False
 
     def __str__(self) -> str:
         anew = "".join(f"; {phrase}" for phrase in self.anew)
@@ -57,9 +68,11 @@ class AnalysisReport:
                 f"; from digests of rows, because --memory is too little for a snapshot: "
                 f"{', '.join(map(visible, self.digested))}"
             )
+        saturated = _SATURATED if self.is_saturated else ""
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
+            f"{saturated}"
         )
 
 

@@ -17,6 +17,7 @@ from ibtools.analysis.estimators import (
     variables_of,
 )
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
@@ -224,6 +225,7 @@ def _reports(
                 digested if computed else (),
                 why,
                 has_plane,
+                _is_saturated(kept.group),
             )
         )
     return tuple(reports)
@@ -237,6 +239,14 @@ def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
     n_samples = cast(int, group.attrs["n_samples"])
     n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
     return int(read_array(group, "n_clipped")[analysed].sum()), n_values
+
+
+def _is_saturated(group: zarr.Group) -> bool:
+    """Tell whether every layer is saturated in every snapshot that is analysed."""
+    if "saturation" not in group:
+        return False
+    found = read_array(group, "saturation")[read_array(group, "analysed")]
+    return found.size > 0 and bool((found >= SATURATED).all())
 
 
 def open_results(
