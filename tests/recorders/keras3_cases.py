@@ -335,7 +335,7 @@ def test_capture__hgq_codes_have_the_width_that_is_asked_for(tmp_path: Path):
     """It is one in a recording; units that outgrow it are an error that says what they need."""
     model = hgq_network(f=[1, 2, 3, -1, 0], i=[2, 1, 0, 2, 1])
     capture = ibtools.KerasCapture(model, {"first": "hidden"}, bits={"first": 6})
-    values = ibtools.KerasCapture(model, {"first": "hidden"}, values=True)
+    values = ibtools.KerasCapture(model, {"first": "hidden"}, values=True, bits={"first": 6})
     with recorder(tmp_path / "run.zarr") as recording:
         recording.snapshot(1, capture(X))
         assign_widths(model, f=[1, 1, 2, -1, 0])

@@ -102,7 +102,8 @@ class KerasCapture:
         self._names = names_in_store(list(known), layers, listed(exclude))
         self._layers = {name: known[name] for name in self._names}
         self._as_values = chosen_as_values(self._names, values)
-        self._bits = _chosen_bits(self._names, bits or {})
+        widths = _chosen_bits(self._names, bits or {})
+        self._bits = {name: widths[name] for name in widths if name not in self._as_values}
 
     @property
     def layers(self) -> tuple[str, ...]:
