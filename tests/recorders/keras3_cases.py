@@ -205,7 +205,7 @@ def go_on(path: Path, *, is_random: bool, dies_after: int | None = None) -> list
         return bits_of([*model.weights, *model.optimizer.variables])
 
 
-@pytest.mark.parametrize("is_random", [False, True], ids=["in order", "at random"])
+@pytest.mark.parametrize("is_random", [False, True], ids=["ordered", "random"])
 def test_callback__a_training_that_was_interrupted_ends_with_the_same_bytes(
     tmp_path: Path, is_random: bool
 ):

@@ -31,7 +31,7 @@ SAMPLE = "training or fake_quantised or xla or goes_on or names"
     ("backend", "cases"),
     [
         pytest.param("jax", "", id="jax"),
-        pytest.param("tensorflow", f"({SAMPLE}) and not hgq", id="tensorflow-sample"),
+        pytest.param("tensorflow", f"({SAMPLE}) and not (hgq or ordered)", id="tensorflow-sample"),
         pytest.param("tensorflow", "", id="tensorflow", marks=pytest.mark.slow),
         pytest.param("torch", "", id="torch", marks=pytest.mark.slow),
     ],
