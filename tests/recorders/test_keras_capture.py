@@ -23,7 +23,7 @@ Y = (X[:, :3].sum(axis=1) > 0).astype("int32")
 LAYERS = {"hidden": "quant_hidden", "output": "quant_output"}
 
 
-SAMPLE = "training or fake_quantised or xla or goes_on or names"
+SAMPLE = "training or fake_quantised or xla or goes_on or names or not_seen"
 """Cases of what differs between backends, and of a whole training."""
 
 
