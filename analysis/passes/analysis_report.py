@@ -8,6 +8,12 @@ from ibtools.shown import python_string, shell_command, visible
 DEFAULTS = ("exact", "resolution")
 """Estimators whose results their figures are drawn from where none are named."""
 
+_SATURATED = (
+    "; every layer is saturated at every epoch: nearly each input has a state of its own, as in a "
+    "network of floats, so that I(T;Y) is near its ceiling for any labels and says nothing of "
+    "learning; look at coarser codes (--estimator resolution), see docs/resolution.md"
+)
+
 
 @dataclass(frozen=True)
 class AnalysisReport:
@@ -33,6 +39,9 @@ class AnalysisReport:
         What of earlier results was out of date and is computed anew, and why.
     figure : str or None, optional
         The figure that shows it best; None if none can be drawn.
+    is_saturated : bool, optional
+        Whether every layer is saturated in every snapshot, see
+        `ibtools.analysis.kernels.chance.SATURATED`: the plane is one dot.
     """
 
     estimator: str
@@ -44,6 +53,7 @@ class AnalysisReport:
     digested: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
     figure: str | None = "information-plane"
+    is_saturated: bool = False
 
     def __str__(self) -> str:
         anew = "".join(f"; {phrase}" for phrase in self.anew)
@@ -60,9 +70,11 @@ class AnalysisReport:
                 f"; from digests of rows, because --memory is too little for a snapshot: "
                 f"{', '.join(map(visible, self.digested))}"
             )
+        saturated = _SATURATED if self.is_saturated else ""
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
+            f"{saturated}"
         )
 
 

@@ -18,6 +18,7 @@ from ibtools.analysis.estimators import (
 )
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
 from ibtools.analysis.estimators.resolution import select_resolution, whole_of
+from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
@@ -226,6 +227,7 @@ def _reports(
                 digested if computed else (),
                 why,
                 _figure_of(one),
+                _is_saturated(kept.group),
             )
         )
     return tuple(reports)
@@ -247,6 +249,14 @@ def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
     n_samples = cast(int, group.attrs["n_samples"])
     n_values = int(analysed.sum()) * n_samples * int(read_array(group, "n_units").sum())
     return int(read_array(group, "n_clipped")[analysed].sum()), n_values
+
+
+def _is_saturated(group: zarr.Group) -> bool:
+    """Tell whether every layer is saturated in every snapshot that is analysed."""
+    if "saturation" not in group:
+        return False
+    found = read_array(group, "saturation")[read_array(group, "analysed")]
+    return found.size > 0 and bool((found >= SATURATED).all())
 
 
 def open_results(

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ibtools.store.snapshots import LayerValues
+
 
 @dataclass(frozen=True, eq=False)
 class QuantiserGrid:
@@ -33,4 +35,16 @@ class QuantiserGrid:
             and np.array_equal(self.scale, other.scale)
             and np.array_equal(self.zero_point, other.zero_point)
             and (self.bits, self.lowest_code) == (other.bits, other.lowest_code)
+        )
+
+    def encode(self, values: NDArray[Any], *, layer: str, first_sample: int) -> LayerValues:
+        """Make codes of values, and certify each; see `ibtools.LayerValues.from_values`."""
+        return LayerValues.from_values(
+            values,
+            scale=self.scale,
+            zero_point=self.zero_point,
+            bits=self.bits,
+            lowest_code=self.lowest_code,
+            layer=layer,
+            first_sample=first_sample,
         )

@@ -58,13 +58,14 @@ def test_analyze_store__outdated_results_are_computed_anew(old_store: Path):
     set_results(old_store, 7.0)
     exact, kde = ibtools.analyze_store(old_store, estimator=["exact", "kde"], quiet=True)
     why = f"they were computed by an earlier version of ibtools, in which {NOTE}"
-    assert exact == AnalysisReport("exact", 1, 0, 0, anew=(f"all anew, because {why}",))
-    assert str(exact).endswith(f"skipped (analysed before); all anew, because {why}")
+    anew = (f"all anew, because {why}",)
+    assert exact == AnalysisReport("exact", 1, 0, 0, anew=anew, is_saturated=True)
+    assert f"skipped (analysed before); all anew, because {why}; every layer" in str(exact)
     assert kde == AnalysisReport("kde-0.001", 0, 1, 0)
     xr.testing.assert_equal(ibtools.open_results(old_store).load(), expected)
     assert ibtools.open_results(old_store).attrs["revision"] == 3
     assert ibtools.open_results(old_store, estimator="kde").attrs["revision"] == 1
-    assert ibtools.analyze_store(old_store, quiet=True) == AnalysisReport("exact", 0, 1, 0)
+    assert ibtools.analyze_store(old_store, quiet=True).skipped == 1
 
 
 def test_analyze_store__killed_before_the_revision_is_written(old_store: Path, monkeypatch):
@@ -225,7 +226,8 @@ def test_analyze_store__computes_anew_what_was_corrected_and_nothing_else(tmp_pa
     assert list(outdated_results(path)) == ["binned-uniform-49-layer", "knn-3", "requantised"]
     reports = ibtools.analyze_store(path, estimator=names, quiet=True)
     assert [report.computed for report in reports] == [0, 0, 1, 1, 1]
-    assert str(reports[3]).endswith("rounding moved values at the edges of bins into the bin below")
+    assert "; all anew, because " in str(reports[3])
+    assert "rounding moved values at the edges of bins into the bin below" in str(reports[3])
     assert outdated_results(path) == {}
     found = ibtools.open_results(path, estimator="binned-uniform-49")
     assert int(found["n_states"].max()) == 49

@@ -58,6 +58,23 @@ def test_analyze_store__writes_what_analyze_computes(example_store: Path):
     assert found.attrs["n_samples"] == 64
 
 
+@pytest.mark.parametrize("is_float", [True, False])
+def test_analyze_store__says_that_every_layer_is_saturated(tmp_path: Path, is_float: bool):
+    """As those of a network of floats, whose plane is one dot; not if one layer is free once."""
+    rng, path = np.random.default_rng(0), tmp_path / "float.zarr"
+    wide = [{name: rng.normal(size=(64, 2)).astype("f4") for name in ("a", "b")} for _ in range(3)]
+    if not is_float:
+        wide[1]["b"] = np.rint(wide[1]["b"])
+    ibtools.record_arrays(
+        path, ((0, i, one) for i, one in enumerate(wide)), label=LABEL, repeats=[0], epochs=range(3)
+    )
+    for _ in range(2):  # also of what was analysed before
+        reports = analyze_store(path, estimator=["exact", "binned", "knn"], quiet=True)
+        assert [one.is_saturated for one in reports] == [is_float, False, False]
+    assert ("every layer is saturated at every epoch" in str(reports[0])) == is_float
+    assert "saturated" not in str(reports[1])
+
+
 def test_analyze_store__results_are_plain_xarray(example_store: Path):
     analyze_store(example_store, quiet=True)
     plain = xr.open_zarr(example_store, group="information/exact")

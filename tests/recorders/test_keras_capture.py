@@ -23,10 +23,20 @@ Y = (X[:, :3].sum(axis=1) > 0).astype("int32")
 LAYERS = {"hidden": "quant_hidden", "output": "quant_output"}
 
 
+SAMPLE = "training or fake_quantised or xla or goes_on or names or not_seen"
+"""Cases of what differs between backends, and of a whole training."""
+
+
 @pytest.mark.parametrize(
-    "backend", ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.slow)]
+    ("backend", "cases"),
+    [
+        pytest.param("jax", "", id="jax"),
+        pytest.param("tensorflow", f"({SAMPLE}) and not (hgq or ordered)", id="tensorflow-sample"),
+        pytest.param("tensorflow", "", id="tensorflow", marks=pytest.mark.slow),
+        pytest.param("torch", "", id="torch", marks=pytest.mark.slow),
+    ],
 )
-def test_keras_3__on_a_backend(backend: str, tmp_path: Path):
+def test_keras_3__on_a_backend(backend: str, cases: str, tmp_path: Path):
     """Keras takes its backend when it is loaded: each has a process."""
     for package in ("keras", backend):
         if importlib.util.find_spec(package) is None:
@@ -39,7 +49,17 @@ def test_keras_3__on_a_backend(backend: str, tmp_path: Path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     environment.pop("TF_USE_LEGACY_KERAS", None)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CASES)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        cases,
+        str(CASES),
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:]
 
@@ -78,25 +98,31 @@ def bits_of(model: Any) -> list[bytes]:
     return [one.numpy().tobytes() for one in [*model.variables, *model.optimizer.variables]]
 
 
-def test_tf_keras__the_training_is_the_same(tmp_path: Path):
-    alone, recorded = build(), build()
-    history = fit(alone).history
-    with recorder(tmp_path / "run.zarr") as recording:
-        callback = ibtools.KerasCallback(recording, X, LAYERS)
-        assert fit(recorded, callback).history == history
-    assert bits_of(recorded) == bits_of(alone)
-    store = ibtools.open_store(tmp_path / "run.zarr")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A network that was recorded while it was trained, with its history and its store."""
+    path, model = tmp_path_factory.mktemp("trained") / "run.zarr", build()
+    with recorder(path) as recording:
+        history = fit(model, ibtools.KerasCallback(recording, X, LAYERS)).history
+    return model, history, path
+
+
+def test_tf_keras__the_training_is_the_same(trained: Any):
+    recorded, history, path = trained
+    alone = build()
+    assert fit(alone).history == history
+    assert bits_of(alone) == bits_of(recorded)
+    store = ibtools.open_store(path)
     assert store.epoch.values.tolist() == [0, 1, 2]
     assert store.bits.values.tolist() == [8, 8]
     told = store.test_accuracy.isel(repeat=0).sel(trained_epoch=[1, 2])
     np.testing.assert_allclose(told, history["val_accuracy"], rtol=1e-6)
 
 
-def test_tf_keras__codes_of_tfmot_are_on_the_grid_of_its_variables(tmp_path: Path):
+def test_tf_keras__codes_of_tfmot_are_on_the_grid_of_its_variables(trained: Any, tmp_path: Path):
     from ibtools.recorders.capture.grid import Grid
 
-    model = build()
-    fit(model)
+    model, *_ = trained
     codes, values = (
         ibtools.KerasCapture(model, LAYERS, values=plain)(X) for plain in (False, True)
     )

@@ -1,5 +1,7 @@
 """PyTorch models in all the ways of quantising that are captured, and a training of them."""
 
+import copy
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +92,7 @@ def build_fx_qat() -> nn.Module:
         return prepare_qat_fx(build_float().train(), mapping, (inputs(),))
 
 
-def build_pt2e() -> nn.Module:
+def _build_pt2e() -> nn.Module:
     """torchao's PT2E: a graph, whose quantisers are numbered."""
     from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
     from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
@@ -126,6 +128,16 @@ def build_brevitas(*, return_quant_tensor: bool = False) -> nn.Module:
     model.act2 = qnn.QuantReLU(bit_width=4, **options)
     model.output = nn.Sequential(nn.Linear(8, 3), qnn.QuantIdentity(bit_width=8, **options))
     return model
+
+
+@functools.cache
+def _built_pt2e() -> nn.Module:
+    return _build_pt2e()
+
+
+def build_pt2e() -> nn.Module:
+    """A copy of one that was exported, which takes seconds."""
+    return copy.deepcopy(_built_pt2e())
 
 
 BUILDERS: dict[str, Callable[[], nn.Module]] = {

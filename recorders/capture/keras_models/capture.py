@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ibtools.errors import IbtoolsError, InputError
-from ibtools.recorders.capture.keras_models.batches import Taken
+from ibtools.recorders.capture.batches import TakenLayers, count_samples, validate_batch_size
 from ibtools.recorders.capture.keras_models.fake_quant import FakeQuantCalls
 from ibtools.recorders.capture.keras_models.hgq import output_quantiser, quantiser_grid
 from ibtools.recorders.capture.keras_models.hooks import Hooks
@@ -17,12 +15,16 @@ from ibtools.recorders.capture.keras_models.models import (
     validate_built,
     validate_model,
 )
+from ibtools.recorders.capture.keras_models.outputs import ADVICE, values_of
 from ibtools.recorders.capture.names import chosen_as_values, listed, names_in_store
 from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
+from ibtools.store.encode import validate_bits
 from ibtools.store.snapshots import MAX_CODE_BITS, LayerValues
 
 Inputs = Any
 """An array (sample, ...), or a list, tuple or mapping of these, as `model.fit` takes them."""
+
+_KINDS = "an array (sample, ...), or a list, tuple or mapping of arrays"
 
 
 class KerasCapture:
@@ -43,8 +45,9 @@ class KerasCapture:
     values : bool, str or iterable of str, optional
         Record float32 values where codes could be: of all layers, or of those named.
     bits : mapping of str to int, optional
-        Width of the codes of layers that are quantised by something that is not known here: their
-        grid is found, see `ibtools.LayerValues.on_grid`.
+        Width of the codes, 1 to 16, of layers by name. Of HGQ2, whose units learn their widths: 16
+        where it is not given. Of layers that are quantised by something that is not known here:
+        their grid is found, see `ibtools.LayerValues.on_grid`.
     batch_size : int, optional
         Samples in a pass; 1024 by default. None takes all at once.
 
@@ -54,6 +57,8 @@ class KerasCapture:
         If a name or pattern matches no layer; the error lists them.
     InputError
         If the model is none, or `batch_size` is not positive.
+    StoreError
+        If a width is none.
 
     See Also
     --------
@@ -65,8 +70,9 @@ class KerasCapture:
     TensorFlow returned, as those of tfmot do, and one that is or ends in a quantiser of HGQ2, are
     taken as integer codes on the grid of that quantiser, each certified to stand for the very value
     that the layer returned; see `ibtools.LayerValues.from_values`. Units of HGQ2 have widths of
-    their own, and become codes of 16 bits on the finest grid of them. Every other layer is taken as
-    its values.
+    their own, and become codes on the finest grid of them. These widths change while they are
+    trained, but that of the codes is one in a recording: 16, or what `bits` says, and an error
+    where they need more. Every other layer is taken as its values.
 
     *How.* The model runs on the recorded inputs as for inference, one operation after the other,
     whatever `jit_compile` says; with XLA the training itself may round otherwise. Afterwards the
@@ -89,15 +95,15 @@ class KerasCapture:
         batch_size: int | None = 1024,
     ) -> None:
         validate_model(model)
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, or None, found {batch_size}")
+        validate_batch_size(batch_size)
         self._model = model
         self._batch_size = batch_size
         known = named_layers(model)
         self._names = names_in_store(list(known), layers, listed(exclude))
         self._layers = {name: known[name] for name in self._names}
         self._as_values = chosen_as_values(self._names, values)
-        self._bits = _chosen_bits(self._names, bits or {})
+        widths = _chosen_bits(self._names, bits or {})
+        self._bits = {name: widths[name] for name in widths if name not in self._as_values}
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -126,51 +132,44 @@ class KerasCapture:
             If a value is NaN.
         InputError
             If the model has no weights yet; if a layer is not called, or more than once, or returns
-            no tensor of the samples, or needs codes of more than 16 bits.
+            no tensor of the samples, or needs codes of more than 16 bits, or than `bits` says.
         """
         validate_built(self._model)
-        taken = {name: Taken(known_as) for name, known_as in self._names.items()}
-        order: dict[str, None] = {}
-        n_samples = _count_samples(inputs)
-        step = self._batch_size or n_samples
+        taken = TakenLayers(self._names, ADVICE)
+        n_samples = count_samples(_arrays(inputs), _KINDS)
         with untouched(self._model):
-            for first in range(0, n_samples, step):
-                batch = _cut(inputs, slice(first, first + step))
-                self._pass(batch, min(step, n_samples - first), taken, order)
-        return {self._names[name]: taken[name].whole(self._bits.get(name)) for name in order}
+            taken.run(n_samples, self._batch_size, lambda of: self._pass(_cut(inputs, of), taken))
+        return taken.whole(self._bits)
 
-    def _pass(
-        self, batch: Inputs, n_samples: int, taken: Mapping[str, Taken], order: dict[str, None]
-    ) -> None:
+    def _pass(self, batch: Inputs, taken: TakenLayers) -> None:
         """Run one batch through the model, and have every layer taken."""
         calls = FakeQuantCalls()
         failed: list[IbtoolsError] = []
 
         def show(name: str, layer: Any, output: Any) -> None:
-            order[name] = None
             try:
-                taken[name].add(output, self._grids(name, layer, output, calls), n_samples)
+                grids = self._grids(name, layer, output, calls)
+                taken.take(name, values_of(self._names[name], output), grids)
             except IbtoolsError as err:  # Keras would write all over an error of a layer
                 failed.append(err)
 
-        for layer in taken.values():
-            layer.begin()
         with Hooks(self._layers, show), calls:
             run(self._model, batch)
         if failed:
             raise failed[0]
-        for layer in taken.values():
-            layer.end()
 
     def _grids(
         self, name: str, layer: Any, output: Any, calls: FakeQuantCalls
     ) -> Sequence[QuantiserGrid]:
         """Return the grids that an output may be on; none if it is taken as values."""
-        if name in self._as_values or name in self._bits or not hasattr(output, "shape"):
+        if name in self._as_values or not hasattr(output, "shape"):
             return ()
-        quantiser = output_quantiser(layer)
+        quantiser, bits = output_quantiser(layer), self._bits.get(name)
         if quantiser is not None:
-            return (quantiser_grid(quantiser, tuple(output.shape), self._names[name]),)
+            width = MAX_CODE_BITS if bits is None else bits
+            return (quantiser_grid(quantiser, tuple(output.shape), width, self._names[name]),)
+        if bits is not None:
+            return ()
         grids = calls.grids(output)
         if grids and grids[0].bits > MAX_CODE_BITS:
             raise InputError(
@@ -182,6 +181,8 @@ class KerasCapture:
 
 def _chosen_bits(names: Mapping[str, str], bits: Mapping[str, int]) -> dict[str, int]:
     """Return the widths of layers that are named as in the model, or in the store."""
+    for one, width in bits.items():
+        validate_bits(one, width)
     return {
         name: width for one, width in bits.items() for name in sorted(chosen_as_values(names, one))
     }
@@ -191,17 +192,6 @@ def _arrays(inputs: Inputs) -> list[Any]:
     if isinstance(inputs, Mapping):
         return list(inputs.values())
     return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-
-
-def _count_samples(inputs: Inputs) -> int:
-    shapes = [np.shape(one) for one in _arrays(inputs)]
-    lengths = {shape[0] if shape else 0 for shape in shapes}
-    if len(lengths) != 1 or lengths == {0}:
-        raise InputError(
-            "inputs must be an array (sample, ...), or a list, tuple or mapping of arrays of as "
-            f"many samples, found shapes {shapes}"
-        )
-    return int(lengths.pop())
 
 
 def _cut(inputs: Inputs, samples: slice) -> Inputs:

@@ -23,10 +23,10 @@ def output_quantiser(layer: Any) -> Any:
     return quantiser
 
 
-def quantiser_grid(quantiser: Any, shape: tuple[int, ...], layer: str) -> QuantiserGrid:
-    """Return the finest grid of the units of a layer, whose codes have 16 bits.
+def quantiser_grid(quantiser: Any, shape: tuple[int, ...], bits: int, layer: str) -> QuantiserGrid:
+    """Return the finest grid of the units of a layer, whose codes have so many bits.
 
-    Widths are trained, and those of the codes are the same in all snapshots of a store.
+    Widths are trained, and that of the codes is the same in all snapshots of a store.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ def quantiser_grid(quantiser: Any, shape: tuple[int, ...], layer: str) -> Quanti
         Built, and of fixed point.
     shape : tuple of int
         Of the output.
+    bits : int
+        Width of the codes.
     layer : str
         Name of the layer, for the error.
 
@@ -47,20 +49,31 @@ def quantiser_grid(quantiser: Any, shape: tuple[int, ...], layer: str) -> Quanti
     sign, whole, fraction = (np.asarray(one, np.float64) for one in numbers)
     used = sign + whole + fraction > 0  # the other units are 0
     if not used.any():
-        return QuantiserGrid(np.array(1, np.float32), np.array(0), MAX_CODE_BITS, 0)
+        return QuantiserGrid(np.array(1, np.float32), np.array(0), bits, 0)
     finest = int(fraction[used].max())
     lowest, n_codes = _ends(sign[used], whole[used], fraction[used], finest)
-    if n_codes > 2**MAX_CODE_BITS:
-        raise InputError(
-            f"layer {layer!r} must have codes of {MAX_CODE_BITS} bits at most to be recorded, but "
-            f"its units have widths of their own, and on the finest grid of them, in steps of "
-            f"2**{-finest}, it has {n_codes:.0f} codes; limit the bits of its quantiser, or record "
-            f"values: values=[{layer!r}]"
-        )
+    if n_codes > 2**bits:
+        raise _too_wide(layer, bits, n_codes, finest)
     scale = np.array(2.0**-finest, np.float32)
     if quantiser.scaler is not None:
         scale = scale * np.asarray(quantiser.scaler, np.float32)
-    return QuantiserGrid(scale, np.array(0), MAX_CODE_BITS, int(lowest))
+    return QuantiserGrid(scale, np.array(0), bits, int(lowest))
+
+
+def _too_wide(layer: str, bits: int, n_codes: float, finest: int) -> InputError:
+    """Build the error for a layer whose units need wider codes than it may have."""
+    needed = (int(n_codes) - 1).bit_length()
+    more = (
+        f"begin a recording with bits={{{layer!r}: {needed}}} or more, "
+        if needed <= MAX_CODE_BITS
+        else ""
+    )
+    return InputError(
+        f"layer {layer!r} must have codes of {bits} bits at most to be recorded, but its units "
+        f"have widths of their own, and on the finest grid of them, in steps of 2**{-finest}, it "
+        f"has {n_codes:.0f} codes, of {needed} bits; {more}limit the bits of its quantiser, or "
+        f"record values: values=[{layer!r}]"
+    )
 
 
 def _ends(

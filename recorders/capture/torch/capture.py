@@ -7,16 +7,12 @@ import numpy as np
 import torch
 
 from ibtools.errors import InputError
+from ibtools.recorders.capture.batches import TakenLayers, count_samples, validate_batch_size
 from ibtools.recorders.capture.names import chosen_as_values, listed, names_in_store
 from ibtools.recorders.capture.quantiser_grid import QuantiserGrid
-from ibtools.recorders.capture.torch.batches import Batch, Taken
-from ibtools.recorders.capture.torch.exported import (
-    called_again,
-    find_places,
-    is_exported,
-    run_exported,
-)
+from ibtools.recorders.capture.torch.exported import find_places, is_exported, run_exported
 from ibtools.recorders.capture.torch.hooks import Hooks, named_layers, plain_model
+from ibtools.recorders.capture.torch.outputs import ADVICE, values_of
 from ibtools.recorders.capture.torch.quantisers import refuse_unobserved, unobserved_quantisers
 from ibtools.recorders.capture.torch.untouched import untouched
 from ibtools.store.snapshots import LayerValues
@@ -24,6 +20,8 @@ from ibtools.store.snapshots import LayerValues
 Inputs = Any
 """A tensor or array (sample, ...), a tuple of these for several arguments, or a mapping of them for
 keyword arguments."""
+
+_KINDS = "a tensor (sample, ...), or a tuple or mapping of tensors"
 
 
 class TorchCapture:
@@ -100,8 +98,7 @@ class TorchCapture:
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"model must be a torch.nn.Module, found {type(model).__name__}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, or None, found {batch_size}")
+        validate_batch_size(batch_size)
         self._model: Any = plain_model(model)
         self._is_exported = is_exported(self._model)
         if forward is not None and self._is_exported:
@@ -144,27 +141,24 @@ class TorchCapture:
             quantiser has no range yet.
         """
         unobserved = unobserved_quantisers(self._model)
-        taken = {name: Taken(known_as) for name, known_as in self._names.items()}
+        taken = TakenLayers(self._names, ADVICE)
         device = self._device or _device_of(self._model)
-        n_samples = _count_samples(inputs)
-        step = self._batch_size or n_samples
-        order: dict[str, None] = {}
+        n_samples = count_samples(_tensors(inputs), _KINDS)
         with untouched(self._model):
             refuse_unobserved(unobserved)
-            for first in range(0, n_samples, step):
-                batch = Batch(first, min(step, n_samples - first))
-                self._pass(batch, *_cut(inputs, slice(first, first + step), device))
-                for name, layer in batch.layers.items():
-                    taken[name].add(layer)
-                    order[name] = None
-        return {self._names[name]: taken[name].whole() for name in order}
+            taken.run(
+                n_samples,
+                self._batch_size,
+                lambda samples: self._pass(taken, *_cut(inputs, samples, device)),
+            )
+        return taken.whole()
 
-    def _pass(self, batch: Batch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _pass(self, taken: TakenLayers, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Run one batch through the model, and have every layer taken."""
 
         def show(name: str, output: Any, grid: QuantiserGrid | None) -> None:
-            used = None if name in self._as_values else grid
-            batch.take(name, self._names[name], output, used)
+            grids = () if grid is None or name in self._as_values else (grid,)
+            taken.take(name, values_of(self._names[name], output), grids)
 
         if self._is_exported:
             if kwargs:
@@ -173,14 +167,6 @@ class TorchCapture:
         else:
             with Hooks(self._model, list(self._names), show):
                 self._forward(self._model, *args, **kwargs)
-        for name, known_as in self._names.items():
-            if name not in batch.layers:
-                raise InputError(
-                    f"layer {known_as!r} must be called when the model is, but is not: leave it "
-                    "out, or call what uses it with forward="
-                )
-            if batch.n_calls[name] > 1:
-                raise called_again(known_as, batch.n_calls[name])
 
 
 def _call(model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -197,17 +183,6 @@ def _tensors(inputs: Inputs) -> list[Any]:
     if isinstance(inputs, Mapping):
         return list(inputs.values())
     return list(inputs) if isinstance(inputs, tuple) else [inputs]
-
-
-def _count_samples(inputs: Inputs) -> int:
-    shapes = [np.shape(one) for one in _tensors(inputs)]
-    lengths = {shape[0] if shape else 0 for shape in shapes}
-    if len(lengths) != 1 or lengths == {0}:
-        raise InputError(
-            "inputs must be a tensor (sample, ...), or a tuple or mapping of tensors of as many "
-            f"samples, found shapes {shapes}"
-        )
-    return int(lengths.pop())
 
 
 def _cut(inputs: Inputs, samples: slice, device: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

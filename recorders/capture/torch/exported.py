@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from ibtools.errors import InputError
+from ibtools.recorders.capture.batches import called_again
 from ibtools.recorders.capture.torch.hooks import Show
+from ibtools.recorders.capture.torch.outputs import ADVICE
 from ibtools.recorders.capture.torch.quantisers import fake_quantiser, fake_quantiser_grid
 
 
@@ -131,20 +132,12 @@ def _evaluating(
     return args, kwargs
 
 
-def called_again(name: str, n_calls: int) -> InputError:
-    """Build the error for a layer that has several outputs."""
-    return InputError(
-        f"layer {name!r} must be called once in a pass, but is called {n_calls} times: give each "
-        "use a module of its own (of an activation without parameters, another instance)"
-    )
-
-
 def run_exported(model: Any, names: list[str], show: Show, args: tuple[Any, ...]) -> None:
     """Evaluate a graph, and show the layers."""
     places = find_places(model)
     for name in names:
         if places[name].n_calls > 1:
-            raise called_again(name, places[name].n_calls)
+            raise called_again(name, places[name].n_calls, ADVICE)
     wanted: dict[Any, list[str]] = {}
     for name in names:
         wanted.setdefault(places[name].node, []).append(name)
