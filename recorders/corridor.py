@@ -145,9 +145,10 @@ class Corridor:
         )
 
 
-def most_waiting(snapshot_bytes: int, *, most: int) -> int:
-    """Return how many snapshots may wait for the writer: `most`, but of bounded bytes."""
-    return max(1, min(most, BLOCK_BYTES // max(snapshot_bytes, 1)))
+def most_waiting(writer: Writer, *, most: int) -> int:
+    """Return how many snapshots may wait for a writer: `most`, but of bounded bytes."""
+    snapshot_bytes = writer.n_samples * sum(one.row_bytes("codes") for one in writer.layers)
+    return max(1, min(most, BLOCK_BYTES // snapshot_bytes))
 
 
 def _do(jobs: list[Callable[[], None]]) -> None:

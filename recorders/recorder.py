@@ -30,7 +30,7 @@ from ibtools.schedule import open_schedule, parse_schedule
 from ibtools.store.counts import COUNTS, Counts
 from ibtools.store.growing import EPOCH_AXES
 from ibtools.store.growth import validate_new_epoch
-from ibtools.store.layout import BLOCK_BYTES, StoreSpec
+from ibtools.store.layout import StoreSpec
 from ibtools.store.schema import Inputs, Keep
 from ibtools.store.snapshots import LayerValues
 from ibtools.store.storage import StorePath, absolute
@@ -295,7 +295,7 @@ class Recorder:
         unclosed.forget(self)
         with self._stack:
             if self._corridor is None and finished and self._last_snapshot != NEVER:
-                self._write_to(BLOCK_BYTES)  # nothing was left to record: it is trained now
+                self._write()  # nothing was left to record: it is trained now
             if self._corridor is not None:
                 self._finish(self._corridor, finished=finished)
             elif finished:
@@ -368,14 +368,13 @@ class Recorder:
             **self._of_store,
         )
         open_or_create(self._path, spec, overwrite=self._overwrite)
-        snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in specs)
-        self._say(len(specs), snapshot_bytes)
-        return self._write_to(snapshot_bytes)
+        self._say(spec)
+        return self._write()
 
-    def _write_to(self, snapshot_bytes: int) -> Corridor:
+    def _write(self) -> Corridor:
         """Begin to write to the store, in a second thread."""
         self._writer = GrowingWriter(self._path, self._repeat, seed=self._seed, resume=self._resume)
-        most = most_waiting(snapshot_bytes, most=_MOST_WAITING)
+        most = most_waiting(self._writer, most=_MOST_WAITING)
         background = self._stack.enter_context(Background(most))
         self._corridor = Corridor(self._writer, background, copies=True)
         unclosed.remember(self, self._leave)
@@ -384,11 +383,12 @@ class Recorder:
         self._told = {}
         return self._corridor
 
-    def _say(self, n_layers: int, snapshot_bytes: int) -> None:
+    def _say(self, spec: StoreSpec) -> None:
         """Say what the recording will take, and show how far it is, if that is known."""
         if self._quiet:
             return
         begins = f"recording repeat {self._repeat} to {self._path}: "
+        snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in spec.layers)
         takes = f"{format_bytes(snapshot_bytes)} a snapshot"
         if self._n_epochs is not None:
             n = len(self._scheduled)
@@ -396,7 +396,7 @@ class Recorder:
             begins += f"{left} {'more ' * (left < n)}snapshot{'s' * (left != 1)}, "
             takes += f", {format_bytes(n * snapshot_bytes)} the {n} of a repeat"
         write_line(
-            f"{begins}{n_layers} layers of {self._samples.n_samples} samples, {takes}, before they "
+            f"{begins}{len(spec.layers)} layers of {spec.n_samples} samples, {takes}, before they "
             "are compressed"
         )
         if self._n_epochs is not None:
