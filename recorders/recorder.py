@@ -195,7 +195,7 @@ class Recorder:
         if err is None:
             self.close()
             return
-        if os.getpid() != self._process:  # of a child that was forked in the loop
+        if not self._is_open or os.getpid() != self._process:  # a child was forked in the loop
             return
         try:
             self._close(finished=False)

@@ -238,6 +238,19 @@ def test_recorder__an_error_in_the_loop_after_one_in_the_second_thread(tmp_path,
     assert store_info(tmp_path / "run.zarr").n_complete == 1
 
 
+def test_recorder__an_error_after_it_was_closed(tmp_path: Path):
+    def loop() -> None:
+        with begin(tmp_path / "run.zarr") as recorder:
+            recorder.snapshot(1, {"a": CODE})
+            recorder.close()
+            raise ZeroDivisionError
+
+    err = returns_within(60, loop)
+    assert isinstance(err, ZeroDivisionError)
+    assert not hasattr(err, "__notes__")
+    assert store_info(tmp_path / "run.zarr").outcomes["trained"] == 1
+
+
 def run_script(tmp_path: Path, program: str) -> "subprocess.CompletedProcess[str]":
     """Run a script that records to `run.zarr`; fail if it does not end."""
     return subprocess.run(
