@@ -37,6 +37,11 @@ class Option:
     flag: str | None = None
 
 
+PLANE_AXES = (
+    Option("x", "What is across: mi_xt, or mi_xt_given_y.  [default: mi_xt]"),
+    Option("y", "What is upwards: mi_ty, mi_ty_above_null, mi_ty_adjusted.  [default: mi_ty]"),
+)
+
 LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
 
 
@@ -63,6 +68,8 @@ class FigureKind:
     film : bool, optional
         Whether it moves: `draw` takes ``fps`` and returns a matplotlib ``FuncAnimation``, and files
         are GIF or MP4.
+    estimator : str, optional
+        Whose results are drawn where none are named.
 
     Examples
     --------
@@ -78,6 +85,7 @@ class FigureKind:
     command_options: tuple[Option, ...] = ()
     facets: Callable[..., Any] | None = None
     film: bool = False
+    estimator: str = "exact"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -92,6 +100,8 @@ FIGURES: Registry[FigureKind] = Registry(
         "information-plane": "ibtools.analysis.plots.plane:FIGURE",
         "information-epochs": "ibtools.analysis.plots.epochs:FIGURE",
         "repeats": "ibtools.analysis.plots.planes:FIGURE",
+        "resolution-profile": "ibtools.analysis.plots.profile:PROFILE",
+        "label-resolution": "ibtools.analysis.plots.profile:LABEL_RESOLUTION",
         "animation": "ibtools.analysis.plots.animation:FIGURE",
         "accuracy": "ibtools.analysis.plots.accuracy:FIGURE",
         "scalars": "ibtools.analysis.plots.scalars:FIGURE",

@@ -24,6 +24,7 @@ if __name__ == "__main__":  # worker processes import this module
             *counting.scaling_rows(seconds=1.0),
             *chance.rows(seconds=0.5),
             *analysing.rows(epochs=400),
+            *analysing.resolution_rows(epochs=400),
             *memory.rows((1, 3)),
             *big_layer.rows(n_samples=5000, n_units=20_000, memory="320MiB"),
             *tasks.rows(n_tasks=500),

@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import dask.array as da
@@ -78,6 +79,25 @@ def rows(epochs: int) -> list[Row]:
         return [Row(what, ours, baseline, "s")]
 
 
+def resolution_rows(epochs: int) -> list[Row]:
+    """Measure all resolutions against the plain count, from disk to written results."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "syn.zarr"
+        write_store(path, epochs)
+
+        def analyze(estimator: str) -> None:
+            output = Path(tempfile.mkdtemp(dir=folder)) / GROUP
+            analyze_store(path, estimator=estimator, output=output, quiet=True)
+
+        runs = [partial(analyze, name) for name in ("resolution", "exact")]
+        for run in runs:
+            run()
+        ours, baseline = (best_time(run, seconds=3) for run in runs)
+        return [
+            Row(f"all resolutions of {epochs} snapshots (baseline: exact)", ours, baseline, "s")
+        ]
+
+
 def textbook_of_epoch(path: Path, epoch: int) -> None:
     """Do with one snapshot what the textbook does."""
     store = zarr.open_group(path, mode="r")
@@ -116,4 +136,4 @@ def protocol_rows(repeats: int = 50, epochs: int = 1600, sampled: int = 24) -> l
 if __name__ == "__main__":
     from benchmarks.table import print_table
 
-    print_table([*rows(epochs=1600), *protocol_rows()])
+    print_table([*rows(epochs=1600), *resolution_rows(epochs=1600), *protocol_rows()])

@@ -50,8 +50,8 @@ def count_and_compare(
 ) -> None:
     """Count, with all that the results have beside the values, and H(T|Y=c) on request."""
     for code in layers:
-        labels, n_states = partition_block(code)
-        statistics_of_labels(labels, n_states, y, 2)
+        labels, _ = partition_block(code)
+        statistics_of_labels(labels, y, 2)
         if classes:
             class_entropies(labels, y, 2)
 

@@ -94,7 +94,9 @@ def _write_rows(tables: list[xr.Dataset], file: Path, counts: Counts) -> None:
 
     frames = [table.to_dataframe().reset_index().dropna(subset="mi_ty") for table in tables]
     rows = pd.concat(frames, ignore_index=True)
-    dims = [name for name in ("estimator", "repeat", "epoch", "layer") if name in rows]
+    dims = [
+        name for name in ("estimator", "repeat", "epoch", "layer", "resolution") if name in rows
+    ]
     rows = rows[[*dims, *(name for name in rows if name not in dims)]]
     _write_csv(rows, file, counts)
 

@@ -18,6 +18,7 @@ from ibtools.analysis.details import detail_class
 from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
+from ibtools.analysis.measures.derived_variables import DERIVED
 from ibtools.analysis.measures.registry import DETAILS, ESTIMATORS
 from ibtools.cli.main import cli
 from ibtools.store.schema import RESULT_VARIABLES, STORE_VARIABLES, markdown_table
@@ -95,6 +96,7 @@ def test_pages__store_tables_are_those_of_the_schema():
     text = (ROOT / "docs" / "store.md").read_text()
     assert markdown_table(STORE_VARIABLES) in text
     assert markdown_table(RESULT_VARIABLES) in text
+    assert markdown_table(DERIVED) in text
 
 
 def test_pages__table_of_figures_is_that_of_the_declarations():

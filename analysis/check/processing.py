@@ -10,6 +10,7 @@ from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.estimators import CountingEstimator, Knn, known_estimator
 from ibtools.analysis.estimators.chosen_layers import divide_layers, of_any_layer
+from ibtools.analysis.estimators.resolution import DIM, AtResolution, Resolution
 from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.store.snapshots import layer_specs
 
@@ -92,7 +93,10 @@ def check_results(
     subject = f"information/{name}"
     yield judge(
         "analysed",
-        values.to_array("quantity").isnull().all(["quantity", "layer"]),
+        values.isel({DIM: 0}, missing_dims="ignore")
+        .to_array("quantity")
+        .isnull()
+        .all(["quantity", "layer"]),
         checked=store["complete"],
         cases="snapshots",
         subject=subject,
@@ -100,8 +104,8 @@ def check_results(
         meaning=words.NOT_ANALYSED,
     )
     estimator = of_any_layer(known_estimator(name))
-    if divide_layers(name)[0].removesuffix("-per-unit") == "exact":
-        off = _recounted(values, measures)
+    if divide_layers(name)[0].removesuffix("-per-unit") in ("exact", Resolution.name):
+        off = _recounted(values.isel({DIM: -1}, missing_dims="ignore"), measures)
         yield _judge_excess("recount", off, values, subject, words.RECOUNT)
     if results.attrs.get("target") == "population":
         for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
@@ -111,7 +115,21 @@ def check_results(
         yield not_checked("bounds", words.ESTIMATE, subject=subject)
     else:
         yield _judge_excess("bounds", _excess(values), values, subject, words.BOUNDS)
-    yield from _check_processing(values, steps(store), subject, chain=chain)
+    if DIM in values.dims:
+        drop = values.shift({DIM: 1}) - values
+        yield _judge_excess(
+            "resolutions",
+            drop.to_array("quantity").max("quantity"),
+            values,
+            subject,
+            words.RESOLUTIONS,
+            cases="resolutions of layers of snapshots",
+        )
+    if isinstance(estimator, Resolution | AtResolution):
+        for label in _QUANTITIES.values():
+            yield not_checked(f"data processing, {label}", words.CUT, subject=subject)
+    else:
+        yield from _check_processing(values, steps(store), subject, chain=chain)
 
 
 def _recounted(values: xr.Dataset, measures: xr.Dataset) -> xr.DataArray:

@@ -252,6 +252,16 @@ RISES = (
     "computed from. "
 )
 
+RESOLUTIONS = (
+    "The numbers fall from a resolution to a finer one, but the coarser states are a function of "
+    "the finer. The results are wrong: delete them, and analyse again."
+)
+
+CUT = (
+    "The next layer is computed from all bits of a layer, not from those that are left: T_r of the "
+    "next layer may know more."
+)
+
 EXACT_RISES = (
     "This estimator counts the layer itself, so the results are wrong, or the recorded states are "
     "not those that the network works with: see data processing of the recording."

@@ -137,9 +137,8 @@ def unit_statistics(
     for index in range(len(block)):
         start = 0
         for part in estimator.unit_symbols(block, symbols, index):
-            of_units = statistics_of_labels(
-                *partition_block(part), block.y, block.n_classes, block.entropy_x
-            )
+            labels, _ = partition_block(part)
+            of_units = statistics_of_labels(labels, block.y, block.n_classes, block.entropy_x)
             stop = start + len(part)
             found[:, index, start:stop] = [of_units[name] for name in UNIT_STATISTICS]
             start = stop

@@ -105,8 +105,8 @@ def _statistics_of_samples(
     y, n_classes = header.label[chosen], header.n_classes
     found: list[Found] = []
     for labels in layers:
-        again = partition_block(np.ascontiguousarray(labels[:, chosen])[..., np.newaxis])
-        found.append(dict(statistics_of_labels(*again, y, n_classes, entropy_x)))
+        again, _ = partition_block(np.ascontiguousarray(labels[:, chosen])[..., np.newaxis])
+        found.append(dict(statistics_of_labels(again, y, n_classes, entropy_x)))
     return found
 
 

@@ -17,6 +17,7 @@ from ibtools.analysis.estimators.knn import Knn
 from ibtools.analysis.estimators.population import MARK, TARGET, Population
 from ibtools.analysis.estimators.requantised import Requantised
 from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.derived_variables import DERIVED
 from ibtools.analysis.measures.protocol import BlockShape, Measure, Needs, Option
 from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.errors import IbtoolsError, InputError, unknown_name
@@ -197,7 +198,7 @@ def variables_of(specification: str) -> dict[str, Variable]:
     """
     known = known_estimator(specification)
     own = {one.name: one for one in known.variables} if known else {}
-    return {one.name: one for one in RESULT_VARIABLES} | own
+    return {one.name: one for one in (*RESULT_VARIABLES, *DERIVED)} | own
 
 
 def get_estimator(estimator: EstimatorLike) -> Estimator:

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
 from ibtools.store.schema import CUBE, RESULT_VARIABLES, WHOLE_LAYER, Variable
+
+if TYPE_CHECKING:
+    from ibtools.analysis.kernels.counts import Spectrum
 
 Symbols = NDArray[np.unsignedinteger]
 
@@ -144,8 +147,8 @@ class CountingEstimator(ABC):
         from ibtools.partition import partition_block
 
         symbols = self.discretise(block)
-        partition = partition_block(symbols)
-        found = statistics_of_labels(*partition, block.y, block.n_classes, block.entropy_x)
+        labels, _ = partition_block(symbols)
+        found = statistics_of_labels(labels, block.y, block.n_classes, block.entropy_x)
         return found | self._unit_statistics(block, symbols) if self.per_unit else found
 
     def _unit_statistics(self, block: LayerBlock, symbols: Symbols) -> Statistics:
@@ -163,7 +166,6 @@ class CountingEstimator(ABC):
 
 def statistics_of_labels(
     labels: NDArray[np.uint32],
-    n_states: NDArray[np.int64],
     y: NDArray[np.integer],
     n_classes: int,
     entropy_x: float,
@@ -174,8 +176,6 @@ def statistics_of_labels(
     ----------
     labels : ndarray, (block, sample), uint32
         As from `ibtools.partition.partition_block`; sample is consumed.
-    n_states : ndarray, (block,), int64
-        How many states there are.
     y : ndarray, (sample,), integer
         Class of each sample, 0 to n_classes - 1.
     n_classes : int
@@ -186,27 +186,50 @@ def statistics_of_labels(
     Returns
     -------
     dict of str to ndarray, (block,)
-        Every one of `WHOLE_LAYER`: float64, bits (saturation: a fraction); or counts, int64.
+        As of `statistics_of_spectra`.
 
     Examples
     --------
     >>> labels, y = np.array([[0, 1, 2, 3]], np.uint32), np.array([0, 0, 1, 1])
-    >>> found = statistics_of_labels(labels, np.array([4]), y, 2, entropy_x=2.0)
+    >>> found = statistics_of_labels(labels, y, 2, entropy_x=2.0)
     >>> [float(found[name][0]) for name in ("mi_ty", "mi_ty_null", "saturation")]
     [1.0, 1.0, 1.0]
     """
-    from ibtools.analysis.kernels.chance import chance_levels, count_singletons, saturation
     from ibtools.analysis.kernels.counts import label_spectra
+
+    spectra = label_spectra(labels, y, n_classes)
+    return statistics_of_spectra(*spectra, n_samples=y.size, entropy_x=entropy_x)
+
+
+def statistics_of_spectra(
+    states: "Spectrum", classes: "Spectrum", cells: "Spectrum", *, n_samples: int, entropy_x: float
+) -> Statistics:
+    """Compute all that the results say of whole layers, from their counts.
+
+    Parameters
+    ----------
+    states, classes, cells : Spectrum, (block, entry), (entry,), (block, entry)
+        As `ibtools.analysis.kernels.counts.label_spectra` returns them.
+    n_samples : int
+        Samples that were counted.
+    entropy_x : float
+        H(X) of the samples in bits, for the saturation.
+
+    Returns
+    -------
+    dict of str to ndarray, (block,)
+        Every one of `WHOLE_LAYER`: float64, bits (saturation: a fraction); or counts, int64.
+    """
+    from ibtools.analysis.kernels.chance import chance_levels, count_singletons, saturation
     from ibtools.analysis.kernels.information import information_of_spectra
 
-    states, classes, cells = label_spectra(labels, y, n_classes)
-    entropy_t, mi_ty = information_of_spectra(states, classes, cells, n_samples=y.size)
+    entropy_t, mi_ty = information_of_spectra(states, classes, cells, n_samples=n_samples)
     mi_ty_null = chance_levels(states, classes)
     return {
         "mi_xt": entropy_t.copy(),
         "mi_ty": mi_ty,
         "entropy_t": entropy_t,
-        "n_states": n_states,
+        "n_states": states.cells.sum(axis=-1),
         "n_singletons": count_singletons(states),
         "saturation": saturation(entropy_t, entropy_x),
         "mi_ty_null": mi_ty_null,

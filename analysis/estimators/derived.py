@@ -1,10 +1,18 @@
 """Estimators that are made of another one: what they do not change is the other's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ibtools.analysis.measures.block import LayerBlock, Statistics
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Scope
+from ibtools.analysis.measures.protocol import (
+    BlockShape,
+    Needs,
+    Scope,
+    own_coordinates,
+    own_sizes,
+)
+from ibtools.store.header import Header
 from ibtools.store.schema import Variable
 
 
@@ -77,6 +85,15 @@ class DerivedEstimator:
     def min_class_size(self) -> int:
         """How many samples every class must have."""
         return int(self.base.min_class_size)
+
+    @property
+    def coordinates(self) -> tuple[Variable, ...]:
+        """The coordinates of dims of its own."""
+        return own_coordinates(self.base)
+
+    def sizes(self, header: Header) -> Mapping[str, int]:
+        """Return the sizes of dims of its own."""
+        return own_sizes(self.base, header)
 
     def memory(self, shape: BlockShape) -> int:
         """Return the bytes that `compute` takes."""

@@ -144,7 +144,7 @@ class Kde:
     def variables(self) -> tuple[Variable, ...]:
         """The variables of the results."""
         own = BOUNDS if self.scale == "given" else (*BOUNDS, NOISE_VARIANCE)
-        return relabelled(PLANE + own, self.representation, noisy=True)
+        return relabelled(PLANE + own, self.representation, is_informative=True)
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class Spectrum:
         """Return the spectrum of one table, or block of tables, of a block: along the first dim."""
         return type(self)(self.counts[index], self.cells[index])
 
+    def flattened(self) -> Self:
+        """Return a block of blocks, (..., entry), as one block, (block, entry)."""
+        n_entries = self.counts.shape[-1]
+        return type(self)(self.counts.reshape(-1, n_entries), self.cells.reshape(-1, n_entries))
+
 
 def validate_labels(
     labels: NDArray[np.integer], y: NDArray[np.integer], n_states: int, n_classes: int
@@ -128,7 +133,7 @@ def _prepare(
 
 
 @kernel
-def _sort_by_class(
+def sort_by_class(
     y: NDArray[np.int64], n_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Order samples by class; returns that order and where each class ends."""
@@ -213,7 +218,7 @@ def _count_block(
     out: NDArray[np.int64],
 ) -> None:
     """Fill the spectra of the classes and of snapshot after snapshot."""
-    order, ends = _sort_by_class(y, n_classes)
+    order, ends = sort_by_class(y, n_classes)
     histograms = np.zeros((2, len(y) + 1), dtype=np.int32)
     work = np.zeros((2, len(y)), dtype=np.int32)
     start = 0
@@ -260,7 +265,7 @@ def _class_block(
     labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
-    order, ends = _sort_by_class(y, n_classes)
+    order, ends = sort_by_class(y, n_classes)
     histogram = np.zeros(len(y) + 1, dtype=np.int32)
     cells = np.zeros(len(y), dtype=np.int32)
     for b in range(len(labels)):
@@ -358,7 +363,7 @@ def _one_against_rest_block(
     labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
-    order, ends = _sort_by_class(y, n_classes)
+    order, ends = sort_by_class(y, n_classes)
     histogram = np.zeros(len(y) + 1, dtype=np.int32)
     cells, sizes = np.zeros((2, len(y)), dtype=np.int32)
     for b in range(len(labels)):

@@ -63,6 +63,8 @@ class LayerBlock:
         Whether it is the last layer of the network.
     read_unit_grids : callable, optional
         Reads the grids of the units that are here, where the store has some.
+    most_bits : int, optional
+        Width of the widest codes of all layers that are analysed.
     """
 
     recorded: NDArray[Any]
@@ -78,6 +80,7 @@ class LayerBlock:
     padding: NDArray[Any] | None = None
     is_last: bool = False
     read_unit_grids: Callable[[], UnitGrids] | None = None
+    most_bits: int = 0
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +118,16 @@ class LayerBlock:
         if self.read_unit_grids is None or not self.layer.quantised:
             return None
         return self.once("grids of units", self.read_unit_grids)
+
+    @property
+    def zero_points(self) -> NDArray[np.int64]:
+        """The codes that stand for zero, (block, unit)."""
+        of_layer = np.asarray(self.rows["zero_point"]).astype(np.int64)
+        zero_points = np.repeat(of_layer[:, np.newaxis], self.recorded.shape[2], axis=1)
+        if self.unit_grids is not None:
+            own = np.isnan(self.rows["scale"])
+            zero_points[own] = self.unit_grids[1][own]
+        return zero_points
 
     def _grid(self, index: int) -> UnitGrids:
         """Return scale and zero point of one snapshot, () or (unit,)."""

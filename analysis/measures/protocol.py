@@ -97,6 +97,10 @@ class Option:
 class Measure(Protocol):
     """What the analysis asks of whatever is computed of snapshots.
 
+    One whose variables have dims of their own, beyond repeat, epoch and layer, also has a method
+    ``sizes(header)`` that returns the size of each, and may declare a coordinate of it, numbered
+    from 0, among its ``coordinates``, a tuple of Variable: see `own_sizes` and `own_coordinates`.
+
     Attributes
     ----------
     specification : str
@@ -130,6 +134,18 @@ class Measure(Protocol):
     def compute(self, block: Any) -> Found:
         """Compute the variables of some snapshots: of one layer, or of all."""
         ...
+
+
+def own_sizes(measure: Any, header: "Header") -> Mapping[str, int]:
+    """Return the sizes of the dims that only the variables of a measure have."""
+    sizes: Callable[[Header], Mapping[str, int]] | None = getattr(measure, "sizes", None)
+    return {} if sizes is None else sizes(header)
+
+
+def own_coordinates(measure: Any) -> tuple[Variable, ...]:
+    """Return the coordinates that a measure declares of its own dims, numbered from 0."""
+    declared: tuple[Variable, ...] = getattr(measure, "coordinates", ())
+    return declared
 
 
 class SnapshotMeasure(Measure, Protocol):

@@ -13,6 +13,7 @@ ESTIMATORS: Registry[Any] = Registry(
         "requantised": "ibtools.analysis.estimators.requantised:Requantised",
         "kde": "ibtools.analysis.estimators.kde:Kde",
         "knn": "ibtools.analysis.estimators.knn:Knn",
+        "resolution": "ibtools.analysis.estimators.resolution:Resolution",
     },
 )
 """Every estimator by its name."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from ibtools.shown import python_string, shell_command, visible
 
+DEFAULTS = ("exact", "resolution")
+"""Estimators whose results their figures are drawn from where none are named."""
+
 
 @dataclass(frozen=True)
 class AnalysisReport:
@@ -28,8 +31,8 @@ class AnalysisReport:
         `ibtools.analysis.kernels.digests.RowDigests`.
     anew : tuple of str, optional
         What of earlier results was out of date and is computed anew, and why.
-    has_plane : bool, optional
-        Whether there is an I(X;T), without which there is no information plane.
+    figure : str or None, optional
+        The figure that shows it best; None if none can be drawn.
     """
 
     estimator: str
@@ -40,7 +43,7 @@ class AnalysisReport:
     n_values: int | None = None
     digested: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
-    has_plane: bool = True
+    figure: str | None = "information-plane"
 
     def __str__(self) -> str:
         anew = "".join(f"; {phrase}" for phrase in self.anew)
@@ -71,7 +74,7 @@ def describe_next(path: str, reports: Sequence[AnalysisReport]) -> str:
     path : str
         Where they were written.
     reports : sequence of AnalysisReport
-        Of the estimators. The first that has an information plane is drawn.
+        Of the estimators. The first that has a figure is drawn.
 
     Returns
     -------
@@ -87,9 +90,10 @@ def describe_next(path: str, reports: Sequence[AnalysisReport]) -> str:
     names = [one.estimator for one in reports]
     opened = python_string(names[0]) if len(names) == 1 else "None"
     lines = [f"in Python: ibtools.open_results({python_string(path)}, estimator={opened})"]
-    drawn = next((one.estimator for one in reports if one.has_plane), None)
+    drawn = next((one for one in reports if one.figure is not None), None)
     if drawn is not None:
-        which = [] if drawn == "exact" else ["--estimator", drawn]
-        figure = ["plot", path, "information-plane", *which, "--output", "plane.png"]
+        which = [] if drawn.estimator in DEFAULTS else ["--estimator", drawn.estimator]
+        output = f"{str(drawn.figure).rpartition('-')[2]}.png"
+        figure = ["plot", path, str(drawn.figure), *which, "--output", output]
         lines.insert(0, f"next: {shell_command(*figure)}")
     return "\n".join(lines)

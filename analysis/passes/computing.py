@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
-from ibtools.analysis.measures.protocol import Found, Measure, SnapshotMeasure
+from ibtools.analysis.measures.protocol import Found, Measure, SnapshotMeasure, own_sizes
 from ibtools.store.header import Header
 from ibtools.store.schema import Variable
 
@@ -74,13 +74,7 @@ def _named(measure: Measure, found: Found) -> Values:
 
 def sizes_of(measures: Sequence[Measure], header: Header) -> list[Mapping[str, int]]:
     """Return, for each measure, the sizes of all dims that its variables have beyond epochs."""
-    return [
-        {
-            "layer": len(header.layers),
-            **(cast(SnapshotMeasure, one).sizes(header) if one.scope == "snapshot" else {}),
-        }
-        for one in measures
-    ]
+    return [{"layer": len(header.layers), **own_sizes(one, header)} for one in measures]
 
 
 def empty_values(measure: Measure, n_epochs: int, sizes: Mapping[str, int]) -> Values:

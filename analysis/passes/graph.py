@@ -6,9 +6,10 @@ import xarray as xr
 
 from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimators
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.lazy import lazy_variables
 from ibtools.analysis.passes.recording import Recording
-from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.result_variables import RESULT_COORDINATES, numbered_coordinates
 from ibtools.analysis.passes.stacking import stack_estimators
 from ibtools.store.derived import as_store
 from ibtools.store.schema import CUBE
@@ -114,7 +115,14 @@ def _analyze(
         global_range=recording.global_range,
     )
     coordinates = {variable.name: part[variable.name].variable for variable in RESULT_COORDINATES}
+    header = recording.header.select(layers)
     return [
-        xr.Dataset(variables, coordinates, recording.attributes(one))
+        with_derived(
+            xr.Dataset(
+                variables,
+                coordinates | numbered_coordinates(one, header),
+                recording.attributes(one),
+            )
+        )
         for one, variables in zip(estimators, found, strict=True)
     ]

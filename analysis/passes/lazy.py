@@ -314,6 +314,7 @@ def _compute_block(
             task.header,
             rows={} if rows is None else _known(rows[:, :, position][complete]),
             global_range=task.global_range,
+            most_bits=task.header.most_bits,
             read_unit_grids=None
             if grids is None
             else partial(_of_layer, grids, complete, position, task.header.layers[index].n_units),

@@ -11,6 +11,7 @@ from ibtools.analysis.estimators import Estimator, Population
 from ibtools.analysis.estimators.chosen_layers import of_any_layer
 from ibtools.analysis.kernels.information import entropy
 from ibtools.analysis.kernels.sampling import validate_sample
+from ibtools.analysis.measures.protocol import own_coordinates
 from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError, StoreError
@@ -85,7 +86,9 @@ class Recording:
             "n_samples": header.n_samples,
             "entropy_x": header.entropy_x,
             "entropy_y": entropy(np.bincount(header.label)),
-            "coordinates": " ".join(variable.name for variable in RESULT_COORDINATES),
+            "coordinates": " ".join(
+                one.name for one in (*RESULT_COORDINATES, *own_coordinates(estimator))
+            ),
         }
         return attributes | _own_attributes(known, attributes)
 

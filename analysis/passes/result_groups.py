@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zarr.errors import ContainsArrayError
 
 from ibtools.analysis.estimators import Estimator
+from ibtools.analysis.measures.protocol import own_coordinates
 from ibtools.analysis.measures.registry import DETAILS, ESTIMATORS
 from ibtools.analysis.passes.kept_results import KeptResults
 from ibtools.analysis.passes.outdated import dependencies, forget_outdated
@@ -24,14 +25,15 @@ from ibtools.analysis.passes.result_places import (
     validate_free,
 )
 from ibtools.analysis.passes.result_rows import read_marks, read_row
-from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
+from ibtools.analysis.passes.result_variables import RESULT_COORDINATES, numbered_coordinates
 from ibtools.analysis.passes.windows import Window
 from ibtools.provenance import provenance
 from ibtools.store.creation import create_variable
 from ibtools.store.groups import consolidate, get_array, writing
+from ibtools.store.header import Header
 from ibtools.store.identity import Content
 from ibtools.store.locking import changing
-from ibtools.store.schema import CUBE, RESULT_VARIABLES, Variable
+from ibtools.store.schema import RESULT_VARIABLES, Variable
 from ibtools.store.storage import StorePath
 from ibtools.store.validation.attributes import PACKAGE
 
@@ -74,10 +76,12 @@ def open_results_group(
     """
     key = f"{GROUP}/{estimator.specification}"
     own = estimator.variables
+    coordinates = (*RESULT_COORDINATES, *own_coordinates(estimator))
+    dataset = dataset.assign_coords(numbered_coordinates(estimator, Header.of(dataset)))
     create_folder(target)
     with changing(target):
         group = find_or_create(
-            target, key, (*RESULT_COORDINATES, *own), dataset, attributes, what="results"
+            target, key, (*coordinates, *own), dataset, attributes, what="results"
         )
         lacking = [one for one in own if one.name not in group]
         with writing(group):
@@ -85,11 +89,11 @@ def open_results_group(
                 group,
                 estimator,
                 dataset,
-                coordinates=RESULT_COORDINATES,
+                coordinates=coordinates,
                 depends=dependencies(attributes),
                 lacking=[one.name for one in lacking],
             )
-            _add_variables(group, lacking)
+            _add_variables(group, lacking, dataset)
             if add_checksums(group, [one.name for one in own]) or lacking:
                 consolidate(target)
         return KeptResults.of(target, group, dependencies(attributes)), anew
@@ -215,9 +219,9 @@ def bring_up_to_date(
     return anew
 
 
-def _add_variables(group: zarr.Group, lacking: Sequence[Variable]) -> None:
+def _add_variables(group: zarr.Group, lacking: Sequence[Variable], dataset: xr.Dataset) -> None:
     """Add what results of an earlier version of ibtools lack, of which none is marked any more."""
-    sizes = dict(zip(CUBE, get_array(group, "mi_ty").shape, strict=False)) if lacking else {}
+    sizes = {str(dim): n for dim, n in dataset.sizes.items()}
     for variable in lacking:
         create_variable(group, variable, sizes)
 

@@ -18,6 +18,8 @@ from ibtools.analysis.estimators import (
     variables_of,
 )
 from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.estimators.resolution import select_resolution, whole_of
+from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.analysis_report import AnalysisReport
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
@@ -43,6 +45,7 @@ from ibtools.store.datasets import open_raw_results
 from ibtools.store.groups import find_group, read_array
 from ibtools.store.identity import Content, is_store
 from ibtools.store.opened import open_group
+from ibtools.store.schema import CUBE
 from ibtools.store.storage import StorePath, absolute
 from ibtools.tasks.memory import DEFAULT_MEMORY, LIBRARIES, parse_memory
 from ibtools.tasks.workers import open_workers
@@ -213,7 +216,6 @@ def _reports(
     for index, (one, kept, why) in enumerate(zip(estimators, rounds.kept, anew, strict=True)):
         computed, skipped = rounds.count(index)
         clipped, values = _clipped(kept.group)
-        has_plane = any(variable.name == "mi_xt" for variable in one.variables)
         why = (*why, *rounds.describe_damaged(index))
         done = computed, skipped, incomplete
         reports.append(
@@ -224,10 +226,18 @@ def _reports(
                 values,
                 digested if computed else (),
                 why,
-                has_plane,
+                _figure_of(one),
             )
         )
     return tuple(reports)
+
+
+def _figure_of(estimator: Estimator) -> str | None:
+    """Return the name of the figure that shows the results of an estimator best."""
+    planes = [one for one in estimator.variables if one.name == "mi_xt"]
+    if not planes:
+        return None
+    return "information-plane" if planes[0].dims == CUBE[:3] else "resolution-profile"
 
 
 def _clipped(group: zarr.Group) -> tuple[int, int] | tuple[None, None]:
@@ -297,7 +307,9 @@ def _open_one(
     estimator: EstimatorLike,
     damaged: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    name = _find_results(path, root, estimator)
+    name, part = _find_results(path, root, estimator)
+    if part is not None:
+        return select_resolution(_open_one(path, root, name, damaged), part)
     key = f"{GROUP}/{name}"
     group = cast("zarr.Group", root[key])
     results = open_raw_results(group, f"{path}: {key}")
@@ -305,7 +317,7 @@ def _open_one(
     declared = variables_of(name)
     what, command = f"the results of {name}", _analyze_command(path, root, name)
     analysed = current_marks(path, root, key, results, known, what=what, command=command)
-    return mask_results(
+    kept = mask_results(
         results,
         group,
         analysed,
@@ -314,6 +326,7 @@ def _open_one(
         command=command,
         damaged=damaged,
     )
+    return with_derived(kept)
 
 
 def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:
@@ -344,18 +357,27 @@ def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Datas
     return _open_one(path, root, name, marks["damaged"]), marks
 
 
-def _find_results(path: StorePath, root: zarr.Group, estimator: EstimatorLike) -> str:
-    """Return the name of the results that an estimator, a name or an abbreviation stands for."""
+def _find_results(
+    path: StorePath, root: zarr.Group, estimator: EstimatorLike
+) -> tuple[str, Estimator | None]:
+    """Return the name of the results that an estimator, a name or an abbreviation stands for.
+
+    If they are among those of all resolutions, it is the name of these; and the estimator.
+    """
     available = [one for one, _ in _result_groups(root)]
-    asked = name = estimator if isinstance(estimator, str) else estimator.specification
-    if name not in available:
-        try:
-            name = named_in(root, parse_estimator(name)).specification
-        except IbtoolsError as err:
-            raise _no_results(path, root, asked, available) from err
-    if name not in available:
-        raise _no_results(path, root, name, available)
-    return name
+    asked = estimator if isinstance(estimator, str) else estimator.specification
+    if asked in available:
+        return asked, None
+    try:
+        known = named_in(root, parse_estimator(asked))
+    except IbtoolsError as err:
+        raise _no_results(path, root, asked, available) from err
+    if known.specification in available:
+        return known.specification, None
+    whole = whole_of(known)
+    if whole is not None and whole.specification in available:
+        return whole.specification, known
+    raise _no_results(path, root, known.specification, available)
 
 
 def named_in(root: zarr.Group, estimator: Estimator) -> Estimator:

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import variables_of
+from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
@@ -31,7 +32,8 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     ----------
     results : sequence of Dataset
         Results of one store, as of a single estimator each, over equal repeats and epochs. What
-        they lack of the layers that others hold is missing.
+        they lack of the layers that others hold is missing. Those of all resolutions are taken one
+        by one, as of "resolution-0", "resolution-1" and so on.
 
     Returns
     -------
@@ -51,6 +53,10 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if not results:
         raise InputError("at least one estimator is needed, found none")
+    by_name: dict[str, xr.Dataset] = {}
+    for part in (part for one in results for part in each_resolution(one)):
+        by_name.setdefault(str(part.attrs["estimator"]), part)
+    results = list(by_name.values())
     results, held = _with_all_layers(results)
     names = list(dict.fromkeys(str(name) for one in results for name in one.data_vars))
     specifications = _strings(one.attrs["estimator"] for one in results)

@@ -163,6 +163,7 @@ def _layers(
                 rows=dict(zip(ROWS, known, strict=False)),
                 global_range=source.global_range,
                 units=block.units,
+                most_bits=store.chosen.most_bits,
                 first=first if first is not None or not block.in_parts else layers[0][..., :1],
                 read_unit_grids=_unit_grids_reader(store, block, index),
             )
@@ -178,6 +179,7 @@ def layer_block(
     units: slice = slice(None),
     first: NDArray[Any] | None = None,
     read_unit_grids: Callable[[], UnitGrids] | None = None,
+    most_bits: int = 0,
 ) -> LayerBlock:
     """Give a measure what was recorded of a layer, (block, sample, unit), with padding or not."""
     layer, start = header.layers[index], units.start or 0
@@ -196,6 +198,7 @@ def layer_block(
         padding=recorded[..., left:],
         is_last=index == len(header.layers) - 1,
         read_unit_grids=read_unit_grids,
+        most_bits=most_bits,
     )
 
 

@@ -30,6 +30,7 @@ from ibtools.analysis.plots.files import format_of, make_figure, save_figure, va
 from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.plane import information_plane
 from ibtools.analysis.plots.planes import information_facets, information_planes, ranked_repeats
+from ibtools.analysis.plots.profile import label_resolution_epochs, resolution_profile
 from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scalars import scalars, scalars_facets
 from ibtools.analysis.plots.scatter import scatter
@@ -56,10 +57,12 @@ __all__ = [
     "information_facets",
     "information_plane",
     "information_planes",
+    "label_resolution_epochs",
     "plot",
     "plot_store",
     "plot_stores",
     "ranked_repeats",
+    "resolution_profile",
     "save_animation",
     "save_figure",
     "scalars",

@@ -8,6 +8,7 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.passes.stacking import select_estimator, split_estimators
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
@@ -45,7 +46,8 @@ def estimator_comparison(
     ----------
     results : Dataset, (estimator, repeat, epoch, layer), or sequence of Dataset
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not, in bits; those of a sequence
-        each of one estimator. Repeats that failed are left out and counted in the titles.
+        each of one estimator. Those of all resolutions have a column for each.
+        Repeats that failed are left out and counted in the titles.
     axes : sequence of Axes, optional
         Where to draw, three rows of one for each estimator, row by row, of one figure and in the
         caller's style. By default a new figure in the style of ibtools, unknown to pyplot.
@@ -81,10 +83,10 @@ def estimator_comparison(
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
     if not isinstance(results, xr.Dataset):
-        return [select_estimator(one) for one in results]
+        return [part for one in results for part in each_resolution(select_estimator(one))]
     if "estimator" in results.dims:
         return split_estimators(results)
-    return [select_estimator(results)]
+    return each_resolution(select_estimator(results))
 
 
 def _summarise(results: xr.Dataset, layers: list[str] | None) -> RepeatSummary:

@@ -28,7 +28,8 @@ def variable_label(variable: xr.DataArray) -> str:
     """
     name = str(variable.attrs.get("long_name", variable.name))
     units = variable.attrs.get("units")
-    return mathematical(visible(name)) + (figure_text(f" [{visible(units)}]") if units else "")
+    named = units not in (None, "", "1")
+    return mathematical(visible(name)) + (figure_text(f" [{visible(units)}]") if named else "")
 
 
 def mathematical(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -120,7 +121,7 @@ def draw_frame(
     set_y_label(ax, variable_label(summary.mean["mi_ty"]))
 
 
-def draw_colorbar(points: PathCollection, axes: Sequence[Axes], scale: EpochScale) -> None:
+def draw_colorbar(points: ScalarMappable, axes: Sequence[Axes], scale: EpochScale) -> None:
     """Add one colour bar, which takes its space from all of `axes`."""
     extend = "min" if scale.has_prefit else "neither"
     figure = cast(Figure, axes[0].figure)

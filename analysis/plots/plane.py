@@ -6,7 +6,8 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.figures import LAYERS, PLANE_AXES, FigureKind
+from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.plots.canvas import Canvas, Grid
 from ibtools.analysis.plots.legends import draw_figure_legend, draw_legend_below
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
@@ -21,6 +22,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
 
@@ -38,6 +40,8 @@ def information_plane(
     limits: Limits | Literal["paper"] | None = "paper",
     zoom: Limits | Literal["auto"] | None = "auto",
     colorbar: bool = True,
+    x: str = X_AXES[0],
+    y: str = Y_AXES[0],
 ) -> Axes:
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
@@ -70,6 +74,11 @@ def information_plane(
         zoom.
     colorbar : bool, optional
         Whether to add a colour bar, which takes its space from the axes.
+    x : {"mi_xt", "mi_xt_given_y"}, optional
+        What is drawn across: I(X;T), or what of it is not about the label, I(X;T|Y).
+    y : {"mi_ty", "mi_ty_above_null", "mi_ty_adjusted"}, optional
+        What is drawn upwards: I(T;Y), what of it is above its chance level, or which part that is
+        of all that could be. Ceilings and chance level are those of I(X;T) and I(T;Y) only.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def information_plane(
     Raises
     ------
     UnknownNameError
-        If the results have no such layer.
+        If the results have no such layer, or there is no such axis.
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
     InputError
@@ -106,7 +115,7 @@ def information_plane(
     """
     if zoom_ax is not None and ax is None:
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
-    summary = summarise_repeats(results, layers)
+    summary = summarise_repeats(choose_axes(select_estimator(results), x, y), layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
     shown = plane_limits([summary], limits)
     styles = layer_styles(results["layer"].values)
@@ -147,6 +156,6 @@ FIGURE = FigureKind(
     "results",
     shows="I(X;T) and I(T;Y) of every layer and epoch, with a zoom",
     read_against="ceilings H(X) and H(Y), chance level of I(T;Y)",
-    command_options=(LAYERS,),
+    command_options=(LAYERS, *PLANE_AXES),
     facets=information_facets,
 )

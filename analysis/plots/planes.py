@@ -25,6 +25,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle
 from ibtools.analysis.plots.titles import set_figure_title
+from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.ranks import notable_ranks, rank_repeats
 from ibtools.analysis.repeats.shown import (
     RepeatSummary,
@@ -107,6 +108,8 @@ def information_facets(
     ncols: int = 3,
     layers: Iterable[str] | None = None,
     limits: Limits | Literal["paper"] | None = "paper",
+    x: str = X_AXES[0],
+    y: str = Y_AXES[0],
 ) -> tuple[Axes, ...]:
     """Draw the information planes of several stores in facets with shared axes.
 
@@ -134,6 +137,8 @@ def information_facets(
         The layers to draw. All by default.
     limits : ((x0, x1), (y0, y1)) or "paper" or None, optional
         As of `information_plane`, for all facets.
+    x, y : str, optional
+        As of `information_plane`.
 
     Returns
     -------
@@ -158,7 +163,11 @@ def information_facets(
     """
     with drawing_style(axes):
         facets = arrange_facets(results, row, col, ncols)
-        canvas = _draw(facets.by_title, facets.given(axes), facets.grid(), layers, limits)
+        chosen = {
+            title: choose_axes(select_estimator(one), x, y)
+            for title, one in facets.by_title.items()
+        }
+        canvas = _draw(chosen, facets.given(axes), facets.grid(), layers, limits)
         shared = len({(ax.get_xlim(), ax.get_ylim()) for ax in canvas.axes}) == 1
         canvas.label_outer(same_x=shared, same_y=shared)
     return tuple(canvas.axes)

@@ -21,11 +21,14 @@ def open_sources(
     InputError
         If an estimator is named of a figure that is not drawn from results.
     """
-    source = get_figure(figure).source
+    kind = get_figure(figure)
+    source = kind.source
     if source == "store" and estimator is not None:
         raise InputError(
             f"figure {figure!r} is drawn from the recording, not from results, so it has no "
             f"estimator; leave out {estimator!r}"
         )
-    results = () if source == "store" else (open_results(path, estimator=estimator or "exact"),)
+    if source == "store":
+        return (open_store(path),)
+    results = (open_results(path, estimator=estimator or kind.estimator),)
     return results if source == "results" else (*results, open_store(path))

@@ -4,6 +4,7 @@ A repeat counts where it has a value, unless its training failed. What does not 
 caption, so that no figure hides it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.population import TARGET
+from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.errors import StoreError, unknown_name
@@ -87,12 +89,13 @@ class RepeatSummary:
     def saturated(self) -> xr.DataArray:
         """Where nearly every input has its own state, (epoch, layer), bool.
 
-        That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of H(X). Without
-        `mi_xt` it is nowhere.
+        That is where the mean of H(T), or of `mi_xt` where there is no other, is at least
+        `SATURATED` of H(X). Without either it is nowhere.
         """
-        if "mi_xt" not in self.mean:
+        name = next((one for one in ("entropy_t", "mi_xt") if one in self.mean), None)
+        if name is None:
             return xr.zeros_like(self.mean["mi_ty"], bool)
-        saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
+        saturated: xr.DataArray = self.mean[name] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
 
     @property
@@ -125,7 +128,11 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     if attributes.get("target") == TARGET:
         return {}
     axes: tuple[Axis, ...] = ("x", "y")
-    return {axis: float(attributes[f"entropy_{axis}"]) for axis in axes}
+    found = {
+        axis: float(attributes.get(f"ceiling_{axis}", attributes[f"entropy_{axis}"]))
+        for axis in axes
+    }
+    return {axis: ceiling for axis, ceiling in found.items() if not math.isnan(ceiling)}
 
 
 def summarise_repeats(
@@ -161,7 +168,7 @@ def summarise_repeats(
     """
     results = select_estimator(results)
     validate_results(results, variables)
-    further = [name for name in (CHANCE, *BOUNDS) if name in results]
+    further = [name for name in (CHANCE, *BOUNDS, "entropy_t") if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
@@ -241,7 +248,10 @@ def validate_results(results: xr.Dataset, variables: Sequence[str] = VARIABLES) 
         if set(results[name].dims) != set(DIMS):
             further = [str(dim) for dim in results[name].dims if dim not in DIMS]
             advice = (
-                f"draw the facets along {', '.join(further)} with information_facets"
+                "choose one, as in results.sel(resolution=2), or open the results of "
+                "resolution-2 (--estimator resolution-2)"
+                if further == [RESOLUTION]
+                else f"draw the facets along {', '.join(further)} with information_facets"
                 if further
                 else "pass the results unreduced, since figures average over repeats themselves"
             )

@@ -8,17 +8,19 @@ import xarray as xr
 
 from ibtools.analysis.check import check
 from ibtools.analysis.estimators import EstimatorLike, listed
+from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.repeats.grid_ranges import grid_ranges, moving_ranges
 from ibtools.analysis.repeats.summary import notes, summary
 from ibtools.analysis.repeats.uncertainty import repeat_intervals
 from ibtools.analysis.report.meaning import describe_meaning
-from ibtools.analysis.report.plane_figure import plane_figure
+from ibtools.analysis.report.plane_figure import plane_figure, resolution_planes
 from ibtools.analysis.report.static_figures import (
     StaticFigure,
     accuracy_figure,
     information_figures,
+    resolution_figures,
     scalars_figure,
 )
 from ibtools.analysis.report.tables import (
@@ -53,7 +55,7 @@ class EstimatorContents:
     figures : tuple of StaticFigure
         Plane and information against epoch; none where nothing can be drawn.
     plane : dict or None
-        The interactive plane, if there is one.
+        The interactive plane, or one for each resolution, if there is any.
     dynamics : Table or None
         Of `ibtools.summary`, if there are any.
     notes : tuple of str
@@ -230,6 +232,12 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
     said: tuple[str, ...] = ()
     plane = dynamics = None
     try:
+        if RESOLUTION in results.dims:
+            figures = resolution_figures(results)
+            plane = resolution_planes(results)
+            raise StoreError(
+                "they are of one resolution; compute those of one to see them, as resolution-2"
+            )
         figures = information_figures(results)
         plane = plane_figure(results)
         summarised = summary(path, estimator=name)

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import zoom_limits
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
@@ -54,6 +55,9 @@ SYMBOLS = {
     "d": "diamond-tall",
 }
 """What Plotly calls the markers of matplotlib."""
+
+MOST_RESOLUTIONS = 17
+"""Planes of single resolutions in the page, at most."""
 
 DECIMALS = 4
 """Of bits in the page."""
@@ -145,6 +149,18 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
             summary.counts,
         ),
     }
+
+
+def resolution_planes(results: xr.Dataset) -> dict[str, Any]:
+    """Make the interactive planes of all resolutions, among which the page has a slider.
+
+    It has the `resolutions`, in bits, and the `planes`, each as of `plane_figure`. Of many, some
+    are taken, the finest among them.
+    """
+    parts = each_resolution(results)
+    step = -(-len(parts) // MOST_RESOLUTIONS)
+    bits = list(range(len(parts) - 1, -1, -step))[::-1]
+    return {"resolutions": bits, "planes": [plane_figure(parts[one]) for one in bits]}
 
 
 def _summarise(results: xr.Dataset) -> RepeatSummary:

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from ibtools.analysis.plots import accuracy, information_epochs, information_plane, scalars
+from ibtools.analysis.plots import (
+    accuracy,
+    information_epochs,
+    information_plane,
+    label_resolution_epochs,
+    resolution_profile,
+    scalars,
+)
 from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
 from ibtools.analysis.plots.epochs import label_information_epochs
 from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.resolution import summarise_resolutions
 from ibtools.analysis.repeats.scalars import ACCURACIES, called, recorded_scalars
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.store.counts import counts_of, in_counts
@@ -62,6 +70,17 @@ EPOCHS_CAPTION = (
     "above it says nothing about the label."
 )
 
+PROFILE_CAPTION = (
+    "Information against resolution: each layer with the codes of its units cut to r bits, mean "
+    "over repeats; the colour is the epoch. Dotted is the chance level of I(T_r;Y). Where all "
+    "inputs are told apart, T says nothing of what was learned; a coarser T_r may."
+)
+
+LABEL_RESOLUTION_CAPTION = (
+    "Against epoch, the coarsest resolution at which a layer still tells 90 % of its I(T;Y): mean "
+    "over repeats, with 95 % confidence (Student)."
+)
+
 ACCURACY_CAPTION = "Accuracy against epoch: mean over repeats, with 95 % confidence (Student)."
 
 
@@ -106,6 +125,24 @@ def information_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
         in_counts(PLANE_CAPTION, counts),
     )
     return plane, _epochs_figure(results, ("mi_xt", "mi_ty"))
+
+
+def resolution_figures(results: xr.Dataset) -> tuple[StaticFigure, ...]:
+    """Draw the profile of every layer, and the resolution that tells most of the label."""
+    counts = counts_of(results.attrs)
+    words = summarise_resolutions(results).caption.replace("\n", ", ")
+    labels = _labels(results, ("mi_xt", "mi_ty"))
+    profile = StaticFigure(
+        figure_png(resolution_profile(results)[0]),
+        f"Lines of {labels} against the resolution r at some {counts}s, layer by layer: {words}.",
+        in_counts(PROFILE_CAPTION, counts),
+    )
+    coarsest = StaticFigure(
+        figure_png(label_resolution_epochs(results)),
+        f"Lines of the coarsest resolution that tells most of I(T;Y) against {counts}: {words}.",
+        in_counts(LABEL_RESOLUTION_CAPTION, counts),
+    )
+    return profile, coarsest
 
 
 def _epochs_figure(results: xr.Dataset, variables: tuple[str, ...]) -> StaticFigure:

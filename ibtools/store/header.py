@@ -97,6 +97,11 @@ class Header:
         """Units of the widest layer."""
         return max(layer.n_units for layer in self.layers)
 
+    @property
+    def most_bits(self) -> int:
+        """Width of the widest codes; that of float values is 32."""
+        return max(layer.bits for layer in self.layers)
+
     @cached_property
     def _classes(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
         return number_classes(self.coordinates["label"])

@@ -156,10 +156,9 @@ def test_chance_levels__order_of_samples_states_and_classes_changes_no_bit(sampl
 
 
 def statistics(labels, y):
-    n_states = np.array([np.unique(labels).size])
     padded = np.unique(labels, return_inverse=True)[1].astype(np.uint32)[np.newaxis]
     entropy_x = largest_entropy(y.size)
-    found = statistics_of_labels(padded, n_states, y, int(y.max()) + 1, entropy_x)
+    found = statistics_of_labels(padded, y, int(y.max()) + 1, entropy_x)
     assert tuple(found) == WHOLE_LAYER
     return {name: values.tolist() for name, values in found.items()}
 

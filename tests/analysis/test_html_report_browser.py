@@ -348,3 +348,28 @@ def test_report__hostile_names_are_text(browser, tmp_path: Path):
     assert not visited.page.evaluate(wide)
     assert not dialogs
     visited.leave()
+
+
+def test_resolution__has_a_slider_of_its_own(browser, tmp_path):
+    """It moves the plane between the resolutions, and keeps the epoch."""
+    store = record_example(tmp_path / "example.zarr")
+    ibtools.analyze_store(store, estimator="resolution", quiet=True)
+    file = ibtools.report(store, output=tmp_path / "report.html", quiet=True)
+    visit = Visit(browser, file)
+    found = ibtools.open_results(store, estimator="resolution").load().mean("repeat")
+    finest = visit.positions()
+    visit.move_slider(1)
+    visit.page.locator("#plane-resolution").fill("0")
+    first = visit.page.evaluate("() => document.getElementById('plane-figure').data[0].meta.layer")
+    values = visit.page.locator("#plane-values tbody tr").first.inner_text().split()
+    assert values[0] == first
+    assert float(values[1]) == pytest.approx(found["mi_xt"][1, 0, 0].item(), abs=1e-4)
+    assert visit.page.locator("#plane-bits").inner_text() == "0 bits"
+    assert visit.shown() == "epoch 1"
+    assert visit.positions() != finest
+    assert "cut to 0 bits" in visit.page.locator("#plane-values caption").inner_text()
+    visit.leave()
+
+
+def test_resolution__slider_is_hidden_elsewhere(visit: Visit):
+    assert not visit.page.locator("#plane-resolutions").is_visible()

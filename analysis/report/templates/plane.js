@@ -2,8 +2,8 @@
 (() => {
   const planes = JSON.parse(document.getElementById("plane-data").textContent);
   const find = (name) => document.getElementById(`plane-${name}`);
-  const [figure, chooser, slider, shown, play, zoom] =
-    ["figure", "estimator", "epoch", "shown", "play", "zoom"].map(find);
+  const [figure, chooser, slider, shown, play, zoom, resolution, bits] =
+    ["figure", "estimator", "epoch", "shown", "play", "zoom", "resolution", "bits"].map(find);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const THEMES = {
     light: {
@@ -97,7 +97,8 @@
     const columns = plane.columns.slice(1); // without the epoch
     const { xaxis, yaxis } = plane.figure.layout;
     const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...columns.map(([name]) => name)];
-    table.caption.textContent = `Values of ${chooser.value} at ${epoch}, mean over repeats`;
+    const cut = bits.textContent === "" ? "" : `, cut to ${bits.textContent},`;
+    table.caption.textContent = `Values of ${chooser.value}${cut} at ${epoch}, mean over repeats`;
     table.tHead.replaceChildren(row(titles, "th"));
     table.tBodies[0].replaceChildren(...traces("point").map((point) => row([
       point.meta.layer, fixed(point.x[0], 4), fixed(point.y[0], 4),
@@ -131,7 +132,7 @@
     if (zoom.getAttribute("aria-pressed") === "true") {
       [layout.xaxis.range, layout.yaxis.range] = structuredClone(plane.zoom);
     }
-    layout.uirevision = `${chooser.value} ${zoom.getAttribute("aria-pressed")}`;
+    layout.uirevision = `${chooser.value} ${resolution.value} ${zoom.getAttribute("aria-pressed")}`;
     return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, CONFIG);
   }
 
@@ -144,9 +145,22 @@
   }
 
   function chooseEstimator() {
+    const { resolutions } = planes[chooser.value];
+    find("resolutions").hidden = resolutions === undefined;
+    resolution.max = resolutions === undefined ? 0 : resolutions.length - 1;
+    resolution.value = resolution.max;
+    return choosePlane();
+  }
+
+  // of an estimator of all resolutions there is a plane for each
+  function choosePlane() {
     stop();
     const epoch = plane ? plane.epochs[slider.value] : Infinity;
-    plane = planes[chooser.value];
+    const chosen = planes[chooser.value];
+    const cut = chosen.resolutions?.[resolution.value];
+    bits.textContent = cut === undefined ? "" : `${cut} bit${cut === 1 ? "" : "s"}`;
+    resolution.setAttribute("aria-valuetext", bits.textContent);
+    plane = cut === undefined ? chosen : chosen.planes[resolution.value];
     slider.max = plane.epochs.length - 1;
     const later = plane.epochs.findIndex((one) => one >= epoch);
     slider.value = later < 0 ? slider.max : later;
@@ -183,6 +197,7 @@
     stop();
     draw();
   });
+  resolution.addEventListener("input", choosePlane);
   chooser.addEventListener("change", chooseEstimator);
   zoom.addEventListener("click", () => {
     zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true"));

@@ -32,7 +32,8 @@ def _declared(group: zarr.Group, names: Iterable[str]) -> dict[str, tuple[Variab
     for one in (*_OF_ALL, *_of_detail(group.path)):
         declared[one.name] = (*declared.get(one.name, ()), one)
     if any(name not in declared for name in names):
-        declared = {one.name: (one,) for one in _of_estimator(group.attrs)} | declared
+        for one in _of_estimator(group.attrs):
+            declared[one.name] = (one, *declared.get(one.name, ()))
     return declared
 
 
@@ -54,9 +55,10 @@ def _of_estimator(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
     if not isinstance(specification, str):
         return ()
     from ibtools.analysis.estimators import known_estimator  # noqa: TID251
+    from ibtools.analysis.measures.protocol import own_coordinates  # noqa: TID251
 
     known = known_estimator(specification)
-    return known.variables if known else ()
+    return (*own_coordinates(known), *known.variables) if known else ()
 
 
 def declared_names(group: zarr.Group) -> list[str]:
