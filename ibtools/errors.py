@@ -7,6 +7,7 @@
         contract
         StoreExistsError: the path is taken
         StoreVersionError: the store's format is newer than this ibtools
+        UnknownResultsError: results that a package computed which is not installed
         GridError: a recorded value is not on the quantiser's grid
         ClaimLostError: another recording writes what this one was writing
       InputError (also ValueError): a setting is out of its range
@@ -48,6 +49,10 @@ class StoreExistsError(StoreError):
 
 class StoreVersionError(StoreError):
     """The store was written in a newer format than this ibtools reads."""
+
+
+class UnknownResultsError(StoreError):
+    """Results hold what only a package declares that is not installed here."""
 
 
 class ClaimLostError(StoreError):

@@ -69,6 +69,11 @@ class Registry(Generic[Thing]):
             raise unknown_name(self.kind, name, self.names())
         return added[name].value
 
+    def package_of(self, name: str) -> str:
+        """Return the package that adds a thing; empty if ibtools does, or nobody."""
+        point = None if name in self.builtin else self._added().get(name)
+        return point.dist.name if point and point.dist else ""
+
     def load(self, name: str) -> Thing:
         """Import a thing.
 

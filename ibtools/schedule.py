@@ -1,17 +1,19 @@
 """Which epochs are recorded.
 
-A schedule is written as one word: ``every:5``, ``log:200``, ``0,1,10,100`` or ``paper``.
+A schedule is written as one word: ``every:5``, ``log:200``, ``0,1,10,100`` or ``paper``. In Python,
+a list of epochs is one too.
 """
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
 
 from ibtools.errors import InputError
 
-MOST_EPOCHS = np.iinfo(np.int32).max
+MOST_EPOCHS = int(np.iinfo(np.int32).max)
 """What a store has numbers for, before and after epoch 0."""
 
 _OPEN_EPOCHS = 10_000
@@ -21,16 +23,18 @@ _FORMS = "every:N, log:N, a list such as 0,1,10,100, or paper"
 
 
 def parse_schedule(
-    schedule: str, *, epochs: int, prefit: int = 0, paper_step: int | None = None
+    schedule: str | Iterable[int], *, epochs: int, prefit: int = 0, paper_step: int | None = None
 ) -> tuple[int, ...]:
     """Return the epochs that a schedule records.
 
     Parameters
     ----------
-    schedule : str
+    schedule : str or iterable of int
         ``every:N``: 0, N, 2N, ... and the last epoch. ``log:N``: at most N epochs, from 0 and 1 to
-        the last, evenly spaced in the logarithm. A comma-separated list: these. ``paper``: 1, 1 +
-        step, 1 + 2 step, ..., as the paper recorded, without the untrained network.
+        the last, evenly spaced in the logarithm; the first of them round to the same epochs, and
+        equal ones count once: ``log:20`` of 100 epochs are 18. A list, comma-separated or of
+        numbers: these. ``paper``: 1, 1 + step, 1 + 2 step, ..., as the paper recorded, without the
+        untrained network.
     epochs : int
         Epochs of training.
     prefit : int, optional
@@ -47,12 +51,16 @@ def parse_schedule(
     Raises
     ------
     InputError
-        If the word is no schedule, or names an epoch that is never trained.
+        If it is no schedule, or names an epoch that is never trained.
 
     Examples
     --------
     >>> parse_schedule("every:5", epochs=12)
     (0, 5, 10, 12)
+    >>> parse_schedule([10, 0, 1], epochs=12)
+    (0, 1, 10)
+    >>> len(parse_schedule("log:20", epochs=100))
+    18
     >>> parse_schedule("log:5", epochs=1000)
     (0, 1, 10, 100, 1000)
     >>> parse_schedule("paper", epochs=20, paper_step=5)
@@ -65,6 +73,8 @@ def parse_schedule(
             raise InputError(f"{name} must not be negative, found {number}")
         if number > MOST_EPOCHS:
             raise InputError(f"{name} must be at most {MOST_EPOCHS}, found {number}")
+    if not isinstance(schedule, str):
+        return _within(_numbers(schedule), schedule, -prefit, epochs)
     kind, _, argument = schedule.partition(":")
     if prefit and (kind in ("every", "log") or schedule == "paper"):
         before = parse_schedule(schedule, epochs=prefit, paper_step=paper_step)
@@ -76,22 +86,22 @@ def parse_schedule(
         return _logarithmic(_positive(argument, schedule), epochs)
     if schedule == "paper":
         return _paper(epochs, paper_step)
-    return _listed(schedule, epochs, prefit)
+    return _within(_words(schedule), schedule, -prefit, epochs)
 
 
-def open_schedule(schedule: str) -> Callable[[int], bool]:
+def open_schedule(schedule: str | Iterable[int]) -> Callable[[int], bool]:
     """Return what tells whether a schedule records an epoch, of a training without a known end.
 
     Parameters
     ----------
-    schedule : str
+    schedule : str or iterable of int
         As for `parse_schedule`, but for ``paper``. ``every:N`` goes on for ever; ``log:N`` records
         at most N of the first 10 000 epochs, and goes on with the same spacing.
 
     Raises
     ------
     InputError
-        If the word is no schedule.
+        If it is no schedule.
 
     Examples
     --------
@@ -99,6 +109,8 @@ def open_schedule(schedule: str) -> Callable[[int], bool]:
     >>> [epoch for epoch in range(200_000) if is_scheduled(epoch)]
     [0, 1, 22, 464, 10000]
     """
+    if not isinstance(schedule, str):
+        return frozenset(_within(_numbers(schedule), schedule)).__contains__
     kind, _, argument = schedule.partition(":")
     if kind == "every":
         step = _positive(argument, schedule)
@@ -108,8 +120,7 @@ def open_schedule(schedule: str) -> Callable[[int], bool]:
         return partial(_is_logarithmic, _OPEN_EPOCHS ** (1 / intervals))
     if schedule == "paper":
         raise InputError(f"the schedule 'paper' is of a training of known length; write {_FORMS}")
-    listed = frozenset(_listed(schedule, MOST_EPOCHS, MOST_EPOCHS))
-    return listed.__contains__
+    return frozenset(_within(_words(schedule), schedule)).__contains__
 
 
 def _is_logarithmic(ratio: float, epoch: int) -> bool:
@@ -147,14 +158,35 @@ def _paper(epochs: int, step: int | None) -> tuple[int, ...]:
     return tuple(range(1, epochs + 1, step))
 
 
-def _listed(schedule: str, epochs: int, prefit: int) -> tuple[int, ...]:
+def _words(schedule: str) -> list[int]:
+    """Return the epochs of a list that is written as a word."""
     try:
-        listed = sorted({int(word) for word in schedule.split(",")})
+        return [int(word) for word in schedule.split(",")]
     except ValueError as err:
         raise InputError(f"unknown schedule {schedule!r}; write one of {_FORMS}") from err
-    if listed[0] < -prefit or listed[-1] > epochs:
+
+
+def _numbers(schedule: Iterable[int]) -> list[int]:
+    """Return the epochs of a list."""
+    try:
+        return [operator.index(epoch) for epoch in schedule]
+    except TypeError as err:
         raise InputError(
-            f"schedule {schedule!r}: epochs must lie between {-prefit} and the {epochs} that are "
-            f"trained; found {listed[0] if listed[0] < -prefit else listed[-1]}"
+            f"a schedule that is no word must be a list of whole numbers, found {schedule!r:.60}; "
+            f"give one, or write {_FORMS}"
+        ) from err
+
+
+def _within(
+    numbers: list[int], schedule: object, first: int = -MOST_EPOCHS, last: int = MOST_EPOCHS
+) -> tuple[int, ...]:
+    """Return epochs in their order, each once, after checking that all of them are trained."""
+    listed = tuple(sorted(set(numbers)))
+    if not listed:
+        raise InputError("a schedule must name at least one epoch, found an empty list")
+    if listed[0] < first or listed[-1] > last:
+        raise InputError(
+            f"schedule {schedule!r:.60}: epochs must lie between {first} and the {last} that are "
+            f"trained; found {listed[0] if listed[0] < first else listed[-1]}"
         )
-    return tuple(listed)
+    return listed

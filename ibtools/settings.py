@@ -212,7 +212,8 @@ class Settings(TrainingSettings):
     )
     recorded_epochs: tuple[int, ...] = field(
         metadata=_says(
-            "Epochs to record: every:N, log:N, a list such as 0,1,10, or paper; 0 is untrained.",
+            "Epochs to record: every:N, log:N (fewer where they fall together), a list such as "
+            "0,1,10, or paper; 0 is untrained.",
             unit="epoch",
             choices=("every:", "log:", "paper"),
             option="schedule",

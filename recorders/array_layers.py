@@ -25,6 +25,36 @@ Bits = int | Mapping[str, int]
 """The width of all layers of codes, or of each."""
 
 
+def take_snapshot(layers: Any) -> dict[str, Taken]:
+    """Make the layers of a snapshot into those that a store takes; arrays are not copied.
+
+    Raises
+    ------
+    StoreError
+        If they are no mapping of layers to arrays that a store has a place for.
+    """
+    if not isinstance(layers, Mapping) or not layers:
+        raise StoreError(
+            "a snapshot must be a mapping of layers to arrays, of one layer at least, found "
+            f"{'an empty one' if isinstance(layers, Mapping) else type(layers).__name__}"
+        )
+    return {name: take_layer(name, layer) for name, layer in layers.items()}
+
+
+def values_of(taken: Mapping[str, Taken]) -> dict[str, LayerValues]:
+    """Return what a store takes of each layer."""
+    return {name: layer for name, (layer, _) in taken.items()}
+
+
+def unit_shapes(layers: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the shape per sample of each layer that is flattened."""
+    shapes = {
+        name: np.shape(one.values if isinstance(one, LayerValues) else one)[1:]
+        for name, one in layers.items()
+    }
+    return {name: list(shape) for name, shape in shapes.items() if len(shape) > 1}
+
+
 def take_layer(name: str, layer: Any) -> Taken:
     """Make a layer (sample, unit, ...) into what a store takes; return the bits of its codes, too.
 
@@ -105,28 +135,35 @@ def validate_dims(name: str, array: Any, expected: tuple[str, ...]) -> None:
 
 
 def choose_specs(
-    layers: Mapping[str, Taken], functions: Mapping[str, str], bits: Bits | None
+    layers: Mapping[str, Taken], functions: Mapping[str, str] | None, bits: Bits | None
 ) -> tuple[LayerSpec, ...]:
-    """Return what a store must know of the layers of a first snapshot, as from `take_layer`."""
-    if isinstance(bits, Mapping):
-        asked: Mapping[str, Any] = bits
-    else:
-        asked = {
-            name: bits
-            for name, (_, width) in layers.items()
-            if bits is not None and width != FLOAT_BITS
-        }
-        if bits is not None and not asked:
-            raise StoreError(f"bits={bits} is of codes, but no layer has codes; leave it out")
+    """Return what a store must know of the layers of a first snapshot, as from `take_layer`.
+
+    Names that are given, of functions and bits, are checked.
+    """
+    validate_names("activation_functions", functions, layers)
+    validate_names("bits", bits if isinstance(bits, Mapping) else None, layers)
+    known = functions or {}
+    asked = bits if isinstance(bits, Mapping) else _of_codes(layers, bits)
     return tuple(
         LayerSpec(
             name,
             values.values.shape[1],
-            functions.get(name, "linear"),
+            known.get(name, "linear"),
             _width(name, asked.get(name, width), width),
         )
         for name, (values, width) in layers.items()
     )
+
+
+def _of_codes(layers: Mapping[str, Taken], bits: int | None) -> Mapping[str, int]:
+    """Return the width that was given for all layers of codes, by their names."""
+    if bits is None:
+        return {}
+    asked = {name: bits for name, (_, width) in layers.items() if width != FLOAT_BITS}
+    if not asked:
+        raise StoreError(f"bits={bits} is of codes, but no layer has codes; leave it out")
+    return asked
 
 
 def _width(name: str, asked: Any, width: int) -> int:

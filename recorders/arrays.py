@@ -14,13 +14,15 @@ from ibtools.recorders.array_layers import (
     Taken,
     choose_specs,
     spread_grid,
-    take_layer,
+    take_snapshot,
     validate_dims,
     validate_names,
+    values_of,
 )
-from ibtools.recorders.recorded_samples import number_recorded
+from ibtools.recorders.corridor import Corridor, most_waiting
+from ibtools.recorders.recorded_samples import RecordedSamples
+from ibtools.recorders.training.background import Background
 from ibtools.store.creation import create_store
-from ibtools.store.labels import names_to_keep, number_classes
 from ibtools.store.layout import StoreSpec, whole_numbers
 from ibtools.store.schema import Inputs, Keep
 from ibtools.store.snapshots import FLOAT_BITS, LayerSpec, LayerValues
@@ -61,7 +63,7 @@ def record_arrays(
     scale: PerLayer | None = None,
     zero_point: PerLayer | None = None,
     bits: Bits | None = None,
-    x: ArrayLike | None = None,
+    x: ArrayLike | str | None = None,
     keep: Keep = "codes",
     inputs: Inputs | None = None,
     is_chain: bool | None = None,
@@ -75,11 +77,12 @@ def record_arrays(
         Where to; nothing may be there.
     activations : mapping or iterable
         Either a mapping of a layer's name to its array (repeat, epoch, sample, unit), or an
-        iterable of snapshots ``(repeat, epoch, {layer: array (sample, unit)})``, of which only one
-        block of epochs is in memory at a time. Units may have several axes, such as (height, width,
-        channel), and are flattened in C order. Floating arrays are stored as `activation` (float32;
-        float64 is refused unless it converts without loss), uint8, uint16 and bool arrays as
-        `code`; tensors of PyTorch are arrays too. A snapshot may give `ibtools.LayerValues` in
+        iterable of snapshots ``(repeat, epoch, {layer: array (sample, unit)})``, of which only two
+        blocks of epochs are in memory at a time: they are written by a second thread, and copied,
+        so that a loop may use its arrays again. Units may have several axes, such as (height,
+        width, channel), and are flattened in C order. Floating arrays are stored as `activation`
+        (float32; float64 is refused unless it converts without loss), uint8, uint16 and bool arrays
+        as `code`; tensors of PyTorch are arrays too. A snapshot may give `ibtools.LayerValues` in
         place of an array, with the scale and zero point of that snapshot.
     label : array_like, (sample,), integer, bool or str
         Label of each sample: any whole numbers, or words. Classes are numbered from 0 in ascending
@@ -100,9 +103,10 @@ def record_arrays(
     bits : int or mapping, optional
         Width of the codes of all layers, or of each. Where not given, that of the `LayerValues` or
         of their dtype: 8 for uint8, 16 for uint16, 1 for bool. Codes that are larger are refused.
-    x : array_like, (sample, ...), optional
+    x : array_like, (sample, ...), or str, optional
         The inputs, or a number for each: samples with the same input are then known, and H(X) is
-        that of the different ones. Without it every sample counts as an input of its own.
+        that of the different ones. Without it every sample counts as an input of its own. Or a word
+        that identifies them, such as a checksum, which is kept.
     keep : {"codes", "partition"}, optional
         "partition" keeps only which samples share a state of each layer: far smaller where layers
         are wide, lossless for the exact information of whole layers, useless for all else.
@@ -138,14 +142,14 @@ def record_arrays(
     {'repeat': 2, 'epoch': 3, 'layer': 1, 'sample': 8, 'unit': 5}
     >>> folder.cleanup()
     """
-    numbers, classes = number_classes(label)
+    samples = RecordedSamples.of(label, split=split, x=x)
     if repeats is not None:
         repeats = whole_numbers("repeats", repeats, np.int64)
     if epochs is not None:
         epochs = whole_numbers("epochs", epochs, np.int32)
     if isinstance(activations, Mapping):
         arrays = {name: _as_array(name, array) for name, array in activations.items()}
-        repeats, epochs = _default_numbers(arrays, repeats, epochs, numbers.size)
+        repeats, epochs = _default_numbers(arrays, repeats, epochs, samples.n_samples)
         taken = map(_take, _snapshots(arrays, repeats, epochs, scale, zero_point))
     else:
         taken = map(_take, _stream(activations, scale, zero_point))
@@ -159,19 +163,17 @@ def record_arrays(
         repeats=tuple(repeats),
         epochs=tuple(epochs),
         trained_epochs=tuple(epochs),
-        label=numbers,
-        split=None if split is None else np.asarray(split),
-        attributes={"experiment": "arrays"},
+        attributes={"experiment": "arrays", **samples.attributes()},
         keep=keep,
         inputs=inputs,
         is_chain=is_chain,
-        input=None if x is None else number_recorded(x, numbers.size),
-        unit_grids=any(one.has_unit_grids for one in _values(first).values()),
-        classes=names_to_keep(classes),
+        unit_grids=any(one.has_unit_grids for one in values_of(first[2]).values()),
+        **samples.fields(),
     )
     _validate_place(first, spec)
-    validate_snapshot(spec.layers, _values(first), spec.n_samples)
-    _write(create_store(path, spec, overwrite=overwrite), spec, chain([first], taken))
+    validate_snapshot(spec.layers, values_of(first[2]), spec.n_samples)
+    group = create_store(path, spec, overwrite=overwrite)
+    _write(group, spec, chain([first], taken), copies=not isinstance(activations, Mapping))
 
 
 def _as_array(name: str, array: Any) -> ArrayOfSnapshots:
@@ -271,11 +273,7 @@ def _take(snapshot: Any) -> _Taken:
             f"({', '.join(type(part).__name__ for part in parts)})"
         )
     repeat, epoch, layers = parts
-    return int(repeat), int(epoch), {name: take_layer(name, one) for name, one in layers.items()}
-
-
-def _values(snapshot: _Taken) -> dict[str, LayerValues]:
-    return {name: values for name, (values, _) in snapshot[2].items()}
+    return int(repeat), int(epoch), take_snapshot(layers)
 
 
 def _choose_layers(
@@ -287,15 +285,13 @@ def _choose_layers(
 ) -> tuple[LayerSpec, ...]:
     """Return the layers, after checking that what is given by layer is of one that can have it."""
     layers = first[2]
-    validate_names("activation_functions", functions, layers)
-    validate_names("bits", bits if isinstance(bits, Mapping) else None, layers)
     for option, given in (("scale", scale), ("zero_point", zero_point)):
         for name in given or ():
             if layers[name][1] == FLOAT_BITS:
                 raise StoreError(
                     f"{option} is of codes, but layer {name!r} has values; leave it out"
                 )
-    return choose_specs(layers, functions or {}, bits)
+    return choose_specs(layers, functions, bits)
 
 
 def _validate_place(snapshot: _Taken, spec: StoreSpec) -> None:
@@ -309,23 +305,33 @@ def _validate_place(snapshot: _Taken, spec: StoreSpec) -> None:
         )
 
 
-def _write(group: zarr.Group, spec: StoreSpec, snapshots: Iterable[_Taken]) -> None:
+def _write(
+    group: zarr.Group, spec: StoreSpec, snapshots: Iterable[_Taken], *, copies: bool
+) -> None:
+    """Take all snapshots to their repeats; what came before an error is in the store."""
     writers = {repeat: RepeatWriter(group, repeat) for repeat in spec.repeats}
+    first = writers[spec.repeats[0]]
+    most = most_waiting(first, most=first.block_size)
     came: set[tuple[int, int]] = set()
-    try:
-        for snapshot in snapshots:
-            _validate_place(snapshot, spec)
-            repeat, epoch, _ = snapshot
-            if (repeat, epoch) in came:
-                raise StoreError(f"the snapshot of repeat {repeat}, epoch {epoch} came twice")
-            writers[repeat].add_snapshot(epoch, _values(snapshot))
-            came.add((repeat, epoch))
-    finally:
-        for writer in writers.values():
-            writer.commit()
-    _validate_all_came(writers, spec)
-    for writer in writers.values():
-        writer.finish("trained")
+    with Background(most) as background:
+        corridors = {
+            repeat: Corridor(writer, background, copies=copies)
+            for repeat, writer in writers.items()
+        }
+        try:
+            for snapshot in snapshots:
+                _validate_place(snapshot, spec)
+                repeat, epoch, taken = snapshot
+                if (repeat, epoch) in came:
+                    raise StoreError(f"the snapshot of repeat {repeat}, epoch {epoch} came twice")
+                corridors[repeat].add_snapshot(epoch, values_of(taken))
+                came.add((repeat, epoch))
+        finally:
+            for corridor in corridors.values():
+                corridor.flush()
+        _validate_all_came(writers, spec)
+        for corridor in corridors.values():
+            corridor.finish("trained")
 
 
 def _validate_all_came(writers: Mapping[int, RepeatWriter], spec: StoreSpec) -> None:

@@ -101,7 +101,8 @@ def record(
         that of the store that is resumed, else "dense" where it is the fastest, or "compiled".
     **settings
         What else differs from the experiment: any setting of `ibtools.settings.Settings`, and
-        `schedule`: "every:N" (default "every:5"), "log:N", a list such as "0,1,10", or "paper".
+        `schedule`: "every:N" (default "every:5"), "log:N" (fewer where epochs fall together),
+        "paper", or a list, such as "0,1,10" or ``[0, 1, 10]``.
 
     Returns
     -------

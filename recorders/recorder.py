@@ -1,34 +1,39 @@
 """The `Recorder`: a training loop of the user's own records what it wants, as it comes."""
 
-import atexit
 import os
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, get_args
 
-import numpy as np
 from dask.utils import format_bytes
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ibtools.errors import InputError, StoreError, unknown_name
 from ibtools.progress import Progress, progress_bar, write_line
-from ibtools.recorders.array_layers import Bits, Taken, choose_specs, take_layer, validate_names
+from ibtools.recorders import unclosed
+from ibtools.recorders.array_layers import (
+    Bits,
+    Taken,
+    choose_specs,
+    take_snapshot,
+    unit_shapes,
+    values_of,
+)
+from ibtools.recorders.corridor import Corridor, most_waiting
 from ibtools.recorders.growing_writer import NEVER, GrowingWriter
 from ibtools.recorders.recorded_samples import RecordedSamples
 from ibtools.recorders.recorded_store import complete_epochs, find_store, open_or_create
+from ibtools.recorders.recorder_input import epoch_number, natural, own_attributes, scalar
 from ibtools.recorders.training.background import Background
 from ibtools.schedule import open_schedule, parse_schedule
 from ibtools.store.counts import COUNTS, Counts
-from ibtools.store.layout import BLOCK_BYTES, StoreSpec, whole_numbers
-from ibtools.store.schema import OWN_ATTRIBUTES, Inputs, Keep, validate_scalar_name
-from ibtools.store.snapshots import HISTORY, LayerValues
+from ibtools.store.growing import EPOCH_AXES
+from ibtools.store.growth import validate_new_epoch
+from ibtools.store.layout import StoreSpec
+from ibtools.store.schema import Inputs, Keep
+from ibtools.store.snapshots import LayerValues
 from ibtools.store.storage import StorePath, absolute
-from ibtools.store.validation.attributes import KNOWN
 from ibtools.store.validation.bounds import AXIS
 from ibtools.store.writer import validate_snapshot
 
@@ -52,10 +57,10 @@ class Recorder:
         Label of each recorded sample, as for `ibtools.record_arrays`.
     split : array_like, (sample,), str, optional
         "train" or "test".
-    schedule : str or sequence of int, optional
+    schedule : str or iterable of int, optional
         Which epochs `wants` asks for: ``every:N``, ``log:N`` or a list, as for ``ibtools record``.
-        Where `epochs` is not given, ``log:N`` records at most N of the first 10 000 epochs, and
-        goes on with the same spacing.
+        Of ``log:N`` the first fall together, so that it is at most N of `epochs`, and where these
+        are not given, of the first 10 000; then it goes on with the same spacing.
     epochs : int, optional
         How many there will be at the most, if that is known: for the schedule and the progress.
     counts : {"epoch", "step"}, optional
@@ -119,7 +124,7 @@ class Recorder:
         *,
         label: ArrayLike,
         split: ArrayLike | None = None,
-        schedule: str | Sequence[int] = "every:1",
+        schedule: str | Iterable[int] = "every:1",
         epochs: int | None = None,
         counts: Counts = "epoch",
         repeat: int = 0,
@@ -139,30 +144,39 @@ class Recorder:
             raise InputError(
                 "resume=True goes on with what is there, overwrite=True deletes it: give one"
             )
-        self._path, self._repeat = absolute(path), _natural("repeat", repeat, most=AXIS)
-        self._seed = -1 if seed is None else _natural("seed", seed)
+        self._path, self._repeat = absolute(path), natural("repeat", repeat, most=AXIS)
+        self._seed = -1 if seed is None else natural("seed", seed)
         if counts not in get_args(Counts):
             raise unknown_name("counts", counts, get_args(Counts))
         self._samples = RecordedSamples.of(label, split=split, x=x)
-        self._is_scheduled = _scheduled(schedule, epochs)
-        self._n_epochs, self._quiet = epochs, quiet
+        self._n_epochs = None if epochs is None else natural("epochs", epochs)
+        if self._n_epochs is None:
+            self._is_scheduled = open_schedule(schedule)
+        else:
+            self._scheduled = frozenset(parse_schedule(schedule, epochs=self._n_epochs))
+            self._is_scheduled = self._scheduled.__contains__
+        self._quiet, self._counts = quiet, counts
         self._given_by_layer = (activation_functions, bits)
-        self._counts = counts
-        self._attributes = {"experiment": "recorder", COUNTS: counts, **_own(attributes or {})}
+        self._attributes = {
+            "experiment": "recorder",
+            COUNTS: counts,
+            **own_attributes(attributes or {}),
+        }
         self._of_store: dict[str, Any] = {"keep": keep, "inputs": inputs, "is_chain": is_chain}
-        self._overwrite = overwrite
+        self._overwrite, self._resume, self._process = overwrite, resume, os.getpid()
         self._writer: GrowingWriter | None = None
+        self._corridor: Corridor | None = None
         self._told: dict[int, dict[str, float]] = {}
         self._is_open, self._stack = True, ExitStack()
-        self._resume, self._process = resume, os.getpid()
+        self._progress: Progress | None = None
         found = None if overwrite else find_store(path, self._repeat, resume=resume)
         self._last_snapshot = NEVER
+        self._known: dict[str, NDArray[Any]] = {}
         if found is not None:
             self._samples.validate_same(path, found)
             self._last_snapshot = max(complete_epochs(found, self._repeat), default=NEVER)
+            self._known = {axis: found.coordinates[axis] for axis in EPOCH_AXES}
         self._last_told = self._last_snapshot
-        self._progress: Progress | None = None
-        _OPEN.add(self)
 
     def __getstate__(self) -> Any:
         """Refuse to be sent to another process."""
@@ -180,6 +194,8 @@ class Recorder:
         """Write what came; without an error, the repeat is trained then."""
         if err is None:
             self.close()
+            return
+        if not self._is_open or os.getpid() != self._process:  # a child was forked in the loop
             return
         try:
             self._close(finished=False)
@@ -216,17 +232,18 @@ class Recorder:
             the second thread is raised here too.
         """
         self._require_open()
-        number = _whole("epoch", epoch)
+        number = epoch_number(epoch)
         if number < self._last_told:
             raise StoreError(
                 f"epochs must be told in ascending order, found {number} after {self._last_told}"
             )
-        told = {name: _scalar(name, value) for name, value in scalars.items()}
-        self._last_told = number
-        if self._writer is None:
+        told = {name: scalar(name, value) for name, value in scalars.items()}
+        if self._corridor is None:
+            self._validate_new("trained_epoch", number)
             self._told.setdefault(number, {}).update(told)
         else:
-            self._background.run(partial(self._writer.add_scalars, number, told))
+            self._corridor.add_scalars(number, told)
+        self._last_told = number
         self._show(number)
 
     def snapshot(self, epoch: int, layers: Mapping[str, ArrayLike | LayerValues]) -> None:
@@ -247,53 +264,59 @@ class Recorder:
             in the second thread is raised here too.
         """
         self._require_open()
-        number = _whole("epoch", epoch)
+        number = epoch_number(epoch)
         if number <= self._last_snapshot:
             raise StoreError(
                 f"snapshots must be of ascending epochs, found {number} after "
                 f"{self._last_snapshot}, which is recorded; ask recorder.wants(epoch), and go on "
                 "after a restart from recorder.next_epoch"
             )
-        _validate_mapping(layers)
-        taken = {name: _copied(take_layer(name, one)) for name, one in layers.items()}
-        writer = self._start(number, taken, layers) if self._writer is None else self._writer
-        values = {name: layer for name, (layer, _) in taken.items()}
-        validate_snapshot(
-            writer.layers, values, self._samples.n_samples, unit_grids=writer.takes_unit_grids
-        )
+        self._validate_new("epoch", number)
+        taken = take_snapshot(layers)
+        corridor = self._corridor or self._start(number, taken, unit_shapes(layers))
+        corridor.add_snapshot(number, values_of(taken))
         self._last_snapshot, self._last_told = number, max(self._last_told, number)
-        self._background.run(partial(writer.add_snapshot, number, values))
         self._show(number)
 
     def flush(self) -> None:
         """Have all that came on disk when this returns."""
         self._require_open()
-        if self._writer is not None:
-            self._background.run(self._writer.commit)
-            self._background.wait()
+        if self._corridor is not None:
+            self._corridor.flush()
 
     def close(self) -> None:
         """Write all that came; the repeat is trained then. Leaving the context does it too."""
         if self._is_open:
+            self._require_open()
             self._close(finished=True)
 
     def _close(self, *, finished: bool) -> None:
         self._is_open = False
-        _OPEN.discard(self)
+        unclosed.forget(self)
         with self._stack:
-            if self._writer is None and finished and self._last_snapshot != NEVER:
-                self._write_to(BLOCK_BYTES)  # nothing was left to record: it is trained now
-            if self._writer is not None:
-                self._finish(self._writer, finished=finished)
+            if self._corridor is None and finished and self._last_snapshot != NEVER:
+                self._write()  # nothing was left to record: it is trained now
+            if self._corridor is not None:
+                self._finish(self._corridor, finished=finished)
             elif finished:
                 raise StoreError(
                     f"{self._path}: nothing was recorded, for no snapshot came; call snapshot() "
                     "for the epochs that wants() asks for"
                 )
 
+    def _finish(self, corridor: Corridor, *, finished: bool) -> None:
+        try:
+            if finished:
+                corridor.finish("trained")
+            else:
+                corridor.flush()
+        finally:
+            if self._writer is not None:
+                self._writer.release()
+
     def _leave(self) -> None:
         """Write what came, of a recorder that nobody closed; say so."""
-        if os.getpid() != self._process or self._writer is None:
+        if os.getpid() != self._process:
             return
         write_line(
             f"{self._path}: the recorder of repeat {self._repeat} was not closed: what came is "
@@ -303,13 +326,6 @@ class Recorder:
             self._close(finished=False)
         except StoreError as err:
             write_line(f"{err}")
-
-    def _finish(self, writer: GrowingWriter, *, finished: bool) -> None:
-        try:
-            self._background.run(writer.finish if finished else writer.commit)
-            self._background.wait()
-        finally:
-            writer.release()
 
     def _require_open(self) -> None:
         if os.getpid() != self._process:
@@ -323,15 +339,18 @@ class Recorder:
                 "Recorder(..., resume=True)"
             )
 
+    def _validate_new(self, axis: str, number: int) -> None:
+        """Check that the store can have an epoch, as far as is known of it now."""
+        if axis == "epoch" and self._corridor is not None:
+            self._corridor.validate_epoch(number)
+        elif axis in self._known:
+            validate_new_epoch(self._path, axis, self._known[axis], number)
+
     def _start(
-        self, number: int, taken: Mapping[str, Taken], layers: Mapping[str, Any]
-    ) -> GrowingWriter:
+        self, number: int, taken: Mapping[str, Taken], shapes: Mapping[str, list[int]]
+    ) -> Corridor:
         """Create the store, or find it, now that the layers are known."""
-        functions, bits = self._given_by_layer
-        validate_names("activation_functions", functions, taken)
-        validate_names("bits", bits if isinstance(bits, Mapping) else None, taken)
-        specs = choose_specs(taken, functions or {}, bits)
-        values = {name: layer for name, (layer, _) in taken.items()}
+        specs, values = choose_specs(taken, *self._given_by_layer), values_of(taken)
         validate_snapshot(specs, values, self._samples.n_samples)
         spec = StoreSpec(
             layers=specs,
@@ -341,7 +360,7 @@ class Recorder:
             attributes={
                 **self._attributes,
                 **self._samples.attributes(),
-                **_unit_shapes(layers),
+                **({"unit_shapes": shapes} if shapes else {}),
             },
             growing=True,
             unit_grids=any(one.has_unit_grids for one in values.values()),
@@ -349,31 +368,36 @@ class Recorder:
             **self._of_store,
         )
         open_or_create(self._path, spec, overwrite=self._overwrite)
-        snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in specs)
-        self._say(len(specs), snapshot_bytes)
-        return self._write_to(snapshot_bytes)
+        self._say(spec)
+        return self._write()
 
-    def _write_to(self, snapshot_bytes: int) -> GrowingWriter:
+    def _write(self) -> Corridor:
         """Begin to write to the store, in a second thread."""
         self._writer = GrowingWriter(self._path, self._repeat, seed=self._seed, resume=self._resume)
+        most = most_waiting(self._writer, most=_MOST_WAITING)
+        background = self._stack.enter_context(Background(most))
+        self._corridor = Corridor(self._writer, background, copies=True)
+        unclosed.remember(self, self._leave)
         for epoch, numbers in self._told.items():
-            self._writer.add_scalars(epoch, numbers)
+            self._corridor.add_scalars(epoch, numbers)
         self._told = {}
-        most = max(1, min(_MOST_WAITING, BLOCK_BYTES // max(snapshot_bytes, 1)))
-        self._background = self._stack.enter_context(Background(most))
-        return self._writer
+        return self._corridor
 
-    def _say(self, n_layers: int, snapshot_bytes: int) -> None:
+    def _say(self, spec: StoreSpec) -> None:
         """Say what the recording will take, and show how far it is, if that is known."""
         if self._quiet:
             return
+        begins = f"recording repeat {self._repeat} to {self._path}: "
+        snapshot_bytes = spec.n_samples * sum(one.row_bytes(spec.keep) for one in spec.layers)
         takes = f"{format_bytes(snapshot_bytes)} a snapshot"
         if self._n_epochs is not None:
-            n = sum(map(self._is_scheduled, range(self._n_epochs + 1)))
+            n = len(self._scheduled)
+            left = sum(epoch > self._last_snapshot for epoch in self._scheduled)
+            begins += f"{left} {'more ' * (left < n)}snapshot{'s' * (left != 1)}, "
             takes += f", {format_bytes(n * snapshot_bytes)} the {n} of a repeat"
         write_line(
-            f"recording repeat {self._repeat} to {self._path}: {n_layers} layers of "
-            f"{self._samples.n_samples} samples, {takes}, before they are compressed"
+            f"{begins}{len(spec.layers)} layers of {spec.n_samples} samples, {takes}, before they "
+            "are compressed"
         )
         if self._n_epochs is not None:
             done = max(0, self._last_snapshot)
@@ -386,92 +410,3 @@ class Recorder:
         if self._progress is not None and number > self._shown:
             self._progress.update(number - self._shown)
             self._shown = number
-
-
-_OPEN: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
-"""Recorders that are not closed yet."""
-
-
-def _close_all() -> None:
-    """Write what came to recorders that nobody has closed, when the interpreter ends."""
-    for recorder in list(_OPEN):
-        recorder._leave()
-
-
-# before threads can't be started any more, which is when plain atexit functions are called
-getattr(threading, "_register_atexit", atexit.register)(_close_all)
-
-
-def _scheduled(schedule: str | Sequence[int], epochs: int | None) -> Callable[[int], bool]:
-    """Return what tells whether an epoch is to be recorded."""
-    if not isinstance(schedule, str):
-        listed = whole_numbers("schedule", schedule, np.int32)
-        return frozenset(listed).__contains__
-    if epochs is None:
-        return open_schedule(schedule)
-    return frozenset(parse_schedule(schedule, epochs=_natural("epochs", epochs))).__contains__
-
-
-def _copied(taken: Taken) -> Taken:
-    """Copy what was taken: the loop goes on and may write to its arrays."""
-    layer, bits = taken
-    values, scale, zero_point = map(np.array, (layer.values, layer.scale, layer.zero_point))
-    return replace(layer, values=values, scale=scale, zero_point=zero_point), bits
-
-
-def _unit_shapes(layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the shape per sample of each layer that is flattened, as a root attribute."""
-    shapes = {
-        name: np.shape(one.values if isinstance(one, LayerValues) else one)[1:]
-        for name, one in layers.items()
-    }
-    several = {name: list(shape) for name, shape in shapes.items() if len(shape) > 1}
-    return {"unit_shapes": several} if several else {}
-
-
-def _validate_mapping(layers: Any) -> None:
-    if not isinstance(layers, Mapping) or not layers:
-        raise StoreError(
-            "a snapshot must be a mapping of layers to arrays, of one layer at least, found "
-            f"{'an empty one' if isinstance(layers, Mapping) else type(layers).__name__}"
-        )
-
-
-def _whole(name: str, number: Any) -> int:
-    (whole,) = whole_numbers(name, [number], np.int32)
-    return whole
-
-
-def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return root attributes of the user's own, and their names, after checking these."""
-    taken = [name for name in attributes if name in KNOWN and name != "experiment"]
-    if taken:
-        raise InputError(
-            f"attributes must have names of your own, found {', '.join(taken)}, which ibtools says "
-            "of a store itself; call them something else"
-        )
-    own = [name for name in attributes if name != "experiment"]
-    return {**({OWN_ATTRIBUTES: own} if own else {}), **attributes}
-
-
-def _natural(name: str, number: Any, *, most: int = 2**63 - 1) -> int:
-    (whole,) = whole_numbers(name, [number], np.int64)
-    if not 0 <= whole <= most:
-        raise InputError(f"{name} must be a whole number from 0 to {most}, found {number!r}")
-    return whole
-
-
-def _scalar(name: str, value: Any) -> float:
-    if name not in HISTORY:
-        validate_scalar_name(name)
-    try:
-        number = float(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, OverflowError) as err:
-        raise StoreError(f"{name} must be a number, found {value!r:.60}") from err
-    if isinstance(value, str):
-        raise StoreError(f"{name} must be a number, found the text {value!r:.60}")
-    if name in HISTORY and "accuracy" in name and not (np.isnan(number) or 0 <= number <= 1):
-        raise StoreError(
-            f"{name} must be a fraction, 0 to 1, found {number}; divide per cent by 100"
-        )
-    return number

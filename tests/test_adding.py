@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ibtools
+from ibtools.errors import UnknownResultsError
+from ibtools.store.info import describe_info, store_info
 from tests.added_package import PAGE, ROOT, install_examples
 
 COMMANDS = """
@@ -74,6 +78,14 @@ def test_examples__are_used_from_the_command_line(tmp_path: Path):
     store = ibtools.open_store(tmp_path / "control.zarr")
     assert '"engine": "shuffled"' in store.attrs["configuration"]
     assert store["label"].values[:4].tolist() == [0, 1, 1, 0]
+    # here, where the package is not installed, all else is told, and which package is missing
+    info = store_info(tmp_path / "bits.zarr")
+    assert info.results == {"halves": 10, "exact": 10}
+    assert info.unknown == {f"details/{name}/mixed": "my-package" for name in ("exact", "halves")}
+    text = describe_info(info, tmp_path / "bits.zarr")["not read"]
+    assert text.startswith("details/exact/mixed (of the package my-package), details/halves/mixed")
+    with pytest.raises(UnknownResultsError, match="install the package my-package, take it"):
+        ibtools.open_details(tmp_path / "bits.zarr", "mixed")
 
 
 def test_examples__a_variable_of_stores_is_one_entry(tmp_path: Path, example_store: Path):

@@ -12,6 +12,7 @@ from zarr.errors import ContainsArrayError
 
 from ibtools.analysis.estimators import Estimator
 from ibtools.analysis.measures.protocol import own_coordinates
+from ibtools.analysis.measures.registry import DETAILS, ESTIMATORS
 from ibtools.analysis.passes.kept_results import KeptResults
 from ibtools.analysis.passes.outdated import dependencies, forget_outdated
 from ibtools.analysis.passes.result_checksums import CHECKSUM, NAMES, Binding, checked_names
@@ -34,6 +35,7 @@ from ibtools.store.identity import Content
 from ibtools.store.locking import changing
 from ibtools.store.schema import RESULT_VARIABLES, Variable
 from ibtools.store.storage import StorePath
+from ibtools.store.validation.attributes import PACKAGE
 
 MARKS: Variable = next(one for one in RESULT_VARIABLES if one.name == "analysed")
 """The commit marks, (repeat, epoch)."""
@@ -157,7 +159,8 @@ def _create(
 
     The marks come last: whoever sees them sees all else.
     """
-    group = create_results(root, key, attributes)
+    package = _package_of(key)
+    group = create_results(root, key, attributes | ({PACKAGE: package} if package else {}))
     checked = [one.name for one in variables if not one.coordinate]
     sizes = {**{str(dim): n for dim, n in dataset.sizes.items()}, CHECKSUM.dims[-1]: len(checked)}
     for variable in (*variables, CHECKSUM, MARKS):
@@ -168,6 +171,12 @@ def _create(
         elif variable is CHECKSUM:
             get_array(group, CHECKSUM.name).attrs[NAMES] = checked
     return group
+
+
+def _package_of(key: str) -> str:
+    """Return which other package the estimator or detail of a group is from; empty if none."""
+    estimator, *detail = (name.partition("-")[0] for name in key.split("/")[1:])
+    return ESTIMATORS.package_of(estimator) or "".join(map(DETAILS.package_of, detail))
 
 
 def bring_up_to_date(

@@ -1,6 +1,7 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import cast, overload
 
 import numpy as np
@@ -39,7 +40,7 @@ from ibtools.analysis.passes.store_blocks import close_stores, open_unchunked
 from ibtools.analysis.passes.store_pass import Pass
 from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
-from ibtools.errors import IbtoolsError, StoreError
+from ibtools.errors import IbtoolsError, StoreError, UnknownResultsError
 from ibtools.shown import analyze_command
 from ibtools.store.datasets import open_raw_results
 from ibtools.store.groups import find_group, read_array
@@ -434,8 +435,10 @@ def outdated_results(path: StorePath) -> dict[str, str]:
 
 def outdated_among(root: zarr.Group, content: Content | None) -> dict[str, str]:
     """Return as `outdated_results` which results are out of date of what was opened."""
-    groups = _result_groups(root)
-    found = {name: why_not_current(group, content, known_estimator(name)) for name, group in groups}
+    found = {}
+    for name, group in _result_groups(root):
+        with suppress(UnknownResultsError):  # said by whoever opens them
+            found[name] = why_not_current(group, content, known_estimator(name))
     return {name: why for name, why in found.items() if why}
 
 

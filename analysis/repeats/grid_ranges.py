@@ -39,6 +39,9 @@ _NAMES = {
     "grid_still_moves": ("whether it moves still at the end", "1"),
 }
 
+_FIRST = "first_epoch"
+"""The attribute of `grid_moves_until` that is the first epoch that counts."""
+
 Curves = NDArray[np.float64]
 
 
@@ -134,7 +137,10 @@ def grid_ranges(store: xr.Dataset) -> xr.Dataset:
         )
         for name, (long_name, units) in _NAMES.items()
     }
-    return xr.Dataset(variables, coordinates)
+    found_ranges = xr.Dataset(variables, coordinates)
+    if small.sizes["epoch"]:
+        found_ranges["grid_moves_until"].attrs[_FIRST] = int(small["epoch"][0])
+    return found_ranges
 
 
 def _measure(one: xr.Dataset) -> dict[str, Curves]:
@@ -175,6 +181,9 @@ class MovingRange:
         How many repeats count, and in how many of them it moves still at the end.
     counts : str, optional
         What `until` is a number of.
+    first : int, optional
+        The first epoch that counts. A range that moves until then, and is its last from the next
+        one on, moved between these two.
     """
 
     layer: str
@@ -186,6 +195,7 @@ class MovingRange:
     n_repeats: int
     n_still_moving: int
     counts: str = "epoch"
+    first: int | None = None
 
     def __str__(self) -> str:
         return (
@@ -197,6 +207,8 @@ class MovingRange:
     def describe_end(self) -> str:
         """Say until when it moves."""
         until = f"{self.counts} {self.until:.0f}"
+        if self.until == self.first:
+            until = f"the snapshot after the first, {until}"
         if not self.n_still_moving:
             return until
         return f"{until}, and still at the end in {self.n_still_moving} of {self.n_repeats} repeats"
@@ -235,4 +247,5 @@ def _moving_range(one: xr.Dataset) -> MovingRange:
         n_repeats=n_repeats,
         n_still_moving=round(mean["grid_still_moves"] * n_repeats),
         counts=str(one["grid_moves_until"].attrs.get("units", "epoch")),
+        first=one["grid_moves_until"].attrs.get(_FIRST),
     )

@@ -3,7 +3,8 @@
 import math
 import os
 import textwrap
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ PRINTED = (
 
 FITTING = ("fitting", "fitting_epoch")
 """What there is only where I(T;Y) has a chance level."""
+
+FEWEST_FOR_INTERVAL = 2
 
 FEWEST_REPEATS = 3
 """An interval of fewer repeats is wider than any information that there is."""
@@ -259,8 +262,13 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
 
 def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     attributes = summarised.attrs
-    head = (
-        f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
+    head = f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
+    if _is_of_one_repeat(summarised):
+        return head + (
+            f"values of one repeat: an interval needs {FEWEST_FOR_INTERVAL} or more, and a rank "
+            f"correlation {FEWEST_FOR_RANKS}"
+        )
+    head += (
         f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
         f"({attributes['interval_method']})"
     )
@@ -274,19 +282,23 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     return head
 
 
+def _is_of_one_repeat(summarised: xr.Dataset) -> bool:
+    """Whether there is one value of each quantity, so that nothing is known of its spread."""
+    n_repeats = summarised[PRINTED[0]].sel(statistic="n_repeats")
+    return bool(n_repeats.max() < FEWEST_FOR_INTERVAL)
+
+
 def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]:
     """Write a table of a quantity of every layer, or that there is none."""
     variable = summarised[name]
     title = f"{variable.attrs['long_name']} ({variable.attrs['units']})"
     if name in FITTING and "note_fitting" in summarised.attrs:
         return [title, NOT_DEFINED]
-    head = f"{'':{width}}{'mean':>11}{'low':>11}{'high':>11}{'repeats':>9}"
-    if summarised.attrs["correlated_with"]:
-        head += f"{'rank corr.':>12}{'p':>8}"
-    correlated = bool(summarised.attrs["correlated_with"])
+    columns = _columns(summarised)
+    head = f"{'':{width}}" + "".join(f"{one.head:>{one.width}}" for one in columns)
     rows = [
-        _format_row(variable, index, width, correlated=correlated)
-        for index in range(variable.sizes["layer"])
+        _format_row(variable.isel(layer=index), padded(layer, width), columns)
+        for index, layer in enumerate(_layer_names(variable))
     ]
     if name == "mi_xt_peak":
         at_ceiling = summarised["peak_saturation"].sel(statistic="mean").values > 1 - 1e-12
@@ -300,26 +312,40 @@ def notes(summarised: xr.Dataset) -> list[str]:
     return [f"{summarised.attrs[name]}." for name in named]
 
 
-def _format_row(variable: xr.DataArray, index: int, width: int, *, correlated: bool) -> str:
-    layer = variable.isel(layer=index)
-    mean, low, high, n_repeats, rho, p = (
-        float(layer.sel(statistic=name))
-        for name in ("mean", "low", "high", "n_repeats", "rank_correlation", "p_value")
+@dataclass(frozen=True)
+class _Column:
+    """A statistic as it is printed: under which words, how wide, and how."""
+
+    statistic: str
+    head: str
+    width: int = 11
+    form: str = ".4g"
+
+
+def _columns(summarised: xr.Dataset) -> list[_Column]:
+    """Return the columns that say something."""
+    if _is_of_one_repeat(summarised):
+        return [_Column("mean", "value")]
+    columns = [_Column("mean", "mean"), _Column("low", "low"), _Column("high", "high")]
+    columns.append(_Column("n_repeats", "repeats", 9, ".0f"))
+    if summarised.attrs["correlated_with"]:
+        columns.append(_Column("rank_correlation", "rank corr.", 12, ".2f"))
+        columns.append(_Column("p_value", "p", 8, ".2f"))
+    return columns
+
+
+def _format_row(of_layer: xr.DataArray, name: str, columns: Sequence[_Column]) -> str:
+    numbers = ((one, float(of_layer.sel(statistic=one.statistic))) for one in columns)
+    return name + "".join(
+        f"{'-' if math.isnan(number) else f'{number:{one.form}}':>{one.width}}"
+        for one, number in numbers
     )
-    numbers = "".join(f"{_format(number, 4):>11}" for number in (mean, low, high))
-    name = padded(_layer_names(variable)[index], width)
-    row = f"{name}{numbers}{n_repeats:>9.0f}"
-    return row + f"{_format(rho, 2):>12}{_format(p, 2):>8}" * correlated
 
 
 def _layer_names(summarised: xr.Dataset | xr.DataArray) -> list[str]:
     """Return what the layers are called in the table, shorter where the terminal is narrow."""
     room = terminal_columns() - NUMBERS_WIDTH - 2
     return short_names(summarised["layer"].values, max(SHORTEST_NAME, min(LONGEST_NAME, room)))
-
-
-def _format(number: float, digits: int) -> str:
-    return "-" if math.isnan(number) else f"{number:.{digits}g}" if digits == 4 else f"{number:.2f}"
 
 
 def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ibtools.store.checksums import (
     find_checksums,
 )
 from ibtools.store.creation import create_variable
-from ibtools.store.groups import consolidate_grown, get_array, read_array
+from ibtools.store.groups import consolidate_grown, get_array
 from ibtools.store.growing import (
     AXES,
     EPOCH_AXES,
@@ -28,7 +28,7 @@ from ibtools.store.growing import (
 )
 from ibtools.store.layout import whole_numbers
 from ibtools.store.locking import changing
-from ibtools.store.opened import open_group
+from ibtools.store.opened import open_checked, open_group
 from ibtools.store.schema import SCALARS, scalar_variable, scalars_of, validate_scalar_name
 from ibtools.store.storage import StorePath, reaching
 
@@ -40,7 +40,7 @@ def grow_store(
     epochs: Sequence[int] = (),
     trained_epochs: Sequence[int] = (),
     scalars: Sequence[str] = (),
-) -> bool:
+) -> tuple[zarr.Group, dict[str, NDArray[Any]]]:
     """Append to a store what it does not have yet.
 
     Readers see all of it or nothing, and so do they after a crash. Several processes may append at
@@ -59,8 +59,10 @@ def grow_store(
 
     Returns
     -------
-    bool
-        Whether anything was appended.
+    group : zarr.Group
+        The store as it is now, open for writing.
+    coordinates : dict of str to ndarray
+        Those of it, as from `ibtools.store.opened.open_checked`.
 
     Raises
     ------
@@ -71,13 +73,13 @@ def grow_store(
     for name in scalars:
         validate_scalar_name(name)
     with changing(path):
-        group = open_group(path, "r+")
+        group, coordinates = open_checked(path, "r+")
         if not is_growing(group.attrs):
             raise StoreError(
                 f"{path}: repeats and epochs can be appended only to a store that was created to "
                 "grow, as ibtools.Recorder does; this one was created with all that it holds"
             )
-        known = {axis: read_array(group, axis) for axis in AXES}
+        known = {axis: coordinates[axis] for axis in AXES}
         added: dict[str, NDArray[Any]] = {
             "repeat": _new_repeats(path, known["repeat"], repeat),
             "epoch": _new_epochs(path, "epoch", known["epoch"], epochs),
@@ -88,7 +90,7 @@ def grow_store(
         names = {one.name for one in scalars_of(group.attrs)}
         lacking = [name for name in dict.fromkeys(scalars) if name not in names]
         if not lacking and not any(len(values) for values in added.values()):
-            return False
+            return group, coordinates
         if not repeated_nodes(read_root(group.store)):
             consolidate_grown(path)  # so that there is what counts, whatever happens now
         whole = {axis: np.concatenate([known[axis], added[axis]]) for axis in AXES}
@@ -98,7 +100,14 @@ def grow_store(
             _grow(bare, known, whole, lacking)
             consolidate_grown(path)
             _note_coordinates(bare, whole)
-        return True
+        if len(added["repeat"]):  # there are coordinates of repeats, too
+            return open_checked(path, "r+")
+        return open_group(path, "r+", values=False), coordinates | whole | _phase(whole["epoch"])
+
+
+def _phase(epochs: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
+    """Return the coordinate of epochs that says which of them are of a training."""
+    return {"phase": np.where(epochs < 0, "prefit", "training")}
 
 
 def _new_repeats(path: StorePath, known: NDArray[Any], repeat: int | None) -> NDArray[np.int64]:
@@ -115,14 +124,36 @@ def _new_epochs(
 ) -> NDArray[np.int32]:
     wanted = np.array(whole_numbers("epochs", sorted(set(epochs)), np.int32), np.int32)
     last = known[-1] if len(known) else np.iinfo(np.int32).min
-    late = wanted[(wanted <= last) & ~np.isin(wanted, known)]
-    if late.size:
-        name = axis.replace("_", " ")
-        raise StoreError(
-            f"{path}: {name} {late[0]} must come after those that are there, the last of which is "
-            f"{last}: all repeats must have the same epochs; give them the same schedule"
-        )
+    for epoch in wanted[wanted <= last]:
+        validate_new_epoch(path, axis, known, int(epoch))
     return wanted[wanted > last]
+
+
+def validate_new_epoch(path: StorePath, axis: str, known: NDArray[Any], epoch: int) -> None:
+    """Check that an epoch is there, or comes after all that are.
+
+    Parameters
+    ----------
+    path : path or URL
+        The store, for the error.
+    axis : {"epoch", "trained_epoch"}
+        Which epochs are meant: of snapshots, or of training.
+    known : ndarray, (epoch,), int32
+        Those that are there, ascending.
+    epoch : int
+        The epoch.
+
+    Raises
+    ------
+    StoreError
+        If it lies between them.
+    """
+    if len(known) and epoch <= known[-1] and not (known == epoch).any():
+        raise StoreError(
+            f"{path}: {axis.replace('_', ' ')} {epoch} must come after those that are there, the "
+            f"last of which is {known[-1]}: all repeats must have the same epochs; give them the "
+            "same schedule"
+        )
 
 
 def _grow(
@@ -141,8 +172,7 @@ def _grow(
         if len(values) > start:
             get_array(group, axis)[start:] = values[start:]
             if axis == "epoch":
-                phase = np.where(values[start:] < 0, "prefit", "training")
-                get_array(group, "phase")[start:] = phase.tolist()
+                get_array(group, "phase")[start:] = _phase(values[start:])["phase"].tolist()
     chunk_sizes = {**lengths, **dict.fromkeys(EPOCH_AXES, ROW_EPOCHS)}
     for name in scalars:
         if name not in group:

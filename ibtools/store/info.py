@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from ibtools.errors import UnknownResultsError
 from ibtools.shown import analyze_command, visible
 from ibtools.store.checksums import find_checksums
 from ibtools.store.counts import Counts, counts_of
@@ -21,6 +22,7 @@ from ibtools.store.quantised_inputs import QuantisedInputs
 from ibtools.store.schema import Keep
 from ibtools.store.snapshots import LayerSpec
 from ibtools.store.storage import StorePath, is_local, place_of
+from ibtools.store.validation.attributes import PACKAGE
 from ibtools.store.validation.declared import arrays_of, describe_place
 from ibtools.store.validation.results import validate_results
 
@@ -80,6 +82,9 @@ class StoreInfo:
     outdated : dict of str to str
         Results that are out of date, because ibtools computes something else under this name now,
         and why: those that no command shows until they are computed anew.
+    unknown : dict of str to str
+        Results and details that can't be read, because what computed them is not installed, as
+        "details/exact/shapes", and the package that they say they are from; empty if they don't.
     has_checksums : bool
         Whether each chunk of the recording is known by its checksum.
     disk_bytes, cube_bytes : int or None, int
@@ -112,6 +117,7 @@ class StoreInfo:
     results: dict[str, int]
     details: dict[str, int]
     outdated: dict[str, str]
+    unknown: dict[str, str]
     has_checksums: bool
     disk_bytes: int | None
     cube_bytes: int
@@ -141,6 +147,7 @@ def store_info(path: StorePath) -> StoreInfo:
     attributes, coordinates = header.attributes, header.coordinates
     epochs, outcome = coordinates["epoch"], coordinates["outcome"]
     n_complete = int(header.complete.sum())
+    unknown: dict[str, str] = {}
     row_bytes = sum(layer.row_bytes(header.keep) for layer in header.layers)
     return StoreInfo(
         experiment=str(attributes.get("experiment", "unknown")),
@@ -165,9 +172,10 @@ def store_info(path: StorePath) -> StoreInfo:
         n_complete=n_complete,
         train_accuracy=_last_accuracy(header.read("train_accuracy")),
         test_accuracy=_last_accuracy(header.read("test_accuracy")),
-        results=_analysed(group, "information", header.content),
-        details=_analysed(group, "details", header.content),
+        results=_analysed(group, "information", header.content, unknown),
+        details=_analysed(group, "details", header.content, unknown),
         outdated=outdated_among(group, header.content),
+        unknown=unknown,
         has_checksums=find_checksums(group) is not None,
         disk_bytes=_disk_bytes(path) if is_local(path) else None,
         cube_bytes=n_complete * header.n_samples * row_bytes,
@@ -236,6 +244,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         or f"none yet; compute them with: {analyze_command(path)}",
         "out of date": _format_outdated(info, path),
         "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
+        "not read": _format_unknown(info),
     }
     return {name: text for name, text in lines.items() if text}
 
@@ -245,6 +254,19 @@ def _format_outdated(info: StoreInfo, path: StorePath) -> str:
         return ""
     command = analyze_command(path, *info.outdated)
     return f"{', '.join(info.outdated)}; compute anew with: {command}"
+
+
+def _format_unknown(info: StoreInfo) -> str:
+    if not info.unknown:
+        return ""
+    listed = (
+        f"{key} (of the package {package})" if package else key
+        for key, package in info.unknown.items()
+    )
+    return (
+        f"{', '.join(listed)}: neither ibtools nor a package that is installed here declares what "
+        "is in them"
+    )
 
 
 def describe_classes(info: StoreInfo) -> str:
@@ -309,19 +331,27 @@ def count_results(path: StorePath, kind: StoreResults) -> dict[str, int]:
     group = find_group(path, "r")
     if group is None:
         return {}
-    return _analysed(group, kind, Content.of(group) if is_store(group) else None)
+    return _analysed(group, kind, Content.of(group) if is_store(group) else None, {})
 
 
-def _analysed(group: zarr.Group, key: str, content: Content | None) -> dict[str, int]:
-    """Return the analysed snapshots of the results below `key`, by their names from there on."""
+def _analysed(
+    group: zarr.Group, key: str, content: Content | None, unknown: dict[str, str]
+) -> dict[str, int]:
+    """Return the analysed snapshots of the results below `key`, by their names from there on.
+
+    Those that can't be read are put among the `unknown`, with the package that they name.
+    """
     if key not in group:
         return {}
     counts: dict[str, int] = {}
     for name, results in sorted(cast("zarr.Group", group[key]).groups()):
         if "analysed" in results:
-            counts[name] = _count(results, content)
+            try:
+                counts[name] = _count(results, content)
+            except UnknownResultsError:
+                unknown[f"{key}/{name}"] = str(results.attrs.get(PACKAGE, ""))
         else:
-            below = _analysed(group, f"{key}/{name}", content)
+            below = _analysed(group, f"{key}/{name}", content, unknown)
             counts |= {f"{name}/{one}": n for one, n in below.items()}
     return counts
 

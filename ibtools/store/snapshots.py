@@ -299,6 +299,8 @@ def validate_grid(layer: str, scale: ArrayLike, zero_point: ArrayLike) -> None:
     StoreError
         If a scale is not a positive float32, or a zero point not a whole int32.
     """
+    if _is_plain(scale, zero_point):
+        return
     scales, zeros = np.asarray(scale), np.asarray(zero_point)
     for name, numbers in (("scale", scales), ("zero point", zeros)):
         if numbers.dtype.kind not in "iuf":
@@ -318,6 +320,13 @@ def validate_grid(layer: str, scale: ArrayLike, zero_point: ArrayLike) -> None:
             f"layer {layer!r}: zero point must be a whole number of 32 bits, the code that stands "
             f"for 0, found {zeros[wrong][0]}"
         )
+
+
+def _is_plain(scale: object, zero_point: object) -> bool:
+    """Whether they are plain numbers, far from what no store can hold: most are, quickly seen."""
+    if not (type(scale) is float and type(zero_point) is int):
+        return False
+    return 1e-30 < scale < 1e30 and abs(zero_point) < 2**30
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class RepeatWriter:
         A store, open for writing.
     repeat : int
         The repeat's number (not its position).
+    coordinates : mapping of str to ndarray, optional
+        Those of the store, as from `ibtools.store.opened.open_checked`, if they were read already.
 
     Raises
     ------
@@ -94,9 +96,14 @@ class RepeatWriter:
         If the store has no such repeat.
     """
 
-    def __init__(self, group: zarr.Group, repeat: int) -> None:
+    def __init__(
+        self,
+        group: zarr.Group,
+        repeat: int,
+        coordinates: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
         self._repeat = repeat
-        self._header = header = Header.of(group)
+        self._header = header = Header.of(group, coordinates)
         self._row = _position(header.coordinates["repeat"], repeat, "repeat")
         self._staging = Staging(group, self._row)
         self._group = self._staging.group
@@ -123,6 +130,11 @@ class RepeatWriter:
         return self._layers
 
     @property
+    def n_samples(self) -> int:
+        """Samples of every snapshot."""
+        return self._header.n_samples
+
+    @property
     def keep(self) -> Keep:
         """What the store keeps of a snapshot."""
         return self._keep
@@ -136,6 +148,14 @@ class RepeatWriter:
     def takes_unit_grids(self) -> bool:
         """Whether layers may have grids of single units: a partition needs no place for them."""
         return self._keep == "partition" or len(self._by_block) > len(self._recorded)
+
+    def validate_epoch(self, epoch: int) -> None:
+        """Check that a snapshot of an epoch has a place in the store."""
+        _position(self._epochs, epoch, "epoch")
+
+    def validate_trained_epoch(self, trained_epoch: int) -> None:
+        """Check that numbers after an epoch of training have a place in the store."""
+        _position(self._trained_epochs, trained_epoch, "trained_epoch")
 
     def ends_block(self, epoch: int) -> bool:
         """Whether the snapshot of a scheduled epoch is the last of its block."""
@@ -165,8 +185,7 @@ class RepeatWriter:
             If the epoch is not scheduled, or a layer is missing, unknown, or of another shape or
             dtype. Nothing is written then.
         """
-        n_samples = self._header.n_samples
-        validate_snapshot(self._layers, layers, n_samples, unit_grids=self.takes_unit_grids)
+        validate_snapshot(self._layers, layers, self.n_samples, unit_grids=self.takes_unit_grids)
         return self.add_kept(
             epoch,
             {spec.name: Kept.of(layers[spec.name], spec, self._keep) for spec in self._layers},

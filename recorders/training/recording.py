@@ -30,7 +30,7 @@ _MADE = ("experiment", "data_set", "recorded_epochs")
 
 
 def choose_settings(
-    experiment: str, data: DataSet, *, schedule: str | None = None, **given: Any
+    experiment: str, data: DataSet, *, schedule: str | Iterable[int] | None = None, **given: Any
 ) -> Settings:
     """Fill in the experiment's numbers where none are given, and spell the schedule out."""
     _validate_names(given)
@@ -41,8 +41,10 @@ def choose_settings(
         chosen.setdefault(name, getattr(found, name))
     for name in ("epochs", "prefit"):
         validate_setting(name, chosen.setdefault(name, SETTINGS[name].default))
+    if schedule is None or (isinstance(schedule, str) and not schedule):
+        schedule = str(SETTINGS["recorded_epochs"].option_default)
     recorded = parse_schedule(
-        schedule or SETTINGS["recorded_epochs"].option_default,
+        schedule,
         epochs=chosen["epochs"],
         prefit=chosen["prefit"],
         paper_step=found.paper_step,

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from ibtools.progress import Progress
+from ibtools.recorders.corridor import Corridor, most_waiting
 from ibtools.recorders.engines.protocol import Engine, EpochReport, Training
 from ibtools.recorders.training.background import Background
 from ibtools.recorders.training.checkpoint import (
@@ -19,8 +20,7 @@ from ibtools.recorders.training.checkpoint import (
 )
 from ibtools.recorders.training.recording import Recording
 from ibtools.store.groups import read_array
-from ibtools.store.layout import BLOCK_BYTES
-from ibtools.store.snapshots import History, LayerValues
+from ibtools.store.snapshots import HISTORY, LayerValues
 from ibtools.store.writer import RepeatWriter
 
 
@@ -49,8 +49,9 @@ class RepeatRecorder:
         self._repeat = repeat
         self._progress = progress
         self._writer = RepeatWriter(group, repeat)
-        self._background = Background(_most_waiting(recording, self._writer.block_size))
-        self._histories: list[tuple[int, History]] = []
+        most = most_waiting(self._writer, most=self._writer.block_size)
+        self._background = Background(most)
+        self._corridor = Corridor(self._writer, self._background, copies=False)
         self._required = recording.required_accuracy()
         self._failed = False
 
@@ -67,7 +68,7 @@ class RepeatRecorder:
                     break
                 checkpoint = None
                 delete_checkpoint(self._group, self._repeat)
-        self._writer.finish("failed" if self._failed else "trained")
+            self._corridor.finish("failed" if self._failed else "trained")
         delete_checkpoint(self._group, self._repeat)
 
     def _attempt(self, engine: Engine, attempt: int, checkpoint: tuple[int, bytes] | None) -> None:
@@ -77,8 +78,7 @@ class RepeatRecorder:
             self._start(training, attempt)
         self._failed = False
         engine.train(training, self._on_epoch, resume=checkpoint)
-        self._background.wait()
-        self._add_histories(self._take_histories())
+        self._corridor.wait()
 
     def _first_attempt(self) -> int:
         row = self._repeat - self._recording.settings.first_repeat
@@ -92,7 +92,8 @@ class RepeatRecorder:
     def _on_epoch(self, report: EpochReport) -> bool:
         """Write what an epoch brings; return whether to go on."""
         if report.history is not None:
-            self._histories.append((report.epoch, report.history))
+            numbers = {name: getattr(report.history, name) for name in HISTORY}
+            self._corridor.add_scalars(report.epoch, numbers)
             self._progress.update()
             self._failed = (
                 report.epoch >= self._recording.settings.patience
@@ -103,47 +104,20 @@ class RepeatRecorder:
         return not self._failed
 
     def _hand_over(self, report: EpochReport) -> None:
-        """Take of a report what is only there now, and let the second thread write it."""
+        """Take of a report what is only there now, and let the second thread write it.
+
+        The checkpoint is written once the block of the snapshot is on disk.
+        """
         epoch, snapshot = report.epoch, report.snapshot()
-        last = epoch == self._last
-        differences = count_differences(snapshot, report.recompute()) if last else None
-        state = report.state() if self._writer.ends_block(epoch) else None
-        histories = self._take_histories()
-        self._background.run(
-            partial(self._write, histories, epoch, snapshot, differences=differences, state=state)
-        )
-
-    def _write(
-        self,
-        histories: list[tuple[int, History]],
-        epoch: int,
-        snapshot: dict[str, LayerValues],
-        *,
-        differences: int | None,
-        state: bytes | None,
-    ) -> None:
-        """Write a snapshot, and the checkpoint once its block is on disk; in the second thread."""
-        self._add_histories(histories)
-        if differences is not None:
-            self._writer.set_numbers(n_recomputed=1, n_recomputed_differences=differences)
-        self._writer.add_snapshot(epoch, snapshot)
-        if state is not None:
-            save_checkpoint(self._group, self._repeat, epoch, state)
-
-    def _take_histories(self) -> list[tuple[int, History]]:
-        taken, self._histories = self._histories, []
-        return taken
-
-    def _add_histories(self, histories: list[tuple[int, History]]) -> None:
-        for epoch, history in histories:
-            self._writer.add_history(epoch, history)
-
-
-def _most_waiting(recording: Recording, block_size: int) -> int:
-    """Return how many snapshots may wait for the writer: a block, of bounded bytes."""
-    spec = recording.store_spec()
-    snapshot = spec.n_samples * sum(layer.row_bytes("codes") for layer in spec.layers)
-    return max(1, min(block_size, BLOCK_BYTES // snapshot))
+        count = save = None
+        if epoch == self._last:
+            differences = count_differences(snapshot, report.recompute())
+            count = partial(
+                self._writer.set_numbers, n_recomputed=1, n_recomputed_differences=differences
+            )
+        if self._writer.ends_block(epoch):
+            save = partial(save_checkpoint, self._group, self._repeat, epoch, report.state())
+        self._corridor.add_snapshot(epoch, snapshot, before=count, after=save)
 
 
 def count_differences(first: Mapping[str, LayerValues], second: Mapping[str, LayerValues]) -> int:

@@ -376,6 +376,21 @@ def test_format_summary__few_repeats_say_little(analysed: Path):
     assert "fewer than 3 repeats" in format_summary(few, "s.zarr")
 
 
+def test_format_summary__one_repeat_has_values_and_no_intervals(tmp_path: Path):
+    codes = np.random.default_rng(0).integers(0, 4, (1, 3, 16, 2)).astype("uint8")
+    path = tmp_path / "one.zarr"
+    ibtools.record_arrays(path, {"only": codes}, label=np.arange(16) % 2)
+    ibtools.analyze_store(path, quiet=True)
+    lines = format_summary(ibtools.summary(path), "one.zarr").splitlines()
+    assert lines[1] == (
+        "values of one repeat: an interval needs 2 or more, and a rank correlation 3"
+    )
+    start = lines.index("I(X;T) at its peak (bit)")
+    assert lines[start + 1].split() == ["value"]
+    name, value = lines[start + 2].split()[:2]
+    assert (name, float(value) > 0) == ("only", True)
+
+
 def test_cli_summary__prints(analysed: Path):
     def run(command: str) -> str:
         result = CliRunner().invoke(cli, shlex.split(command))

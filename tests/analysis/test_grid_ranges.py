@@ -188,6 +188,14 @@ def test_collect__moving_ranges_are_in_the_report(frozen: Path):
     assert table.rows == (("moving", "12", "25 %", "3", "100 %", "epoch 5"),)
 
 
+def test_moving_ranges__warm_up_ends_with_the_first_snapshot(tmp_path: Path):
+    """A range that is its last from the second snapshot on does not move "until epoch 0"."""
+    ranges = np.r_[12.0, np.full(11, 3.0)]
+    path = record(tmp_path / "warm.zarr", learns=False, ranges=ranges)
+    (line,) = [one for one in ibtools.check(path, quiet=True).checks if one.name == "moving ranges"]
+    assert "moves until the snapshot after the first, epoch 0" in line.words
+
+
 def test_moving_ranges__still_at_the_end():
     """A recording that ends in the warm-up says so."""
     one = xr.Dataset(

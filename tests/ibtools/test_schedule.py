@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ibtools.errors import InputError
-from ibtools.schedule import parse_schedule
+from ibtools.schedule import open_schedule, parse_schedule
 
 
 def test_parse_schedule__paper_syn_has_1600_snapshots():
@@ -24,6 +25,26 @@ def test_parse_schedule__every_has_the_untrained_and_the_last_epoch():
 
 def test_parse_schedule__list_is_sorted_and_unique():
     assert parse_schedule("10,0,1,10", epochs=10) == (0, 1, 10)
+
+
+def test_parse_schedule__numbers_are_a_list_too():
+    assert parse_schedule(np.array([10, 0, 1, 10]), epochs=10) == (0, 1, 10)
+    assert parse_schedule(range(-2, 2), epochs=10, prefit=2) == (-2, -1, 0, 1)
+    assert [epoch for epoch in range(9) if open_schedule([3, 1])(epoch)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ([0, 11], "between 0 and the 10 that are trained; found 11"),
+        ([], "at least one epoch, found an empty list"),
+        ([0.5], "list of whole numbers, found"),
+        (None, "list of whole numbers, found None"),
+    ],
+)
+def test_parse_schedule__refuses_lists(schedule, message: str):
+    with pytest.raises(InputError, match=message):
+        parse_schedule(schedule, epochs=10)
 
 
 @given(st.integers(1, 300), st.integers(0, 10_000))

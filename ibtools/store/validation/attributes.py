@@ -69,11 +69,15 @@ KNOWN: dict[str, tuple[Judge, str]] = {
 }
 """Root attributes of a store that ibtools reads."""
 
+PACKAGE = "package"
+"""The attribute of results that says which other package their estimator or detail is from."""
+
 KNOWN_OF_RESULTS: dict[str, tuple[Judge, str]] = {
     **{name: KNOWN[name] for name in ("experiment", "created", "ibtools_version", "store_id")},
     **{name: KNOWN[name] for name in ("data_checksum", "coordinates", COUNTS, OWN_ATTRIBUTES)},
     "content_digest": _TEXT,
     "estimator": _TEXT,
+    PACKAGE: _TEXT,
     "revision": _COUNT,
     "n_samples": _COUNT,
     "entropy_x": _NUMBER,

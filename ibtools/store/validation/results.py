@@ -6,9 +6,9 @@ from typing import Any
 
 import zarr
 
-from ibtools.errors import StoreError
+from ibtools.errors import StoreError, UnknownResultsError
 from ibtools.store.schema import CUBE, RESULT_VARIABLES, STORE_VARIABLES, Variable
-from ibtools.store.validation.attributes import KNOWN_OF_RESULTS, validate_known
+from ibtools.store.validation.attributes import KNOWN_OF_RESULTS, PACKAGE, validate_known
 from ibtools.store.validation.declared import validate_declared
 from ibtools.store.validation.sizes import validate_sizes
 
@@ -85,10 +85,11 @@ def validate_results(
     declared = _declared(group, arrays)
     for name in arrays:
         if name not in declared:
-            raise StoreError(
+            package = str(group.attrs.get(PACKAGE, "that computed it"))
+            raise UnknownResultsError(
                 f"{where}: must hold results only, found a variable {name!r:.60}, which neither "
-                "ibtools nor a package that is installed here declares; install the package that "
-                "computed it, take it elsewhere, or delete this group and analyse again"
+                f"ibtools nor a package that is installed here declares; install the package "
+                f"{package:.60}, take it elsewhere, or delete this group and analyse again"
             )
     found = [validate_declared(array, declared[name], where) for name, array in arrays.items()]
     validate_sizes(arrays, found, where)
