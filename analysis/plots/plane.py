@@ -6,7 +6,7 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ibtools.analysis.figures import LAYERS, FigureKind
+from ibtools.analysis.figures import CONTROL_STORE, LAYERS, FigureKind
 from ibtools.analysis.plots.canvas import Canvas, Grid
 from ibtools.analysis.plots.legends import draw_figure_legend, draw_legend_below
 from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
@@ -21,6 +21,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.repeats.controls import pair_repeats
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
 
@@ -38,6 +39,7 @@ def information_plane(
     limits: Limits | Literal["paper"] | None = "paper",
     zoom: Limits | Literal["auto"] | None = "auto",
     colorbar: bool = True,
+    control: xr.Dataset | None = None,
 ) -> Axes:
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
@@ -70,6 +72,9 @@ def information_plane(
         zoom.
     colorbar : bool, optional
         Whether to add a colour bar, which takes its space from the axes.
+    control : Dataset, (repeat, epoch, layer), optional
+        Results of a control of the same recording, by the same estimator: the means over the
+        repeats that both have are a grey line for each layer, which ends in a grey marker.
 
     Returns
     -------
@@ -83,7 +88,7 @@ def information_plane(
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
     InputError
-        If limits are none, or `zoom_ax` is given without `ax`.
+        If limits are none, `zoom_ax` is given without `ax`, or the control is another recording.
 
     Notes
     -----
@@ -107,11 +112,14 @@ def information_plane(
     if zoom_ax is not None and ax is None:
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     summary = summarise_repeats(results, layers)
+    of_control = None
+    if control is not None:
+        of_control = summarise_repeats(pair_repeats(results, control)[1], layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
-    shown = plane_limits([summary], limits)
+    shown = plane_limits([one for one in (summary, of_control) if one is not None], limits)
     styles = layer_styles(results["layer"].values)
     with drawing_style(ax):
-        panel = Panel(summary, figure_text(summary.caption), shown, marked)
+        panel = Panel(summary, figure_text(summary.caption), shown, marked, control=of_control)
         given = None if ax is None else [one for one in (ax, zoom_ax) if one is not None]
         canvas = Canvas.of(given, _grid(marked), 1 if marked is None else 2)
         _draw(canvas, panel, styles, colorbar=colorbar)
@@ -147,6 +155,6 @@ FIGURE = FigureKind(
     "results",
     shows="I(X;T) and I(T;Y) of every layer and epoch, with a zoom",
     read_against="ceilings H(X) and H(Y), chance level of I(T;Y)",
-    command_options=(LAYERS,),
+    command_options=(LAYERS, CONTROL_STORE),
     facets=information_facets,
 )

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
+from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.errors import StoreError, unknown_name
+from ibtools.settings import describe_training
 from ibtools.shown import shortened
+from ibtools.store.configuration import configuration_of
 from ibtools.store.counts import Counts, counts_of
 
 VARIABLES = ("mi_xt", "mi_ty")
@@ -88,12 +91,17 @@ class RepeatSummary:
         """Where nearly every input has its own state, (epoch, layer), bool.
 
         That is where the mean of H(T), which is `mi_xt`, is at least `SATURATED` of H(X). Without
-        `mi_xt` it is nowhere.
+        `mi_xt` it is nowhere, nor is it above a control.
         """
-        if "mi_xt" not in self.mean:
+        if "mi_xt" not in self.mean or CONTROL in self.mean.attrs:
             return xr.zeros_like(self.mean["mi_ty"], bool)
         saturated: xr.DataArray = self.mean["mi_xt"] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
+
+    @property
+    def training(self) -> str:
+        """What is unusual in the training: of a control, what kind it is."""
+        return describe_training(configuration_of(self.mean.attrs)) or "control"
 
     @property
     def caption(self) -> str:
@@ -113,7 +121,8 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     -------
     dict of {"x", "y"} to float
         In bits, by the axis of the plane. Empty for what is estimated for the population that the
-        inputs are a sample of: its entropies are others, and estimates have an error.
+        inputs are a sample of: its entropies are others, and estimates have an error. Empty also
+        for what is above a control, which is no information.
 
     Examples
     --------
@@ -122,7 +131,7 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     >>> ceilings({"entropy_x": 12.0, "entropy_y": 1.0, "target": "population"})
     {}
     """
-    if attributes.get("target") == TARGET:
+    if attributes.get("target") == TARGET or CONTROL in attributes:
         return {}
     axes: tuple[Axis, ...] = ("x", "y")
     return {axis: float(attributes[f"entropy_{axis}"]) for axis in axes}
@@ -161,7 +170,8 @@ def summarise_repeats(
     """
     results = select_estimator(results)
     validate_results(results, variables)
-    further = [name for name in (CHANCE, *BOUNDS) if name in results]
+    read_against = () if CONTROL in results.attrs else (CHANCE, *BOUNDS)
+    further = [name for name in read_against if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
@@ -298,10 +308,13 @@ def select_layers(dataset: xr.Dataset, layers: Iterable[str] | None) -> xr.Datas
 
 
 def describe_source(dataset: xr.Dataset) -> str:
-    """Name the experiment, and the estimator of results."""
-    estimator = dataset.attrs.get("estimator")
-    names = [shortened(dataset.attrs.get("experiment") or "")]
+    """Name the experiment, what is unusual in it, the estimator of results, and their control."""
+    attributes = dataset.attrs
+    estimator = attributes.get("estimator")
+    names = [shortened(attributes.get("experiment") or "")]
+    names += [describe_training(configuration_of(attributes))]
     names += [shortened(estimator, LONGEST_ESTIMATOR)] * bool(estimator)
+    names += [f"above the {attributes[CONTROL]}"] if CONTROL in attributes else []
     return ", ".join(filter(None, names))
 
 
