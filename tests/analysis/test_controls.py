@@ -14,6 +14,8 @@ from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.analysis.repeats.summary import format_summary, summary, summary_dict
 from ibtools.cli.main import cli
 from ibtools.errors import InputError
+from ibtools.recorders.engines import ENGINES
+from ibtools.store.info import store_info
 from tests.analysis.results_example import create_results
 
 SETTINGS = {"network": "syn", "seed": 0, "learning_rate": 1e-4}
@@ -175,11 +177,7 @@ def stores(tmp_path_factory):
     """A recording and its control, of networks that an engine without TensorFlow makes up."""
     folder = tmp_path_factory.mktemp("stores")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(
-            ibtools.recorders.engines.ENGINES.builtin,
-            "fake",
-            "tests.recorders.fake_engine:FakeEngine",
-        )
+        patch.setitem(ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
         for name, control in (("trained", "none"), ("frozen", "frozen")):
             ibtools.record(
                 "SYN-Tanh",
@@ -212,10 +210,8 @@ def test_summary__above_the_control_over_pairs(stores):
 
 
 def test_summary__a_repeat_without_a_partner_is_not_counted(stores, monkeypatch):
-    opened = ibtools.analysis.repeats.summary.open_results
-
     def part(path, **options):
-        results = opened(path, **options)
+        results = ibtools.open_results(path, **options)
         return results.isel(repeat=[0, 2]) if path == stores[1] else results
 
     monkeypatch.setattr("ibtools.analysis.repeats.summary.open_results", part)
@@ -251,7 +247,7 @@ def test_stores_say_that_they_are_controls(stores):
     done = CliRunner().invoke(cli, ["info", str(stores[1])])
     assert "training    frozen control" in done.output
     assert "training " not in CliRunner().invoke(cli, ["info", str(stores[0])]).output
-    assert ibtools.store.info.store_info(stores[1]).training == "frozen control"
+    assert store_info(stores[1]).training == "frozen control"
 
 
 def test_plot_stores__titles_a_control_by_what_it_is(stores, tmp_path):
