@@ -132,10 +132,10 @@ def summary(
     """
     results = open_results(path, estimator=estimator)
     measured = dynamics(results)
-    if control is not None:
-        measured = _with_control(measured, results, open_results(control, estimator=estimator))
     scalar = _last_scalar(path, measured, correlate)
     measured = measured.assign(_grid_ranges(path).data_vars)
+    if control is not None:
+        measured = _with_control(measured, results, open_results(control, estimator=estimator))
     intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
     ranks = rank_correlation(measured, scalar, seed=seed)
     joined: xr.Dataset = xr.concat(

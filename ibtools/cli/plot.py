@@ -92,7 +92,8 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
             *lines[True],
             "",
             f"Of several stores, {', '.join(most)} and {last} are drawn in facets that are titled "
-            "by what differs: attributes of your own, experiment, bits, activation, architecture.",
+            "by what differs: attributes of your own, experiment, control, bits, activation, "
+            "architecture.",
         ]
     )
 
