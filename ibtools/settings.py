@@ -182,7 +182,7 @@ class TrainingSettings:
             "labels of the training samples",
             choices=get_args(Labels),
             kind="labels",
-            said={"random": "trained on random labels"},
+            said={"random": "random labels"},
         ),
     )
     control: Control = field(
@@ -226,6 +226,11 @@ class TrainingSettings:
                 "labels can be random throughout, or in a prefit and then true, but labels is "
                 f"'random' and prefit is {self.prefit}; leave one of them out"
             )
+
+    @property
+    def has_random_labels(self) -> bool:
+        """Whether any epoch trains on random labels."""
+        return self.prefit > 0 or self.labels == "random"
 
 
 @dataclass(frozen=True, kw_only=True)

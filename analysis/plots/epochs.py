@@ -30,9 +30,15 @@ from ibtools.analysis.plots.reference import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats.controls import CONTROL, above_control, pair_repeats
+from ibtools.analysis.repeats.controls import CONTROL, above_control, describe_control
 from ibtools.analysis.repeats.ranks import middle_repeat
-from ibtools.analysis.repeats.shown import CHANCE, Axis, RepeatSummary, summarise_repeats
+from ibtools.analysis.repeats.shown import (
+    CHANCE,
+    Axis,
+    RepeatSummary,
+    summarise_control,
+    summarise_repeats,
+)
 from ibtools.errors import InputError
 
 PAIR = Grid(panel=(5.4, 2.8), share_x=True)
@@ -106,12 +112,12 @@ def information_epochs(
     spread along the lines at different places, so that layers that coincide can be seen.
     """
     given = given_axes(axes, (2, 1), "two, for I(X;T) and for I(T;Y)")
-    beside = None
     if subtract:
-        results = above_control(results, _required(control))
-    elif control is not None:
-        beside = summarise_repeats(pair_repeats(results, control)[1], layers)
-    summary = summarise_repeats(results, layers)
+        results, control = above_control(results, _required(control)), None
+    summary, beside = (
+        summarise_repeats(results, layers),
+        summarise_control(results, control, layers),
+    )
     styles = layer_styles(results["layer"].values)
     with drawing_style(axes):
         canvas = Canvas.of(given, PAIR, 2)
@@ -228,7 +234,7 @@ def _legend_handles(
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
     if control is not None:
-        label = figure_text(control.training)
+        label = figure_text(describe_control(control.mean))
         handles.append(Line2D([], [], color="0.25", label=label, **CONTROL_LINE))
     return handles
 

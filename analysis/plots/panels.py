@@ -29,6 +29,7 @@ from ibtools.analysis.plots.reference import (
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.plots.titles import set_title
+from ibtools.analysis.repeats.controls import describe_control
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
@@ -161,7 +162,9 @@ def legend_handles(
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
     handles.append(Line2D([], [], label=f"last {scale.counts}", **_outlined("o", 5, color, color)))
-    controls = dict.fromkeys(one.control.training for one in panels if one.control is not None)
+    controls = dict.fromkeys(
+        describe_control(one.control.mean) for one in panels if one.control is not None
+    )
     handles += [Line2D([], [], label=figure_text(name), **_CONTROL) for name in controls]
     return [*handles, *reference_handles([panel.summary for panel in panels])]
 

@@ -21,8 +21,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
-from ibtools.analysis.repeats.controls import pair_repeats
-from ibtools.analysis.repeats.shown import summarise_repeats
+from ibtools.analysis.repeats.shown import summarise_control, summarise_repeats
 from ibtools.errors import InputError
 
 ALONE = Grid(panel=(5.4, 4.6))
@@ -112,9 +111,7 @@ def information_plane(
     if zoom_ax is not None and ax is None:
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     summary = summarise_repeats(results, layers)
-    of_control = None
-    if control is not None:
-        of_control = summarise_repeats(pair_repeats(results, control)[1], layers)
+    of_control = summarise_control(results, control, layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
     shown = plane_limits([one for one in (summary, of_control) if one is not None], limits)
     styles = layer_styles(results["layer"].values)

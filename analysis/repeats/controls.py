@@ -42,8 +42,10 @@ _SAME: dict[str, str] = {
 
 
 def describe_control(control: xr.Dataset) -> str:
-    """Say what kind of control results are of: "frozen control"."""
-    return describe_training(configuration_of(control.attrs)) or "control"
+    """Say what kind of control results are of: "frozen control", "random labels control"."""
+    configuration = configuration_of(control.attrs)
+    said = describe_training({name: configuration.get(name) for name in CONTROLLED})
+    return said if said.endswith("control") else f"{said} control".lstrip()
 
 
 def pair_repeats(results: xr.Dataset, control: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:

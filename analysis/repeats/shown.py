@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
-from ibtools.analysis.repeats.controls import CONTROL
+from ibtools.analysis.repeats.controls import CONTROL, pair_repeats
 from ibtools.errors import StoreError, unknown_name
 from ibtools.settings import describe_training
 from ibtools.shown import shortened
@@ -99,11 +99,6 @@ class RepeatSummary:
         return saturated
 
     @property
-    def training(self) -> str:
-        """What is unusual in the training: of a control, what kind it is."""
-        return describe_training(configuration_of(self.mean.attrs)) or "control"
-
-    @property
     def caption(self) -> str:
         """Source and repeats, on a line each."""
         return f"{self.source}\n{self.repeats}"
@@ -173,6 +168,19 @@ def summarise_repeats(
     read_against = () if CONTROL in results.attrs else (CHANCE, *BOUNDS)
     further = [name for name in read_against if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])
+
+
+def summarise_control(
+    results: xr.Dataset, control: xr.Dataset | None, layers: Iterable[str] | None
+) -> RepeatSummary | None:
+    """Average the information of a control, if there is one, over the repeats that are paired.
+
+    Raises
+    ------
+    InputError
+        If it is of another recording, as of `ibtools.analysis.repeats.controls.pair_repeats`.
+    """
+    return None if control is None else summarise_repeats(pair_repeats(results, control)[1], layers)
 
 
 def summarise_variables(

@@ -155,6 +155,8 @@ class Engine(Protocol):
     ) -> None:
         """Train, calling `on_epoch` after every epoch and, unless resumed, before the first.
 
+        All settings of the training are followed; one that can't be is refused before any step.
+
         Parameters
         ----------
         training : Training

@@ -162,7 +162,7 @@ class Recording:
             configuration=settings.configuration() | {"engine": self.engine},
             attributes=self._attributes(),
             keep=settings.keep,
-            prefit=settings.prefit > 0 or settings.labels == "random",
+            prefit=settings.has_random_labels,
             recomputed=True,
             inputs="population" if population else "sample",
             is_chain=self.network.is_chain,

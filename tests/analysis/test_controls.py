@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import ibtools
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.plane import information_plane
-from ibtools.analysis.repeats.controls import above_control, pair_repeats
+from ibtools.analysis.repeats.controls import above_control, describe_control, pair_repeats
 from ibtools.analysis.repeats.dynamics import dynamics
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.analysis.repeats.summary import format_summary, summary, summary_dict
@@ -101,6 +101,18 @@ def test_above_control__is_the_difference_by_repeats(results, control):
     assert found.attrs["control"] == "frozen control"
     assert "n_states" not in found
     assert found["outcome"].values.tolist() == ["trained", "trained"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"control": "frozen", "ranges": "fixed"}, "frozen control"),
+        ({"labels": "random"}, "random labels control"),
+        ({}, "control"),
+    ],
+)
+def test_describe_control__by_what_makes_it_one(results, settings, words):
+    assert describe_control(configured(results, **settings)) == words
 
 
 def test_above_control__stays_lazy(results, control, forbid_computing):
