@@ -338,7 +338,7 @@ class Settings(TrainingSettings):
         return {one.name: getattr(self, one.name) for one in fields(TrainingSettings)}
 
     def configuration(self) -> dict[str, Any]:
-        """Return what a store keeps, by name: all but what is as it was before it was a setting."""
+        """Return what a store keeps, by name: of what has `About.said`, only such values."""
         values = {name: getattr(self, name) for name in SETTINGS}
         return {
             name: value

@@ -114,10 +114,8 @@ def information_epochs(
     given = given_axes(axes, (2, 1), "two, for I(X;T) and for I(T;Y)")
     if subtract:
         results, control = above_control(results, _required(control)), None
-    summary, beside = (
-        summarise_repeats(results, layers),
-        summarise_control(results, control, layers),
-    )
+    summary = summarise_repeats(results, layers)
+    beside = summarise_control(results, control, layers)
     styles = layer_styles(results["layer"].values)
     with drawing_style(axes):
         canvas = Canvas.of(given, PAIR, 2)

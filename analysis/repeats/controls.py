@@ -17,7 +17,7 @@ from ibtools.settings import describe_training
 from ibtools.store.configuration import configuration_of
 from ibtools.store.identity import DIGEST
 
-CONTROL = "control"
+CONTROL = "above_control"
 """The attribute of differences from a control that says from which."""
 
 ABOVE = "_above_control"
@@ -39,6 +39,9 @@ _SAME: dict[str, str] = {
     DIGEST: "content (labels, splits or inputs of the samples)",
 }
 """The attributes that must not differ, and what they are called."""
+
+_LISTED = 3
+"""Repeats that are named in an error, at the most."""
 
 
 def describe_control(control: xr.Dataset) -> str:
@@ -75,17 +78,13 @@ def pair_repeats(results: xr.Dataset, control: xr.Dataset) -> tuple[xr.Dataset, 
             f"{'; '.join(differences)}; record it with the same settings and --control frozen, or "
             "--labels random"
         )
-    places = {_identity(control, row): row for row in range(control.sizes["repeat"])}
-    pairs = [
-        (row, places[_identity(results, row)])
-        for row in range(results.sizes["repeat"])
-        if _identity(results, row) in places
-    ]
+    ours, theirs = _identities(results), _identities(control)
+    pairs = [(row, theirs.index(one)) for row, one in enumerate(ours) if one in theirs]
     if not pairs:
         raise InputError(
             "a control must have repeats of the same numbers and seeds, but those of the recording "
-            f"are {_list_repeats(results)} and those of the control {_list_repeats(control)}; "
-            "record it with the same --seed and --first-repeat"
+            f"are {_list(ours)} and those of the control {_list(theirs)}; record it with the same "
+            "--seed and --first-repeat"
         )
     rows, of_control = zip(*pairs, strict=True)
     return results.isel(repeat=list(rows)), control.isel(repeat=list(of_control))
@@ -104,7 +103,7 @@ def above_control(results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
     Dataset, (repeat, epoch, layer)
         The variables in bits that both have, float64, lazy if they are: the value less that of the
         control with the same number and seed, at the same epoch. Repeats without one are left out.
-        The attribute `control` says what it is.
+        The attribute `above_control` says of what kind it is.
 
     Raises
     ------
@@ -147,10 +146,10 @@ def _is_in_bits(variable: xr.DataArray) -> bool:
     return bool(variable.attrs.get("units") == "bit" and "repeat" in variable.dims)
 
 
-def _identity(dataset: xr.Dataset, row: int) -> tuple[int, ...]:
-    """Return what a repeat must share with its partner: its number, and its seed if it is known."""
+def _identities(dataset: xr.Dataset) -> list[tuple[int, ...]]:
+    """Return what repeats must share with their partners: number, and seed if there is one."""
     known = ["repeat", "seed"] if "seed" in dataset.coords else ["repeat"]
-    return tuple(int(dataset[name].values[row]) for name in known)
+    return list(zip(*(dataset[name].values.tolist() for name in known), strict=True))
 
 
 def _differences(results: xr.Dataset, control: xr.Dataset) -> Iterator[str]:
@@ -183,7 +182,6 @@ def _describe(name: str, one: Any, other: Any) -> str:
     return f"{name}: {next(said)} in the recording, {next(said)} in the control"
 
 
-def _list_repeats(dataset: xr.Dataset) -> str:
-    pairs = [_identity(dataset, row) for row in range(min(3, dataset.sizes["repeat"]))]
-    listed = [" with seed ".join(map(str, pair)) for pair in pairs]
-    return ", ".join([*listed, *["..."] * (dataset.sizes["repeat"] > len(pairs))])
+def _list(identities: list[tuple[int, ...]]) -> str:
+    listed = [" with seed ".join(map(str, one)) for one in identities[:_LISTED]]
+    return ", ".join([*listed, *["..."] * (len(identities) > _LISTED)])

@@ -112,7 +112,7 @@ def summary(
 
         With a control, every variable in bits has another whose name ends in ``_above_control``: it
         less that of the repeat of the control with the same number and seed. The interval is over
-        these pairs. The attribute `control` says what kind of control it is.
+        these pairs. The attribute `above_control` says what kind of control it is.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def test_above_control__is_the_difference_by_repeats(results, control):
     expected = results["mi_ty"].values[[0, 2]] - control["mi_ty"].values[[0, 2]]
     np.testing.assert_array_equal(found["mi_ty"].values, expected)
     assert found["mi_ty"].attrs["long_name"] == "I(T;Y), above the frozen control"
-    assert found.attrs["control"] == "frozen control"
+    assert found.attrs["above_control"] == "frozen control"
     assert "n_states" not in found
     assert found["outcome"].values.tolist() == ["trained", "trained"]
 
@@ -127,6 +127,12 @@ def test_summarise_repeats__differences_have_no_ceiling_and_are_never_saturated(
     assert found.ceilings == {}
     assert not found.saturated.any()
     assert "mi_ty_null" not in found.mean
+
+
+def test_summarise_repeats__an_attribute_of_the_users_own_makes_no_difference(results):
+    said = summarise_repeats(results.assign_attrs(control="yes"))
+    assert said.ceilings
+    assert said.source == "SYN-Tanh, exact"
 
 
 def test_titles_say_what_is_no_usual_training(results, control):
@@ -217,7 +223,7 @@ def test_summary__above_the_control_over_pairs(stores):
     assert "above the frozen control: differences of 3 pairs of repeats" in text
     assert "fitting: rise of I(T;Y) above its chance level, above the frozen control (bit)" in text
     said = summary_dict(found)
-    assert said["control"] == "frozen control"
+    assert said["above_control"] == "frozen control"
     assert set(said["quantities"]) == set(found.data_vars)
 
 
