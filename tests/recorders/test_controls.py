@@ -30,6 +30,15 @@ CASES = {
 
 ENGINE_NAMES = ("fit", "compiled", "dense")
 
+SLOW = [("compiled", "calibrated"), ("compiled", "random")]
+"""Compiled anew for little that is new."""
+
+PAIRS = [
+    pytest.param(name, case, marks=[pytest.mark.slow] * ((name, case) in SLOW))
+    for name in ENGINE_NAMES
+    for case in CASES
+]
+
 
 @cache
 def engine_of(name):
@@ -70,7 +79,7 @@ def grids(snapshot):
     return {name: (layer.scale, layer.zero_point) for name, layer in snapshot.items()}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("name", "case"), PAIRS)
 def test_train__resumed_equals_uninterrupted(name, case):
     reports = reports_of(name, case)
     epoch, *_, state = reports[1]
@@ -78,7 +87,7 @@ def test_train__resumed_equals_uninterrupted(name, case):
     assert digest(resumed) == digest(reports[2:])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("name", "case"), PAIRS)
 def test_train__engines_agree(name, case):
     """The untrained network to the last bit, then ranges, accuracy and loss but for rounding."""
     reports, of_fit = reports_of(name, case), reports_of("fit", case)
@@ -185,6 +194,7 @@ def test_fixed__no_engine_moves_a_range(name):
     assert grids(reports[0][2]) == grids(reports[1][2]) == grids(reports[2][2])
 
 
+@pytest.mark.parametrize("name", ["fit", "dense"])
 def test_calibrated__ranges_go_on_from_there(name):
     """A moving average that starts at the values moves less in an epoch than the paper's."""
     moved = {}
@@ -251,6 +261,7 @@ def test_random_labels__are_the_training_labels_shuffled_among_themselves():
     np.testing.assert_array_equal(training.trained_label(3), label)
 
 
+@pytest.mark.parametrize("name", ["fit", "dense"])
 def test_random_labels__are_trained_on_and_evaluated(name):
     """Accuracy on training samples is about the random labels, that on test samples the true."""
     training = training_of("random")
