@@ -13,7 +13,7 @@ import xarray as xr
 
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.errors import InputError
-from ibtools.settings import describe_training
+from ibtools.settings import SETTINGS, describe_training
 from ibtools.store.configuration import configuration_of
 from ibtools.store.identity import DIGEST
 
@@ -39,6 +39,9 @@ _SAME: dict[str, str] = {
     DIGEST: "content (labels, splits or inputs of the samples)",
 }
 """The attributes that must not differ, and what they are called."""
+
+_USUAL = {name: one.default for name, one in SETTINGS.items() if one.about.said}
+"""What a configuration leaves out."""
 
 _LISTED = 3
 """Repeats that are named in an error, at the most."""
@@ -167,9 +170,9 @@ def _differences(results: xr.Dataset, control: xr.Dataset) -> Iterator[str]:
 
 def _different_settings(results: xr.Dataset, control: xr.Dataset) -> Iterator[str]:
     """Compare what both say of how they were recorded, if the recording does."""
-    ours, theirs = (configuration_of(one.attrs) for one in (results, control))
-    if not ours:
+    if not configuration_of(results.attrs):
         return
+    ours, theirs = (_USUAL | configuration_of(one.attrs) for one in (results, control))
     for name in sorted({*ours, *theirs} - {*CONTROLLED, *_FREE}):
         if ours.get(name) != theirs.get(name):
             yield _describe(name, ours.get(name), theirs.get(name))

@@ -60,7 +60,7 @@ def test_pair_repeats__by_number_and_seed(results, control):
         ),
         (
             lambda one: configured(one, control="frozen", ranges="fixed"),
-            "ranges: not said in the recording, fixed in the control",
+            "ranges: paper in the recording, fixed in the control",
         ),
         (lambda one: configured(one), "control and labels are the same in both"),
         (lambda one: one.assign_attrs(configuration="{}"), "network: syn in the recording, not sa"),
