@@ -25,8 +25,8 @@ class Option:
         The keyword argument of the function that draws.
     help : str
         One sentence, and the default in brackets.
-    type : {int, float, str, list}, optional
-        Of its value; a list is of names.
+    type : {int, float, str, list, bool}, optional
+        Of its value; a list is of names, and a bool is given by naming it.
     flag : str, optional
         What it is called on the command line, without dashes, where that is not its name.
     """
@@ -41,6 +41,12 @@ PLANE_AXES = (
     Option("x", "What is across: mi_xt, or mi_xt_given_y.  [default: mi_xt]"),
     Option("y", "What is upwards: mi_ty, mi_ty_above_null, mi_ty_adjusted.  [default: mi_ty]"),
 )
+
+CONTROL_STORE = Option(
+    "control",
+    "Store of the same recording with --control frozen or --labels random, analysed: drawn pale.",
+)
+"""Takes a Dataset of results; of the store at a path, where a figure of a store is drawn."""
 
 LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
 

@@ -4,7 +4,7 @@ Of a declaration are made: the option of `ibtools record`, the checks, the entry
 attribute `configuration`, what a report calls it, and its line in docs/experiments.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
@@ -21,6 +21,15 @@ QUANTISED_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 
 Scheme = Literal["paper", "full"]
 """What is quantised: see `ibtools.recorders.engines.keras.schemes`."""
+
+Ranges = Literal["paper", "calibrated", "fixed"]
+"""Where the ranges of quantised outputs start, and whether they move: see `schemes`, too."""
+
+Control = Literal["none", "frozen"]
+"""Whether a training is a control, in which nothing is learned."""
+
+Labels = Literal["true", "random"]
+"""What a training learns: the labels of its samples, or these shuffled among them."""
 
 INITIALIZERS = (
     "paper",
@@ -67,6 +76,10 @@ class About:
         Name of what the user gives, where that has another name.
     option_default : str, optional
         The default of what the user gives, where the setting is made of it.
+    said : mapping of str to str, optional
+        Values that change what a network is, and what it is called then, in titles and lists. A
+        setting that has some is in the configuration of a store only where it has such a value, so
+        that the configurations of all other stores are what they were before there was this one.
     """
 
     help: str
@@ -79,6 +92,7 @@ class About:
     otherwise: str = ""
     option: str = ""
     option_default: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def _says(sentence: str, label: str = "", **more: Any) -> dict[str, About]:
@@ -125,6 +139,17 @@ class TrainingSettings:
             kind="quantisation scheme",
         ),
     )
+    ranges: Ranges = field(
+        default="paper",
+        metadata=_says(
+            "Of quantised outputs: the paper's; calibrated starts moving ones where the initial "
+            "network is on the training samples; fixed keeps all of them there.",
+            "ranges of quantisers",
+            choices=get_args(Ranges),
+            kind="ranges",
+            said={"calibrated": "calibrated ranges", "fixed": "fixed ranges"},
+        ),
+    )
     initializer: str = field(
         default="paper",
         metadata=_says(
@@ -150,6 +175,26 @@ class TrainingSettings:
             accepts=lambda n: n >= 0,
         ),
     )
+    labels: Labels = field(
+        default="true",
+        metadata=_says(
+            "random trains on labels that are shuffled among the training samples.",
+            "labels of the training samples",
+            choices=get_args(Labels),
+            kind="labels",
+            said={"random": "random labels"},
+        ),
+    )
+    control: Control = field(
+        default="none",
+        metadata=_says(
+            "frozen goes through all steps without changing a weight; only ranges move.",
+            "control",
+            choices=get_args(Control),
+            kind="control",
+            said={"frozen": "frozen control"},
+        ),
+    )
     learning_rate: float = field(
         default=1e-4,
         metadata=_says(
@@ -171,6 +216,21 @@ class TrainingSettings:
         for one in fields(self):
             if "about" in one.metadata:
                 validate_setting(one.name, getattr(self, one.name))
+        if self.ranges != "paper" and self.bits == FLOAT_BITS:
+            raise InputError(
+                f"ranges are those of quantisers, which a network of {FLOAT_BITS} bits has none "
+                f"of, but ranges is {self.ranges!r}; leave it out, or choose fewer bits"
+            )
+        if self.labels == "random" and self.prefit:
+            raise InputError(
+                "labels can be random throughout, or in a prefit and then true, but labels is "
+                f"'random' and prefit is {self.prefit}; leave one of them out"
+            )
+
+    @property
+    def has_random_labels(self) -> bool:
+        """Whether any epoch trains on random labels."""
+        return self.prefit > 0 or self.labels == "random"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +338,15 @@ class Settings(TrainingSettings):
         """Return what decides how one network is trained, by name."""
         return {one.name: getattr(self, one.name) for one in fields(TrainingSettings)}
 
+    def configuration(self) -> dict[str, Any]:
+        """Return what a store keeps, by name: of what has `About.said`, only such values."""
+        values = {name: getattr(self, name) for name in SETTINGS}
+        return {
+            name: value
+            for name, value in values.items()
+            if not SETTINGS[name].about.said or value in SETTINGS[name].about.said
+        }
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -335,6 +404,28 @@ def _read_declarations() -> dict[str, Setting]:
 
 SETTINGS = _read_declarations()
 """All settings by name."""
+
+
+def describe_training(configuration: Mapping[str, Any]) -> str:
+    """Say in what a training is no usual one: frozen, on random labels, with other ranges.
+
+    Parameters
+    ----------
+    configuration : mapping
+        Of a store, as from `ibtools.store.configuration.configuration_of`.
+
+    Returns
+    -------
+    str
+        Empty for a usual one.
+
+    Examples
+    --------
+    >>> describe_training({"control": "frozen", "ranges": "fixed", "bits": 8})
+    'fixed ranges, frozen control'
+    """
+    said = [one.about.said.get(str(configuration.get(name))) for name, one in SETTINGS.items()]
+    return ", ".join(filter(None, said))
 
 
 def validate_setting(name: str, value: object) -> None:

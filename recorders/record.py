@@ -19,6 +19,7 @@ from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_ch
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.training.workers import record_repeats
+from ibtools.store.configuration import configuration_of
 from ibtools.store.creation import create_store
 from ibtools.store.groups import (
     consolidate,
@@ -195,7 +196,7 @@ def _recorded_engine(output: StorePath) -> str | None:
     """Return the engine that a store was recorded with."""
     if _is_unfinished(output):
         return None
-    engine = _configuration(open_group(output)).get("engine")
+    engine = configuration_of(open_group(output).attrs).get("engine")
     return None if engine is None else str(engine)
 
 
@@ -203,11 +204,6 @@ def _is_unfinished(output: StorePath) -> bool:
     """Whether nothing is there but a store whose creation was interrupted."""
     group = find_group(output, "r")
     return group is not None and is_unfinished(group)
-
-
-def _configuration(group: zarr.Group) -> dict[str, object]:
-    """Return the settings that a store was recorded with."""
-    return dict(json.loads(str(group.attrs["configuration"])))
 
 
 def _report(group: zarr.Group, output: StorePath) -> RecordReport:
@@ -234,7 +230,7 @@ def _open_or_create(
     if not resume or _is_unfinished(output):
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
-    found = _configuration(group) | {
+    found = configuration_of(group.attrs) | {
         "data": group.attrs.get("data_checksum"),
         "layers": read_array(group, "layer").tolist(),
         "split": _describe_split(read_array(group, "split")),

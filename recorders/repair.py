@@ -1,6 +1,5 @@
 """Marking what is damaged as not recorded, so that it can be recorded anew."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from zarr.core.sync import sync  # there is no public way to delete a key of any
 from ibtools.recorders.training.checkpoint import delete_checkpoint, delete_checkpoints
 from ibtools.recorders.training.claim import claim_repeat
 from ibtools.store.checksums import Place
+from ibtools.store.configuration import configuration_of
 from ibtools.store.damage import Damage, bare, find_damage
 from ibtools.store.groups import get_array, read_array, writing
 from ibtools.store.opened import open_group
@@ -96,7 +96,7 @@ def repair_store(path: StorePath, *, quiet: bool = False) -> RepairReport:
         for row in range(*one.place.covers(0).indices(one.place.grid.files[0])):
             by_repeat[row].append(one.place)
     numbers = read_array(group, "repeat")
-    is_training = "experiment" in json.loads(str(group.attrs.get("configuration", "{}")))
+    is_training = "experiment" in configuration_of(group.attrs)
     unmarked = {}
     for row, places in by_repeat.items():
         number = int(numbers[row])

@@ -32,6 +32,11 @@ PACKAGES_OF = {
 }
 """What the blocks of a page need beyond ibtools."""
 
+STORES_OF = {
+    "controls.md": {"frozen.zarr": "--control frozen", "random.zarr": "--labels random"},
+}
+"""What the blocks of a page are about, besides the usual stores, and how it was recorded."""
+
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ibtools.__path__, "ibtools.")
@@ -63,11 +68,15 @@ def code_blocks(page: Path, language: str) -> list[str]:
 def recorded(tmp_path_factory) -> Path:
     """A folder with the stores that the pages speak of, recorded as they say but shorter."""
     folder = tmp_path_factory.mktemp("pages")
-    command = "record SYN-Tanh --repeats 2 --epochs 10 --quiet --output"
     for store in ("syn.zarr", "demo/syn.zarr"):
-        result = CliRunner().invoke(cli, [*command.split(), str(folder / store)])
-        assert result.exit_code == 0, result.output
+        record_store(folder / store)
     return folder
+
+
+def record_store(path: Path, options: str = "") -> None:
+    command = f"record SYN-Tanh --repeats 2 --epochs 10 --quiet {options} --output"
+    result = CliRunner().invoke(cli, [*command.split(), str(path)])
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,6 +86,8 @@ def test_pages__python_blocks_run(page: Path, recorded: Path, monkeypatch):
     namespace: dict[str, object] = {}
     for package in PACKAGES_OF.get(page.name, ()):
         pytest.importorskip(package)
+    for store, options in STORES_OF.get(page.name, {}).items():
+        record_store(recorded / store, options)
     for block in code_blocks(page, "python"):
         exec(compile(block, str(page), "exec"), namespace)
 

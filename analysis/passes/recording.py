@@ -16,6 +16,7 @@ from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
+from ibtools.store.configuration import configuration_of_results
 from ibtools.store.counts import COUNTS
 from ibtools.store.derived import validate_derived
 from ibtools.store.header import Header
@@ -78,6 +79,7 @@ class Recording:
         attributes = {
             **provenance(),
             **{name: known[name] for name in _INHERITED if name in known},
+            **configuration_of_results(known),
             DIGEST: header.content.digest,
             "estimator": estimator.specification,
             "revision": estimator.revision,

@@ -27,6 +27,9 @@ BOUND_LINE: Mapping[str, Any] = MappingProxyType(
     {"linewidth": 0.8, "linestyle": (0, (5, 1.5, 1, 1.5))}
 )
 
+CONTROL_COLOR = "0.6"
+CONTROL_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 2.4, "alpha": 0.35})
+
 HOLLOW_COLOR = "white"
 HOLLOW: Mapping[str, Any] = MappingProxyType(
     {

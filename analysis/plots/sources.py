@@ -1,8 +1,11 @@
 """What a figure of a store is drawn from: its results, its recording, or both."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import xarray as xr
 
-from ibtools.analysis.figures import get_figure
+from ibtools.analysis.figures import CONTROL_STORE, get_figure
 from ibtools.analysis.passes.results import open_results
 from ibtools.errors import InputError
 from ibtools.store.datasets import open_store
@@ -32,3 +35,11 @@ def open_sources(
         return (open_store(path),)
     results = (open_results(path, estimator=estimator or kind.estimator),)
     return results if source == "results" else (*results, open_store(path))
+
+
+def open_control(options: Mapping[str, Any], estimator: str | None = None) -> dict[str, Any]:
+    """Open the control among the options of a figure, if there is any: results of a store."""
+    path = options.get(CONTROL_STORE.name)
+    if path is None:
+        return dict(options)
+    return {**options, CONTROL_STORE.name: open_results(path, estimator=estimator or "exact")}

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots.labels import CHARACTER_WIDTH, wrap_label
+from ibtools.settings import describe_training
+from ibtools.store.configuration import configuration_of
 from ibtools.store.schema import own_attributes
 
 LONGEST_FACET = 48
@@ -88,4 +90,8 @@ def _architecture(dataset: xr.Dataset) -> str:
     return "-".join(str(n) for n in dataset["n_units"].values) if "n_units" in dataset else ""
 
 
-_FEATURES = (_experiment, _bits, _activation, _architecture)
+def _training(dataset: xr.Dataset) -> str:
+    return describe_training(configuration_of(dataset.attrs))
+
+
+_FEATURES = (_experiment, _training, _bits, _activation, _architecture)

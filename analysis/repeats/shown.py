@@ -17,8 +17,11 @@ from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
+from ibtools.analysis.repeats.controls import CONTROL, pair_repeats
 from ibtools.errors import StoreError, unknown_name
+from ibtools.settings import describe_training
 from ibtools.shown import shortened
+from ibtools.store.configuration import configuration_of
 from ibtools.store.counts import Counts, counts_of
 
 VARIABLES = ("mi_xt", "mi_ty")
@@ -90,10 +93,10 @@ class RepeatSummary:
         """Where nearly every input has its own state, (epoch, layer), bool.
 
         That is where the mean of H(T), or of `mi_xt` where there is no other, is at least
-        `SATURATED` of H(X). Without either it is nowhere.
+        `SATURATED` of H(X). Without either it is nowhere, nor is it above a control.
         """
         name = next((one for one in ("entropy_t", "mi_xt") if one in self.mean), None)
-        if name is None:
+        if name is None or CONTROL in self.mean.attrs:
             return xr.zeros_like(self.mean["mi_ty"], bool)
         saturated: xr.DataArray = self.mean[name] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
@@ -116,7 +119,8 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     -------
     dict of {"x", "y"} to float
         In bits, by the axis of the plane. Empty for what is estimated for the population that the
-        inputs are a sample of: its entropies are others, and estimates have an error.
+        inputs are a sample of: its entropies are others, and estimates have an error. Empty also
+        for what is above a control, which is no information.
 
     Examples
     --------
@@ -125,7 +129,7 @@ def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
     >>> ceilings({"entropy_x": 12.0, "entropy_y": 1.0, "target": "population"})
     {}
     """
-    if attributes.get("target") == TARGET:
+    if attributes.get("target") == TARGET or CONTROL in attributes:
         return {}
     axes: tuple[Axis, ...] = ("x", "y")
     found = {
@@ -168,8 +172,22 @@ def summarise_repeats(
     """
     results = select_estimator(results)
     validate_results(results, variables)
-    further = [name for name in (CHANCE, *BOUNDS, "entropy_t") if name in results]
+    read_against = () if CONTROL in results.attrs else (CHANCE, *BOUNDS, "entropy_t")
+    further = [name for name in read_against if name in results]
     return summarise_variables(select_layers(results, layers), [*variables, *further])
+
+
+def summarise_control(
+    results: xr.Dataset, control: xr.Dataset | None, layers: Iterable[str] | None
+) -> RepeatSummary | None:
+    """Average the information of a control, if there is one, over the repeats that are paired.
+
+    Raises
+    ------
+    InputError
+        If it is of another recording, as of `ibtools.analysis.repeats.controls.pair_repeats`.
+    """
+    return None if control is None else summarise_repeats(pair_repeats(results, control)[1], layers)
 
 
 def summarise_variables(
@@ -308,10 +326,13 @@ def select_layers(dataset: xr.Dataset, layers: Iterable[str] | None) -> xr.Datas
 
 
 def describe_source(dataset: xr.Dataset) -> str:
-    """Name the experiment, and the estimator of results."""
-    estimator = dataset.attrs.get("estimator")
-    names = [shortened(dataset.attrs.get("experiment") or "")]
+    """Name the experiment, what is unusual in it, the estimator of results, and their control."""
+    attributes = dataset.attrs
+    estimator = attributes.get("estimator")
+    names = [shortened(attributes.get("experiment") or "")]
+    names += [describe_training(configuration_of(attributes))]
     names += [shortened(estimator, LONGEST_ESTIMATOR)] * bool(estimator)
+    names += [f"above the {attributes[CONTROL]}"] if CONTROL in attributes else []
     return ", ".join(filter(None, names))
 
 

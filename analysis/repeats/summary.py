@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ibtools.analysis.passes.results import open_results
+from ibtools.analysis.repeats.controls import (
+    ABOVE,
+    CONTROL,
+    describe_control,
+    pair_repeats,
+    subtract,
+)
 from ibtools.analysis.repeats.dynamics import dynamics
 from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.repeats.scalars import called, last_values, recorded_scalars
@@ -73,6 +80,7 @@ def summary(
     level: float = 0.95,
     seed: int = 0,
     correlate: str | None = None,
+    control: StorePath | None = None,
 ) -> xr.Dataset:
     """Summarise the dynamics of every layer over the repeats of a store.
 
@@ -91,6 +99,9 @@ def summary(
     correlate : str, optional
         The scalar of the store whose last values the repeats are ranked by, such as "test_loss" or
         one of the user's own. The test accuracy by default, where there is one.
+    control : path or URL, optional
+        A store of the same recording with ``control="frozen"`` or ``labels="random"``, analysed by
+        the same estimator.
 
     Returns
     -------
@@ -102,12 +113,19 @@ def summary(
         "p_value". The last two are NaN where there is no test accuracy and no other scalar was
         named; the attribute `correlated_with` names the scalar, and is empty then.
 
+        With a control, every variable in bits has another whose name ends in ``_above_control``: it
+        less that of the repeat of the control with the same number and seed. The interval is over
+        these pairs. The attribute `above_control` says what kind of control it is.
+
     Raises
     ------
     UnknownNameError
         If there is no such method, or no such scalar.
     StoreError
         If there are no such results, or too little of them, or the scalar has no value.
+    InputError
+        If the control is another recording, as of
+        `ibtools.analysis.repeats.controls.pair_repeats`.
 
     Notes
     -----
@@ -115,9 +133,12 @@ def summary(
     independent ones, two or three have p below 0.05 by chance. Take them as a hint which to test
     anew.
     """
-    measured = dynamics(open_results(path, estimator=estimator))
+    results = open_results(path, estimator=estimator)
+    measured = dynamics(results)
     scalar = _last_scalar(path, measured, correlate)
     measured = measured.assign(_grid_ranges(path).data_vars)
+    if control is not None:
+        measured = _with_control(measured, results, open_results(control, estimator=estimator))
     intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
     ranks = rank_correlation(measured, scalar, seed=seed)
     joined: xr.Dataset = xr.concat(
@@ -127,6 +148,18 @@ def summary(
         repeats=_describe_repeats(measured),
         correlated_with="" if scalar.name is None else str(scalar.name),
     )
+
+
+def _with_control(measured: xr.Dataset, results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
+    """Add what is above the control: quantities in bits, NaN for repeats without a partner."""
+    paired, of_control = pair_repeats(results, control)
+    names = [name for name, variable in measured.items() if variable.attrs["units"] == "bit"]
+    here = measured[names].sel(repeat=paired["repeat"].values)
+    words = f"above the {describe_control(control)}"
+    above = subtract(here, dynamics(of_control)[names], words).reset_coords(drop=True)
+    aligned = above.reindex(repeat=measured["repeat"])
+    named = {f"{name}{ABOVE}": aligned[name].variable for name in names}
+    return measured.assign(named).assign_attrs({CONTROL: describe_control(control)})
 
 
 def rank_correlation(measured: xr.Dataset, scalar: xr.DataArray, *, seed: int = 0) -> xr.Dataset:
@@ -249,6 +282,8 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
     lines = [_format_head(summarised, path)]
     for name in PRINTED:
         lines += ["", *_format_quantity(summarised, name, width)]
+        if name + ABOVE in summarised:
+            lines += ["", *_format_quantity(summarised, name + ABOVE, width)]
     for note in notes(summarised):
         lines += ["", *textwrap.wrap(note, WIDTH)]
     if moving := moving_ranges(summarised):
@@ -274,6 +309,9 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     )
     if correlated_with := attributes["correlated_with"]:
         head += f", and rank correlation with the {called(correlated_with)} at the end"
+    if CONTROL in attributes:
+        n_pairs = int(summarised[PRINTED[0] + ABOVE].sel(statistic="n_repeats").max())
+        head += f"\nabove the {attributes[CONTROL]}: differences of {n_pairs} pairs of repeats"
     if summarised[PRINTED[0]].sel(statistic="n_repeats").max() < FEWEST_REPEATS:
         head += (
             f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
@@ -292,7 +330,7 @@ def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]
     """Write a table of a quantity of every layer, or that there is none."""
     variable = summarised[name]
     title = f"{variable.attrs['long_name']} ({variable.attrs['units']})"
-    if name in FITTING and "note_fitting" in summarised.attrs:
+    if name.removesuffix(ABOVE) in FITTING and "note_fitting" in summarised.attrs:
         return [title, NOT_DEFINED]
     columns = _columns(summarised)
     head = f"{'':{width}}" + "".join(f"{one.head:>{one.width}}" for one in columns)
@@ -372,9 +410,9 @@ def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
         }
         for name, variable in summarised.items()
     }
-    kept = ("estimator", "repeats", "interval_method", "interval_level", "correlated_with")
+    kept = ("estimator", "repeats", "interval_method", "interval_level", "correlated_with", CONTROL)
     return {
-        **{name: summarised.attrs[name] for name in kept},
+        **{name: summarised.attrs[name] for name in kept if name in summarised.attrs},
         "notes": notes(summarised),
         "moving_ranges": [asdict(one) for one in moving_ranges(summarised)],
         "quantities": quantities,

@@ -133,7 +133,7 @@ def collect(
     store = open_store(path)
     audit = check(path, memory=memory, scheduler=scheduler, quiet=quiet)
     return Contents(
-        title=visible(info.experiment),
+        title=visible(", ".join(filter(None, (info.experiment, info.training)))),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
         notes=_describe_incomplete(path, info),
         recording=recording_table(path, info, store.attrs),

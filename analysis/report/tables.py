@@ -1,6 +1,5 @@
 """The tables of the page: where a recording comes from, its repeats, its dynamics, its audit."""
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from ibtools.analysis.repeats.summary import PRINTED
 from ibtools.provenance import provenance
 from ibtools.settings import SETTINGS
 from ibtools.shown import visible
+from ibtools.store.configuration import configuration_of
 from ibtools.store.info import StoreInfo, describe_info, layer_table
 from ibtools.store.storage import StorePath
 
@@ -25,8 +25,8 @@ LISTED: Mapping[str, str] = MappingProxyType(
     {
         name: SETTINGS[name].about.label
         for name in (
-            *("network", "data_set", "activation", "bits", "scheme", "initializer", "engine"),
-            *("learning_rate", "batch_size", "prefit", "seed"),
+            *("network", "data_set", "activation", "bits", "scheme", "ranges", "initializer"),
+            *("engine", "learning_rate", "batch_size", "prefit", "labels", "control", "seed"),
             *("patience", "required_gain", "max_attempts"),
         )
     }
@@ -64,7 +64,7 @@ class Table:
 
 def recording_table(path: StorePath, info: StoreInfo, attributes: Mapping[str, Any]) -> Table:
     """List where a recording comes from: what `ibtools info` says, settings, versions."""
-    settings = json.loads(str(attributes.get("configuration", "{}")))
+    settings = configuration_of(attributes)
     rows = {"store": os.fspath(path), **describe_info(info, path)}
     if not settings:
         rows["settings"] = "not in the store, which was written from arrays"

@@ -66,6 +66,7 @@ def _create_option(by_figure: "Mapping[str, Option]") -> click.Option:
     return click.Option(
         [f"--{option.flag or option.name}", option.name],
         type=str if option.type is list else option.type,
+        is_flag=option.type is bool,
         help=option.help if shared else " ".join(words),
         callback=_split if option.type is list else None,
     )
@@ -91,7 +92,8 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
             *lines[True],
             "",
             f"Of several stores, {', '.join(most)} and {last} are drawn in facets that are titled "
-            "by what differs: attributes of your own, experiment, bits, activation, architecture.",
+            "by what differs: attributes of your own, experiment, control, bits, activation, "
+            "architecture.",
         ]
     )
 
@@ -132,11 +134,12 @@ def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **optio
       ibtools plot syn.zarr information-plane --output plane.png
       ibtools plot tanh.zarr relu.zarr information-plane --output planes.png
       ibtools plot syn.zarr information-plane --format latex --width 3.4 --output plane.pdf
+      ibtools plot syn.zarr information-epochs --control frozen.zarr --output epochs.png
       ibtools plot syn.zarr animation --output plane.gif
       ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
     from ibtools.analysis.plots import write_figure
 
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value not in (None, False)}
     write_figure(stores, figure, output=output, quiet=quiet, **given)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")

@@ -28,9 +28,9 @@ from ibtools.tasks.interruption import exit_interrupted, recorded
     help="Where the data set's files are.  [default: $IBTOOLS_DATA]",
 )
 @setting_options(
-    *("activation", "bits", "scheme", "initializer", "epochs", "prefit", "repeats", "first_repeat"),
-    *("recorded_epochs", "keep", "samples", "seed", "learning_rate", "batch_size", "patience"),
-    *("required_gain", "max_attempts"),
+    *("activation", "bits", "scheme", "ranges", "initializer", "epochs", "prefit", "labels"),
+    *("control", "repeats", "first_repeat", "recorded_epochs", "keep", "samples", "seed"),
+    *("learning_rate", "batch_size", "patience", "required_gain", "max_attempts"),
 )
 @click.option(
     "--jobs",
@@ -68,6 +68,7 @@ def record(
       ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 300 --output syn.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr --resume
+      ibtools record SYN-Tanh --repeats 2 --epochs 300 --control frozen --output frozen.zarr
       ibtools record SYN-Tanh --scheduler tcp://10.0.0.1:8786 --output s3://bucket/syn.zarr
       ibtools record MNIST-Conv --keep partition --dry-run
       ibtools record custom --data digits --network dense:64-32-10 --output digits.zarr

@@ -34,6 +34,12 @@ from ibtools.cli.printing import tell_lines
     metavar="SCALAR",
     help="Rank repeats by its last value, such as test_loss.  [default: test_accuracy]",
 )
+@click.option(
+    "--control",
+    shell_complete=paths,
+    help="The same recording with --control frozen or --labels random, also analysed: what is "
+    "above it, over pairs of repeats.",
+)
 @json_option
 def summary(store: str, as_json: bool, **options: Any) -> None:
     """Print the dynamics of every layer of STORE as numbers, over its repeats.
@@ -48,6 +54,7 @@ def summary(store: str, as_json: bool, **options: Any) -> None:
       ibtools summary syn.zarr
       ibtools summary syn.zarr --estimator exact --interval bca --json
       ibtools summary syn.zarr --correlate train_loss
+      ibtools summary syn.zarr --control frozen.zarr
     """
     from ibtools.analysis.repeats.summary import format_summary, summary_dict
 

@@ -1,6 +1,5 @@
 """What a store says of itself beside what was recorded: read once, and handed on."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
+from ibtools.store.configuration import configuration_of
 from ibtools.store.groups import find_array, read_array, read_arrays
 from ibtools.store.identity import Content
 from ibtools.store.labels import name_classes, number_classes
@@ -206,7 +206,7 @@ def is_chain(attributes: Mapping[str, Any]) -> bool:
     """
     if "layers" in attributes:
         return bool(attributes["layers"] == "chain")
-    network = _configuration(attributes).get("network")
+    network = configuration_of(attributes).get("network")
     return network is not None and (":" not in network or network.startswith("dense:"))
 
 
@@ -225,10 +225,5 @@ def records_population(attributes: Mapping[str, Any]) -> bool:
     """
     if "inputs" in attributes:
         return bool(attributes["inputs"] == "population")
-    configuration = _configuration(attributes)
+    configuration = configuration_of(attributes)
     return configuration.get("data_set") == "SYN" and configuration.get("samples") is None
-
-
-def _configuration(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(attributes.get("configuration", "{}"))
-    return found

@@ -11,8 +11,10 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.errors import UnknownResultsError
+from ibtools.settings import describe_training
 from ibtools.shown import analyze_command, visible
 from ibtools.store.checksums import find_checksums
+from ibtools.store.configuration import configuration_of
 from ibtools.store.counts import Counts, counts_of
 from ibtools.store.groups import find_group, read_array
 from ibtools.store.header import Header
@@ -45,6 +47,8 @@ class StoreInfo:
     ----------
     experiment, created, ibtools_version : str
         Where the store comes from.
+    training : str
+        In what its training is no usual one: a frozen control, say. Empty for a usual one.
     layers : tuple of LayerSpec
         In the order of the network.
     left_out : dict of str to str
@@ -95,6 +99,7 @@ class StoreInfo:
     experiment: str
     created: str
     ibtools_version: str
+    training: str
     layers: tuple[LayerSpec, ...]
     left_out: dict[str, str]
     data: str
@@ -153,6 +158,7 @@ def store_info(path: StorePath) -> StoreInfo:
         experiment=str(attributes.get("experiment", "unknown")),
         created=str(attributes.get("created", "unknown")),
         ibtools_version=str(attributes.get("ibtools_version", "unknown")),
+        training=describe_training(configuration_of(attributes)),
         layers=header.layers,
         left_out=json.loads(str(attributes.get("layers_left_out", "{}"))),
         data=str(attributes.get("data", "")),
@@ -226,6 +232,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     total = info.n_repeats * info.n_epochs
     lines = {
         "experiment": f"{info.experiment} (created {info.created}, ibtools {info.ibtools_version})",
+        "training": info.training,
         "layers": format_layers(info.layers),
         "left out": format_left_out(info.left_out),
         "data": info.data,

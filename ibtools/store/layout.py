@@ -74,7 +74,7 @@ class StoreSpec:
         Whether to keep the codes and float values, or only which samples share a state of each
         layer.
     prefit : bool, optional
-        Whether the training begins with random labels, which the store then keeps.
+        Whether the training is on random labels, at first or throughout, which the store keeps.
     recomputed : bool, optional
         Whether the store says of how many snapshots computed twice how many values differed.
     inputs : {"population", "sample"}, optional

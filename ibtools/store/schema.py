@@ -47,7 +47,7 @@ PRESENCES: dict[Presence, str] = {
     "unit grids": "units with grids of their own",
     "float": "with float values",
     "partition": "with a partition",
-    "prefit": "trained on random labels first",
+    "prefit": "trained on random labels",
     "recomputed": "snapshots computed twice",
     "input": "equal inputs known",
 }
@@ -188,7 +188,7 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "random_label", ("repeat", "sample"), ("int64",), "1", -1, "-1: not drawn yet",
-        "class that the sample had in the epochs before 0: the labels, shuffled once per repeat",
+        "class trained on in a prefit, or throughout: the labels, shuffled once per repeat",
         presence="prefit",
     ),
     Variable(
@@ -238,7 +238,8 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "phase", ("epoch",), ("str",), "", "", "never missing",
-        "prefit (random labels) or training (true labels)", coordinate=True,
+        "prefit (random labels) or training (true ones, if the configuration says no other)",
+        coordinate=True,
     ),
     Variable(
         "n_units", ("layer",), ("int64",), "1", 0, "never missing",

@@ -232,12 +232,12 @@ class RepeatWriter:
                 self._rows[name] = np.full_like(self._rows[name], number)
 
     def set_random_label(self, label: NDArray[np.integer]) -> None:
-        """Write the random labels that the network is trained on before epoch 0.
+        """Write the random labels that the network is trained on, before epoch 0 or throughout.
 
         Parameters
         ----------
         label : ndarray, (sample,), integer
-            The classes of the data set, shuffled over all its samples.
+            The classes of the data set, shuffled over all its samples, or the training ones.
 
         Raises
         ------

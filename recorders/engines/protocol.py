@@ -25,7 +25,11 @@ class Training(TrainingSettings):
 
     With a prefit, the network is first trained on labels that were shuffled once, training and test
     samples together: the epochs -prefit + 1 to 0. The true labels follow from epoch 1, and the
-    optimiser goes on as it is.
+    optimiser goes on as it is. With random labels, those of the training samples are shuffled among
+    these once, and all epochs train on them; test samples have their true ones.
+
+    A frozen control goes through the same steps, with the same batches. It computes all that a step
+    does before the weights change, by which ranges move, and changes no weight.
 
     Parameters
     ----------
@@ -71,8 +75,20 @@ class Training(TrainingSettings):
 
     @property
     def random_label(self) -> NDArray[np.int64]:
-        """The labels of a prefit, (sample,): those of all samples, shuffled by `seeds`."""
-        return self.data.y[self.seeds.label_order(self.data.y.size)]
+        """The random labels, (sample,): of a prefit those of all samples, shuffled by `seeds`.
+
+        Without a prefit those of the training samples are shuffled, and the others are true.
+        """
+        chosen = np.arange(self.data.y.size)
+        if self.labels == "random":
+            chosen = np.flatnonzero(~self.data.is_test)
+        label = self.data.y.copy()
+        label[chosen] = label[chosen[self.seeds.label_order(chosen.size)]]
+        return label
+
+    def has_random_label(self, epoch: int) -> bool:
+        """Whether an epoch trains on the random labels."""
+        return epoch <= 0 or self.labels == "random"
 
     def trained_label(self, epoch: int) -> NDArray[np.int64]:
         """Return the labels that an epoch trains on.
@@ -85,9 +101,9 @@ class Training(TrainingSettings):
         Returns
         -------
         ndarray, (sample,), int64
-            The shuffled ones up to epoch 0, the true ones from epoch 1 on.
+            The random ones up to epoch 0, or throughout; else the true ones from epoch 1 on.
         """
-        return self.random_label if epoch <= 0 else self.data.y
+        return self.random_label if self.has_random_label(epoch) else self.data.y
 
     def _validate_data(self) -> None:
         expected = (*self.network.input_shape, self.network.n_classes)
@@ -138,6 +154,8 @@ class Engine(Protocol):
         resume: tuple[int, bytes] | None = None,
     ) -> None:
         """Train, calling `on_epoch` after every epoch and, unless resumed, before the first.
+
+        All settings of the training are followed; one that can't be is refused before any step.
 
         Parameters
         ----------

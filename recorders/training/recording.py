@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -161,10 +161,10 @@ class Recording:
             trained_epochs=tuple(range(1 - settings.prefit, settings.epochs + 1)),
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
-            configuration=asdict(settings) | {"engine": self.engine},
+            configuration=settings.configuration() | {"engine": self.engine},
             attributes=self._attributes(),
             keep=settings.keep,
-            prefit=settings.prefit > 0,
+            prefit=settings.has_random_labels,
             recomputed=True,
             inputs="population" if population else "sample",
             is_chain=self.network.is_chain,
@@ -190,7 +190,10 @@ class Recording:
     def required_accuracy(self) -> float:
         """Return the training accuracy that counts as learning something.
 
-        It is the share of the largest class, plus `required_gain` of what that lacks to 1.
+        It is the share of the largest class, plus `required_gain` of what that lacks to 1. Nothing
+        is asked of a network that is frozen, nor of one that has random labels to learn.
         """
+        if self.settings.control == "frozen" or self.settings.labels == "random":
+            return 0.0
         majority = np.unique(self.data.y, return_counts=True)[1].max() / len(self.data.y)
         return float(majority + self.settings.required_gain * (1 - majority))

@@ -86,7 +86,7 @@ class RepeatRecorder:
 
     def _start(self, training: Training, attempt: int) -> None:
         self._writer.start_attempt(seed=training.seeds.model, failed_attempts=attempt)
-        if training.prefit:
+        if training.has_random_labels:
             self._writer.set_random_label(training.random_label[self._recording.recorded_samples()])
 
     def _on_epoch(self, report: EpochReport) -> bool:

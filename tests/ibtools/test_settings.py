@@ -17,9 +17,11 @@ VALID = {
     "activation": "relu6",
     "bits": 4,
     "scheme": "full",
+    "ranges": "calibrated",
     "initializer": "he_normal",
     "epochs": 3,
     "prefit": 2,
+    "control": "frozen",
     "learning_rate": 0.01,
     "batch_size": 64,
     "network": "dense:12-3-2",
@@ -34,6 +36,9 @@ VALID = {
     "engine": "compiled",
 }
 """Another value than the default of everything that a recording is given."""
+
+INSTEAD = {"labels": "random"}
+"""What does not go with the others, but in place of a prefit."""
 
 MADE = {"experiment": "SYN-Tanh", "data_set": "SYN", "recorded_epochs": (-2, 0, 3)}
 """What it is not given, but made of other things."""
@@ -50,18 +55,29 @@ def test_settings__all_are_options_of_record():
 
 
 def test_settings__each_reaches_the_plan_and_the_json_of_a_store():
-    assert {*VALID, *MADE} == set(SETTINGS)
+    assert {*VALID, *INSTEAD, *MADE} == set(SETTINGS)
     recording = plan("SYN-Tanh", **VALID)
     found = json.loads(recording.store_spec().configuration_json())
     assert found == VALID | MADE | {"recorded_epochs": list(MADE["recorded_epochs"])}
 
 
-def test_settings__each_of_a_training_reaches_it():
-    names = [one.name for one in fields(TrainingSettings)]
-    training = plan("SYN-Tanh", **VALID).training(5, 0)
+def test_settings__what_was_none_at_first_is_in_the_json_where_it_is_not_the_default():
+    """So the configuration of a store that uses none of them is what it always was."""
+    of_default, of_others = (
+        json.loads(plan("SYN-Tanh", **given).store_spec().configuration_json())
+        for given in ({}, INSTEAD)
+    )
+    assert not {"ranges", "control", "labels"} & set(of_default)
+    assert of_others == of_default | INSTEAD
+
+
+@pytest.mark.parametrize("given", [VALID, INSTEAD])
+def test_settings__each_of_a_training_reaches_it(given):
+    names = [one.name for one in fields(TrainingSettings) if one.name in given]
+    training = plan("SYN-Tanh", **given).training(5, 0)
     assert isinstance(training, Training)
     assert {name: getattr(training, name) for name in names} == {
-        name: VALID[name] for name in names
+        name: given[name] for name in names
     }
 
 

@@ -107,6 +107,29 @@ def test_record__knows_which_of_the_recorded_inputs_are_equal(tmp_path: Path):
     np.testing.assert_array_equal(ibtools.open_store(path)["input"], found)
 
 
+@pytest.mark.parametrize("settings", [{"control": "frozen"}, {"labels": "random"}])
+def test_record__what_can_learn_nothing_never_counts_as_failed(
+    tmp_path: Path, monkeypatch, settings: dict[str, str]
+):
+    monkeypatch.setattr(FakeEngine, "fails_in_attempts", (0,))
+    kept = record_fake(tmp_path / "control", patience=2, **settings)
+    assert kept == RecordReport(trained=2, failed=0, failed_attempts=0)
+    usual = record_fake(tmp_path / "usual", patience=2)
+    assert usual == RecordReport(trained=2, failed=0, failed_attempts=2)
+
+
+def test_record__random_labels_are_in_the_store_beside_the_true_ones(tmp_path: Path):
+    record_fake(tmp_path / "s.zarr", labels="random")
+    dataset = ibtools.open_store(tmp_path / "s.zarr").load()
+    data = plan("SYN-Tanh").data
+    np.testing.assert_array_equal(dataset["label"], data.y)
+    label = dataset["random_label"].values
+    assert (label[:, data.is_test] == data.y[data.is_test]).all()
+    assert (np.sort(label[:, ~data.is_test]) == np.sort(data.y[~data.is_test])).all()
+    assert (label[0] != label[1]).any()
+    assert json.loads(dataset.attrs["configuration"])["labels"] == "random"
+
+
 class KilledError(RuntimeError):
     """Stands for a kill -9: nothing catches it."""
 

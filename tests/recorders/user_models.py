@@ -26,6 +26,15 @@ def with_dropout():
     return Sequential([inputs, dense, layers.Dropout(0.5), layers.Dense(2, "softmax", name="y")])
 
 
+def with_constraint():
+    """Weights that Keras shortens after each step."""
+    from tf_keras import Input, Sequential, constraints, layers
+
+    short = constraints.MaxNorm(0.1)
+    dense = layers.Dense(6, "tanh", kernel_constraint=short)
+    return Sequential([Input((12,)), dense, layers.Dense(2, "softmax", kernel_constraint=short)])
+
+
 def mixed():
     """Convolution, normalisation and activation apart, both poolings, dropout, a softmax layer."""
     from tf_keras import Input, Model, layers

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from ibtools.recorders.engines.keras.quantise import Tap, TappedModel, quantise_model
+from ibtools.recorders.engines.keras.schemes import Probed
 from ibtools.recorders.engines.keras.user_model import create_checked
 from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
 from ibtools.recorders.resolve import AnyNetwork
@@ -26,6 +27,7 @@ def build_model(
     bits: int,
     *,
     scheme: Scheme = "paper",
+    ranges: Probed = "paper",
     initializer: str = "paper",
 ) -> TappedModel:
     """Build a model with new initial weights, drawn from TensorFlow's global seed.
@@ -48,7 +50,7 @@ def build_model(
         )
     if bits == FLOAT_BITS:
         return TappedModel(model, tuple(Tap(spec, model.get_layer(spec.name)) for spec in specs))
-    return quantise_model(model, specs, scheme)
+    return quantise_model(model, specs, scheme, ranges=ranges)
 
 
 def _create_model(network: Network, activation: str, initializer: str) -> Any:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ibtools.recorders.capture.keras.snapshot import SnapshotTaker, choose_batch_size
 from ibtools.recorders.engines.keras.build import build_model
+from ibtools.recorders.engines.keras.calibration import start_ranges
 from ibtools.recorders.engines.keras.quantise import TappedModel
-from ibtools.recorders.engines.keras.quantizers import calibrate
 from ibtools.recorders.engines.keras.state import pack_state, unpack_state
 from ibtools.recorders.engines.protocol import EpochReport, Training
 from ibtools.store.snapshots import History
@@ -39,7 +39,7 @@ class FitEngine:
         reporter = _Reporter(tapped, training, on_epoch)
         if resume is None:
             start = -training.prefit
-            calibrate(tapped.model, training.data.x[~training.data.is_test])
+            start_ranges(tapped.model, training)
             if not reporter.report_untrained():
                 return
         else:
@@ -58,13 +58,26 @@ def create_trainable(training: Training) -> TappedModel:
         training.activation,
         training.bits,
         scheme=training.scheme,
+        ranges=training.ranges,
         initializer=training.initializer,
     )
     tapped.model.compile(
-        optimizer=tf_keras.optimizers.Adam(training.learning_rate),
+        optimizer=_OPTIMIZERS[training.control](training.learning_rate),
         loss=tf_keras.losses.CategoricalCrossentropy(),
     )
     return tapped
+
+
+class _IdleAdam(tf_keras.optimizers.Adam):  # type: ignore[misc]
+    """Counts the steps, and takes none: no variable changes, nor is a constraint put on any."""
+
+    def apply_gradients(self, grads_and_vars: Any, *_: Any, **__: Any) -> Any:
+        """Ignore the gradients."""
+        return self.iterations.assign_add(1)
+
+
+_OPTIMIZERS = {"none": tf_keras.optimizers.Adam, "frozen": _IdleAdam}
+"""What takes the steps, by the control that a training is."""
 
 
 def create_retaker(tapped: TappedModel, training: Training) -> SnapshotTaker:
@@ -157,7 +170,7 @@ def _create_batches(training: Training, start: int) -> Any:
 
     def orders() -> Iterator[tuple[NDArray[np.int64], bool]]:
         for epoch in range(start + 1, training.epochs + 1):
-            yield training.seeds.batch_order(epoch, n_train), epoch <= 0
+            yield training.seeds.batch_order(epoch, n_train), training.has_random_label(epoch)
 
     rows = tf.data.Dataset.from_generator(
         orders,

@@ -19,6 +19,7 @@ from ibtools.recorders.engines.keras.schemes import (
     CUSTOM_OBJECTS,
     InputScheme,
     LayerConfig,
+    Probed,
     output_range,
     quantise_probabilities,
     quantised_weights,
@@ -81,7 +82,12 @@ class TappedModel:
 
 
 def quantise_model(
-    model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme, *, quantisers: bool = True
+    model: Any,
+    specs: tuple[LayerSpec, ...],
+    scheme: Scheme,
+    *,
+    ranges: Probed = "paper",
+    quantisers: bool = True,
 ) -> TappedModel:
     """Make a model for quantisation-aware training, with copies of the weights of a float32 model.
 
@@ -89,7 +95,7 @@ def quantise_model(
     """
     validate_copied(model)
     logits_model = _remove_softmax(model)
-    chosen = _Quantisation(logits_model, specs, scheme, quantisers=quantisers)
+    chosen = _Quantisation(logits_model, specs, scheme, ranges, quantisers=quantisers)
     quantised = _quantise(logits_model, chosen)
     keep_frozen(quantised)
     probabilities = tf_keras.layers.Softmax(name=_free_name("output", quantised))(quantised.output)
@@ -102,13 +108,20 @@ class _Quantisation:
     """Decides what is quantised in each layer of a model that ends in logits."""
 
     def __init__(
-        self, model: Any, specs: tuple[LayerSpec, ...], scheme: Scheme, *, quantisers: bool
+        self,
+        model: Any,
+        specs: tuple[LayerSpec, ...],
+        scheme: Scheme,
+        ranges: Probed,
+        *,
+        quantisers: bool,
     ) -> None:
         self.logits = output_layer(model)
         self.quantises_input = quantisers and not looks_up_input(model)
         self._quantisers = quantisers
         self._bits = specs[-1].bits
         self._scheme = scheme
+        self._ranges = ranges
         self._recorded = {spec.name for spec in specs[:-1]} | {self.logits.name}
         self._configs = {layer.name: self._choose_config(layer) for layer in model.layers}
         self._grids = {layer.name: self._find_grid(layer).name for layer in model.layers}
@@ -141,7 +154,7 @@ class _Quantisation:
                 "kernels and outputs"
             )
         needs_grid = layer.name in self._recorded and self._find_grid(layer) is layer
-        output = output_range(function, self._scheme) if needs_grid else "none"
+        output = output_range(function, self._scheme, self._ranges) if needs_grid else "none"
         if not weights and not needs_grid:
             return None
         validate_wrapped(layer)

@@ -29,6 +29,10 @@ Kernels are those of dense and convolutional layers. In scheme `paper`, all weig
 as recurrent ones, embeddings and normalisation, stay continuous; scheme `full` refuses such layers.
 An input of whole numbers that an embedding looks up is not quantised, as others would be found.
 
+With ranges `calibrated`, moving averages start at the ranges that the outputs of the initial
+network have on the training samples. With `fixed` they stay there, as those of the current tensor
+do: what leaves them is clipped. Fixed ranges and those of weights are the same with any.
+
 The loss is computed from the softmax before it is quantised, in both. A probability that rounds to
 0 would have an infinite loss, and one that Keras clips has no gradient, so that a sample which the
 network gets quite wrong could never be corrected. What is recorded, and what the accuracy is
@@ -38,7 +42,7 @@ Max pooling chooses among quantised values and needs no quantiser: its values ar
 layer before.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow_model_optimization as tfmot
 import tf_keras
@@ -50,9 +54,27 @@ from ibtools.recorders.engines.keras.quantizers import (
     GrowingRangeQuantizer,
     LastRangeQuantizer,
 )
+from ibtools.settings import Ranges
 
 Range = str | tuple[float, float]
-"""Range of an output: "none", "current", "average", or the two ends of a fixed one."""
+"""Range of an output: "none", "current", "average", "kept", or the two ends of a fixed one.
+
+What is kept is where `ibtools.recorders.engines.keras.calibration` puts it.
+"""
+
+Probed = Ranges | Literal["probe"]
+"""Ranges, or those by which they are calibrated: every moving one is that of the current tensor."""
+
+_INSTEAD: dict[Probed, dict[str, Range]] = {
+    "paper": {},
+    "calibrated": {},
+    "fixed": {"average": "kept", "current": "kept"},
+    "probe": {"average": "current"},
+}
+"""What takes the place of a range of the paper's."""
+
+_FIRST_RANGE = (-6.0, 6.0)
+"""Of what is kept, until it is calibrated."""
 
 _FIXED_RANGES = {"tanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "sigmoid": (0.0, 1.0)}
 _UNIT_RANGE = (0.0, 1.0)
@@ -110,7 +132,8 @@ class LayerConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc
             return [CurrentRangeQuantizer(self.bits)]
         if self.output == "average":
             return [FlooredAverageQuantizer(self.bits, *_PER_TENSOR)]
-        return [FixedRangeQuantizer(self.bits, *self.output)]
+        ends = _FIRST_RANGE if self.output == "kept" else self.output
+        return [FixedRangeQuantizer(self.bits, *ends)]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras to copy the configuration."""
@@ -179,11 +202,18 @@ CUSTOM_OBJECTS = {
 """What Keras must know by name while tfmot copies a model."""
 
 
-def output_range(function: str, scheme: str) -> Range:
+def output_range(function: str, scheme: str, ranges: Probed) -> Range:
     """Choose the range on which an output is quantised."""
+    chosen: Range = "current" if function == "tanh" else "average"
     if scheme == "full":
-        return _FIXED_RANGES.get(function, _UNIT_RANGE if "softmax" in function else "average")
-    return "current" if function == "tanh" else "average"
+        chosen = _FIXED_RANGES.get(function, _UNIT_RANGE if "softmax" in function else "average")
+    return _INSTEAD[ranges].get(chosen, chosen) if isinstance(chosen, str) else chosen
+
+
+def is_calibrated(layer: Any) -> bool:
+    """Whether calibration, where there is any, sets the range of a layer's output."""
+    config = getattr(layer, "quantize_config", None)
+    return isinstance(config, LayerConfig) and config.output in ("average", "kept")
 
 
 def quantised_weights(

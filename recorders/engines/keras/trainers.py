@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from ibtools.errors import InputError
 from ibtools.recorders.capture.keras.snapshot import Output, SnapshotTaker
+from ibtools.recorders.engines.keras.calibration import start_ranges
 from ibtools.recorders.engines.keras.fit import create_retaker, create_trainable, evaluate
 from ibtools.recorders.engines.keras.quantise import TappedModel
-from ibtools.recorders.engines.keras.quantizers import calibrate
 from ibtools.recorders.engines.keras.state import copy_state, pack_state, unpack_state
 from ibtools.recorders.engines.protocol import EpochReport, Training
 from ibtools.recorders.networks import Network
@@ -127,7 +127,7 @@ class TrainerEngine:
         trainer = self._prepare(training)
         if resume is None:
             start = -training.prefit
-            calibrate(trainer.model, training.data.x[~training.data.is_test])
+            start_ranges(trainer.model, training)
             if not on_epoch(trainer.report_untrained(training)):
                 return
         else:

@@ -35,6 +35,8 @@ class DenseLayers(NamedTuple):
         2**bits - 1.
     quantised_softmax : bool
         Whether classes are predicted from a softmax that is quantised on [0, 1].
+    frozen : bool
+        Whether steps change ranges only.
     """
 
     widths: NDArray[np.int64]
@@ -43,6 +45,7 @@ class DenseLayers(NamedTuple):
     outputs: NDArray[np.int64]
     largest_code: np.float32
     quantised_softmax: bool
+    frozen: bool
 
 
 class State(NamedTuple):

@@ -453,6 +453,9 @@ def _train_batch(
     for i in range(rows.size):
         work.labels[i] = label[rows[i]]
     _forward(layers, state, work)
+    if layers.frozen:
+        state.n_steps[0] += 1
+        return
     _backward(layers, state, work)
     _adam(state, work.weights_gradient, rate)
 

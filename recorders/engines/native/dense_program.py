@@ -194,6 +194,7 @@ def _describe(dense: Sequence[Any], training: Training) -> DenseLayers:
         np.array([_OUTPUTS.get(output, dense_arrays.FIXED) for output in outputs], np.int64),
         np.float32(2**bits - 1),
         training.scheme == "full" and training.bits != FLOAT_BITS,
+        training.control == "frozen",
     )
 
 

@@ -1,0 +1,31 @@
+"""What a store says of how it was recorded: its attribute `configuration`, and that of results."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+CONFIGURATION = "configuration"
+
+_KNOWN_OTHERWISE = ("recorded_epochs",)
+"""What results have a coordinate for."""
+
+
+def configuration_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the settings of a recording, by the attributes of a store or of results.
+
+    Empty for a store that was not trained by ibtools, and for results of earlier versions.
+
+    Examples
+    --------
+    >>> configuration_of({"configuration": '{"bits": 8}'}), configuration_of({})
+    ({'bits': 8}, {})
+    """
+    found: dict[str, Any] = json.loads(str(attributes.get(CONFIGURATION, "{}")))
+    return found
+
+
+def configuration_of_results(attributes: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the attribute that the results of a store get of it, if it has any."""
+    found = configuration_of(attributes)
+    kept = {name: value for name, value in found.items() if name not in _KNOWN_OTHERWISE}
+    return {CONFIGURATION: json.dumps(kept, sort_keys=True)} if kept else {}
