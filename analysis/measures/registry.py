@@ -23,6 +23,7 @@ DETAILS: Registry[Any] = Registry(
     "ibtools.details",
     {
         "classes": "ibtools.analysis.details.classes:Classes",
+        "invariants": "ibtools.analysis.details.invariants:Invariants",
         "layers": "ibtools.analysis.details.layers:Layers",
         "permutations": "ibtools.analysis.details.permutations:Permutations",
         "prediction": "ibtools.analysis.details.prediction:Prediction",
