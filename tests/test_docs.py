@@ -18,6 +18,8 @@ from ibtools.analysis.details import detail_class
 from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
+from ibtools.analysis.estimators.renyi import RENYI
+from ibtools.analysis.estimators.sliced import SLICED
 from ibtools.analysis.measures.derived_variables import DERIVED
 from ibtools.analysis.measures.registry import DETAILS, ESTIMATORS
 from ibtools.cli.main import cli
@@ -109,7 +111,8 @@ def test_pages__settings_are_those_that_are_declared():
 
 def test_pages__tables_of_estimators_are_those_of_their_files():
     text = (ROOT / "docs" / "estimators.md").read_text()
-    assert markdown_table((*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE)) in text
+    own = (*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE, *SLICED[1:], *RENYI[2:])
+    assert markdown_table(own) in text
     for name in ESTIMATORS.names():
         assert f"| `{name}` |" in text
 

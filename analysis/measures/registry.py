@@ -13,6 +13,8 @@ ESTIMATORS: Registry[Any] = Registry(
         "requantised": "ibtools.analysis.estimators.requantised:Requantised",
         "kde": "ibtools.analysis.estimators.kde:Kde",
         "knn": "ibtools.analysis.estimators.knn:Knn",
+        "sliced": "ibtools.analysis.estimators.sliced:Sliced",
+        "renyi": "ibtools.analysis.estimators.renyi:Renyi",
         "resolution": "ibtools.analysis.estimators.resolution:Resolution",
     },
 )

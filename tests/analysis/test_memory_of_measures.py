@@ -93,6 +93,8 @@ def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> 
         "knn-3",
         "resolution",
         "resolution-2",
+        "sliced-16-0",
+        "renyi-1.01-300-0",
         "audit",
     ],
 )
@@ -101,7 +103,7 @@ def test_memory__bounds_the_peak_and_is_not_far_above_it(name, width, quantised,
     compute = measure.reduce if name == "audit" else measure.compute
     small = block_of((1, 64, 10), quantised=quantised, function=function)
     compute(small)  # compiles
-    sizes = (FEW if name.startswith(("kde", "knn")) else SHAPES)[width]
+    sizes = (FEW if name.startswith(("kde", "knn", "sliced", "renyi")) else SHAPES)[width]
     block = block_of(sizes, quantised=quantised, function=function)
     shape = BlockShape(
         *sizes, block.recorded.itemsize, quantised, softmax=block.is_softmax_of_codes
