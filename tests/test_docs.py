@@ -15,6 +15,7 @@ import ibtools
 from ibtools import settings
 from ibtools.analysis import figures
 from ibtools.analysis.details import detail_class
+from ibtools.analysis.details.across_networks import VARIABLES as ACROSS
 from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
@@ -121,6 +122,10 @@ def test_pages__tables_of_estimators_are_those_of_their_files():
 def test_pages__detail_tables_are_those_of_their_files(kind: str):
     text = (ROOT / "docs" / "details.md").read_text()
     assert markdown_table(detail_class(kind).variables) in text
+
+
+def test_pages__table_of_across_is_that_of_its_file():
+    assert markdown_table(ACROSS) in (ROOT / "docs" / "details.md").read_text()
 
 
 def test_pages__every_page_is_in_the_index():
