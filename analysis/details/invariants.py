@@ -196,7 +196,8 @@ class Invariants(PlainDetail):
         n_units = sum(layer.n_units for layer in header.layers) + header.n_units
         spectra = 64 * (math.isqrt(2 * n_samples) + 2) * header.n_units
         portion = 2 * max(PORTION_BYTES, 24 * n_samples) + 100 * n_samples
-        of_snapshot = itemsize * n_samples * n_units + 16 * n_samples + spectra
+        counted = 4 * n_samples * header.n_units
+        of_snapshot = itemsize * n_samples * n_units + counted + 16 * n_samples + spectra
         return super().memory(snapshots, header) + snapshots * of_snapshot + portion
 
     def compute(self, snapshots: Snapshots, header: Header) -> Found:
@@ -208,6 +209,9 @@ class Invariants(PlainDetail):
         return {name: np.stack([of[name] for of in found], axis=1) for name in found[0]}
 
     def _seeds(self, snapshots: Snapshots, layer: str) -> list[int]:
+        """Return the seed of each snapshot; none if nothing is drawn."""
+        if not self.n_permutations:
+            return []
         from ibtools.analysis.kernels.permutations import snapshot_seed
 
         labels = zip(snapshots.repeat.tolist(), snapshots.epoch.tolist(), strict=True)
