@@ -20,7 +20,7 @@ from ibtools.store.symbols import exact_symbols
 WORD_BYTES = 8
 
 PORTION_BYTES = 2**21
-"""Of digests that are partitioned at once; those of many small layers stay in the cache."""
+"""Of the labels of all units but one that are made at a time; they stay in the cache."""
 
 Words = NDArray[np.uint64]
 
@@ -91,8 +91,8 @@ def _add_units(labels: NDArray[np.unsignedinteger], lanes: Words) -> None:
 
 
 @kernel
-def _label_digests(lanes: Words, table: Words, base: np.uint64, out: NDArray[np.uint32]) -> int:
-    """Label the samples of digests (sample, 2) in order of first appearance; returns how many.
+def _label_digests(lanes: Words, table: Words, base: np.uint64, out: NDArray[np.uint32]) -> None:
+    """Label the samples of digests (sample, 2) in order of first appearance.
 
     Digests are as good as random, so that the high bits of one lane choose the entry of the table.
     An entry is a sample above a base; those below it are of earlier digests, and count as free.
@@ -113,7 +113,6 @@ def _label_digests(lanes: Words, table: Words, base: np.uint64, out: NDArray[np.
                 out[sample] = out[first]
                 break
             slot = (slot + np.uint64(1)) & mask
-    return n_states
 
 
 @kernel
@@ -260,7 +259,7 @@ class UnitDigests:
 
     Examples
     --------
-    The third unit is the sum of the others; without the first, samples 0 and 3 are alike:
+    The third unit is constant. Without the first, samples 0, 2 and 3 are alike:
 
     >>> labels = np.array([[[0, 0, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]]], np.uint32)
     >>> digests = UnitDigests.of(labels)
