@@ -186,10 +186,13 @@ def _attributes(one: xr.Dataset, two: xr.Dataset) -> dict[str, Any]:
     shared: Mapping[Any, Any] = {
         name: value for name, value in one.attrs.items() if two.attrs.get(name) == value
     }
-    kept = ("experiment", "data_checksum", "n_samples", "entropy_x", "entropy_y", "representation")
-    known = {name: shared[name] for name in (*kept, "estimator") if name in shared}
-    other = {"other_experiment": two.attrs["experiment"]} if "experiment" in two.attrs else {}
-    return {**known, **({} if "experiment" in known else other), **provenance()}
+    kept = ("estimator", "representation", "data_checksum", "n_samples", "entropy_x", "entropy_y")
+    known = {name: shared[name] for name in kept if name in shared}
+    experiments = {"experiment": one, "other_experiment": two}
+    names = {
+        name: of.attrs["experiment"] for name, of in experiments.items() if "experiment" in of.attrs
+    }
+    return {**names, **known, **provenance()}
 
 
 def _validate_number(one: xr.Dataset, two: xr.Dataset) -> None:
