@@ -37,6 +37,12 @@ def test_invariants__of_a_store_equal_units_and_results(example_store):
         np.testing.assert_array_equal(in_memory[name], found[name])
 
 
+def test_open_details__options_that_are_left_out_have_their_defaults(example_store):
+    ibtools.details_store(example_store, "invariants", quiet=True)
+    found = ibtools.open_details(example_store, "invariants")
+    assert found.identical(ibtools.open_details(example_store, "invariants-2-0"))
+
+
 def test_invariants__draws_depend_on_seed_repeat_epoch_and_layer_alone(example_store):
     dataset = ibtools.open_store(example_store)
     found = ibtools.details(dataset, Invariants(2, seed=4)).compute()
