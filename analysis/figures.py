@@ -113,6 +113,7 @@ FIGURES: Registry[FigureKind] = Registry(
         "scalars": "ibtools.analysis.plots.scalars:FIGURE",
         "activation-ranges": "ibtools.analysis.plots.ranges:FIGURE",
         "scatter": "ibtools.analysis.plots.scatter:FIGURE",
+        "across": "ibtools.analysis.plots.across:FIGURE",
     },
     FigureKind,
 )

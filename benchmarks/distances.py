@@ -1,6 +1,7 @@
 """The estimators of float layers, per snapshot and one thread, against whole-matrix formulas.
 
-Of `kde` the formula of Saxe et al. on the matrix of all pairs, of `knn` a sort of each row of it.
+Of `kde` the formula of Saxe et al. on the matrix of all pairs, of `knn` a sort of each row of it,
+of `sliced` neighbours in trees, projection by projection, of `renyi` eigenvalues of whole matrices.
 The larger size has no baseline in memory: there, time is against the square law from the smaller,
 and memory against what the matrix would take. `python -m benchmarks.distances` takes minutes.
 """
@@ -8,6 +9,7 @@ and memory against what the matrix would take. `python -m benchmarks.distances` 
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -16,7 +18,9 @@ from scipy.special import digamma, logsumexp
 
 from benchmarks.table import Row, best_time
 from ibtools.analysis.kernels.distances import noisy_information
+from ibtools.analysis.kernels.gram import chosen_samples, gram_information, squared_distances
 from ibtools.analysis.kernels.neighbours import neighbour_information
+from ibtools.analysis.kernels.slices import random_directions, sliced_information
 
 SMALL, LARGE = (4096, 10), (70_000, 10)
 
@@ -91,7 +95,33 @@ def rows(seconds: float, *, large: bool = False) -> list[Row]:
         best_time(partial(sorted_rows, values, y), seconds=0, at_least=2),
     )
     found.append(Row(f"knn-3, {size}", ours * 1e3, slow * 1e3, "ms"))
-    return found + (_large_rows(found) if large else [])
+    return found + [*_other_quantities(values, y, size)] + (_large_rows(found) if large else [])
+
+
+def _other_quantities(
+    values: NDArray[np.float32], y: NDArray[np.int64], size: str
+) -> Iterator[Row]:
+    """Measure what is no information of the layer itself."""
+    directions = random_directions(values.shape[1], 16, seed=0)
+    projections = (values @ directions.T).astype(np.float32)
+    sliced = partial(sliced_information, values, y, directions, n_neighbours=3)
+
+    def trees() -> None:
+        for one in projections.T:
+            neighbour_information(one[:, np.newaxis], y, n_neighbours=3)
+
+    ours, slow = (best_time(one, seconds=0, at_least=2) for one in (sliced, trees))
+    yield Row(f"sliced-16-0, {size}", ours * 1e3, slow * 1e3, "ms")
+    some = chosen_samples(len(values), 1000, seed=0)
+    gram = partial(gram_information, values[some], y[some], alpha=1.01)
+
+    def whole() -> None:
+        kernel = np.exp(-squared_distances(values[some])) / len(some)
+        for matrix in (kernel, kernel * (y[some][:, np.newaxis] == y[some])):
+            np.linalg.eigvalsh(matrix)
+
+    ours, slow = (best_time(one, seconds=0, at_least=2) for one in (gram, whole))
+    yield Row(f"renyi-1.01-1000-0, {size}", ours * 1e3, slow * 1e3, "ms")
 
 
 def _large_rows(small: list[Row]) -> list[Row]:

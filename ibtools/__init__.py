@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         open_details,
         permutation_test,
     )
+    from ibtools.analysis.details.across_networks import across
     from ibtools.analysis.passes.graph import analyze
     from ibtools.analysis.passes.results import analyze_store, open_results
     from ibtools.analysis.plots import animate_store, plot, plot_store, plot_stores
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ibtools.reproduction import reproduce
 
 _LAZY = {
+    "across": "ibtools.analysis.details.across_networks",
     "KerasCallback": "ibtools.recorders.capture.keras_models.callback",
     "KerasCapture": "ibtools.recorders.capture.keras_models.capture",
     "TorchCapture": "ibtools.recorders.capture.torch.capture",
@@ -87,6 +89,7 @@ __all__ = [
     "StoreError",
     "TorchCapture",
     "above_control",
+    "across",
     "analyze",
     "analyze_store",
     "animate_store",

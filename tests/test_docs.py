@@ -15,9 +15,12 @@ import ibtools
 from ibtools import settings
 from ibtools.analysis import figures
 from ibtools.analysis.details import detail_class
+from ibtools.analysis.details.across_networks import VARIABLES as ACROSS
 from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
+from ibtools.analysis.estimators.renyi import RENYI
+from ibtools.analysis.estimators.sliced import SLICED
 from ibtools.analysis.measures.derived_variables import DERIVED
 from ibtools.analysis.measures.registry import DETAILS, ESTIMATORS
 from ibtools.cli.main import cli
@@ -120,7 +123,8 @@ def test_pages__settings_are_those_that_are_declared():
 
 def test_pages__tables_of_estimators_are_those_of_their_files():
     text = (ROOT / "docs" / "estimators.md").read_text()
-    assert markdown_table((*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE)) in text
+    own = (*PER_UNIT, N_CLIPPED, *BOUNDS, NOISE_VARIANCE, *SLICED[1:], *RENYI[2:])
+    assert markdown_table(own) in text
     for name in ESTIMATORS.names():
         assert f"| `{name}` |" in text
 
@@ -129,6 +133,10 @@ def test_pages__tables_of_estimators_are_those_of_their_files():
 def test_pages__detail_tables_are_those_of_their_files(kind: str):
     text = (ROOT / "docs" / "details.md").read_text()
     assert markdown_table(detail_class(kind).variables) in text
+
+
+def test_pages__table_of_across_is_that_of_its_file():
+    assert markdown_table(ACROSS) in (ROOT / "docs" / "details.md").read_text()
 
 
 def test_pages__every_page_is_in_the_index():

@@ -237,6 +237,11 @@ POPULATION = (
     "Estimates for a population have errors of their own, by which they may break the laws."
 )
 
+OTHER_QUANTITY = (
+    "What is estimated is another quantity than the information of the layer, for which these laws "
+    "do not hold: it may rise from a layer to the next."
+)
+
 ESTIMATE = (
     "Estimates from distances between samples have errors of their own, by which they may be "
     "negative, or more than there is to know."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibtools.analysis.details.about import About
 from ibtools.analysis.details.classes import Classes
+from ibtools.analysis.details.invariants import Invariants
 from ibtools.analysis.details.kinds import DetailLike, detail_class, known_detail_class
 from ibtools.analysis.details.layers import Layers
 from ibtools.analysis.details.permutations import Permutations
@@ -46,6 +47,7 @@ __all__ = [
     "DetailLike",
     "DetailsReport",
     "Header",
+    "Invariants",
     "Layers",
     "Permutations",
     "PlainDetail",

@@ -9,7 +9,7 @@ import xarray as xr
 from ibtools.analysis.details.kinds import DetailLike, get_details
 from ibtools.analysis.details.measure import DetailMeasure
 from ibtools.analysis.details.permutations import Permutations
-from ibtools.analysis.details.protocol import Detail
+from ibtools.analysis.details.protocol import Detail, looks_into_layers
 from ibtools.analysis.estimators import (
     CountingEstimator,
     Estimator,
@@ -38,7 +38,7 @@ def details(
     dataset : Dataset
         As for `ibtools.analyze`.
     what : str or Detail, or sequence of them
-        "classes", "layers", "permutations", "prediction", "splits", "units"; or
+        "classes", "invariants", "layers", "permutations", "prediction", "splits", "units"; or
         `ibtools.analysis.details.About` for another label of the samples, or
         `ibtools.analysis.details.Permutations` with other options. Of several, each chunk is read
         once for all.
@@ -181,7 +181,7 @@ def validate_counting(estimator: Estimator) -> Estimator:
 
 
 def _validate(kind: Detail, header: Header) -> None:
-    if header.keeps_partition and (kind.needs_units or kind.needs_prediction):
+    if header.keeps_partition and looks_into_layers(kind):
         raise InputError(
             f"{kind.name} needs the values of units, but the store keeps only the partition of "
             "whole layers; record again with --keep codes, or leave it out"

@@ -51,6 +51,22 @@ def parse_detail(name: str) -> Detail:
     return detail_class(name).from_options(name.partition("-")[2])
 
 
+def full_name(what: DetailLike) -> str:
+    """Return the name of a detail with all options; as it is given where that is all there is.
+
+    Examples
+    --------
+    >>> full_name("permutations"), full_name("by-popcount")
+    ('permutations-1000-0', 'by-popcount')
+    """
+    if not isinstance(what, str):
+        return what.name
+    try:
+        return parse_detail(what).name
+    except IbtoolsError:
+        return what
+
+
 def get_details(what: DetailLike | Sequence[DetailLike]) -> tuple[Detail, ...]:
     """Return the details that are asked for, each name once, in the order given.
 

@@ -7,8 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.analysis.details.protocol import Detail, Found, data_variables
-from ibtools.analysis.details.snapshots import UNIT_STATISTICS, Snapshots
+from ibtools.analysis.details.protocol import (
+    Detail,
+    Found,
+    data_variables,
+    looks_into_layers,
+)
+from ibtools.analysis.details.snapshots import UNIT_STATISTICS, Snapshots, unit_label_dtype
 from ibtools.analysis.estimators import CountingEstimator
 from ibtools.analysis.estimators.counting import statistics_of_labels
 from ibtools.analysis.measures.block import LayerBlock, SnapshotBlock
@@ -30,11 +35,14 @@ class LayerStates:
         The `UNIT_STATISTICS`.
     prediction : ndarray, (block, sample), int64, optional
         Of the last layer only: the largest unit.
+    unit_labels : ndarray, (block, unit, sample), optional
+        The states of single units, of dtype `unit_label_dtype`.
     """
 
     labels: NDArray[np.uint32]
     units: NDArray[np.float64] | None = None
     prediction: NDArray[np.int64] | None = None
+    unit_labels: NDArray[np.unsignedinteger] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +84,7 @@ class DetailMeasure:
     @property
     def needs(self) -> Needs:
         """What the estimator looks at, and single units if the kind asks for them."""
-        if self.estimator.needs == "partition" and (
-            self.kind.needs_units or self.kind.needs_prediction
-        ):
+        if self.estimator.needs == "partition" and looks_into_layers(self.kind):
             return "units"
         return self.estimator.needs
 
@@ -89,6 +95,9 @@ class DetailMeasure:
     def memory(self, shape: BlockShape) -> int:
         """Return the bytes that partitioning a layer takes, and single units if asked for."""
         single = (16 * shape.snapshot + 8 * shape.values) if self.kind.needs_units else 0
+        if self.kind.needs_unit_labels:
+            of_softmax = 12 * shape.snapshot if shape.softmax else 0
+            single += 8 * shape.snapshot + 4 * shape.values + of_softmax
         return self.estimator.memory(shape) + single
 
     def memory_of_snapshots(self, snapshots: int, header: Header) -> int:
@@ -100,14 +109,18 @@ class DetailMeasure:
         """Partition a layer, once for all details of the same estimator."""
         name, estimator = self.estimator.specification, self.estimator
         labels = block.once(name, lambda: partition_block(estimator.discretise(block))[0])
-        units = prediction = None
+        units = prediction = unit_labels = None
         if self.kind.needs_units:
             units = block.once(
                 f"{name} units", lambda: unit_statistics(block, estimator, self.n_units)
             )
         if self.kind.needs_prediction and block.is_last:
             prediction = block.recorded.argmax(axis=2)
-        return LayerStates(labels, units, prediction)
+        if self.kind.needs_unit_labels:
+            unit_labels = block.once(
+                f"{name} states of units", lambda: label_units(block, estimator)
+            )
+        return LayerStates(labels, units, prediction, unit_labels)
 
     def merge(self, first: LayerStates, second: LayerStates) -> LayerStates:
         """Put the partitions of two portions of units together: pairs of labels are rows again."""
@@ -124,6 +137,7 @@ class DetailMeasure:
             block.epoch,
             states[-1].prediction,
             np.stack(units, axis=2) if units else None,
+            tuple(one.unit_labels for one in states if one.unit_labels is not None),
         )
         return self.kind.compute(snapshots, block.header)
 
@@ -143,3 +157,16 @@ def unit_statistics(
             found[:, index, start:stop] = [of_units[name] for name in UNIT_STATISTICS]
             start = stop
     return found
+
+
+def label_units(block: LayerBlock, estimator: CountingEstimator) -> NDArray[np.unsignedinteger]:
+    """Label the states of single units of a layer, (block, unit, sample)."""
+    n_snapshots, n_samples, n_units = block.recorded.shape
+    labels = np.empty((n_snapshots, n_units, n_samples), unit_label_dtype(n_samples))
+    symbols = estimator.discretise(block)
+    for index in range(n_snapshots):
+        start = 0
+        for part in estimator.unit_symbols(block, symbols, index):
+            labels[index, start : start + len(part)] = partition_block(part)[0]
+            start += len(part)
+    return labels

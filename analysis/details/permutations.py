@@ -87,13 +87,7 @@ class Permutations(PlainDetail):
     @classmethod
     def from_options(cls, options: str) -> Self:
         """Build it from its name without the kind: how many, and the seed."""
-        numbers = options.split("-") if options else []
-        if len(numbers) > 2 or not all(one.isdecimal() for one in numbers):
-            raise InputError(
-                "permutations must be written as in permutations-1000-0, how many and the seed, "
-                f"found {options!r} for these"
-            )
-        return cls(*map(int, numbers))
+        return cls(*parse_drawn(options, example="permutations-1000-0"))
 
     @property
     def name(self) -> str:
@@ -137,3 +131,20 @@ class Permutations(PlainDetail):
                 test = PermutationTest.of(float(observed[b]), permuted, header.label.size)
                 found[:, b, index] = test.mean, test.sd, test.z, test.p
         return dict(zip(names, found, strict=True))
+
+
+def parse_drawn(options: str, *, example: str) -> list[int]:
+    """Return how many permutations are drawn and their seed, as far as a name says so.
+
+    Raises
+    ------
+    InputError
+        If it does not say it as the example does.
+    """
+    numbers = options.split("-") if options else []
+    if len(numbers) > 2 or not all(one.isdecimal() for one in numbers):
+        raise InputError(
+            f"permutations must be written as in {example}, how many and the seed, "
+            f"found {options!r} for these"
+        )
+    return [int(one) for one in numbers]

@@ -40,9 +40,9 @@ class Detail(Protocol):
         What it computes, in half a line.
     first_look : str
         What to call of the Dataset to draw it: the code after the dot.
-    needs_prediction, needs_units : bool
-        Whether it needs the predicted classes, or single units. A store that keeps the partition
-        only has neither.
+    needs_prediction, needs_units, needs_unit_labels : bool
+        Whether it needs the predicted classes, statistics of single units, or the states of these.
+        A store that keeps the partition only has none of them.
     attributes : dict
         The options, as attributes of the results.
     """
@@ -61,6 +61,8 @@ class Detail(Protocol):
     def needs_prediction(self) -> bool: ...  # noqa: D102
     @property
     def needs_units(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_unit_labels(self) -> bool: ...  # noqa: D102
     @property
     def attributes(self) -> dict[str, Any]: ...  # noqa: D102
 
@@ -87,6 +89,11 @@ class Detail(Protocol):
         ...
 
 
+def looks_into_layers(kind: Detail) -> bool:
+    """Whether a detail needs more of a layer than which samples share a state of it."""
+    return kind.needs_units or kind.needs_unit_labels or kind.needs_prediction
+
+
 def data_variables(kind: Detail) -> tuple[Variable, ...]:
     """Return what a detail computes, without its coordinates."""
     return tuple(one for one in kind.variables if not one.coordinate)
@@ -109,6 +116,7 @@ class PlainDetail(ABC):
     first_look: ClassVar[str]
     needs_prediction: ClassVar[bool] = False
     needs_units: ClassVar[bool] = False
+    needs_unit_labels: ClassVar[bool] = False
 
     @classmethod
     def from_options(cls, options: str) -> Self:

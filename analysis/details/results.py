@@ -13,7 +13,13 @@ from ibtools.analysis.details.graph import (
     range_of_details,
     validate_counting,
 )
-from ibtools.analysis.details.kinds import DetailLike, detail_class, get_details, validate_named
+from ibtools.analysis.details.kinds import (
+    DetailLike,
+    detail_class,
+    full_name,
+    get_details,
+    validate_named,
+)
 from ibtools.analysis.details.protocol import Detail, data_variables
 from ibtools.analysis.estimators import Estimator, EstimatorLike, get_estimator
 from ibtools.analysis.estimators.chosen_layers import choose_layers, chosen_positions
@@ -196,7 +202,8 @@ def open_details(
     path : path or URL
         A store, or the separate output of `ibtools.details_store`.
     what : str or Detail
-        Which: the name that `ibtools details` printed, such as "classes" or "by-popcount".
+        Which: the name that `ibtools details` printed, such as "classes" or "by-popcount"; options
+        that are left out at its end have their defaults.
     estimator : str or CountingEstimator, optional
         Of which estimator.
 
@@ -210,7 +217,7 @@ def open_details(
     StoreError
         If there are no such details, or they are out of date.
     """
-    name = what if isinstance(what, str) else what.name
+    name = full_name(what)
     root = find_group(path, "r")
     chosen = get_estimator(estimator)
     chosen = chosen if root is None else named_in(root, chosen)

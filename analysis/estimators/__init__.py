@@ -15,7 +15,9 @@ from ibtools.analysis.estimators.exact import Exact
 from ibtools.analysis.estimators.kde import Kde
 from ibtools.analysis.estimators.knn import Knn
 from ibtools.analysis.estimators.population import MARK, TARGET, Population
+from ibtools.analysis.estimators.renyi import Renyi
 from ibtools.analysis.estimators.requantised import Requantised
+from ibtools.analysis.estimators.sliced import Sliced
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.derived_variables import DERIVED
 from ibtools.analysis.measures.protocol import BlockShape, Measure, Needs, Option
@@ -39,7 +41,9 @@ __all__ = [
     "OfLayers",
     "Option",
     "Population",
+    "Renyi",
     "Requantised",
+    "Sliced",
     "Statistics",
     "Strategy",
     "Variable",

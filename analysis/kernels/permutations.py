@@ -1,5 +1,6 @@
-"""Permutations of the labels, drawn: how far I(T;Y) is from what labels by chance would give."""
+"""Permutations, drawn: of the labels, for I(T;Y), and of single units, for what units share."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -73,6 +74,51 @@ def _permute(
                     left -= bits[n_class[pool[i]]]
                     n_class[pool[i]] = 0
         out[k] = left
+
+
+@kernel
+def _shuffle(labels: NDArray[np.unsignedinteger], state: NDArray[np.uint64]) -> None:
+    """Shuffle the samples of every unit (unit, sample) on their own, after Fisher and Yates."""
+    for unit in range(labels.shape[0]):
+        for left in range(labels.shape[1], 1, -1):
+            other = _draw_below(left, state)
+            kept = labels[unit, left - 1]
+            labels[unit, left - 1] = labels[unit, other]
+            labels[unit, other] = kept
+
+
+def shuffled_units(
+    labels: NDArray[np.unsignedinteger], *, n_permutations: int, seeds: Sequence[int]
+) -> Iterator[NDArray[np.unsignedinteger]]:
+    """Yield the states of single units of some snapshots, each unit permuted on its own.
+
+    Parameters
+    ----------
+    labels : ndarray, (block, unit, sample), any unsigned integer
+        The state of each single unit.
+    n_permutations : int
+        How many times to draw, independently, each permutation of each unit equally likely.
+    seeds : sequence of int, (block,)
+        Of each snapshot, from 0 to 2^64 - 1. What is drawn for it depends on its own only, and the
+        first draws not on how many there are.
+
+    Yields
+    ------
+    ndarray, (block, unit, sample)
+        The same memory each time: use it before the next is asked for.
+
+    Examples
+    --------
+    >>> labels = np.array([[[0, 0, 1, 1]]], np.uint32)
+    >>> [one.tolist() for one in shuffled_units(labels, n_permutations=2, seeds=[1])]
+    [[[[0, 0, 1, 1]]], [[[0, 1, 1, 0]]]]
+    """
+    drawn = labels.copy()
+    states = [np.array([seed], np.uint64) for seed in seeds]
+    for _ in range(n_permutations):
+        for snapshot, state in zip(drawn, states, strict=True):
+            _shuffle(snapshot, state)
+        yield drawn
 
 
 def permuted_information(

@@ -13,6 +13,8 @@ ESTIMATORS: Registry[Any] = Registry(
         "requantised": "ibtools.analysis.estimators.requantised:Requantised",
         "kde": "ibtools.analysis.estimators.kde:Kde",
         "knn": "ibtools.analysis.estimators.knn:Knn",
+        "sliced": "ibtools.analysis.estimators.sliced:Sliced",
+        "renyi": "ibtools.analysis.estimators.renyi:Renyi",
         "resolution": "ibtools.analysis.estimators.resolution:Resolution",
     },
 )
@@ -23,6 +25,7 @@ DETAILS: Registry[Any] = Registry(
     "ibtools.details",
     {
         "classes": "ibtools.analysis.details.classes:Classes",
+        "invariants": "ibtools.analysis.details.invariants:Invariants",
         "layers": "ibtools.analysis.details.layers:Layers",
         "permutations": "ibtools.analysis.details.permutations:Permutations",
         "prediction": "ibtools.analysis.details.prediction:Prediction",

@@ -114,7 +114,7 @@ def scatter(
             "pass the Dataset that ibtools.open_store returns"
         )
     name = _choose_layer(dataset, layer)
-    row, column = _choose_snapshot(dataset, repeat, epoch)
+    row, column = choose_snapshot(dataset, repeat, epoch)
     snapshot = _load(dataset, name, row, column)
     with drawing_style(ax):
         ax = ax or ALONE.create_axes(1)[0]
@@ -139,8 +139,14 @@ def _choose_layer(dataset: xr.Dataset, layer: str | None) -> str:
     raise InputError(f"a scatter needs a layer of 2 units, but {found}; {there}")
 
 
-def _choose_snapshot(dataset: xr.Dataset, repeat: int | None, epoch: int | None) -> tuple[int, int]:
-    """Return the positions of repeat and epoch."""
+def choose_snapshot(dataset: xr.Dataset, repeat: int | None, epoch: int | None) -> tuple[int, int]:
+    """Return the positions of repeat and epoch: as given, or of the first and last that there are.
+
+    Raises
+    ------
+    InputError
+        If there is no such complete snapshot.
+    """
     complete = np.asarray(dataset["complete"].transpose("repeat", "epoch").values, bool)
     numbers = [int(number) for number in dataset["repeat"].values]
     epochs = [int(number) for number in dataset["epoch"].values]

@@ -75,6 +75,7 @@ def create_recording(
     return xr.Dataset(
         {
             "activation": (cube, values),
+            "code": (cube, np.nan_to_num(values).astype(np.uint8)),
             "activation_min": (cube[:3], -ranges[0]),
             "activation_max": (cube[:3], ranges[1]),
             "train_accuracy": (history, (correct[0] / n_train).astype(np.float32)),
@@ -83,7 +84,9 @@ def create_recording(
         },
         coords={
             "repeat": np.arange(n_repeats),
+            "seed": ("repeat", np.arange(n_repeats)),
             "epoch": np.asarray(epochs, np.int32),
+            "phase": ("epoch", ["training"] * n_epochs),
             "trained_epoch": trained,
             "layer": ["hidden_1", "hidden_2", "output"],
             "n_units": ("layer", [3, 2, 2]),

@@ -1,4 +1,4 @@
-"""The estimators `kde` and `knn` on blocks and stores: names, variables, refusals, meaning."""
+"""The estimators of float layers on blocks and stores: names, variables, refusals, meaning."""
 
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.export import export_results
 from tests.analysis.test_discretising import code_block, float_block
 
-EVERY = ["kde-0.05", "kde-relative-0.1", "kde-maximum-0.001", "knn-3"]
+EVERY = [
+    "kde-0.05",
+    "kde-relative-0.1",
+    "kde-maximum-0.001",
+    "knn-3",
+    "sliced-8-0",
+    "renyi-1.01-50-0",
+]
 
 
 @pytest.mark.parametrize("specification", [*EVERY, "kde-0.00001", "knn-10"])
@@ -35,6 +42,10 @@ def test_parse_estimator__round_trip(specification: str):
         ("kde-relative", "kde-relative-0.01"),
         ("kde-maximum", "kde-maximum-0.001"),
         ("knn", "knn-3"),
+        ("sliced", "sliced-128-0"),
+        ("sliced-16", "sliced-16-0"),
+        ("renyi", "renyi-1.01-1000-0"),
+        ("renyi-2", "renyi-2-1000-0"),
     ],
 )
 def test_parse_estimator__defaults(short: str, full: str):
@@ -59,6 +70,14 @@ def test_parse_estimator__round_trip_of_any_noise(noise: float, scale):
         ("knn-0", InputError, "n_neighbours must be a positive whole number, found 0"),
         ("knn-x", InputError, "positive whole number, found 'x'; write for example knn-3"),
         ("knn-3-per-unit", InputError, "knn measures whole layers"),
+        ("sliced-1", InputError, "at least 2 projections are needed, found 1"),
+        ("sliced-x", InputError, "sliced must be written as in sliced-128-0"),
+        ("sliced-8-per-unit", InputError, "sliced measures whole layers"),
+        ("renyi-1", InputError, "alpha must be a positive number and not 1, found 1.0"),
+        ("renyi-nan", InputError, "alpha must be a positive number"),
+        ("renyi-1.01-1", InputError, "at least 2 samples are needed, found 1"),
+        ("renyi-1.01-9-0-3", InputError, "renyi must be written as in renyi-1.01-1000-0"),
+        ("renyi-per-unit", InputError, "renyi measures whole layers"),
     ],
 )
 def test_parse_estimator__refuses(specification: str, kind: type, message: str):
@@ -145,7 +164,7 @@ def test_kde__little_noise_on_codes_is_counting():
         assert found[name] == pytest.approx(exact["mi_ty"], abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["kde", "knn"])
+@pytest.mark.parametrize("name", ["kde", "knn", "sliced", "renyi"])
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_statistics__values_without_distances(name: str, value: float):
     values = np.zeros((1, 40, 2))
@@ -196,7 +215,7 @@ def test_export__results_without_mi_xt(example_store: Path, tmp_path: Path):
     assert len([line for line in lines if line.startswith("knn-3,")]) == 8 * 3
 
 
-@pytest.mark.parametrize("name", ["kde", "knn"])
+@pytest.mark.parametrize("name", ["kde", "knn", "sliced", "renyi"])
 def test_analyze__a_store_of_partitions_has_no_values(tmp_path: Path, name: str):
     values = np.random.default_rng(0).random((1, 1, 20, 3), np.float32)
     path = tmp_path / "s.zarr"
@@ -262,6 +281,23 @@ def test_check__a_negative_estimate_of_neighbours_is_no_violation(tmp_path: Path
     (bounds,) = [one for one in report.checks if one.name == "bounds"]
     assert (bounds.subject, bounds.status) == ("information/knn-3", "not checked")
     assert "may be negative" in bounds.words
+
+
+def test_check__other_quantities_need_not_obey_the_laws(example_store: Path):
+    ibtools.analyze_store(example_store, estimator=["sliced-8", "renyi"], quiet=True)
+    report = ibtools.check(example_store, chain=True, quiet=True)
+    for name in ("sliced-8-0", "renyi-1.01-1000-0"):
+        found = {one.name: one for one in report.checks if one.subject == f"information/{name}"}
+        for law in ("bounds", "data processing, I(X;T)", "data processing, I(T;Y)"):
+            assert found[law].status == "not checked"
+            assert "another quantity" in found[law].words
+
+
+def test_compare__sliced_and_renyi_are_columns(example_store: Path):
+    figure = ibtools.compare(example_store, estimator=["sliced-8", "renyi"], quiet=True)
+    texts = [ax.get_ylabel().replace("$", "") for ax in figure.axes]
+    assert any(text.startswith("S(T)") for text in texts)
+    assert any(text.startswith("matrix-based I(T;Y)") for text in texts)
 
 
 def test_plot__a_negative_estimate_is_inside_of_the_axes(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_estimators__of_another_package_are_completed_and_explained(package):
     assert list(estimator_names())[-1] == "halves"
     assert "my_halves" not in sys.modules
     text = " ".join(run("analyze", "--help").output.split())
-    assert "kde, knn, halves, or a full name" in text
+    assert "sliced, renyi, resolution, halves, or a full name" in text
     assert "--dropped-bits INTEGER Halves: bits to drop." in text
 
 

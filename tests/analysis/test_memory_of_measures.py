@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ibtools.analysis.check.measure import Audit
-from ibtools.analysis.details import Classes
+from ibtools.analysis.details import Classes, Invariants
 from ibtools.analysis.details.measure import DetailMeasure, LayerStates
 from ibtools.analysis.estimators import BlockShape, Exact, LayerBlock, parse_estimator
 from ibtools.analysis.measures.block import SnapshotBlock
@@ -93,6 +93,8 @@ def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> 
         "knn-3",
         "resolution",
         "resolution-2",
+        "sliced-16-0",
+        "renyi-1.01-300-0",
         "audit",
     ],
 )
@@ -101,7 +103,7 @@ def test_memory__bounds_the_peak_and_is_not_far_above_it(name, width, quantised,
     compute = measure.reduce if name == "audit" else measure.compute
     small = block_of((1, 64, 10), quantised=quantised, function=function)
     compute(small)  # compiles
-    sizes = (FEW if name.startswith(("kde", "knn")) else SHAPES)[width]
+    sizes = (FEW if name.startswith(("kde", "knn", "sliced", "renyi")) else SHAPES)[width]
     block = block_of(sizes, quantised=quantised, function=function)
     shape = BlockShape(
         *sizes, block.recorded.itemsize, quantised, softmax=block.is_softmax_of_codes
@@ -150,6 +152,42 @@ def classes_of(
     labels = (np.arange(n_classes) % n_states).astype(np.uint32)[np.newaxis]
     snapshot = np.zeros(1, np.int64)
     return header, SnapshotBlock((LayerStates(labels),), snapshot, snapshot, header)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "function"),
+    [((64, 4096, 10), "relu"), ((1, 4096, 1000), "relu"), ((8, 4096, 10), "softmax")],
+)
+def test_memory__of_units_and_all_but_one(sizes, function):
+    """States of single units are made of a layer, then kept while some are permuted."""
+    measure = DetailMeasure(Invariants(2), Exact(), sizes[2])
+    small = block_of((1, 64, 10), quantised=True, function=function)
+    measure.compute(snapshot_of(small, measure.reduce(small)))  # compiles
+    block = block_of(sizes, quantised=True, function=function)
+    shape = BlockShape(*sizes, 1, softmax=block.is_softmax_of_codes)
+    reducing = peak_of(lambda: measure.reduce(block))
+    assert reducing <= with_slack(measure.memory(shape)) + ROOM
+    assert measure.memory(shape) <= 3 * reducing + 4 * ROOM
+    snapshot = snapshot_of(block, measure.reduce(block))
+    stated = measure.memory_of_snapshots(sizes[0], snapshot.header)
+    kept = sum(one.nbytes for one in (snapshot.states[0].labels, snapshot.states[0].unit_labels))
+    computing = kept + peak_of(lambda: measure.compute(snapshot))
+    assert computing <= with_slack(stated) + ROOM
+    assert stated <= 3 * computing + 4 * ROOM
+
+
+def snapshot_of(block: LayerBlock, states: LayerStates) -> SnapshotBlock:
+    """Return a network of one layer, as it was reduced."""
+    layer, numbers = block.layer, np.arange(len(block))
+    columns = {
+        "layer": [layer.name],
+        "n_units": [layer.n_units],
+        "activation_function": [layer.activation_function],
+        "bits": [8],
+    }
+    coordinates = {name: np.array(of) for name, of in columns.items()}
+    header = Header(None, {}, {**coordinates, "label": block.y}, ("code",))
+    return SnapshotBlock((states,), numbers, numbers, header)
 
 
 def test_memory__bins_of_a_wide_layer_take_no_multiple_of_it():

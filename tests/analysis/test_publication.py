@@ -34,6 +34,7 @@ N_AXES = {
     "scalars": 2,
     "activation-ranges": 3,
     "scatter": 1,
+    "across": 1,
 }
 LATEX_THERE = pytest.mark.skipif(
     not all(map(shutil.which, ("pdflatex", "kpsewhich"))), reason="needs LaTeX"

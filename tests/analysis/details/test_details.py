@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.analysis.details import About, Permutations, detail_class
+from ibtools.analysis.details import About, Invariants, Permutations, detail_class
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store.creation import create_store
 from ibtools.store.layout import StoreSpec
@@ -26,6 +26,7 @@ EVERY = [
     "units",
     About("parity", PARITY),
     Permutations(20, seed=3),
+    Invariants(2, seed=1),
 ]
 
 
@@ -192,7 +193,7 @@ def test_details__of_a_store_that_keeps_the_partition(example_store, partition_s
     expected = ibtools.details(ibtools.open_store(example_store), possible)
     for name, found in ibtools.details(ibtools.open_store(partition_store), possible).items():
         xr.testing.assert_equal(found.compute(), expected[name].compute())
-    for name in ("units", "prediction"):
+    for name in ("units", "prediction", "invariants-2-0"):
         with pytest.raises(InputError, match=f"{name} needs the values of units"):
             ibtools.details(ibtools.open_store(partition_store), name)
 

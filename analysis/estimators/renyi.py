@@ -1,0 +1,186 @@
+"""The estimator `renyi`: matrix-based Rényi entropy of a layer, and its information."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ibtools.analysis.estimators.binned import format_number
+from ibtools.analysis.estimators.kde import PLANE
+from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.errors import InputError
+from ibtools.store.schema import CUBE, Variable
+
+RENYI = (
+    replace(
+        PLANE[0],
+        description="matrix-based Rényi entropy of the layer, at the scale of a Gaussian kernel; "
+        "of renyi",
+        label="S(T)",
+    ),
+    replace(
+        PLANE[1],
+        description="matrix-based Rényi information about the label, S(T) + S(Y) - S(T, Y); of "
+        "renyi",
+        label="matrix-based I(T;Y)",
+    ),
+    Variable(
+        "kernel_width", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
+        "width of the kernel, in the unit of the values; 0 where all are equal; of renyi",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Renyi:
+    """Compute matrix-based Rényi entropy and information of some samples of a layer.
+
+    Parameters
+    ----------
+    alpha : float, optional
+        The order; near 1 it is near Shannon's.
+    n_samples : int, optional
+        How many samples are looked at, at the most: time grows with the cube of them.
+    seed : int, optional
+        Decides which; they are the same in all snapshots and layers.
+
+    Raises
+    ------
+    InputError
+        If the order is not positive or 1, there are fewer than two samples, or the seed is
+        negative.
+
+    Notes
+    -----
+    The formula and the choice of the kernel's width are those of
+    `ibtools.analysis.kernels.gram.gram_information`. The width is chosen for each snapshot of a
+    layer by itself; Wickstrøm et al. take a moving average of it along the training.
+
+    The kernel of the label tells classes apart and nothing else, which is the limit of a Gaussian
+    kernel of one-hot labels when it is narrow. That of the input tells different inputs apart,
+    because a store has not their values. As the network is deterministic, S(X, T) = S(X) then, and
+    I(X;T) = S(T), which is what `mi_xt` is. Published planes have a Gaussian kernel of the input
+    instead, and smaller numbers.
+
+    It is an entropy of Gram matrices, in bits and with many properties of an entropy, but not that
+    of a distribution: of n samples it is at most log2 n, and at the scale of the kernel.
+
+    References
+    ----------
+    Sanchez Giraldo, Rao & Principe (2015), IEEE Trans. Inf. Theory 61, 535, arXiv 1211.2459.
+    Wickstrøm et al. (2019), arXiv 1909.11396. Yu, Wickstrøm, Jenssen & Principe (2021), IEEE Trans.
+    Neural Netw. Learn. Syst. 32, 435, arXiv 1804.06537.
+
+    Examples
+    --------
+    >>> Renyi().specification, Renyi(2, n_samples=500, seed=1).specification
+    ('renyi-1.01-1000-0', 'renyi-2-500-1')
+    """
+
+    alpha: float = 1.01
+    n_samples: int = 1000
+    seed: int = 0
+
+    name: ClassVar[str] = "renyi"
+    representation: ClassVar[str] = "T at a kernel's scale"
+    revision: ClassVar[int] = 1
+    revision_note: ClassVar[str] = ""
+    needs: ClassVar[Needs] = "values"
+    needs_global_range: ClassVar[bool] = False
+    variables: ClassVar[tuple[Variable, ...]] = RENYI
+    scope: ClassVar[Scope] = "layer"
+    options_of_command: ClassVar[tuple[Option, ...]] = ()
+    min_class_size: ClassVar[int] = 1
+    meaning: ClassVar[str] = (
+        "Not the information of the network: Rényi entropies of the eigenvalues of Gram matrices, "
+        "of some of the samples, at the scale of a Gaussian kernel whose width was chosen by the "
+        "label. Both depend on the kernel."
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < math.inf or self.alpha == 1:
+            raise InputError(f"alpha must be a positive number and not 1, found {self.alpha!r}")
+        if self.n_samples < 2:
+            raise InputError(f"at least 2 samples are needed, found {self.n_samples}")
+        if self.seed < 0:
+            raise InputError(f"a seed must not be negative, found {self.seed}")
+
+    @property
+    def specification(self) -> str:
+        """The name with all options: what the results are called."""
+        return f"{self.name}-{format_number(self.alpha)}-{self.n_samples}-{self.seed}"
+
+    @classmethod
+    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+        """Build the estimator from its specification without the name."""
+        if per_unit:
+            raise InputError(
+                "the estimator renyi measures whole layers and has no means over single units; "
+                "leave out --per-unit"
+            )
+        words = options.split("-") if options else []
+        try:
+            order, *numbers = words or [format_number(cls.alpha)]
+            alpha, (n_samples, seed) = float(order), _filled(numbers)
+        except ValueError as err:
+            raise InputError(
+                "renyi must be written as in renyi-1.01-1000-0, the order, how many samples and "
+                f"the seed, found {options!r} for these"
+            ) from err
+        return cls(alpha, n_samples, seed)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The options, and what the numbers are, as attributes of the results."""
+        return {
+            "alpha": self.alpha,
+            "most_samples": self.n_samples,
+            "seed_of_samples": self.seed,
+            "representation": self.representation,
+            "note_mi_xt": "S(T), which is I(X;T) for a kernel that tells different inputs apart",
+        }
+
+    def memory(self, shape: BlockShape) -> int:
+        """Return the bytes of a snapshot's values, and of matrices of the samples chosen."""
+        n = min(self.n_samples, shape.samples)
+        values = max(shape.decoding, 4 * shape.snapshot)
+        return values + 20 * n * shape.units + 40 * n * n + 50 * shape.samples
+
+    def compute(self, block: LayerBlock) -> Statistics:
+        """Compute the variables of the results for a block of snapshots of one layer.
+
+        Parameters
+        ----------
+        block : LayerBlock
+            The snapshots; sample and unit are consumed.
+
+        Returns
+        -------
+        dict of str to ndarray, (block,), float64
+            `mi_xt` and `mi_ty`, in bits, and `kernel_width`, in the unit of the values.
+
+        Raises
+        ------
+        InputError
+            If a value is not finite.
+        """
+        from ibtools.analysis.kernels.gram import chosen_samples, gram_information
+
+        chosen = chosen_samples(block.y.size, self.n_samples, seed=self.seed)
+        found = [
+            gram_information(block.finite_values(index)[chosen], block.y[chosen], alpha=self.alpha)
+            for index in range(len(block))
+        ]
+        return {
+            "mi_xt": np.array([one.entropy_t for one in found]),
+            "mi_ty": np.array([one.mi_ty for one in found]),
+            "kernel_width": np.array([one.width for one in found]),
+        }
+
+
+def _filled(numbers: list[str]) -> tuple[int, int]:
+    """Return how many samples and the seed, as far as they are given; ValueError if more are."""
+    n_samples, seed = [*map(int, numbers), *(Renyi.n_samples, Renyi.seed)[len(numbers) :]]
+    return n_samples, seed
