@@ -125,7 +125,7 @@ class Invariants(PlainDetail):
 
     Notes
     -----
-    With T the layer, T_u one of its n units, T_-u all others,
+    With T the layer, T_u one of its n units, ``T_-u`` all others::
 
         average degree of redundancy     r = sum_u I(T_u;Y) / I(T;Y),
         average degree of vulnerability  v = sum_u I(T_u;Y|T_-u) / I(T;Y).
@@ -136,7 +136,7 @@ class Invariants(PlainDetail):
     information is decomposed into redundant, unique and synergistic atoms, these two are the same.
 
     What is permuted: for what is about the label, the labels. The mean over all permutations is
-    exact there, because it is one of I(T;Y), I(T_u;Y) and I(T_-u;Y) each
+    exact there, because it is one of I(T;Y), I(T_u;Y) and ``I(T_-u;Y)`` each
     (`ibtools.analysis.kernels.chance`). Total correlation knows no label; there the samples of each
     unit are permuted on their own, which leaves H(T_u) as it is, and units are independent but for
     chance. No closed form is known, so some are drawn.

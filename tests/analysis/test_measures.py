@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 import ibtools
 from ibtools.analysis.estimators import create_estimators, load_estimator
+from ibtools.analysis.measures.protocol import own_coordinates
 from ibtools.analysis.measures.registry import ESTIMATORS
 from ibtools.cli.completing import estimator_names
 from ibtools.cli.main import cli
@@ -117,7 +118,8 @@ def test_create_estimators__options_of_another_package(package):
 @pytest.mark.parametrize("name", ESTIMATORS.names())
 def test_estimators__declare_what_they_compute(name):
     estimator = load_estimator(name)()
-    assert all(one.dims == ("repeat", "epoch", "layer") for one in estimator.variables)
+    own = tuple(one.name for one in own_coordinates(estimator))
+    assert all(one.dims == ("repeat", "epoch", "layer", *own) for one in estimator.variables)
     assert all(one.dtypes and one.description and one.missing for one in estimator.variables)
     assert estimator.meaning.endswith(".")
     assert estimator.needs in ("partition", "units", "values")
