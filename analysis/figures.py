@@ -76,6 +76,8 @@ class FigureKind:
         are GIF or MP4.
     estimator : str, optional
         Whose results are drawn where none are named.
+    dims : tuple of str, optional
+        Dimensions of its Dataset beyond repeat, epoch and layer.
 
     Examples
     --------
@@ -92,6 +94,7 @@ class FigureKind:
     facets: Callable[..., Any] | None = None
     film: bool = False
     estimator: str = "exact"
+    dims: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -69,10 +69,9 @@ class Resolution:
 
         T_r = ceil((c - z) / 2^(b - r))    for r = 1 to b,    T_0 = [c > z].
 
-    T_b is T. T_0 says which units are above zero: of ReLUs, the linear region of the network that
-    an input is in. T_r is a function of T_(r + 1), so that H(T_r) and I(T_r;Y) grow with r. Where
-    every input has a state of its own, so that T tells nothing about what was learned, a coarser
-    T_r still may.
+    T_b is T. T_0 says which units are above zero. T_r is a function of T_(r + 1), so that H(T_r)
+    and I(T_r;Y) grow with r. Where every input has a state of its own, so that T tells nothing
+    about what was learned, a coarser T_r still may.
 
     Notes
     -----
@@ -80,6 +79,9 @@ class Resolution:
     T_0 then says which logits are the largest. Of float32 values it is the bit pattern of the
     absolute value, with the sign of the value: r = 32 is T, r = 9 has sign and exponent, and below
     the exponent loses its bits (`ibtools.analysis.kernels.resolution.float_levels`).
+
+    A unit has at most 2^r + 1 values of T_r: zero is an edge of these cells on every grid, so that
+    those at the ends of the grid may be cut short.
 
     A layer of fewer bits than the widest of the store is itself at all resolutions above its own.
     Chance level, saturation and singletons are those of T_r.
@@ -316,9 +318,23 @@ def select_resolution(results: xr.Dataset, estimator: Any) -> xr.Dataset:
     Dataset, (repeat, epoch, layer)
     """
     bits = min(int(estimator.attributes[DIM]), results.sizes[DIM] - 1)
-    found = results.isel({DIM: bits}, drop=True)
+    return _named(results.isel({DIM: bits}, drop=True), estimator)
+
+
+def as_selected(results: xr.Dataset) -> xr.Dataset:
+    """Return results of which one resolution was selected as those of that resolution."""
+    if DIM not in results.coords or DIM in results.dims:
+        return results
+    part = _at(str(results.attrs["estimator"]), int(results[DIM]))
+    return _named(results.drop_vars(DIM), part)
+
+
+def _named(found: xr.Dataset, estimator: Any) -> xr.Dataset:
+    """Call results what their estimator calls them."""
     named = {
-        one.name: found[one.name].assign_attrs(one.attributes()) for one in estimator.variables
+        one.name: found[one.name].assign_attrs(one.attributes())
+        for one in estimator.variables
+        if one.name in found
     }
     own = {"estimator": estimator.specification, "revision": estimator.revision}
     return with_derived(found.assign(named).assign_attrs({**own, **estimator.attributes}))

@@ -6,8 +6,8 @@ import xarray as xr
 
 from ibtools.store.schema import CUBE, Variable
 
-SMALLEST_ROOM = 1e-9
-"""Bits between chance level and H(Y) from which on a share of them means something."""
+MOST_NOISE = 0.1
+"""The standard deviation, over permutations of the labels, up to which a share is told."""
 
 DERIVED = (
     Variable(
@@ -17,7 +17,7 @@ DERIVED = (
     ),
     Variable(
         "mi_ty_adjusted", CUBE[:3], ("float64",), "1", math.nan,
-        "NaN: not analysed, or its chance level is H(Y)",
+        "NaN: not analysed, or nearly every input has its own state",
         "(mi_ty - mi_ty_null) / (H(Y) - mi_ty_null), the part of what is above chance that the "
         "layer tells: adjusted mutual information with H(Y) as its normaliser",
         label="adjusted I(T;Y)",
@@ -43,8 +43,10 @@ def with_derived(results: xr.Dataset) -> xr.Dataset:
     -----
     H(T|Y) is I(X;T|Y), as T is a function of X; it is exactly 0 where the label tells the state.
     The adjusted information is 0 at the chance level, below it for less, and 1 where the layer
-    tells the label. Where the chance level is H(Y), every label is told whatever was learned, and
-    there is no such number.
+    tells the label. Where few inputs share a state, the chance level is near H(Y), and what is left
+    of it is decided by a few pairs of inputs: there is no such number where permuting the labels
+    would move it by more than a standard deviation of 0.1, as estimated by
+    `ibtools.analysis.kernels.chance.chance_deviations`.
 
     References
     ----------
@@ -54,16 +56,16 @@ def with_derived(results: xr.Dataset) -> xr.Dataset:
     Examples
     --------
     >>> values = {"entropy_t": 3.0, "mi_xt": 3.0, "mi_ty": 0.75, "mi_ty_null": 0.5}
-    >>> found = with_derived(xr.Dataset(values, attrs={"entropy_y": 1.0}))
+    >>> values |= {"n_states": 60, "n_singletons": 20}
+    >>> found = with_derived(xr.Dataset(values, attrs={"entropy_y": 1.0, "n_samples": 1000}))
     >>> found["mi_xt_given_y"].item(), found["mi_ty_adjusted"].item()
     (2.25, 0.5)
     """
-    needed = ("mi_xt", "entropy_t", "mi_ty", "mi_ty_null")
+    needed = ("mi_xt", "entropy_t", "mi_ty", "mi_ty_null", "n_states", "n_singletons")
     if any(name not in results for name in needed) or "entropy_y" not in results.attrs:
         return results
-    room = results.attrs["entropy_y"] - results["mi_ty_null"]
     above = results["mi_ty"] - results["mi_ty_null"]
-    values = (results["entropy_t"] - results["mi_ty"], above / room.where(room > SMALLEST_ROOM))
+    values = (results["entropy_t"] - results["mi_ty"], above / _room(results))
     labels = {name: str(results[name].attrs.get("long_name", "")) for name in ("mi_xt", "mi_ty")}
     words = (labels["mi_xt"].removesuffix(")") + "|Y)", f"adjusted {labels['mi_ty']}")
     return results.assign(
@@ -72,3 +74,18 @@ def with_derived(results: xr.Dataset) -> xr.Dataset:
             for one, found, word in zip(DERIVED, values, words, strict=True)
         }
     )
+
+
+def _room(results: xr.Dataset) -> xr.DataArray:
+    """Return how much of H(Y) is above the chance level, NaN where that is next to nothing."""
+    from ibtools.analysis.kernels.chance import chance_deviations
+
+    attributes, shared = results.attrs, results["n_states"] - results["n_singletons"]
+    deviation: xr.DataArray = xr.apply_ufunc(
+        chance_deviations,
+        shared,
+        kwargs={"n_samples": attributes["n_samples"], "entropy_y": attributes["entropy_y"]},
+        dask="allowed",
+    )
+    room: xr.DataArray = attributes["entropy_y"] - results["mi_ty_null"]
+    return room.where((room > 0) & (deviation <= MOST_NOISE * room))

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import variables_of
-from ibtools.analysis.estimators.resolution import each_resolution
+from ibtools.analysis.estimators.resolution import as_selected, each_resolution
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
@@ -84,7 +84,7 @@ def select_estimator(results: xr.Dataset) -> xr.Dataset:
     ----------
     results : Dataset
         Of one estimator; or of several, of which one is selected, as in
-        ``results.sel(estimator="exact")``.
+        ``results.sel(estimator="exact")``; or of all resolutions, likewise.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def select_estimator(results: xr.Dataset) -> xr.Dataset:
             "ibtools.analysis.plots.estimator_comparison or ibtools compare"
         )
     if "estimator" not in results.coords:
-        return results
+        return as_selected(results)
     if HELD in results.coords:
         held = np.flatnonzero(results[HELD].values)
         results = results.isel(layer=held).drop_vars(HELD)

@@ -128,7 +128,8 @@ def plot(
             "open it with ibtools.open_results or ibtools.open_store, or draw from its path: "
             "ibtools.plot_store(path, figure, output=...)"
         )
-    several = not isinstance(dataset, xr.Dataset) or _holds_several(dataset)
+    own = get_figure(figure).dims
+    several = not isinstance(dataset, xr.Dataset) or _holds_several(dataset, own)
     draw = _get_drawing(figure, output, options, several=several)
     if not several and get_figure(figure).source == "both":
         raise InputError(
@@ -138,10 +139,10 @@ def plot(
     return make_figure(partial(draw, dataset, **options), output=output, format=format, width=width)
 
 
-def _holds_several(dataset: xr.Dataset) -> bool:
-    """Whether a Dataset is of several stores, along a dimension of their own."""
+def _holds_several(dataset: xr.Dataset, own: tuple[str, ...]) -> bool:
+    """Whether a Dataset is of several stores, along a dimension that is not the figure's own."""
     dims = {dim for name in ("mi_ty", "complete") if name in dataset for dim in dataset[name].dims}
-    return bool(dims - {*CUBE, "estimator"})
+    return bool(dims - {*CUBE, "estimator", *own})
 
 
 def plot_store(

@@ -83,7 +83,8 @@ def estimator_comparison(
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
     if not isinstance(results, xr.Dataset):
-        return [part for one in results for part in each_resolution(select_estimator(one))]
+        parts = [part for one in results for part in each_resolution(select_estimator(one))]
+        return list({str(part.attrs["estimator"]): part for part in parts}.values())
     if "estimator" in results.dims:
         return split_estimators(results)
     return each_resolution(select_estimator(results))

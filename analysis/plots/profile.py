@@ -15,7 +15,6 @@ from ibtools.analysis.figures import LAYERS, FigureKind, Option
 from ibtools.analysis.plots.accuracy import draw_course
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.epochs import epoch_handles
 from ibtools.analysis.plots.labels import mathematical, set_y_label, variable_label
 from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.names import figure_names, figure_text
@@ -146,7 +145,7 @@ def label_resolution_epochs(
     """Draw against epoch the coarsest resolution at which a layer tells most of its I(T;Y).
 
     Lines are means over repeats; bands are their 95 % confidence (Student), where there are two
-    repeats or more.
+    repeats or more, cut off where there are no resolutions.
 
     Parameters
     ----------
@@ -187,12 +186,17 @@ def label_resolution_epochs(
             draw_course(drawn, of_layer, str(found.name), look)
         EpochScale.of(summary.epochs, summary.counts).apply_to_x_axis(drawn)
         drawn.yaxis.set_major_locator(MaxNLocator(integer=True))
-        drawn.set_ylim(0, int(summary.mean["bits"].max()))
+        most = int(summary.mean["bits"].max())
+        drawn.set_ylim(-0.02 * most, 1.02 * most)
         drawn.margins(x=0.02)
         set_y_label(drawn, variable_label(found))
         set_title(drawn, figure_text(summary.caption))
-        chosen = {name: styles[name] for name in summary.layers}
-        draw_legend_below(drawn, epoch_handles([], chosen))
+        labels = zip(figure_names(summary.layers), summary.layers, strict=True)
+        handles = [
+            Line2D([], [], color=styles[name].color, linewidth=1.2, label=label)
+            for label, name in labels
+        ]
+        draw_legend_below(drawn, handles)
     return drawn
 
 
@@ -203,6 +207,7 @@ PROFILE = FigureKind(
     read_against="ceilings H(X) and H(Y), chance level of I(T_r;Y)",
     command_options=(LAYERS,),
     estimator="resolution",
+    dims=(DIM,),
 )
 
 LABEL_RESOLUTION = FigureKind(
@@ -214,4 +219,5 @@ LABEL_RESOLUTION = FigureKind(
         Option("share", f"label-resolution: how much of I(T;Y).  [default: {SHARE}]", float),
     ),
     estimator="resolution",
+    dims=(DIM,),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import xarray as xr
 
 from ibtools.analysis.estimators.resolution import DIM
@@ -90,12 +91,21 @@ def label_resolution(results: xr.Dataset, *, share: float = SHARE) -> xr.DataArr
     )
 
 
+def _has_all_resolutions(results: xr.Dataset) -> bool:
+    """Whether results have the resolutions from 0 to the width of the widest codes, in order."""
+    if DIM not in results.dims:
+        return False
+    there = results[DIM].values
+    most = int(results["bits"].max()) if "bits" in results.coords else there.size - 1
+    return bool(np.array_equal(there, np.arange(there.size)) and there.size > most)
+
+
 def _validated(results: xr.Dataset) -> xr.Dataset:
     """Return results of one estimator that are of all resolutions."""
     results = select_estimator(results)
-    if DIM not in results.dims:
+    if not _has_all_resolutions(results):
         raise StoreError(
-            "results must be of all resolutions, with the dimension resolution; pass those that "
+            "results must be of all resolutions, 0 to the bits of the layers; pass those that "
             'ibtools.analyze(ds, estimator="resolution") returns, or open them with '
             'ibtools.open_results(path, estimator="resolution")'
         )

@@ -7,7 +7,8 @@ from hypothesis import given
 from sklearn.metrics import adjusted_mutual_info_score
 
 import ibtools
-from ibtools.analysis.kernels.information import conditional_entropy
+from ibtools.analysis.estimators.counting import statistics_of_labels
+from ibtools.analysis.kernels.information import conditional_entropy, entropy, largest_entropy
 from ibtools.analysis.measures.derived_variables import DERIVED, with_derived
 from ibtools.analysis.plots import information_plane
 from ibtools.analysis.repeats.plane_axes import choose_axes
@@ -17,16 +18,11 @@ from tests.analysis.strategies import labelled_samples
 
 def results_of(labels, y) -> xr.Dataset:
     """Results of one snapshot of a layer, as they are opened."""
-    code = np.asarray(labels, np.uint8)[np.newaxis, np.newaxis, :, np.newaxis]
-    snapshot = xr.Dataset(attrs={"entropy_y": 0.0})
-    from ibtools.analysis.estimators.counting import statistics_of_labels
-    from ibtools.analysis.kernels.information import entropy, largest_entropy
-
-    states = np.unique(code, return_inverse=True)[1].reshape(1, -1).astype(np.uint32)
+    states = np.unique(labels, return_inverse=True)[1].astype(np.uint32)
     y = np.unique(y, return_inverse=True)[1]
-    found = statistics_of_labels(states, y, int(y.max()) + 1, largest_entropy(y.size))
-    values = {name: of[0] for name, of in found.items()}
-    return with_derived(snapshot.assign(values).assign_attrs(entropy_y=entropy(np.bincount(y))))
+    found = statistics_of_labels(states[np.newaxis], y, y.max() + 1, largest_entropy(y.size))
+    attributes = {"entropy_y": entropy(np.bincount(y)), "n_samples": y.size}
+    return with_derived(xr.Dataset({name: of[0] for name, of in found.items()}, attrs=attributes))
 
 
 @given(labelled_samples())
@@ -51,7 +47,7 @@ def test_mi_ty_adjusted__is_that_of_scikit_learn(samples):
 
 
 def test_mi_ty_adjusted__of_scikit_learn_by_example():
-    labels, y = np.array([0, 0, 1, 1, 2, 2, 2, 0]), np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    labels, y = np.array([0, 0, 1, 1, 2, 2, 2, 0] * 20), np.array([0, 0, 0, 1, 1, 1, 2, 2] * 20)
     ours = results_of(labels, y)
     theirs = adjusted_mutual_info_score(y, labels, average_method="max")
     entropies = ours["entropy_t"].item(), ours.attrs["entropy_y"]
@@ -59,8 +55,17 @@ def test_mi_ty_adjusted__of_scikit_learn_by_example():
     assert ours["mi_ty_adjusted"].item() == pytest.approx(theirs)
 
 
-def test_mi_ty_adjusted__is_nothing_where_any_label_is_told():
-    assert np.isnan(results_of(np.arange(8), np.arange(8) % 2)["mi_ty_adjusted"])
+@pytest.mark.parametrize("n_merged", [0, 1, 50])
+def test_mi_ty_adjusted__is_nothing_where_few_inputs_share_a_state(n_merged):
+    """Of one merged pair it would be 1, or about -1, by the toss of two labels."""
+    labels, y = np.arange(4096), np.arange(4096) % 2
+    labels[1 : 2 * n_merged : 2] -= 1
+    assert np.isnan(results_of(labels, y)["mi_ty_adjusted"])
+
+
+def test_mi_ty_adjusted__is_there_where_enough_do():
+    labels, y = np.arange(4096) // 2, np.arange(4096) % 2
+    assert results_of(labels, y)["mi_ty_adjusted"].item() == pytest.approx(-1, abs=0.01)
 
 
 def test_open_results__has_them_as_the_lazy_analysis(example_store):
