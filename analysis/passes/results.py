@@ -381,7 +381,7 @@ def _find_results(
     try:
         known = named_in(root, parse_estimator(asked))
     except IbtoolsError as err:
-        raise _no_results(path, root, asked, available) from err
+        raise StoreError(f"{_lacking(path, asked, available)}; {err}") from err
     if known.specification in available:
         return known.specification, None
     whole = whole_of(known)
@@ -401,11 +401,13 @@ def named_in(root: zarr.Group, estimator: Estimator) -> Estimator:
 def _no_results(
     path: StorePath, root: zarr.Group, name: str, available: Sequence[str]
 ) -> StoreError:
+    command = _analyze_command(path, root, name)
+    return StoreError(f"{_lacking(path, name, available)}; compute them with: {command}")
+
+
+def _lacking(path: StorePath, name: str, available: Sequence[str]) -> str:
     there = f"there are results of {', '.join(available)}" if available else "it has no results yet"
-    return StoreError(
-        f"{path}: no results of estimator {name!r}; {there}; compute them with: "
-        f"{_analyze_command(path, root, name)}"
-    )
+    return f"{path}: no results of estimator {name!r}; {there}"
 
 
 def _analyze_command(path: StorePath, root: zarr.Group, name: str) -> str:
