@@ -45,5 +45,5 @@ def record_hostile(folder: Path) -> Path:
         group[name][...] = rng.random((2, 3)).astype("float32")
     group.attrs["experiment"] = EXPERIMENT
     consolidate(store)
-    ibtools.analyze_store(store, estimator=["exact", "knn-3"], quiet=True)
+    ibtools.analyze_store(store, estimator=["exact", "knn-3", "resolution"], quiet=True)
     return store

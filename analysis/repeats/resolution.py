@@ -82,10 +82,10 @@ def label_resolution(results: xr.Dataset, *, share: float = SHARE) -> xr.DataArr
     """
     if not 0 < share <= 1:
         raise InputError(f"share must be above 0 and at most 1, found {share}")
-    mi_ty = _validated(results)["mi_ty"]
-    whole = mi_ty.isel({DIM: -1})
-    enough = mi_ty >= share * whole
-    found = enough.argmax(DIM).where(whole.notnull())
+    results = _validated(results)
+    whole = results[list(VARIABLES)].isel({DIM: -1})
+    enough = results["mi_ty"] >= share * whole["mi_ty"]
+    found = enough.argmax(DIM).where(whole["mi_ty"].notnull() & whole["mi_xt"].notnull())
     return found.rename("label_resolution").assign_attrs(
         long_name=f"resolution that tells {100 * share:g} % of I(T;Y)", units="bit"
     )

@@ -1,9 +1,12 @@
 """Results like an analysis' own, from a formula: small, smooth, different in every repeat."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from ibtools.analysis.figures import FigureKind
 
 LAYERS = ("hidden_1", "hidden_2", "hidden_3", "hidden_4", "hidden_5", "output")
 ENTROPY_X = 12.0
@@ -52,6 +55,23 @@ def create_results(
             "entropy_y": ENTROPY_Y,
         },
     )
+
+
+def create_resolutions(**options: Any) -> xr.Dataset:
+    """Create results (repeat, epoch, layer, resolution), which grow with the resolution."""
+    results = create_results(**options, estimator="resolution")
+    share = xr.DataArray(np.linspace(0.2, 1, 9), dims="resolution")
+    names = ("mi_xt", "mi_ty", "entropy_t", "mi_ty_null")
+    grown = {name: (results[name] * share).assign_attrs(results[name].attrs) for name in names}
+    bits = ("layer", [8] * results.sizes["layer"])
+    return results.assign(grown).assign_coords(resolution=np.arange(9), bits=bits)
+
+
+def data_of(kind: FigureKind, **options: Any) -> xr.Dataset:
+    """Create what a figure is drawn from."""
+    if kind.source != "results":
+        return create_recording(**options)
+    return create_resolutions(**options) if kind.dims else create_results(**options)
 
 
 def create_recording(

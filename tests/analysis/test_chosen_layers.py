@@ -228,7 +228,7 @@ def test_results_of_layers__every_figure_and_report(example_store: Path, tmp_pat
     run(f"analyze {example_store} --layers output,hidden_1 --quiet")
     run(f"analyze {example_store} --estimator knn-3 --quiet")
     for name, kind in FIGURES.items():
-        if kind.source == "results":
+        if kind.source == "results" and not kind.dims:
             place = tmp_path / f"{name}.png"
             run(f"plot {example_store} {name} --estimator {NAME} --output {place}")
             assert place.stat().st_size > 5000

@@ -32,6 +32,7 @@ from tests.analysis.results_example import (
     LAYERS,
     create_recording,
     create_results,
+    data_of,
 )
 
 OF_RESULTS = [name for name, kind in FIGURES.items() if kind.source == "results"]
@@ -39,7 +40,7 @@ OF_STORES = [name for name, kind in FIGURES.items() if kind.source == "store"]
 
 
 def data_for(figure):
-    return create_results() if figure in OF_RESULTS else create_recording()
+    return data_of(FIGURES[figure])
 
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -422,7 +423,7 @@ def test_epoch_scale__ticks(first, last, ticks):
 
 @pytest.mark.parametrize("figure", OF_RESULTS)
 def test_plot__saturated_layers_draw(figure, tmp_path):
-    results = create_results()
+    results = data_for(figure)
     results["mi_xt"][:] = ENTROPY_X
     results["mi_ty"][:] = ENTROPY_Y
     plot(results, figure, output=tmp_path / "figure.png")
@@ -474,9 +475,11 @@ def test_plot__unknown_option_names_those_of_the_figure():
 
 def test_figures__options_are_those_of_their_functions():
     assert {name: kind.options for name, kind in FIGURES.items()} == {
-        "information-plane": ("layers", "limits", "zoom", "colorbar"),
-        "information-epochs": ("layers", "median"),
+        "information-plane": ("layers", "limits", "zoom", "colorbar", "x", "y", "control"),
+        "information-epochs": ("layers", "median", "control", "subtract"),
         "repeats": ("layers", "limits"),
+        "resolution-profile": ("layers",),
+        "label-resolution": ("layers", "share"),
         "accuracy": ("limits",),
         "scalars": ("names",),
         "activation-ranges": ("layers",),
@@ -524,43 +527,43 @@ def test_plot_store__refuses_the_place_before_opening_the_store(name, tmp_path, 
         plot_store("no-store.zarr", "information-plane", output=name)
 
 
-@pytest.mark.parametrize("draw", [FIGURES[name].draw for name in OF_RESULTS], ids=OF_RESULTS)
+@pytest.mark.parametrize("kind", [FIGURES[name] for name in OF_RESULTS], ids=OF_RESULTS)
 class TestEveryFigureOfResults:
-    def test_unknown_layer(self, draw):
+    def test_unknown_layer(self, kind):
         with pytest.raises(UnknownNameError, match="unknown layer 'ouput'; did you mean 'output'"):
-            draw(create_results(), layers=["ouput"])
+            kind.draw(data_of(kind), layers=["ouput"])
 
-    def test_no_layer(self, draw):
+    def test_no_layer(self, kind):
         with pytest.raises(StoreError, match="at least one layer must be drawn"):
-            draw(create_results(), layers=[])
+            kind.draw(data_of(kind), layers=[])
 
     @pytest.mark.parametrize("name", ["mi_xt", "mi_ty", "outcome"])
-    def test_missing_variable(self, draw, name):
+    def test_missing_variable(self, kind, name):
         with pytest.raises(StoreError, match=f"missing: {name}; pass the Dataset"):
-            draw(create_results().drop_vars(name))
+            kind.draw(data_of(kind).drop_vars(name))
 
-    def test_missing_attribute(self, draw):
-        results = create_results()
+    def test_missing_attribute(self, kind):
+        results = data_of(kind)
         del results.attrs["entropy_y"]
         with pytest.raises(StoreError, match="missing: attribute entropy_y"):
-            draw(results)
+            kind.draw(results)
 
-    def test_reduced_variable(self, draw):
-        results = create_results()
+    def test_reduced_variable(self, kind):
+        results = data_of(kind)
         results["mi_xt"] = results["mi_xt"].mean("repeat")
         with pytest.raises(StoreError, match=r"mi_xt must have the dimensions .*unreduced"):
-            draw(results)
+            kind.draw(results)
 
-    def test_no_value(self, draw):
-        results = create_results(outcomes=["pending", "pending", "failed"])
+    def test_no_value(self, kind):
+        results = data_of(kind, outcomes=["pending", "pending", "failed"])
         results["mi_xt"] = results["mi_xt"].where(results["outcome"] == "failed")
         with pytest.raises(StoreError, match=r"no complete snapshot in 2 repeats \(1 more failed"):
-            draw(results)
+            kind.draw(results)
 
-    def test_results_and_settings_are_left_alone(self, draw):
-        results, settings = create_results(), dict(matplotlib.rcParams)
-        draw(results)
-        xr.testing.assert_identical(results, create_results())
+    def test_results_and_settings_are_left_alone(self, kind):
+        results, settings = data_of(kind), dict(matplotlib.rcParams)
+        kind.draw(results)
+        xr.testing.assert_identical(results, data_of(kind))
         assert dict(matplotlib.rcParams) == settings
 
 

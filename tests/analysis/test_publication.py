@@ -24,7 +24,7 @@ from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
 from ibtools.errors import InputError, UnknownNameError
 from tests.analysis.figure_kinds import FACETS, FIGURES
-from tests.analysis.results_example import create_recording, create_results
+from tests.analysis.results_example import create_recording, create_results, data_of
 
 N_AXES = {
     "information-plane": 1,
@@ -33,16 +33,14 @@ N_AXES = {
     "accuracy": 1,
     "scalars": 2,
     "activation-ranges": 3,
+    "resolution-profile": 12,
+    "label-resolution": 1,
     "scatter": 1,
     "across": 1,
 }
 LATEX_THERE = pytest.mark.skipif(
     not all(map(shutil.which, ("pdflatex", "kpsewhich"))), reason="needs LaTeX"
 )
-
-
-def data_of(kind):
-    return create_results() if kind.source == "results" else create_recording()
 
 
 @pytest.mark.parametrize("name", FIGURES)
