@@ -56,6 +56,8 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
     assert "0 snapshots analysed, 6 skipped" in out
     assert f"next: ibtools plot {store} information-plane --output plane.png\n" in out
     assert f'ibtools.open_results("{store}", estimator="exact")' in out
+    out = run_well(f"analyze {store} --estimator resolution --quiet")
+    assert f"next: ibtools plot {store} resolution-profile --output profile.png\n" in out
     for number, figure in enumerate(FIGURES):
         place = tmp_path / f"{figure}{('.png', '.svg', '.pdf')[number % 3]}"
         run_well(f"plot {store} {figure} --output {place}")
