@@ -1,5 +1,6 @@
-"""Inputs: which samples have the same, so that H(X) is that of the different ones."""
+"""Inputs: which samples have the same, and what identifies them all."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,26 @@ def number_inputs(x: ArrayLike) -> NDArray[np.int64]:
             else:
                 numbers[sample] = numbers[same]
     return numbers
+
+
+def checksum(x: NDArray[np.float32], y: NDArray[np.int64]) -> str:
+    """Compute what identifies the samples of a data set.
+
+    Parameters
+    ----------
+    x : ndarray, (sample, ...), float32
+        Inputs.
+    y : ndarray, (sample,), int64
+        Labels.
+
+    Returns
+    -------
+    str
+        "sha256:" and the digest of the bytes of x, then y, little-endian and in C order.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(x, "<f4").data)
+    digest.update(np.ascontiguousarray(y, "<i8").data)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _rows(x: ArrayLike) -> NDArray[Any]:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ibtools.errors import InputError, unknown_name
-from ibtools.recorders.data.data_set import DataSet, checksum
+from ibtools.recorders.data.data_set import DataSet
 from ibtools.recorders.data.npz import load_npz
 from ibtools.recorders.data.own_images import load_image_folder
 from ibtools.registry import Registry
+from ibtools.store.inputs import checksum
 from ibtools.store.storage import place_of
 
 __all__ = ["DATA_SETS", "DataSet", "checksum", "load_data_set"]

@@ -1,6 +1,5 @@
 """The type of a data set, whatever it was read from."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ class DataSet:
     is_test : ndarray, (sample,), bool
         Which samples are kept out of the training.
     checksum : str
-        Of inputs and labels, as `checksum` computes it.
+        Of inputs and labels, as `ibtools.store.inputs.checksum` computes it.
     n_classes : int
         How many classes there are.
     is_population : bool, optional
@@ -109,26 +108,6 @@ def validate_classes(y: NDArray[Any], where: str) -> NDArray[np.int64]:
             f"but are {classes[0]} to {classes[-1]}; {_NUMBER_THEM}"
         )
     return y.astype(np.int64)
-
-
-def checksum(x: NDArray[np.float32], y: NDArray[np.int64]) -> str:
-    """Compute what identifies the samples of a data set.
-
-    Parameters
-    ----------
-    x : ndarray, (sample, ...), float32
-        Inputs.
-    y : ndarray, (sample,), int64
-        Labels.
-
-    Returns
-    -------
-    str
-        "sha256:" and the digest of the bytes of x, then y, little-endian and in C order.
-    """
-    digest = hashlib.sha256(np.ascontiguousarray(x, "<f4").data)
-    digest.update(np.ascontiguousarray(y, "<i8").data)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def scale_bytes(values: NDArray[np.uint8]) -> NDArray[np.float32]:

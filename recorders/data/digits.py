@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ibtools.errors import InputError
-from ibtools.recorders.data.data_set import DataSet, checksum
+from ibtools.recorders.data.data_set import DataSet
 from ibtools.recorders.data.split import stratified_split
+from ibtools.store.inputs import checksum
 
 _LARGEST = np.float32(16)
 

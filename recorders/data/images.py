@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.recorders.data.compression import SUFFIXES
-from ibtools.recorders.data.data_set import DataSet, checksum, scale_bytes
+from ibtools.recorders.data.data_set import DataSet, scale_bytes
 from ibtools.recorders.data.image_sets import (
     CIFAR_10,
     FASHION_MNIST,
@@ -20,6 +20,7 @@ from ibtools.recorders.data.image_sets import (
     Layout,
 )
 from ibtools.recorders.data.published import describe_parts, digest_parts, identify
+from ibtools.store.inputs import checksum
 from ibtools.store.storage import place_of
 
 FOLDER_VARIABLE = "IBTOOLS_DATA"

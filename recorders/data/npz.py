@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError
 from ibtools.recorders.data.compression import validate_unpacked
-from ibtools.recorders.data.data_set import DataSet, checksum, scale_bytes, validate_classes
+from ibtools.recorders.data.data_set import DataSet, scale_bytes, validate_classes
 from ibtools.recorders.data.distinct import to_float32
 from ibtools.recorders.data.split import stratified_split
+from ibtools.store.inputs import checksum
 
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """The arrays of Keras' ``mnist.npz``."""

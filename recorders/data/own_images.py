@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError
-from ibtools.recorders.data.data_set import DataSet, checksum, scale_bytes, validate_classes
+from ibtools.recorders.data.data_set import DataSet, scale_bytes, validate_classes
 from ibtools.recorders.data.image_sets import IMAGE_SETS, Layout
 from ibtools.recorders.data.images import Found, find_layouts
 from ibtools.recorders.data.published import digest_parts, identify
+from ibtools.store.inputs import checksum
 
 _LAYOUTS: Iterable[Layout] = dict.fromkeys(
     layout for images in IMAGE_SETS for layout in images.layouts

@@ -29,8 +29,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.recorders.data.data_set import DataSet, checksum
+from ibtools.recorders.data.data_set import DataSet
 from ibtools.recorders.data.split import stratified_split
+from ibtools.store.inputs import checksum
 
 N_BITS = 12
 """Bits of a pattern, vertices of the icosahedron."""
