@@ -29,12 +29,16 @@ class Option:
         Of its value; a list is of names, and a bool is given by naming it.
     flag : str, optional
         What it is called on the command line, without dashes, where that is not its name.
+    opens : {"results", "store"}, optional
+        Of an option that takes a Dataset: whether it is of `ibtools.open_results` or of
+        `ibtools.open_store`, where the path of a store is given for it.
     """
 
     name: str
     help: str
     type: type = str
     flag: str | None = None
+    opens: Literal["results", "store"] | None = None
 
 
 PLANE_AXES = (
@@ -45,8 +49,8 @@ PLANE_AXES = (
 CONTROL_STORE = Option(
     "control",
     "Store of the same recording with --control frozen or --labels random, analysed: drawn pale.",
+    opens="results",
 )
-"""Takes a Dataset of results; of the store at a path, where a figure of a store is drawn."""
 
 LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
 

@@ -238,7 +238,8 @@ def _validate_samples(one: xr.Dataset, two: xr.Dataset, *, same_inputs: bool) ->
     if not same_inputs:
         raise InputError(
             "networks are compared on the same inputs, but the stores do not say whether theirs "
-            "are; if you know that they are, in the same order, say so: same_inputs=True"
+            "are; if you know that they are, in the same order, say so: same_inputs=True "
+            "(--same-inputs)"
         )
 
 

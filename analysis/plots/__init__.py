@@ -35,7 +35,7 @@ from ibtools.analysis.plots.ranges import activation_ranges
 from ibtools.analysis.plots.scalars import scalars, scalars_facets
 from ibtools.analysis.plots.scatter import scatter
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
-from ibtools.analysis.plots.sources import open_control, open_sources
+from ibtools.analysis.plots.sources import open_options, open_sources
 from ibtools.analysis.plots.titles import LONGEST_FACET, facet_titles
 from ibtools.errors import InputError
 from ibtools.store.schema import CUBE
@@ -162,7 +162,7 @@ def plot_store(
     path : path or URL
         A store; for figures of results, one that was analysed, or the output of an analysis.
     figure, output, format, width, **options
-        As of `plot`. A ``control`` is the path or URL of its store.
+        As of `plot`. A ``control``, or ``other``, is the path or URL of its store.
     estimator : str, optional
         Which results to draw, "exact" by default. Only for figures of results.
 
@@ -178,7 +178,7 @@ def plot_store(
     """
     draw = _get_drawing(figure, output, options)
     datasets = open_sources(path, figure, estimator)
-    draw = partial(draw, *datasets, **open_control(options, estimator))
+    draw = partial(draw, *datasets, **open_options(figure, options, estimator))
     return make_figure(draw, output=output, format=format, width=width)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from ibtools.analysis.figures import CONTROL_STORE, get_figure
+from ibtools.analysis.figures import get_figure
 from ibtools.analysis.passes.results import open_results
 from ibtools.errors import InputError
 from ibtools.store.datasets import open_store
@@ -37,9 +37,25 @@ def open_sources(
     return results if source == "results" else (*results, open_store(path))
 
 
-def open_control(options: Mapping[str, Any], estimator: str | None = None) -> dict[str, Any]:
-    """Open the control among the options of a figure, if there is any: results of a store."""
-    path = options.get(CONTROL_STORE.name)
-    if path is None:
-        return dict(options)
-    return {**options, CONTROL_STORE.name: open_results(path, estimator=estimator or "exact")}
+def open_options(
+    figure: str, options: Mapping[str, Any], estimator: str | None = None
+) -> dict[str, Any]:
+    """Open the stores among the options of a figure, each as what the figure takes for it.
+
+    Raises
+    ------
+    UnknownNameError, StoreError
+        If there is no such figure, store or results.
+    """
+    opens = {one.name: one.opens for one in get_figure(figure).command_options}
+    return {
+        name: _open_as(opens.get(name), value, estimator) if value is not None else None
+        for name, value in options.items()
+    }
+
+
+def _open_as(opens: str | None, value: Any, estimator: str | None) -> Any:
+    """Open a store as results or as it is; return what is no store."""
+    if opens == "results":
+        return open_results(value, estimator=estimator or "exact")
+    return open_store(value) if opens == "store" else value

@@ -484,7 +484,7 @@ def test_figures__options_are_those_of_their_functions():
         "scalars": ("names",),
         "activation-ranges": ("layers",),
         "scatter": ("layer", "epoch", "repeat"),
-        "across": ("layer", "epoch", "repeat", "other_repeat"),
+        "across": ("other", "layer", "epoch", "repeat", "other_repeat", "same_inputs"),
     }
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis.details.across_networks import VARIABLES
 from ibtools.analysis.plots.across import shared_partitions
+from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from tests.analysis.details.test_details import states_of
 from tests.analysis.oracle import slow_information
@@ -127,6 +129,71 @@ def test_shared_partitions__of_layers_and_of_repeats(dataset):
     np.testing.assert_array_equal(drawn, found.sel(layer="free", other_layer="free"))
     ax = shared_partitions(dataset, repeat=1, other_repeat=1)
     np.testing.assert_allclose(np.diag(ax.images[0].get_array()), 1)
+
+
+def drawn(ax) -> np.ndarray:
+    return np.ma.filled(ax.images[0].get_array(), np.nan)
+
+
+def test_shared_partitions__of_two_stores(dataset):
+    """Rows and columns of stores with other layers, repeats and epochs."""
+    other = dataset.sel(layer=["output", "free"], repeat=[1], epoch=[0, 5])
+    other = other.assign_attrs(experiment="other")
+    found = ibtools.across(dataset, other).compute()["adjusted_mi"]
+    ax = shared_partitions(dataset, other=other)
+    expected = found.sel(repeat=0, epoch=10, other_repeat=1, other_epoch=5)
+    np.testing.assert_array_equal(drawn(ax), expected)
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("layer, repeat 0", "layer, repeat 1")
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["hidden_1", "free", "output"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["output", "free"]
+    assert ax.get_title() == "rows: arrays, epoch 10\ncolumns: other, epoch 5"
+    ax = shared_partitions(dataset, other=other, layer="free", epoch=5)
+    expected = found.sel(epoch=5, other_epoch=5, layer="free", other_layer="free")
+    np.testing.assert_array_equal(drawn(ax), expected)
+    assert ax.get_title() == "rows: arrays, free, epoch 5\ncolumns: other, free, epoch 5"
+
+
+def test_shared_partitions__stores_of_one_experiment_are_named_by_what_differs(dataset):
+    ax = shared_partitions(dataset, other=dataset)
+    lines = ["rows: arrays, one store, epoch 10", "columns: arrays, other store, epoch 10"]
+    assert ax.get_title().split("\n") == lines
+    other = dataset.sel(layer=["output"])
+    lines = ["rows: arrays, 8 and 32 bits, epoch 10", "columns: arrays, 8 bits, epoch 10"]
+    assert shared_partitions(dataset, other=other).get_title().split("\n") == lines
+
+
+def test_plot_store__across_opens_the_other_store(dataset, example_store, tmp_path):
+    other = record_example(tmp_path / "other.zarr")
+    with pytest.raises(InputError, match=r"do not say whether theirs are; .* \(--same-inputs\)"):
+        ibtools.plot_store(example_store, "across", other=other)
+    output = tmp_path / "across.png"
+    command = ["plot", str(example_store), "across", "--other", str(other), "--same-inputs"]
+    options = ["--repeat", "1", "--other-repeat", "0", "--epoch", "5", "--output", str(output)]
+    result = CliRunner().invoke(cli, [*command, *options])
+    assert result.exit_code == 0, result.output
+    assert output.read_bytes().startswith(b"\x89PNG")
+    ax = ibtools.plot_store(
+        example_store, "across", other=other, same_inputs=True, repeat=1, other_repeat=0, epoch=5
+    ).axes[0]
+    expected = shared_partitions(dataset, repeat=1, other_repeat=0, epoch=5)
+    np.testing.assert_array_equal(drawn(ax), drawn(expected))
+
+
+def test_shared_partitions__refuses_another_store(dataset, tmp_path):
+    labels = ibtools.open_store(record_example(tmp_path / "labels.zarr", label=LABEL[::-1]))
+    with pytest.raises(InputError, match="the labels of the samples differ"):
+        shared_partitions(dataset, other=labels, same_inputs=True)
+    with pytest.raises(InputError, match="of the other store: there is no repeat 7; the store has"):
+        shared_partitions(dataset, other=dataset, other_repeat=7)
+    with pytest.raises(InputError, match="of the other store: epoch 5 is not recorded"):
+        shared_partitions(dataset, other=dataset.sel(epoch=[0]), layer="free", epoch=5)
+    with pytest.raises(UnknownNameError, match="unknown layer 'free'"):
+        shared_partitions(dataset, other=dataset.sel(layer=["output"]), layer="free")
+    with pytest.raises(StoreError, match="not from results"):
+        shared_partitions(dataset, other=xr.Dataset())
+    failed = dataset.assign(outcome=dataset["outcome"].copy(data=["failed", "failed"]))
+    with pytest.raises(InputError, match=r"of the other store: .* none that did not fail has"):
+        shared_partitions(dataset, other=failed, layer="free")
 
 
 def test_shared_partitions__refuses(dataset, tmp_path):
