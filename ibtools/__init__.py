@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         permutation_test,
     )
     from ibtools.analysis.details.across_networks import across
+    from ibtools.analysis.details.input_directions import sliced_input_information
     from ibtools.analysis.passes.graph import analyze
     from ibtools.analysis.passes.results import analyze_store, open_results
     from ibtools.analysis.plots import animate_store, plot, plot_store, plot_stores
@@ -74,6 +75,7 @@ _LAZY = {
     "repeat_intervals": "ibtools.analysis.repeats.uncertainty",
     "report": "ibtools.analysis.report",
     "reproduce": "ibtools.reproduction",
+    "sliced_input_information": "ibtools.analysis.details.input_directions",
     "summary": "ibtools.analysis.repeats.summary",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
@@ -115,6 +117,7 @@ __all__ = [
     "report",
     "reproduce",
     "sample_labels",
+    "sliced_input_information",
     "summary",
 ]
 

@@ -16,6 +16,8 @@ from ibtools import settings
 from ibtools.analysis import figures
 from ibtools.analysis.details import detail_class
 from ibtools.analysis.details.across_networks import VARIABLES as ACROSS
+from ibtools.analysis.details.input_directions import DIRECTION, SHARE
+from ibtools.analysis.details.input_directions import VARIABLES as OF_INPUTS
 from ibtools.analysis.estimators.binned import N_CLIPPED
 from ibtools.analysis.estimators.counting import PER_UNIT
 from ibtools.analysis.estimators.kde import BOUNDS, NOISE_VARIANCE
@@ -137,6 +139,11 @@ def test_pages__detail_tables_are_those_of_their_files(kind: str):
 
 def test_pages__table_of_across_is_that_of_its_file():
     assert markdown_table(ACROSS) in (ROOT / "docs" / "details.md").read_text()
+
+
+def test_pages__table_of_input_directions_is_that_of_its_file():
+    table = markdown_table((*OF_INPUTS, DIRECTION, SHARE))
+    assert table in (ROOT / "docs" / "estimators.md").read_text()
 
 
 def test_pages__every_page_is_in_the_index():

@@ -66,7 +66,8 @@ class Sliced:
     smaller the number: layers of different widths can't be compared by it. And it may rise from a
     layer to the next, which makes projections more telling: data processing is no law for it.
 
-    There is no SI(X;T), for which a store would have to keep the inputs.
+    There is no SI(X;T), for which a store would have to keep the inputs. Where you have them,
+    `ibtools.sliced_input_information` takes them.
 
     References
     ----------

@@ -112,6 +112,29 @@ def sliced_information(
     >>> round(found.mean, 6), found.standard_error
     (1.130111, 0.0)
     """
+    states, projected = project(values, directions)
+    found = np.array([line_information(one[states], y, n_neighbours) for one in projected])
+    error = float(found.std(ddof=1) / np.sqrt(found.size))
+    return SlicedInformation(float(found.mean()), error)
+
+
+def project(
+    values: NDArray[np.float32], directions: NDArray[np.float64]
+) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+    """Project the different states of a layer on directions.
+
+    Parameters
+    ----------
+    values : ndarray, (sample, unit), float32
+        Finite; unit is consumed.
+    directions : ndarray, (projection, unit), float64
+
+    Returns
+    -------
+    states : ndarray, (sample,), uint32
+        The state of each sample: samples of equal values have equal projections, to the last bit.
+    projected : ndarray, (projection, state), float64
+    """
     states, _ = partition(float_symbols(values))
     first = np.unique(states, return_index=True)[1]
     projected = np.zeros((len(directions), len(first)))
@@ -119,9 +142,7 @@ def sliced_information(
     for start in range(0, values.shape[1], step):
         part = values[first, start : start + step].astype(np.float64)
         projected += directions[:, start : start + step] @ part.T
-    found = np.array([line_information(one[states], y, n_neighbours) for one in projected])
-    error = float(found.std(ddof=1) / np.sqrt(found.size))
-    return SlicedInformation(float(found.mean()), error)
+    return states, projected
 
 
 def line_information(
