@@ -47,15 +47,17 @@ def open_options(
     UnknownNameError, StoreError
         If there is no such figure, store or results.
     """
-    opens = {one.name: one.opens for one in get_figure(figure).command_options}
+    kind = get_figure(figure)
+    opens = {one.name: one.opens for one in kind.command_options}
+    chosen = estimator or kind.estimator
     return {
-        name: _open_as(opens.get(name), value, estimator) if value is not None else None
+        name: _open_as(opens.get(name), value, chosen) if value is not None else None
         for name, value in options.items()
     }
 
 
-def _open_as(opens: str | None, value: Any, estimator: str | None) -> Any:
+def _open_as(opens: str | None, value: Any, estimator: str) -> Any:
     """Open a store as results or as it is; return what is no store."""
     if opens == "results":
-        return open_results(value, estimator=estimator or "exact")
+        return open_results(value, estimator=estimator)
     return open_store(value) if opens == "store" else value

@@ -293,7 +293,11 @@ def test_label_resolution__by_hand():
 def test_figures__of_all_resolutions(mixed_store, figure, tmp_path):
     ibtools.analyze_store(mixed_store, estimator="resolution", quiet=True)
     drawn = ibtools.plot_store(mixed_store, figure, output=tmp_path / "figure.png")
-    ibtools.plot(ibtools.open_results(mixed_store, estimator="resolution"), figure)
+    results = ibtools.open_results(mixed_store, estimator="resolution")
+    ibtools.plot(results, figure)
+    beside = ibtools.plot(results, figure, control=results)
+    lines = [line.get_label() for ax in beside.axes for line in ax.lines]
+    assert lines.count("_control") == (4 if figure == "resolution-profile" else 2)
     first = drawn.axes[0]
     if figure == "resolution-profile":
         titles = [ax.get_title() for ax in drawn.axes[:4]]
