@@ -1,7 +1,7 @@
 """The estimator `resolution`: exact counts of the codes cut to fewer and fewer bits."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -295,6 +295,27 @@ def each_resolution(results: xr.Dataset) -> list[xr.Dataset]:
     name = str(results.attrs["estimator"])
     parts = [_at(name, bits) for bits in results[DIM].values.tolist()]
     return [select_resolution(results, part) for part in parts]
+
+
+def split_resolutions(results: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Put single resolutions in the place of results of all, but for those that are there too.
+
+    Parameters
+    ----------
+    results : sequence of Dataset
+        Of one estimator each.
+
+    Returns
+    -------
+    list of Dataset, (repeat, epoch, layer)
+    """
+    there = {str(one.attrs.get("estimator")) for one in results}
+    return [
+        part
+        for one in results
+        for part in each_resolution(one)
+        if part is one or part.attrs["estimator"] not in there
+    ]
 
 
 def _at(name: str, bits: int) -> Any:

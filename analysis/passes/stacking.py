@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators import variables_of
-from ibtools.analysis.estimators.resolution import as_selected, each_resolution
+from ibtools.analysis.estimators.resolution import as_selected, split_resolutions
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
@@ -53,10 +53,7 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if not results:
         raise InputError("at least one estimator is needed, found none")
-    by_name: dict[str, xr.Dataset] = {}
-    for part in (part for one in results for part in each_resolution(one)):
-        by_name.setdefault(str(part.attrs["estimator"]), part)
-    results = list(by_name.values())
+    results = split_resolutions(results)
     results, held = _with_all_layers(results)
     names = list(dict.fromkeys(str(name) for one in results for name in one.data_vars))
     specifications = _strings(one.attrs["estimator"] for one in results)

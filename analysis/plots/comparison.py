@@ -8,7 +8,7 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ibtools.analysis.estimators.resolution import each_resolution
+from ibtools.analysis.estimators.resolution import split_resolutions
 from ibtools.analysis.passes.stacking import select_estimator, split_estimators
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epochs import draw_variable, epoch_handles
@@ -83,11 +83,10 @@ def estimator_comparison(
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
     if not isinstance(results, xr.Dataset):
-        parts = [part for one in results for part in each_resolution(select_estimator(one))]
-        return list({str(part.attrs["estimator"]): part for part in parts}.values())
+        return split_resolutions([select_estimator(one) for one in results])
     if "estimator" in results.dims:
         return split_estimators(results)
-    return each_resolution(select_estimator(results))
+    return split_resolutions([select_estimator(results)])
 
 
 def _summarise(results: xr.Dataset, layers: list[str] | None) -> RepeatSummary:

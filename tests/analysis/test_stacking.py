@@ -28,7 +28,7 @@ SEVERAL = [
     "knn-3",
 ]
 
-OF_RESULTS = [name for name, kind in FIGURES.items() if kind.source == "results"]
+OF_RESULTS = [name for name, kind in FIGURES.items() if kind.source == "results" and not kind.dims]
 
 
 @pytest.fixture
