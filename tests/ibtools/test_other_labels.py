@@ -142,9 +142,10 @@ def test_cli__details_says_how_each_is_opened_and_drawn(example_store):
     options = ["--by", str(half), "--permutations", "10", "--estimator", estimator, "--quiet"]
     kinds = [name for name in DETAILS.names() if name != "permutations"]
     out = run("details", str(example_store), *kinds, *options)
-    head, code = out.splitlines()[7], out.splitlines()[8:]
+    lines, n_details = out.splitlines(), len(DETAILS.names()) + 1  # one is by another label
+    head, code = lines[n_details], lines[n_details + 1 :]
     assert head == "next, in Python (plot is that of xarray):"
-    assert len(code) == 7
+    assert len(code) == n_details
     for line in code:
         assert line.startswith("  ibtools.open_details(")
         assert f'estimator="{estimator}"' in line
@@ -161,4 +162,7 @@ def test_cli__details_written_elsewhere_are_opened_there(example_store, tmp_path
 def test_cli__details_of_nothing_says_what_there_is(example_store):
     result = CliRunner().invoke(cli, ["details", str(example_store)])
     assert result.exit_code == 1
-    assert "at least one detail is needed, found none; known: classes, layers" in result.output
+    assert (
+        "at least one detail is needed, found none; known: classes, invariants, layers"
+        in result.output
+    )
