@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -180,6 +180,7 @@ def test_read_cifar_python__damaged_or_no_batch(path, content, message):
 
 
 @given(st.binary(max_size=60), st.integers(0, 400))
+@example(noise=b"\\", place=72)  # an escape that Python warns of
 def test_read_cifar_python__any_bytes_are_refused_as_bad_input(tmp_path_factory, noise, place):
     path = tmp_path_factory.getbasetemp() / "noise"
     good = python_2_batch(np.zeros((1, N_VALUES), np.uint8), [7])
