@@ -1,17 +1,18 @@
 """Checks of the laws of information: data processing along the layers, and bounds."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
-from ibtools.analysis.estimators import CountingEstimator, Knn, Renyi, Sliced, known_estimator
+from ibtools.analysis.estimators import CountingEstimator, known_estimator
 from ibtools.analysis.estimators.chosen_layers import divide_layers, of_any_layer
-from ibtools.analysis.estimators.resolution import DIM, AtResolution, Resolution
+from ibtools.analysis.estimators.resolution import DIM, Resolution
 from ibtools.analysis.kernels.information import rounding_bound
+from ibtools.analysis.measures.protocol import exemptions
 from ibtools.store.snapshots import layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6
@@ -107,12 +108,11 @@ def check_results(
     if divide_layers(name)[0].removesuffix("-per-unit") in ("exact", Resolution.name):
         off = _recounted(values.isel({DIM: -1}, missing_dims="ignore"), measures)
         yield _judge_excess("recount", off, values, subject, words.RECOUNT)
-    if why := _without_laws(results, estimator):
-        for law in ("bounds", *(f"data processing, {label}" for label in _QUANTITIES.values())):
-            yield not_checked(law, why, subject=subject)
-        return
-    if isinstance(estimator, Knn):
-        yield not_checked("bounds", words.ESTIMATE, subject=subject)
+    exempt = exemptions(estimator)
+    if results.attrs.get("target") == "population":
+        exempt = dict.fromkeys(("bounds", "data processing"), words.POPULATION)
+    if "bounds" in exempt:
+        yield not_checked("bounds", exempt["bounds"], subject=subject)
     else:
         yield _judge_excess("bounds", _excess(values), values, subject, words.BOUNDS)
     if DIM in values.dims:
@@ -125,18 +125,12 @@ def check_results(
             words.RESOLUTIONS,
             cases="resolutions of layers of snapshots",
         )
-    if isinstance(estimator, Resolution | AtResolution):
+    if "data processing" in exempt:
         for label in _QUANTITIES.values():
-            yield not_checked(f"data processing, {label}", words.CUT, subject=subject)
+            why = exempt["data processing"]
+            yield not_checked(f"data processing, {label}", why, subject=subject)
     else:
         yield from _check_processing(values, steps(store), subject, chain=chain)
-
-
-def _without_laws(results: xr.Dataset, estimator: Any) -> str:
-    """Say why numbers need not obey the laws of information; nothing if they must."""
-    if results.attrs.get("target") == "population":
-        return words.POPULATION
-    return words.OTHER_QUANTITY if isinstance(estimator, Sliced | Renyi) else ""
 
 
 def _recounted(values: xr.Dataset, measures: xr.Dataset) -> xr.DataArray:

@@ -237,16 +237,6 @@ POPULATION = (
     "Estimates for a population have errors of their own, by which they may break the laws."
 )
 
-OTHER_QUANTITY = (
-    "What is estimated is another quantity than the information of the layer, for which these laws "
-    "do not hold: it may rise from a layer to the next."
-)
-
-ESTIMATE = (
-    "Estimates from distances between samples have errors of their own, by which they may be "
-    "negative, or more than there is to know."
-)
-
 BOUNDS = (
     "The results break 0 <= I(T;Y) <= min(H(T), H(Y)) or H(T) <= H(X), which holds for whatever is "
     "counted: they are wrong, or of an estimator whose error is larger than what it measures."
@@ -260,11 +250,6 @@ RISES = (
 RESOLUTIONS = (
     "The numbers fall from a resolution to a finer one, but the coarser states are a function of "
     "the finer. The results are wrong: delete them, and analyse again."
-)
-
-CUT = (
-    "The next layer is computed from all bits of a layer, not from those that are left: T_r of the "
-    "next layer may know more."
 )
 
 EXACT_RISES = (

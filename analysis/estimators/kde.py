@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.binned import format_number
+from ibtools.analysis.estimators.whole_layer import WholeLayer
 from ibtools.analysis.measures.block import LayerBlock, Statistics
 from ibtools.analysis.measures.labels import relabelled
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError, unknown_name
 from ibtools.store.schema import CUBE, RESULT_VARIABLES, Variable
 
@@ -46,7 +47,7 @@ PLANE = tuple(one for one in RESULT_VARIABLES if one.name in ("mi_xt", "mi_ty"))
 
 
 @dataclass(frozen=True)
-class Kde:
+class Kde(WholeLayer):
     """Bound the information of a layer plus Gaussian noise, which the network itself does not have.
 
     Of T itself, where float values tell all inputs apart, I(X;T) is log2 N whatever the network has
@@ -100,18 +101,11 @@ class Kde:
 
     name: ClassVar[str] = "kde"
     representation: ClassVar[str] = "T + noise"
-    revision: ClassVar[int] = 1
-    revision_note: ClassVar[str] = ""
-    needs: ClassVar[Needs] = "values"
-    scope: ClassVar[Scope] = "layer"
-    options_of_command: ClassVar[tuple[Option, ...]] = ()
     meaning: ClassVar[str] = (
         "Not the information of the network: Gaussian noise that the network does not have "
         "was added to each layer. I(X;T + noise) is an upper bound; I(T + noise;Y) is a "
         "difference of upper bounds and no bound itself. Both depend on the noise."
     )
-    needs_global_range: ClassVar[bool] = False
-    min_class_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.scale not in DEFAULT_NOISE:
@@ -128,13 +122,8 @@ class Kde:
         return f"{self.name}{scale}-{format_number(cast(float, self.noise))}"
 
     @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+    def parse(cls, options: str) -> Self:
         """Build the estimator from its specification without the name."""
-        if per_unit:
-            raise InputError(
-                "the estimator kde measures whole layers and has no means over single units; leave "
-                "out --per-unit"
-            )
         named = options[:1].isalpha()
         scale, _, noise = options.partition("-") if named else ("", "", options)
         settings: dict[str, Any] = {"scale": scale} if scale else {}

@@ -1,13 +1,16 @@
 """The estimator `knn`: information about the label from nearest neighbours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ibtools.analysis.estimators.kde import PLANE
+from ibtools.analysis.estimators.whole_layer import WholeLayer
 from ibtools.analysis.measures.block import LayerBlock, Statistics
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import Variable
 
@@ -17,8 +20,15 @@ WHY_NO_MI_XT = (
 )
 
 
+ESTIMATE = (
+    "Estimates from distances between samples have errors of their own, by which they may be "
+    "negative, or more than there is to know."
+)
+"""Why the bounds of information need not hold."""
+
+
 @dataclass(frozen=True)
-class Knn:
+class Knn(WholeLayer):
     """Estimate I(T;Y) of a float layer from the nearest neighbours of every sample.
 
     There is no I(X;T): a deterministic float layer has no noise that would make it finite, and its
@@ -59,14 +69,11 @@ class Knn:
     n_neighbours: int = 3
 
     name: ClassVar[str] = "knn"
+    exempt: ClassVar[Mapping[str, str]] = MappingProxyType({"bounds": ESTIMATE})
     representation: ClassVar[str] = "T"
     revision: ClassVar[int] = 2
     revision_note: ClassVar[str] = "estimates were cut off at 0 and H(Y)"
-    needs: ClassVar[Needs] = "values"
-    needs_global_range: ClassVar[bool] = False
     variables: ClassVar[tuple[Variable, ...]] = PLANE[1:]
-    scope: ClassVar[Scope] = "layer"
-    options_of_command: ClassVar[tuple[Option, ...]] = ()
     meaning: ClassVar[str] = (
         "An estimate from the nearest neighbours of every sample, for inputs that were not "
         "recorded too; its error grows with the number of units, so that layers can't be "
@@ -86,13 +93,8 @@ class Knn:
         return f"{self.name}-{self.n_neighbours}"
 
     @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+    def parse(cls, options: str) -> Self:
         """Build the estimator from its specification without the name."""
-        if per_unit:
-            raise InputError(
-                "the estimator knn measures whole layers and has no means over single units; leave "
-                "out --per-unit"
-            )
         try:
             n_neighbours = int(options) if options else cls.n_neighbours
         except ValueError as err:

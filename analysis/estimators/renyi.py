@@ -1,6 +1,7 @@
 """The estimator `renyi`: matrix-based Rényi entropy of a layer, and its information."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from ibtools.analysis.estimators.binned import format_number
 from ibtools.analysis.estimators.kde import PLANE
+from ibtools.analysis.estimators.whole_layer import OTHER_QUANTITY, WholeLayer
 from ibtools.analysis.measures.block import LayerBlock, Statistics
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import CUBE, Variable
 
@@ -34,7 +36,7 @@ RENYI = (
 
 
 @dataclass(frozen=True)
-class Renyi:
+class Renyi(WholeLayer):
     """Compute matrix-based Rényi entropy and information of some samples of a layer.
 
     Parameters
@@ -84,15 +86,9 @@ class Renyi:
     seed: int = 0
 
     name: ClassVar[str] = "renyi"
+    exempt: ClassVar[Mapping[str, str]] = OTHER_QUANTITY
     representation: ClassVar[str] = "T at a kernel's scale"
-    revision: ClassVar[int] = 1
-    revision_note: ClassVar[str] = ""
-    needs: ClassVar[Needs] = "values"
-    needs_global_range: ClassVar[bool] = False
     variables: ClassVar[tuple[Variable, ...]] = RENYI
-    scope: ClassVar[Scope] = "layer"
-    options_of_command: ClassVar[tuple[Option, ...]] = ()
-    min_class_size: ClassVar[int] = 1
     meaning: ClassVar[str] = (
         "Not the information of the network: Rényi entropies of the eigenvalues of Gram matrices, "
         "of some of the samples, at the scale of a Gaussian kernel whose width was chosen by the "
@@ -113,13 +109,8 @@ class Renyi:
         return f"{self.name}-{format_number(self.alpha)}-{self.n_samples}-{self.seed}"
 
     @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+    def parse(cls, options: str) -> Self:
         """Build the estimator from its specification without the name."""
-        if per_unit:
-            raise InputError(
-                "the estimator renyi measures whole layers and has no means over single units; "
-                "leave out --per-unit"
-            )
         words = options.split("-") if options else []
         try:
             order, *numbers = words or [format_number(cls.alpha)]

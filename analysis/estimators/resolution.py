@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -36,6 +37,14 @@ _MEANING = (
     "the resolution r; from layer to layer they may grow too, for T_r of the next layer is no "
     "function of T_r."
 )
+
+
+_CUT = (
+    "The next layer is computed from all bits of a layer, not from those that are left: T_r of the "
+    "next layer may know more."
+)
+
+_EXEMPT: Mapping[str, str] = MappingProxyType({"data processing": _CUT})
 
 
 def layer_levels(block: LayerBlock) -> "Levels":
@@ -108,6 +117,7 @@ class Resolution:
     options_of_command: ClassVar[tuple[Option, ...]] = ()
     needs_global_range: ClassVar[bool] = False
     min_class_size: ClassVar[int] = 1
+    exempt: ClassVar[Mapping[str, str]] = _EXEMPT
     coordinates: ClassVar[tuple[Variable, ...]] = (RESOLUTION,)
 
     @classmethod
@@ -215,6 +225,7 @@ class AtResolution(CountingEstimator):
     bits: int = 0
 
     name: ClassVar[str] = "resolution"
+    exempt: ClassVar[Mapping[str, str]] = _EXEMPT
 
     def __post_init__(self) -> None:
         if not 0 <= self.bits <= FLOAT_BITS:

@@ -1,14 +1,16 @@
 """The estimator `sliced`: what one-dimensional projections of a layer know of the label."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ibtools.analysis.estimators.kde import PLANE
+from ibtools.analysis.estimators.whole_layer import OTHER_QUANTITY, WholeLayer
 from ibtools.analysis.measures.block import LayerBlock, Statistics
-from ibtools.analysis.measures.protocol import BlockShape, Needs, Option, Scope
+from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import CUBE, Variable
 
@@ -36,7 +38,7 @@ SLICED = (
 
 
 @dataclass(frozen=True)
-class Sliced:
+class Sliced(WholeLayer):
     """Estimate what projections of a layer on random directions know of the label.
 
     Sliced mutual information is not I(T;Y): it is that of one number at a time, and so needs no
@@ -84,15 +86,9 @@ class Sliced:
     seed: int = 0
 
     name: ClassVar[str] = "sliced"
+    exempt: ClassVar[Mapping[str, str]] = OTHER_QUANTITY
     representation: ClassVar[str] = "projected T"
-    revision: ClassVar[int] = 1
-    revision_note: ClassVar[str] = ""
-    needs: ClassVar[Needs] = "values"
-    needs_global_range: ClassVar[bool] = False
     variables: ClassVar[tuple[Variable, ...]] = SLICED
-    scope: ClassVar[Scope] = "layer"
-    options_of_command: ClassVar[tuple[Option, ...]] = ()
-    min_class_size: ClassVar[int] = N_NEIGHBOURS + 1
     meaning: ClassVar[str] = (
         "Not the information of the layer: what one-dimensional projections of it on random "
         "directions know of the label, estimated from neighbours on the line. It falls with the "
@@ -110,18 +106,18 @@ class Sliced:
             raise InputError(f"a seed must not be negative, found {self.seed}")
 
     @property
+    def min_class_size(self) -> int:
+        """How many samples every class must have."""
+        return N_NEIGHBOURS + 1
+
+    @property
     def specification(self) -> str:
         """The name with all options: what the results are called."""
         return f"{self.name}-{self.n_projections}-{self.seed}"
 
     @classmethod
-    def from_options(cls, options: str, *, per_unit: bool = False) -> Self:
+    def parse(cls, options: str) -> Self:
         """Build the estimator from its specification without the name."""
-        if per_unit:
-            raise InputError(
-                "the estimator sliced measures whole layers and has no means over single units; "
-                "leave out --per-unit"
-            )
         numbers = options.split("-") if options else []
         if len(numbers) > 2 or not all(one.isdecimal() for one in numbers):
             raise InputError(

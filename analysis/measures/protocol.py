@@ -100,6 +100,7 @@ class Measure(Protocol):
     One whose variables have dims of their own, beyond repeat, epoch and layer, also has a method
     ``sizes(header)`` that returns the size of each, and may declare a coordinate of it, numbered
     from 0, among its ``coordinates``, a tuple of Variable: see `own_sizes` and `own_coordinates`.
+    One whose numbers need not obey a law of information says why: see `exemptions`.
 
     Attributes
     ----------
@@ -146,6 +147,15 @@ def own_coordinates(measure: Any) -> tuple[Variable, ...]:
     """Return the coordinates that a measure declares of its own dims, numbered from 0."""
     declared: tuple[Variable, ...] = getattr(measure, "coordinates", ())
     return declared
+
+
+def exemptions(measure: Any) -> Mapping[str, str]:
+    """Return by law, "bounds" or "data processing", why an estimator's numbers need not obey it.
+
+    An estimator that has none of its own in ``exempt`` obeys both.
+    """
+    said: Mapping[str, str] = getattr(measure, "exempt", {})
+    return said
 
 
 class SnapshotMeasure(Measure, Protocol):
