@@ -22,7 +22,7 @@ from ibtools.store.snapshots import FLOAT_BITS
 from ibtools.store.symbols import exact_symbols, float_symbols, softmax_symbols
 
 if TYPE_CHECKING:
-    from ibtools.analysis.kernels.resolution import Levels
+    from ibtools.analysis.kernels.cut_codes import Levels
 
 DIM = "resolution"
 
@@ -53,7 +53,7 @@ def layer_levels(block: LayerBlock) -> "Levels":
     Of a softmax layer that was recorded as codes of logits, the level of a unit is how far its code
     is below the largest of its row.
     """
-    from ibtools.analysis.kernels.resolution import Levels, float_levels
+    from ibtools.analysis.kernels.cut_codes import Levels, float_levels
 
     if not block.layer.quantised:
         float_symbols(block.recorded)  # refuses NaN
@@ -87,7 +87,7 @@ class Resolution:
     Of a softmax layer the level of a unit, c - z, is how far its logit's code is below the largest;
     T_0 then says which logits are the largest. Of float32 values it is the bit pattern of the
     absolute value, with the sign of the value: r = 32 is T, r = 9 has sign and exponent, and below
-    the exponent loses its bits (`ibtools.analysis.kernels.resolution.float_levels`).
+    the exponent loses its bits (`ibtools.analysis.kernels.cut_codes.float_levels`).
 
     A unit has at most 2^r + 1 values of T_r: zero is an edge of these cells on every grid, so that
     those at the ends of the grid may be cut short.
@@ -269,7 +269,7 @@ class AtResolution(CountingEstimator):
 
     def discretise(self, block: LayerBlock) -> Symbols:
         """Return the levels, cut."""
-        from ibtools.analysis.kernels.resolution import cut_levels
+        from ibtools.analysis.kernels.cut_codes import cut_levels
 
         return cut_levels(layer_levels(block), self.bits)
 

@@ -1,120 +1,21 @@
-"""The states of a layer at every resolution: of its codes cut to fewer and fewer bits.
+"""Counting the states of a layer at every resolution of its codes, cut as in `cut_codes`.
 
-With the level n of a unit, its code less the code of zero, of b bits,
-
-    T_r = ceil(n / 2^(b - r))    for r = 1 to b,    T_0 = [n > 0].
-
-Rounding up keeps what is not above zero a state of its own at every r. T_r is a function of
-T_(r + 1), so that states only split when r grows. Each resolution is therefore made of the states
-of the one before, by the next bit of every unit, and what no finer resolution splits is left alone.
+States only split when the resolution grows. So each resolution is made of the states of the one
+before, by the next bit of every unit, and what no finer resolution splits is left alone.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.kernels.counts import Spectrum, sort_by_class, validate_labels
+from ibtools.analysis.kernels.cut_codes import Levels
 from ibtools.kernel import kernel
 
 _P1 = np.uint64(0x9E3779B185EBCA87)  # primes of XXH64 (Collet, xxhash.com)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
-
-_SIGN = np.uint32(0x80000000)
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """What the units of snapshots of one layer have, as whole numbers whose zero is known.
-
-    Parameters
-    ----------
-    codes : ndarray, (block, sample, unit), uint8, uint16 or uint32
-        Of the units, below 2^bits.
-    zero : ndarray, (block, unit), int64
-        The code that stands for zero.
-    bits : int
-        Width b of the codes.
-    """
-
-    codes: NDArray[Any]
-    zero: NDArray[np.int64]
-    bits: int
-
-
-def float_levels(values: NDArray[np.float32]) -> Levels:
-    """Give float32 values whole numbers in their order.
-
-    Parameters
-    ----------
-    values : ndarray, (block, sample, unit), float32
-        Without NaN.
-
-    Returns
-    -------
-    Levels
-        (block, sample, unit), of 32 bits. The level is the bit pattern of the absolute value, with
-        the sign of the value. Cut to r bits, 32 > r >= 9, it keeps sign, exponent and r - 9 bits of
-        the mantissa, rounded up; below, the mantissa is gone and the exponent loses its bits; at 0
-        it is whether the value is above zero.
-
-    Examples
-    --------
-    >>> levels = float_levels(np.array([[[0.0], [-0.0], [1.5], [-1.5]]], np.float32))
-    >>> (levels.codes.astype(np.int64) - levels.zero[0, 0]).ravel().tolist()
-    [0, 0, 1069547520, -1069547520]
-    """
-    magnitude = values.view(np.uint32) & ~_SIGN
-    codes = np.where(values < 0, _SIGN - magnitude, _SIGN + magnitude)
-    return Levels(codes, np.full(values.shape[::2], int(_SIGN)), 32)
-
-
-def cut_levels(levels: Levels, resolution: int) -> NDArray[np.uint32]:
-    """Cut levels to fewer bits.
-
-    Parameters
-    ----------
-    levels : Levels
-        (block, sample, unit).
-    resolution : int
-        r, at least 0. From the width of the codes on, nothing is cut.
-
-    Returns
-    -------
-    ndarray, (block, sample, unit), uint32
-        T_r, modulo 2^32: different where T_r is, of every unit.
-
-    Examples
-    --------
-    >>> levels = Levels(np.arange(8, dtype=np.uint8).reshape(1, 8, 1), np.array([[2]]), bits=3)
-    >>> cut_levels(levels, 2).view(np.int32).ravel().tolist()
-    [-1, 0, 0, 1, 1, 2, 2, 3]
-    >>> cut_levels(levels, 0).ravel().tolist()
-    [0, 0, 0, 1, 1, 1, 1, 1]
-    """
-    out = np.empty(levels.codes.shape, np.uint32)
-    shift = max(levels.bits - resolution, 0)
-    _cut_block(levels.codes, levels.zero, shift, resolution == 0, out)
-    return out
-
-
-@kernel
-def _cut_block(
-    codes: NDArray[Any],
-    zero: NDArray[np.int64],
-    shift: int,
-    on: bool,
-    out: NDArray[np.uint32],
-) -> None:
-    """Fill T_r; the shift of a negative number rounds down, so that of zero less code rounds up."""
-    for b in range(codes.shape[0]):
-        for sample in range(codes.shape[1]):
-            for unit in range(codes.shape[2]):
-                below = zero[b, unit] - np.int64(codes[b, sample, unit])
-                cut = np.int64(below < 0) if on else -(below >> shift)
-                out[b, sample, unit] = np.uint32(cut & np.int64(0xFFFFFFFF))
 
 
 def resolution_spectra(
@@ -315,29 +216,30 @@ def _read_keys(
 
 
 @kernel
-def _same_rest(keys: NDArray[np.uint64], one: int, other: int) -> bool:
+def _same_rest(keys: NDArray[np.uint64], n_key: int, one: int, other: int) -> bool:
     """Compare two keys from their second word on."""
     k = 1
-    while k < keys.shape[1] and keys[one, k] == keys[other, k]:
+    while k < n_key and keys[one, k] == keys[other, k]:
         k += 1
-    return bool(k == keys.shape[1])
+    return bool(k >= n_key)
 
 
 @kernel
 def _split(
     keys: NDArray[np.uint64],
+    n_key: int,
     states: NDArray[np.int32],
     table: NDArray[np.int32],
     groups: NDArray[np.int32],
     group_of: NDArray[np.int32],
 ) -> int:
-    """Split groups of states by their keys; returns how many groups there are then.
+    """Split groups of states by keys of some words; returns how many groups there are then.
 
     A state is its number, first sample, samples, and group, which is replaced, in `group_of` its
     number too. Groups are numbered in order of first appearance; of each, `groups` has the first
     state, and counts states and samples.
     """
-    n_states, n_key, bits = states.shape[1], keys.shape[1], 2
+    n_states, bits = states.shape[1], 2
     while 1 << bits < 2 * n_states:
         bits += 1
     table[: 1 << bits] = -1
@@ -351,7 +253,7 @@ def _split(
         group = table[slot]
         while group >= 0:
             other = groups[0, group]
-            if keys[other, 0] == key and _same_rest(keys, other, i):
+            if keys[other, 0] == key and _same_rest(keys, n_key, other, i):
                 break
             slot = (slot + np.uint64(1)) & mask
             group = table[slot]
@@ -388,28 +290,32 @@ def _write_entries(
 
 
 @kernel
-def _list_cells(
-    labels: NDArray[np.uint32],
-    order: NDArray[np.int64],
+def _gather_cells(
+    members: NDArray[np.int32],
+    sizes: NDArray[np.int32],
     ends: NDArray[np.int64],
     work: NDArray[np.int32],
     cells: NDArray[np.int32],
     cell_ends: NDArray[np.int64],
 ) -> None:
-    """List the cells that hold samples by state and samples, class by class; `work` stays zero."""
+    """List what holds samples, and how many, class by class; `work` stays zero.
+
+    What has `sizes` samples is a member of a state or group; of each class there are those up to
+    its end.
+    """
     start = n_cells = 0
     for c in range(len(ends)):
         for i in range(start, ends[c]):
-            work[labels[order[i]]] += 1
+            work[members[i]] += sizes[i]
         for i in range(start, ends[c]):
-            label = labels[order[i]]
-            if work[label] > 0:
-                cells[0, n_cells] = label
-                cells[1, n_cells] = work[label]
-                work[label] = 0
+            member = members[i]
+            if work[member] > 0:
+                cells[0, n_cells] = member
+                cells[1, n_cells] = work[member]
+                work[member] = 0
                 n_cells += 1
-        cell_ends[c] = n_cells
         start = ends[c]
+        cell_ends[c] = n_cells
 
 
 @kernel
@@ -517,90 +423,60 @@ def _read_first_keys(
 
 
 @kernel
-def _merge(
-    states: NDArray[np.int32],
-    groups: NDArray[np.int32],
-    n_groups: int,
-    group_of: NDArray[np.int32],
-    cells: NDArray[np.int32],
-    cell_ends: NDArray[np.int64],
-    work: NDArray[np.int32],
-    merged: NDArray[np.int32],
-    merged_cells: NDArray[np.int32],
-    merged_ends: NDArray[np.int64],
-) -> None:
-    """Make one state of each group, which has the number of its first, and list their cells."""
+def _merge(part: Any, n_groups: int, scratch: Any, merged: Any) -> None:
+    """Make a list of states out of groups: each has the number of its first state."""
+    states, cells, cell_ends, _ = part
+    _, _, groups, group_of, work, _ = scratch
+    merged_states, merged_cells, merged_ends, settled = merged
     for group in range(n_groups):
-        merged[0, group] = states[0, groups[0, group]]
-        merged[2, group] = groups[2, group]
-        merged[3, group] = 0
-    start = n_cells = 0
-    for c in range(len(cell_ends)):
-        for i in range(start, cell_ends[c]):
-            work[group_of[cells[0, i]]] += cells[1, i]
-        for i in range(start, cell_ends[c]):
-            group = group_of[cells[0, i]]
-            if work[group] > 0:
-                merged_cells[0, n_cells] = merged[0, group]
-                merged_cells[1, n_cells] = work[group]
-                work[group] = 0
-                n_cells += 1
-        start = cell_ends[c]
-        merged_ends[c] = n_cells
+        merged_states[0, group] = states[0, groups[0, group]]
+        merged_states[2, group] = groups[2, group]
+        merged_states[3, group] = 0
+    of_cells = group_of[cells[0, : cell_ends[-1]]]
+    _gather_cells(of_cells, cells[1], cell_ends, work, merged_cells, merged_ends)
+    for i in range(merged_ends[-1]):
+        merged_cells[0, i] = merged_states[0, merged_cells[0, i]]
+    settled[:] = 0
 
 
 @kernel
-def _write_groups(
-    groups: NDArray[np.int32],
-    n_groups: int,
-    group_of: NDArray[np.int32],
-    cells: NDArray[np.int32],
-    cell_ends: NDArray[np.int64],
-    work: NDArray[np.int32],
-    histograms: NDArray[np.int32],
-    settled: NDArray[np.int32],
-    out: NDArray[np.int64],
-) -> None:
-    """Write the spectra of groups, and of states that were settled before, (4, entry)."""
+def _write_split(part: Any, n_states: int, n_key: int, scratch: Any, out: NDArray[np.int64]) -> int:
+    """Split states by their keys, and write the spectra of the groups, (4, entry).
+
+    States that were settled before count as groups. Returns how many other groups there are.
+    """
+    states, cells, cell_ends, settled = part
+    keys, table, groups, group_of, work, histograms = scratch
+    n_groups = _split(keys, n_key, states[:, :n_states], table, groups, group_of)
     largest = settled[0, 0]
     for group in range(n_groups):
         histograms[0, groups[2, group]] += 1
         largest = max(largest, groups[2, group])
     _count_cells(group_of, cells, cell_ends, work, histograms[1])
     histograms[1, 0] = 0
-    _write_entries(histograms[0, : largest + 1], settled[0], out[0], out[1])
-    _write_entries(histograms[1, : largest + 1], settled[1], out[2], out[3])
+    for kind in range(2):
+        own = histograms[kind, : largest + 1]
+        _write_entries(own, settled[kind], out[2 * kind], out[2 * kind + 1])
+    return n_groups
 
 
 @kernel
-def _settle(
-    states: NDArray[np.int32],
-    groups: NDArray[np.int32],
-    group_of: NDArray[np.int32],
-    cells: NDArray[np.int32],
-    cell_ends: NDArray[np.int64],
-    settled: NDArray[np.int32],
-) -> int:
+def _settle(part: Any, n_states: int, scratch: Any) -> int:
     """Settle the states that no finer resolution splits; returns how many are left."""
-    kept = _settle_states(states, groups, group_of, settled[0])
-    if kept < states.shape[1]:
+    states, cells, cell_ends, settled = part
+    _, _, groups, group_of, _, _ = scratch
+    kept = _settle_states(states[:, :n_states], groups, group_of, settled[0])
+    if kept < n_states:
         _settle_cells(group_of, cells, cell_ends, settled[1])
     return kept
 
 
 @kernel
 def _descend(
-    planes: NDArray[np.uint64],
-    unlike: NDArray[np.uint64],
-    known: NDArray[np.uint64],
-    offset: bool,
-    bits: int,
+    grid: Any,
     resolutions: tuple[int, int],
-    states: NDArray[np.int32],
+    part: Any,
     n_states: int,
-    cells: NDArray[np.int32],
-    cell_ends: NDArray[np.int64],
-    settled: NDArray[np.int32],
     scratch: Any,
     out: NDArray[np.int64],
 ) -> None:
@@ -610,34 +486,24 @@ def _descend(
     zero is no code. Of an `offset` snapshot, which has such, it is looked at before resolution 1,
     where levels may have three values.
     """
-    keys, table, groups, group_of, work, histograms = scratch
-    all_units = np.full(planes.shape[2], 255, np.uint64)
+    planes, unlike, known, offset, bits = grid
+    keys, table, groups, group_of, _, _ = scratch
+    all_units, n_key = np.full(planes.shape[2], 255, np.uint64), keys.shape[1]
     for resolution in range(*resolutions):
-        bit, now, split = bits - resolution, states[:, :n_states], resolution == 0
+        bit, now, split = bits - resolution, part[0][:, :n_states], resolution == 0
         if resolution == 0:
             _read_keys(planes, now, -1, known, keys)
         if resolution == 1 and offset:
             _read_keys(planes, now, -1, all_units, keys)
-            _split(keys, now, table, groups, group_of)
+            _split(keys, n_key, now, table, groups, group_of)
         if resolution > 0 and n_states > 0 and (offset or _has_bit(unlike, bit)):
             _read_keys(planes, now, bit, all_units, keys)
             split = True
-        if not split:
+        if split:
+            _write_split(part, n_states, n_key, scratch, out[:, resolution])
+            n_states = _settle(part, n_states, scratch)
+        else:
             out[:, resolution] = out[:, resolution - 1]
-            continue
-        n_groups = _split(keys, now, table, groups, group_of)
-        _write_groups(
-            groups,
-            n_groups,
-            group_of,
-            cells,
-            cell_ends,
-            work,
-            histograms,
-            settled,
-            out[:, resolution],
-        )
-        n_states = _settle(now, groups, group_of, cells, cell_ends, settled)
 
 
 @kernel
@@ -660,79 +526,47 @@ def _count_block(
     """
     n_samples, n_units = codes.shape[1:]
     n_bytes, n_words = zero.shape[1:]
+    planes = np.empty((n_samples, n_bytes + 1, n_words), np.uint64)
+    memory, unlike = planes.view(np.uint8), np.empty(n_bytes, np.uint64)
+    part, merged = _new_list(n_samples, len(ends)), _new_list(n_samples, len(ends))
+    states, cells, cell_ends, settled = part
+    scratch = _new_scratch(n_samples, (n_words + 11) // 8)
+    ones = np.ones(n_samples, np.int32)
+    for b in range(len(labels)):
+        n_states, first = _list_states(labels[b], states), 0
+        of_samples = labels[b][order].astype(np.int32)
+        _gather_cells(of_samples, ones, ends, scratch[4], cells, cell_ends)
+        settled[:] = 0
+        _fill_planes(codes[b], zero[b], states[1, :n_states], memory, planes, unlike)
+        grid = (planes, unlike, known[b], offset[b], bits)
+        if middle > 0:
+            _read_first_keys(planes, states[:, :n_states], bits, n_units, middle, scratch[0])
+            n_groups = _write_split(part, n_states, 1, scratch, out[:, b, middle])
+            _merge(part, n_groups, scratch, merged)
+            n_states, first = _settle(part, n_states, scratch), middle + 1
+            _descend(grid, (0, middle), merged, n_groups, scratch, out[:, b])
+        _descend(grid, (first, bits + 1), part, n_states, scratch, out[:, b])
+
+
+@kernel
+def _new_list(n_samples: int, n_classes: int) -> Any:
+    """Make room for a list of states: they, their cells by class, and what is settled of them."""
+    states = np.empty((4, n_samples), np.int32)
+    cells, cell_ends = np.empty((2, n_samples), np.int32), np.empty(n_classes, np.int64)
+    return states, cells, cell_ends, np.empty((2, n_samples + 1), np.int32)
+
+
+@kernel
+def _new_scratch(n_samples: int, n_key: int) -> Any:
+    """Make room for keys, the table and the groups that they are split into, and histograms."""
     size = 4
     while size < 2 * n_samples:
         size *= 2
-    planes = np.empty((n_samples, n_bytes + 1, n_words), np.uint64)
-    memory = planes.view(np.uint8)
-    unlike = np.empty(n_bytes, np.uint64)
-    keys = np.empty((n_samples, (n_words + 11) // 8), np.uint64)
-    table = np.empty(size, np.int32)
-    groups = np.empty((3, n_samples), np.int32)
-    group_of = np.empty(n_samples, np.int32)
-    work = np.zeros(n_samples, np.int32)
-    histograms = np.zeros((2, n_samples + 1), np.int32)
-    scratch = (keys, table, groups, group_of, work, histograms)
-    states, merged = np.empty((2, 4, n_samples), np.int32)
-    cells, merged_cells = np.empty((2, 2, n_samples), np.int32)
-    cell_ends, merged_ends = np.empty((2, len(ends)), np.int64)
-    settled = np.empty((2, n_samples + 1), np.int32)
-    for b in range(len(labels)):
-        n_states = _list_states(labels[b], states)
-        _list_cells(labels[b], order, ends, work, cells, cell_ends)
-        _fill_planes(codes[b], zero[b], states[1, :n_states], memory, planes, unlike)
-        settled[:] = 0
-        grid = (planes, unlike, known[b], offset[b], bits)
-        first = 0
-        if middle > 0:
-            now = states[:, :n_states]
-            _read_first_keys(planes, now, bits, n_units, middle, keys)
-            n_groups = _split(keys[:, :1], now, table, groups, group_of)
-            _write_groups(
-                groups,
-                n_groups,
-                group_of,
-                cells,
-                cell_ends,
-                work,
-                histograms,
-                settled,
-                out[:, b, middle],
-            )
-            _merge(
-                now,
-                groups,
-                n_groups,
-                group_of,
-                cells,
-                cell_ends,
-                work,
-                merged,
-                merged_cells,
-                merged_ends,
-            )
-            n_states = _settle(now, groups, group_of, cells, cell_ends, settled)
-            coarser = np.zeros((2, n_samples + 1), np.int32)
-            _descend(
-                *grid,
-                (0, middle),
-                merged,
-                n_groups,
-                merged_cells,
-                merged_ends,
-                coarser,
-                scratch,
-                out[:, b],
-            )
-            first = middle + 1
-        _descend(
-            *grid,
-            (first, bits + 1),
-            states,
-            n_states,
-            cells,
-            cell_ends,
-            settled,
-            scratch,
-            out[:, b],
-        )
+    return (
+        np.empty((n_samples, n_key), np.uint64),
+        np.empty(size, np.int32),
+        np.empty((3, n_samples), np.int32),
+        np.empty(n_samples, np.int32),
+        np.zeros(n_samples, np.int32),
+        np.zeros((2, n_samples + 1), np.int32),
+    )

@@ -11,12 +11,8 @@ import ibtools
 from ibtools.analysis.estimators import LayerBlock, parse_estimator
 from ibtools.analysis.estimators.resolution import AtResolution, Resolution
 from ibtools.analysis.kernels.counts import label_spectra
-from ibtools.analysis.kernels.resolution import (
-    Levels,
-    cut_levels,
-    float_levels,
-    resolution_spectra,
-)
+from ibtools.analysis.kernels.cut_codes import Levels, cut_levels, float_levels
+from ibtools.analysis.kernels.resolution import resolution_spectra
 from ibtools.analysis.plots import information_plane
 from ibtools.analysis.repeats.resolution import label_resolution
 from ibtools.errors import InputError, StoreError
