@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.recorders.recorder import Recorder
     from ibtools.reproduction import reproduce
+    from ibtools.store.thinning import thin_store
 
 _LAZY = {
     "across": "ibtools.analysis.details.across_networks",
@@ -77,6 +78,7 @@ _LAZY = {
     "reproduce": "ibtools.reproduction",
     "sliced_input_information": "ibtools.analysis.details.input_directions",
     "summary": "ibtools.analysis.repeats.summary",
+    "thin_store": "ibtools.store.thinning",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before, nor does PyTorch."""
@@ -119,6 +121,7 @@ __all__ = [
     "sample_labels",
     "sliced_input_information",
     "summary",
+    "thin_store",
 ]
 
 survive_forks()

@@ -275,6 +275,31 @@ def find_damaged(group: zarr.Group) -> NDArray[np.bool_]:
     return damaged
 
 
+def read_right(
+    group: zarr.Group,
+) -> Iterator[tuple[int, NDArray[np.bool_], dict[str, NDArray[Any]]]]:
+    """Yield what is analysed of results that have checksums, and matches them; only read.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Results.
+
+    Yields
+    ------
+    row : int
+        Position of a repeat.
+    right : ndarray, (epoch,), bool
+        Which of its snapshots are analysed and right.
+    values : dict of str to ndarray, (epoch, ...)
+        All variables that have checksums.
+    """
+    binding = Binding.of(group)
+    arrays = _Arrays.of(group, checked_names(group), binding)
+    for row, found in arrays.read_marked(np.arange(len(binding.repeat))):
+        yield row, found.right, found.values
+
+
 def _batches(values: Mapping[str, "zarr.Array[Any]"], n_rows: int) -> Iterator[slice]:
     """Cut repeats into as many as may be in memory at once."""
     n_bytes = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in values.values())

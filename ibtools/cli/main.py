@@ -17,6 +17,7 @@ from ibtools.cli.record import record
 from ibtools.cli.report import report
 from ibtools.cli.reproduce import reproduce
 from ibtools.cli.summary import summary
+from ibtools.cli.thin import thin
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
 from ibtools.shown import visible
@@ -88,6 +89,7 @@ for command in (
     report,
     info,
     export,
+    thin,
     reproduce,
     completion,
 ):

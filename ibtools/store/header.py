@@ -78,6 +78,10 @@ class Header:
         """Return what is known without the store itself, as tasks elsewhere are given it."""
         return replace(self, store=None)
 
+    def has(self, name: str) -> bool:
+        """Whether the store has a variable."""
+        return self.store is not None and name in self.store
+
     def read(self, name: str) -> NDArray[Any]:
         """Read a variable that is no coordinate, such as `complete` or `scale`, as a whole."""
         if self.store is None:

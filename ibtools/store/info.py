@@ -24,6 +24,7 @@ from ibtools.store.quantised_inputs import QuantisedInputs
 from ibtools.store.schema import Keep
 from ibtools.store.snapshots import LayerSpec
 from ibtools.store.storage import StorePath, is_local, place_of
+from ibtools.store.thin_choice import THINNED
 from ibtools.store.validation.attributes import PACKAGE
 from ibtools.store.validation.declared import arrays_of, describe_place
 from ibtools.store.validation.results import validate_results
@@ -53,6 +54,8 @@ class StoreInfo:
         In the order of the network.
     left_out : dict of str to str
         The layers of the network that were not recorded, and why; empty where it is not known.
+    thinned_from : str
+        What the store was thinned from, and what was left out; empty if it was not.
     data : str
         Which data set it is of, and whether it is known to be; empty if the store does not say.
     quantised_inputs : QuantisedInputs or None
@@ -102,6 +105,7 @@ class StoreInfo:
     training: str
     layers: tuple[LayerSpec, ...]
     left_out: dict[str, str]
+    thinned_from: str
     data: str
     quantised_inputs: QuantisedInputs | None
     counts: Counts
@@ -161,6 +165,7 @@ def store_info(path: StorePath) -> StoreInfo:
         training=describe_training(configuration_of(attributes)),
         layers=header.layers,
         left_out=json.loads(str(attributes.get("layers_left_out", "{}"))),
+        thinned_from=str(attributes.get(THINNED, "")),
         data=str(attributes.get("data", "")),
         quantised_inputs=QuantisedInputs.from_attributes(attributes),
         counts=counts_of(attributes),
@@ -235,6 +240,7 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "training": info.training,
         "layers": format_layers(info.layers),
         "left out": format_left_out(info.left_out),
+        "thinned": f"from {info.thinned_from}" if info.thinned_from else "",
         "data": info.data,
         "samples": f"{info.n_samples} in {describe_classes(info)}",
         "inputs": _format_inputs(info),

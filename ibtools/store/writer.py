@@ -222,10 +222,10 @@ class RepeatWriter:
         with self._writing():
             _write(self._group, "outcome", (self._row,), "pending")
 
-    def set_numbers(self, **numbers: int) -> None:
-        """Set variables that have one number of the repeat; written with the next block.
+    def set_numbers(self, **numbers: int | NDArray[Any]) -> None:
+        """Set variables that have one number of the repeat, or of each epoch trained, all at once.
 
-        A store that has no place for one does without.
+        They are written with the next block. A store that has no place for one does without.
         """
         for name, number in numbers.items():
             if name in self._rows:

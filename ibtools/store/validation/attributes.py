@@ -55,6 +55,7 @@ KNOWN: dict[str, tuple[Judge, str]] = {
     "coordinates": _TEXT,
     "configuration": _TEXT,
     "layers_left_out": _TEXT,
+    "thinned_from": _TEXT,
     "inputs": (_is_one_of("population", "sample"), "population or sample"),
     "layers": (_is_one_of("chain", "graph"), "chain or graph"),
     "growing": (_is_flag, "true or false"),
