@@ -13,6 +13,7 @@ from ibtools.analysis.estimators.chosen_layers import divide_layers, of_any_laye
 from ibtools.analysis.estimators.resolution import DIM, Resolution
 from ibtools.analysis.kernels.information import rounding_bound
 from ibtools.analysis.measures.protocol import exemptions
+from ibtools.store.schema import kept
 from ibtools.store.snapshots import layer_specs
 
 ESTIMATE_TOLERANCE = 1e-6
@@ -108,6 +109,8 @@ def check_results(
     if divide_layers(name)[0].removesuffix("-per-unit") in ("exact", Resolution.name):
         off = _recounted(values.isel({DIM: -1}, missing_dims="ignore"), measures)
         yield _judge_excess("recount", off, values, subject, words.RECOUNT)
+    elif kept(store) == "partition" and (estimator is None or estimator.needs != "partition"):
+        yield not_checked("recount", words.NOT_RECOUNTED, subject=subject)
     exempt = exemptions(estimator)
     if results.attrs.get("target") == "population":
         exempt = dict.fromkeys(("bounds", "data processing"), words.POPULATION)

@@ -233,6 +233,10 @@ RECOUNT = (
     "recording, or store or results were changed since. Delete the results and analyse again."
 )
 
+NOT_RECOUNTED = (
+    "They were computed of codes or values, and the store keeps the partition of each layer only."
+)
+
 POPULATION = (
     "Estimates for a population have errors of their own, by which they may break the laws."
 )

@@ -15,12 +15,11 @@ from ibtools.analysis.passes.outdated import DETAILS_DEPEND_ON, dependencies
 from ibtools.analysis.passes.result_checksums import CHECKSUM, checked_names
 from ibtools.analysis.passes.result_groups import MARKS
 from ibtools.analysis.passes.result_identity import why_not_current
-from ibtools.analysis.passes.result_places import create_results
+from ibtools.analysis.passes.result_places import create_results, open_results_root
 from ibtools.errors import StoreError
 from ibtools.store.groups import consolidate, get_array, read_array, writing
 from ibtools.store.identity import Content
 from ibtools.store.locking import changing
-from ibtools.store.opened import open_group
 from ibtools.store.storage import StorePath
 from ibtools.store.validation.declared import arrays_of, describe_place, dtype_name
 from ibtools.store.validation.results import validate_results
@@ -58,7 +57,7 @@ def carry_results(
     StoreError
         If they can't be written.
     """
-    root, content = open_group(output, "r+"), Content.of(source)
+    root, content = open_results_root(output), Content.of(source)
     carried, left = [], {}
     for key in (*_keys(source, "information"), *_keys(source, "details")):
         group = cast("zarr.Group", source[key])
