@@ -1,13 +1,11 @@
 """Results that come along with a thinned store, also those that can't be computed of it."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, cast
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.errors import ContainsArrayError
 
 from ibtools.analysis.estimators import known_estimator
 from ibtools.analysis.passes.kept_results import KeptResults, read_right
@@ -58,16 +56,15 @@ def carry_results(
         If they can't be written.
     """
     root, content = open_results_root(output), Content.of(source)
-    carried, left = [], {}
+    carried, left, epochs = [], {}, read_array(root, "epoch")
     for key in (*_keys(source, "information"), *_keys(source, "details")):
         group = cast("zarr.Group", source[key])
-        why = _why_left(group, content, read_array(root, "epoch"))
-        why = why if has_all_layers else _LAYERS
+        why = _why_left(group, content, epochs) if has_all_layers else _LAYERS
         if why:
             left[key] = why
-            continue
-        _carry(group, output, root)
-        carried.append(key)
+        else:
+            _carry(group, output, root)
+            carried.append(key)
     if carried:
         consolidate(output)
     return tuple(carried), left
@@ -115,7 +112,7 @@ def _carry(source: zarr.Group, output: StorePath, root: zarr.Group) -> None:
 def _create(source: zarr.Group, root: zarr.Group, epochs: NDArray[np.intp]) -> zarr.Group:
     """Create a group as another is, for some of its epochs, with nothing marked as analysed.
 
-    The marks come last: whoever sees them sees all else.
+    The marks come last: whoever sees them sees all else. What was killed before is created anew.
     """
     found = root.get(source.path)
     if isinstance(found, zarr.Group) and MARKS.name in found:
@@ -141,15 +138,15 @@ def _create_array(
     sizes = zip(dims, array.shape, strict=True)
     shape = tuple(n_epochs if dim == "epoch" else size for dim, size in sizes)
     whole = zip(dims, shape, strict=True)
-    with suppress(ContainsArrayError):
-        group.create_array(
-            name,
-            shape=shape,
-            chunks=tuple(1 if dim == "repeat" else max(1, size) for dim, size in whole),
-            dtype=str if dtype_name(array) == "str" else array.dtype,
-            fill_value=array.fill_value,
-            dimension_names=dims,
-            attributes=array.attrs.asdict(),
-            filters=array.filters,
-            compressors=array.compressors,
-        )
+    group.create_array(
+        name,
+        shape=shape,
+        chunks=tuple(1 if dim == "repeat" else max(1, size) for dim, size in whole),
+        dtype=str if dtype_name(array) == "str" else array.dtype,
+        fill_value=array.fill_value,
+        dimension_names=dims,
+        attributes=array.attrs.asdict(),
+        filters=array.filters,
+        compressors=array.compressors,
+        overwrite=True,
+    )

@@ -19,7 +19,7 @@ from ibtools.store.schema import SCALARS, UNIT_GRIDS, Keep
 THINNED = "thinned_from"
 """The attribute of a thin store that says in a sentence what it was thinned from, and how."""
 
-LEFT_OUT = "layers_left_out"
+_LEFT_OUT = "layers_left_out"
 """The attribute that names the layers of the network that are not in a store, and says why."""
 
 _WHY = "left out when the store was thinned"
@@ -128,8 +128,8 @@ class ThinChoice:
         if not self.has_all_layers:
             kept = {self.source.layers[index].name for index in self.layers}
             left = {one.name: _WHY for one in self.source.layers if one.name not in kept}
-            before = json.loads(str(known.get(LEFT_OUT, "{}")))
-            known[LEFT_OUT] = json.dumps({**before, **left})
+            before = json.loads(str(known.get(_LEFT_OUT, "{}")))
+            known[_LEFT_OUT] = json.dumps({**before, **left})
             if _SHAPES in known:
                 shapes = known[_SHAPES].items()
                 known[_SHAPES] = {name: shape for name, shape in shapes if name in kept}

@@ -282,7 +282,7 @@ class RepeatWriter:
             _write(self._group, "outcome", (self._row,), outcome)
 
     def start_attempt(self, *, seed: int, failed_attempts: int) -> None:
-        """Begin the repeat anew: nothing of it counts as complete any more."""
+        """Begin the repeat anew: nothing of it counts as complete any more, nor as finished."""
         self._block.clear()
         rows = self._variables.items()
         begun_anew = ["complete", *(name for name, one in rows if one.rhythm != "snapshot")]
@@ -293,6 +293,8 @@ class RepeatWriter:
                 self._write_row(name)
             _write(self._group, "seed", (self._row,), seed)
             _write(self._group, "failed_attempts", (self._row,), failed_attempts)
+            if self._header.coordinates["outcome"][self._row] != "pending":
+                _write(self._group, "outcome", (self._row,), "pending")
 
     def _write_block(self, positions: Sequence[int]) -> None:
         for index, spec in enumerate(self._layers):
