@@ -186,10 +186,16 @@ def plan(
     return Recording(choose_settings(experiment, loaded, engine=engine, **settings), loaded)
 
 
-def forecast_recording(experiment: str, **settings: Any) -> Forecast:
-    """Return size and time of a recording; nothing is written. Parameters as of `record`."""
+def forecast_recording(
+    experiment: str, *, jobs: int | None = None, quiet: bool = False, **settings: Any
+) -> Forecast:
+    """Return size and time of a recording on this machine; nothing is kept.
+
+    Parameters are those of `record`. The first epochs are recorded to a temporary folder, for some
+    seconds after all is loaded and compiled.
+    """
     recording = plan(experiment, **settings)
-    return forecast(recording, engine=ENGINES.find(recording.engine))
+    return forecast(recording, engine=ENGINES.find(recording.engine), jobs=jobs or 1, quiet=quiet)
 
 
 def _recorded_engine(output: StorePath) -> str | None:

@@ -74,7 +74,7 @@ def record(
       ibtools record custom --data digits --network dense:64-32-10 --output digits.zarr
     """
     if dry_run:
-        forecast = ibtools.forecast_recording(experiment, **settings)
+        forecast = ibtools.forecast_recording(experiment, jobs=jobs, quiet=quiet, **settings)
         if as_json:
             print_json(forecast)
         else:

@@ -1,16 +1,14 @@
 """Forecasts of the size and time of a recording."""
 
-import time
-from dataclasses import dataclass, field, replace
+import os
+from dataclasses import dataclass, field
 
-from ibtools.recorders.engines import load_engine
-from ibtools.recorders.engines.protocol import EpochReport
+from ibtools.progress import progress_bar
 from ibtools.recorders.training.recording import Recording
+from ibtools.recorders.training.trial import Trial, tried_epochs, try_recording
 from ibtools.store.info import format_layers, format_left_out
 from ibtools.store.quantised_inputs import QuantisedInputs
 from ibtools.store.snapshots import LayerSpec
-
-_TRIED_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,14 @@ class Forecast:
     bytes_per_repeat : int
         What is recorded of one repeat, before compression and without padding.
     seconds_per_repeat : float
-        Measured on a few epochs and one snapshot of this machine, writing not included.
+        Measured on the first epochs of one repeat on this machine, writing included.
+    seconds : float
+        Of all repeats with `jobs` processes, start-up included.
+    stored_bytes : int
+        What all repeats take on disk, if all compresses as the first snapshots do: later ones
+        change less, and mostly take less.
+    jobs : int
+        Processes side by side.
     quantised_inputs : QuantisedInputs or None
         What the input quantiser leaves of the inputs; None for a float network, which has none.
     layers : tuple of LayerSpec, optional
@@ -37,13 +42,16 @@ class Forecast:
     snapshots: int
     bytes_per_repeat: int
     seconds_per_repeat: float
+    seconds: float
+    stored_bytes: int
+    jobs: int = 1
     quantised_inputs: QuantisedInputs | None = None
     layers: tuple[LayerSpec, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
 
     def format(self) -> str:
         """Return the lines that ``record --dry-run`` prints."""
-        total, seconds = self.bytes_per_repeat * self.repeats, self.seconds_per_repeat
+        total = self.bytes_per_repeat * self.repeats
         quantised = "" if self.quantised_inputs is None else str(self.quantised_inputs)
         lines = {
             "layers": format_layers(self.layers),
@@ -56,47 +64,43 @@ class Forecast:
                 f"repeats     {self.repeats}",
                 f"snapshots   {self.snapshots} per repeat, {self.snapshots * self.repeats} in all",
                 f"size        {self.bytes_per_repeat / 1e6:.1f} MB per repeat, "
-                f"{total / 1e6:.1f} MB in all, before compression",
-                f"time        about {_duration(seconds)} per repeat, "
-                f"{_duration(seconds * self.repeats)} in all with --jobs 1",
+                f"{total / 1e6:.1f} MB in all, before compression; about "
+                f"{self.stored_bytes / 1e6:.1f} MB on disk",
+                f"time        about {duration(self.seconds_per_repeat)} per repeat, "
+                f"{duration(self.seconds)} in all with --jobs {self.jobs}, start-up included",
             ]
         )
 
 
-def forecast(recording: Recording, *, engine: str) -> Forecast:
-    """Measure a few epochs and one snapshot, and extrapolate, start-up left out; write nothing."""
+def forecast(recording: Recording, *, engine: str, jobs: int = 1, quiet: bool = False) -> Forecast:
+    """Record the first epochs of one repeat for some seconds, and extrapolate; keep nothing."""
     settings = recording.settings
-    trial = replace(
-        recording.training(settings.first_repeat, 0),
-        epochs=2 + _TRIED_EPOCHS,
-        prefit=0,
-        recorded_epochs=frozenset({0, 1, 2}),
-    )
-    ends: list[float] = []
-
-    def on_epoch(report: EpochReport) -> bool:
-        if trial.is_recorded(report.epoch):
-            report.snapshot()
-        ends.append(time.perf_counter())
-        return True
-
-    load_engine(engine).train(trial, on_epoch)
-    _, compiled, second, *_, last = ends  # the first epoch compiles
-    epoch = (last - second) / _TRIED_EPOCHS  # some together: an engine may train ahead
-    snapshot = max(0.0, second - compiled - epoch)
+    with progress_bar(tried_epochs(recording), "trial", unit="epoch", quiet=quiet) as progress:
+        trial = try_recording(recording, engine=engine, progress=progress)
     epochs, snapshots = settings.epochs + settings.prefit, len(settings.recorded_epochs)
     return Forecast(
         settings.repeats,
         snapshots,
         _snapshot_bytes(recording) * snapshots,
-        float(epoch * epochs + snapshot * snapshots),
+        trial.epoch_seconds * epochs,
+        seconds_of(trial, epochs=epochs, repeats=settings.repeats, jobs=jobs),
+        round(trial.stored_bytes / trial.snapshots * snapshots * settings.repeats),
+        jobs,
         recording.quantised_inputs,
         recording.store_spec().layers,
         dict(recording.network.left_out),
     )
 
 
-def _duration(seconds: float) -> str:
+def seconds_of(trial: Trial, *, epochs: int, repeats: int, jobs: int) -> float:
+    """Return how long some repeats take: side by side, until the processor has no more cores."""
+    rounds = -(-repeats // jobs)
+    alone = trial.epoch_seconds * epochs * rounds
+    shared = trial.epoch_processor_seconds * epochs * repeats / (os.cpu_count() or 1)
+    return trial.start_seconds + max(alone, shared)
+
+
+def duration(seconds: float) -> str:
     """Write a duration in the unit that suits it."""
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,8 +28,9 @@ from ibtools.recorders.engines import load_engine
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
 from ibtools.recorders.training import workers as workers_module
 from ibtools.recorders.training.checkpoint import load_checkpoint
-from ibtools.recorders.training.forecast import Forecast
+from ibtools.recorders.training.forecast import Forecast, seconds_of
 from ibtools.recorders.training.repeat import count_differences
+from ibtools.recorders.training.trial import Trial
 from ibtools.store.datasets import open_raw
 from ibtools.store.durable import DurableStore
 from ibtools.store.opened import open_group
@@ -367,7 +369,22 @@ def test_forecast_recording__sizes_and_time():
     lines = found.format()
     assert "11 per repeat, 33 in all" in lines
     assert "1.4 MB per repeat" in lines
-    assert "s in all with --jobs 1" in lines
+    assert "s in all with --jobs 1, start-up included" in lines
+
+
+def test_forecast_recording__jobs_share_the_repeats():
+    """Two processes take less time than one, and never less than the processor has to give."""
+    trial = Trial(10.0, 1.0, 1.5, 3, 3000)
+    taken = [seconds_of(trial, epochs=100, repeats=4, jobs=jobs) for jobs in (1, 2, 4)]
+    cores = os.cpu_count() or 1
+    assert taken == [10 + max(alone, 600 / cores) for alone in (400, 200, 100)]
+
+
+def test_forecast_recording__leaves_nothing_behind(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = forecast_recording("SYN-Tanh", engine="fake", epochs=100, schedule="log:10")
+    assert found.stored_bytes > 0
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -375,7 +392,7 @@ def test_forecast_recording__sizes_and_time():
     [(0.4, "0 s"), (99, "99 s"), (101, "2 min"), (5999, "100 min"), (6001, "1.7 h")],
 )
 def test_forecast__time_in_a_unit_that_suits_it(seconds, text):
-    lines = Forecast(1, 10, 1000, seconds).format()
+    lines = Forecast(1, 10, 1000, seconds, seconds, 500).format()
     assert f"about {text} per repeat, {text} in all" in lines
 
 
