@@ -198,3 +198,27 @@ def _first_columns(text: str, n: int) -> str:
         if taken > n:
             return text[:position]
     return text
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it.
+
+    Examples
+    --------
+    >>> [duration(one) for one in (7, 400, 30_000)]
+    ['7 s', '7 min', '8.3 h']
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Write a size in the unit that suits it.
+
+    Examples
+    --------
+    >>> [size(one) for one in (2e6, 3.4e10)]
+    ['2 MB', '34.0 GB']
+    """
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

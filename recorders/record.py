@@ -195,7 +195,7 @@ def forecast_recording(
     seconds after all is loaded and compiled.
     """
     recording = plan(experiment, **settings)
-    return forecast(recording, engine=ENGINES.find(recording.engine), jobs=jobs or 1, quiet=quiet)
+    return forecast(recording, jobs=jobs or 1, quiet=quiet)
 
 
 def _recorded_engine(output: StorePath) -> str | None:

@@ -1,6 +1,7 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import cast, overload
 
@@ -22,6 +23,7 @@ from ibtools.analysis.estimators.resolution import select_resolution, whole_of
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.measures.derived_variables import with_derived
 from ibtools.analysis.passes.analysis_report import AnalysisReport
+from ibtools.analysis.passes.joining import join_results
 from ibtools.analysis.passes.kept_results import find_damaged
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.recording import Recording
@@ -261,14 +263,18 @@ def _is_saturated(group: zarr.Group) -> bool:
 
 
 def open_results(
-    path: StorePath, *, estimator: EstimatorLike | Sequence[EstimatorLike] | None = "exact"
+    path: StorePath | Sequence[StorePath] | Mapping[str, StorePath],
+    *,
+    estimator: EstimatorLike | Sequence[EstimatorLike] | None = "exact",
 ) -> xr.Dataset:
-    """Open the results of a store as a Dataset.
+    """Open the results of a store, or of several of one experiment, as a Dataset.
 
     Parameters
     ----------
-    path : path or URL
-        A store that was analysed, or the separate output of an analysis.
+    path : path or URL, or sequence or mapping of them
+        A store that was analysed, or the separate output of an analysis; or several of the same
+        network, samples and epochs, named by the keys of a mapping, which are put together along
+        `repeat`.
     estimator : str or Estimator, or sequence of them, or None, optional
         Which results: the name that `ibtools analyze` printed, or an abbreviation such as "binned"
         that stands for it. None for all that are up to date.
@@ -278,18 +284,26 @@ def open_results(
     Dataset
         As `ibtools.analyze` describes it; lazy. What is not analysed yet is NaN (0 in `n_states`).
         For a sequence of estimators, even of one, and for None, the first dimension is `estimator`.
+        Of several stores, the coordinate `store` (repeat,) says which is whose.
 
     Raises
     ------
     StoreError
         If there are no such results, or none at all, or if they are out of date: of other labels,
         inputs or layers than the store has now, or computed by a version of ibtools that computed
-        something else under this name.
+        something else under this name. If several stores are of other samples, layers, epochs or
+        settings than the first.
+    InputError
+        If no store is given.
 
     Notes
     -----
     None leaves out what is out of date, and names it in the attribute `out_of_date`.
     """
+    if not isinstance(path, str | os.PathLike):
+        named = path if isinstance(path, Mapping) else {str(one): one for one in path}
+        opened = {name: open_results(one, estimator=estimator) for name, one in named.items()}
+        return join_results(opened)
     if estimator is None:
         return _open_all(path)
     if isinstance(estimator, Sequence) and not isinstance(estimator, str):

@@ -138,7 +138,7 @@ def summary(
     scalar = _last_scalar(path, measured, correlate)
     measured = measured.assign(_grid_ranges(path).data_vars)
     if control is not None:
-        measured = _with_control(measured, results, open_results(control, estimator=estimator))
+        measured = with_control(measured, results, open_results(control, estimator=estimator))
     intervals = repeat_intervals(measured, method=method, level=level, seed=seed)
     ranks = rank_correlation(measured, scalar, seed=seed)
     joined: xr.Dataset = xr.concat(
@@ -150,7 +150,7 @@ def summary(
     )
 
 
-def _with_control(measured: xr.Dataset, results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
+def with_control(measured: xr.Dataset, results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
     """Add what is above the control: quantities in bits, NaN for repeats without a partner."""
     paired, of_control = pair_repeats(results, control)
     names = [name for name, variable in measured.items() if variable.attrs["units"] == "bit"]

@@ -94,6 +94,6 @@ engines = registered("ibtools.recorders.engines:ENGINES")
 
 def reproductions() -> Iterable[str]:
     """Return the experiments of the paper."""
-    from ibtools.reproduction import REPRODUCTIONS
+    from ibtools.reproduction.experiments import ALL, REPRODUCTIONS
 
-    return REPRODUCTIONS
+    return [*REPRODUCTIONS, ALL]

@@ -26,7 +26,16 @@ from ibtools.tasks.interruption import exit_interrupted
 @click.option(
     "--data-folder", shell_complete=paths, help="Where MNIST is.  [default: $IBTOOLS_DATA]"
 )
-@click.option("--dry-run", is_flag=True, help="Print the steps; do nothing.")
+@click.option(
+    "--disk",
+    metavar="SIZE",
+    help="What the folder may take, such as 40GB: recordings are made in parts, and thinned.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Try each recording for some seconds; print steps, time and disk; do nothing.",
+)
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress and no steps.")
 def reproduce(
@@ -34,13 +43,15 @@ def reproduce(
 ) -> None:
     """Record, analyse and draw EXPERIMENT of the paper into a folder.
 
-    EXPERIMENT is quantize, binning, bit-width, prefit, archs or accuracy. The same command goes on
-    where an interrupted one stopped.
+    EXPERIMENT is quantize, binning, bit-width, prefit, archs or accuracy; or all: these in turn,
+    with frozen controls, the published estimator, all resolutions, and tables. The same command
+    goes on where an interrupted one stopped. steps.csv of the folder says what each step took.
 
     \b
     Examples:
       ibtools reproduce quantize --output results/
       ibtools reproduce archs --scale paper --output results/ --dry-run
+      ibtools reproduce all --scale paper --jobs 2 --disk 40GB --output paper/
     """
     steps: list[str] = []
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
@@ -23,7 +22,7 @@ from ibtools.store.opened import open_checked
 from ibtools.store.quantised_inputs import QuantisedInputs
 from ibtools.store.schema import Keep
 from ibtools.store.snapshots import LayerSpec
-from ibtools.store.storage import StorePath, is_local, place_of
+from ibtools.store.storage import StorePath, is_local, stored_bytes
 from ibtools.store.thin_choice import THINNED
 from ibtools.store.validation.attributes import PACKAGE
 from ibtools.store.validation.declared import arrays_of, describe_place
@@ -188,7 +187,7 @@ def store_info(path: StorePath) -> StoreInfo:
         outdated=outdated_among(group, header.content),
         unknown=unknown,
         has_checksums=find_checksums(group) is not None,
-        disk_bytes=_disk_bytes(path) if is_local(path) else None,
+        disk_bytes=stored_bytes(path) if is_local(path) else None,
         cube_bytes=n_complete * header.n_samples * row_bytes,
     )
 
@@ -377,7 +376,3 @@ def _count(results: zarr.Group, content: Content | None) -> int:
     analysed = read_array(results, "analysed")
     current = content.is_of(results) & content.current_repeats(results)
     return int(analysed[current].sum())
-
-
-def _disk_bytes(path: StorePath) -> int:
-    return sum(file.stat().st_size for file in Path(place_of(path)).rglob("*") if file.is_file())

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -166,6 +166,22 @@ def list_names(path: StorePath) -> set[str]:
         from ibtools.store.remote import list_remote
 
         return list_remote(path)
+
+
+def stored_bytes(path: StorePath) -> int:
+    """Sum up the sizes of all files in a local folder that are there while it is looked at.
+
+    Examples
+    --------
+    >>> stored_bytes("/there/is/nothing")
+    0
+    """
+    total = 0
+    for folder, _, names in os.walk(place_of(path)):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(folder, name)).st_size
+    return total
 
 
 def storage_errors() -> tuple[type[Exception], ...]:

@@ -1,11 +1,11 @@
 """Forecasts of the size and time of a recording."""
 
-import os
 from dataclasses import dataclass, field
 
 from ibtools.progress import progress_bar
 from ibtools.recorders.training.recording import Recording
-from ibtools.recorders.training.trial import Trial, tried_epochs, try_recording
+from ibtools.recorders.training.trial import trial_store, tried_epochs, try_recording
+from ibtools.shown import duration
 from ibtools.store.info import format_layers, format_left_out
 from ibtools.store.quantised_inputs import QuantisedInputs
 from ibtools.store.snapshots import LayerSpec
@@ -72,39 +72,27 @@ class Forecast:
         )
 
 
-def forecast(recording: Recording, *, engine: str, jobs: int = 1, quiet: bool = False) -> Forecast:
+def forecast(recording: Recording, *, jobs: int = 1, quiet: bool = False) -> Forecast:
     """Record the first epochs of one repeat for some seconds, and extrapolate; keep nothing."""
     settings = recording.settings
-    with progress_bar(tried_epochs(recording), "trial", unit="epoch", quiet=quiet) as progress:
-        trial = try_recording(recording, engine=engine, progress=progress)
+    with (
+        trial_store() as store,
+        progress_bar(tried_epochs(recording), "trial", unit="epoch", quiet=quiet) as progress,
+    ):
+        trial = try_recording(recording, store, progress)
     epochs, snapshots = settings.epochs + settings.prefit, len(settings.recorded_epochs)
     return Forecast(
         settings.repeats,
         snapshots,
         _snapshot_bytes(recording) * snapshots,
         trial.epoch_seconds * epochs,
-        seconds_of(trial, epochs=epochs, repeats=settings.repeats, jobs=jobs),
+        trial.seconds(epochs=epochs, repeats=settings.repeats, jobs=jobs),
         round(trial.stored_bytes / trial.snapshots * snapshots * settings.repeats),
         jobs,
         recording.quantised_inputs,
         recording.store_spec().layers,
         dict(recording.network.left_out),
     )
-
-
-def seconds_of(trial: Trial, *, epochs: int, repeats: int, jobs: int) -> float:
-    """Return how long some repeats take: side by side, until the processor has no more cores."""
-    rounds = -(-repeats // jobs)
-    alone = trial.epoch_seconds * epochs * rounds
-    shared = trial.epoch_processor_seconds * epochs * repeats / (os.cpu_count() or 1)
-    return trial.start_seconds + max(alone, shared)
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in the unit that suits it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _snapshot_bytes(recording: Recording) -> int:

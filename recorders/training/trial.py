@@ -3,16 +3,19 @@
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ibtools.progress import Progress
-from ibtools.recorders.engines import load_engine
+from ibtools.recorders.engines import ENGINES, load_engine
 from ibtools.recorders.engines.protocol import EpochReport
-from ibtools.recorders.training.checkpoint import prepare_checkpoints
+from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.training.recording import Recording
 from ibtools.recorders.training.repeat import RepeatRecorder
 from ibtools.store.creation import create_store
+from ibtools.store.storage import stored_bytes
 
 TRIED_SECONDS = 4.0
 """How long a trial goes on after what is only compiled once, unless a block ends before."""
@@ -44,21 +47,33 @@ class Trial:
     snapshots: int
     stored_bytes: int
 
+    def seconds(self, *, epochs: int, repeats: int, jobs: int) -> float:
+        """Return how long repeats take side by side, until the processor has no more cores."""
+        alone = self.epoch_seconds * epochs * -(-repeats // jobs)
+        shared = self.epoch_processor_seconds * epochs * repeats / (os.cpu_count() or 1)
+        return self.start_seconds + max(alone, shared)
 
-def try_recording(recording: Recording, *, engine: str, progress: Progress) -> Trial:
-    """Record the first epochs of one repeat into a folder that is deleted again.
+
+@contextmanager
+def trial_store() -> Iterator[Path]:
+    """Return where a trial can be recorded to; it is deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ibtools-trial-") as folder:
+        yield Path(folder) / "trial.zarr"
+
+
+def try_recording(recording: Recording, store: Path, progress: Progress) -> Trial:
+    """Record the first epochs of one repeat with its engine.
 
     Snapshots are as far apart as those of the recording are on the average, at most ten epochs.
     """
     tried = _first_epochs(recording)
-    with tempfile.TemporaryDirectory(prefix="ibtools-trial-") as folder:
-        store = Path(folder) / "trial.zarr"
-        begun = time.perf_counter()
-        group = create_store(store, tried.store_spec())
-        prepare_checkpoints(group)
-        recorder = _TrialRecorder(tried, group, tried.settings.first_repeat, progress)
-        recorder.run(load_engine(engine))
-        return recorder.report(begun, stored_bytes(store))
+    begun = time.perf_counter()
+    group = create_store(store, tried.store_spec())
+    prepare_checkpoints(group)
+    recorder = _TrialRecorder(tried, group, tried.settings.first_repeat, progress)
+    recorder.run(load_engine(ENGINES.find(recording.engine)))
+    delete_checkpoints(group)
+    return recorder.report(begun, stored_bytes(store))
 
 
 def tried_epochs(recording: Recording) -> int:
@@ -75,18 +90,6 @@ def _first_epochs(recording: Recording) -> Recording:
         settings, epochs=recorded[-1], prefit=0, repeats=1, recorded_epochs=recorded, patience=2**30
     )
     return Recording(short, recording.data)
-
-
-def stored_bytes(folder: Path) -> int:
-    """Sum up the sizes of all files in a folder, as far as they are still there."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(place, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
 
 
 class _TrialRecorder(RepeatRecorder):

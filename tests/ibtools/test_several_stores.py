@@ -6,6 +6,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import InputError, StoreError
+from ibtools.recorders.engines import ENGINES
 from ibtools.store.snapshots import LayerValues
 from tests.recorders.loops import LABEL, snapshot_of, train
 
@@ -47,6 +48,52 @@ def test_analyze__several_stores_equal_each(stores, dim):
             np.testing.assert_array_equal(found[name], alone[name])
     if dim == "run":
         assert joined["run"].values.tolist() == ["a", "b"]
+
+
+def record_part(path: Path, first: int, repeats: int, **settings) -> Path:
+    """Record some repeats of one experiment with an engine without TensorFlow, and analyse them."""
+    counts = {"first_repeat": first, "repeats": repeats, "epochs": 3, "schedule": "every:1"}
+    ibtools.record("SYN-Tanh", path, engine="fake", quiet=True, **counts, **settings)
+    ibtools.analyze_store(path, quiet=True)
+    return path
+
+
+@pytest.fixture
+def fake_engine(monkeypatch):
+    monkeypatch.setitem(ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
+
+
+def test_open_results__parts_of_a_recording_are_the_whole(fake_engine, tmp_path):
+    parts = [record_part(tmp_path / "0.zarr", 0, 2), record_part(tmp_path / "2.zarr", 2, 1)]
+    whole = ibtools.open_results(record_part(tmp_path / "whole.zarr", 0, 3)).load()
+    joined = ibtools.open_results(parts).load()
+    xr.testing.assert_equal(joined.drop_vars("store"), whole)
+    assert joined["store"].values.tolist() == [str(parts[0])] * 2 + [str(parts[1])]
+    assert joined.attrs["configuration"] == whole.attrs["configuration"]
+    several = ibtools.open_results(parts, estimator=None)
+    xr.testing.assert_equal(several.sel(estimator="exact", drop=True)["mi_xt"], joined["mi_xt"])
+
+
+def test_open_results__repeats_of_one_number_are_numbered_anew(fake_engine, tmp_path):
+    stores = {
+        "a": record_part(tmp_path / "a.zarr", 0, 2),
+        "b": record_part(tmp_path / "b.zarr", 0, 2),
+    }
+    joined = ibtools.open_results(stores)
+    assert joined["repeat"].values.tolist() == [0, 1, 2, 3]
+    assert joined["store"].values.tolist() == ["a", "a", "b", "b"]
+
+
+def test_open_results__joins_one_experiment_only(fake_engine, tmp_path):
+    one = record_part(tmp_path / "one.zarr", 0, 1)
+    slower = record_part(tmp_path / "slower.zarr", 1, 1, learning_rate=1e-5)
+    shorter = record_part(tmp_path / "shorter.zarr", 1, 1, samples=100)
+    with pytest.raises(StoreError, match=r"learning_rate of .*slower.zarr differ"):
+        ibtools.open_results([one, slower])
+    with pytest.raises(StoreError, match=r"samples of .*shorter.zarr differ"):
+        ibtools.open_results([one, shorter])
+    with pytest.raises(InputError, match="at least one store"):
+        ibtools.open_results([])
 
 
 def test_plot__two_runs_in_one_line(stores):

@@ -28,7 +28,7 @@ from ibtools.recorders.engines import load_engine
 from ibtools.recorders.record import RecordReport, forecast_recording, plan, record
 from ibtools.recorders.training import workers as workers_module
 from ibtools.recorders.training.checkpoint import load_checkpoint
-from ibtools.recorders.training.forecast import Forecast, seconds_of
+from ibtools.recorders.training.forecast import Forecast
 from ibtools.recorders.training.repeat import count_differences
 from ibtools.recorders.training.trial import Trial
 from ibtools.store.datasets import open_raw
@@ -375,7 +375,7 @@ def test_forecast_recording__sizes_and_time():
 def test_forecast_recording__jobs_share_the_repeats():
     """Two processes take less time than one, and never less than the processor has to give."""
     trial = Trial(10.0, 1.0, 1.5, 3, 3000)
-    taken = [seconds_of(trial, epochs=100, repeats=4, jobs=jobs) for jobs in (1, 2, 4)]
+    taken = [trial.seconds(epochs=100, repeats=4, jobs=jobs) for jobs in (1, 2, 4)]
     cores = os.cpu_count() or 1
     assert taken == [10 + max(alone, 600 / cores) for alone in (400, 200, 100)]
 

@@ -1,0 +1,233 @@
+"""What a reproduction will take: some seconds of each recording, analysed and thinned, then scaled.
+
+Nothing of it is kept.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dask.utils import parse_bytes
+
+import ibtools
+from ibtools.errors import InputError
+from ibtools.progress import progress_bar
+from ibtools.reproduction.experiments import Run
+from ibtools.reproduction.parts import Part
+from ibtools.reproduction.steps import Step
+from ibtools.schedule import parse_schedule
+from ibtools.shown import duration, size
+from ibtools.store.storage import stored_bytes
+
+if TYPE_CHECKING:
+    from ibtools.recorders.training.trial import Trial  # noqa: TID251
+
+THINNED_EPOCHS = "log:200"
+"""What is kept of a thin store where all its epochs would not fit."""
+
+DRAWING_SECONDS = 20.0
+"""What a figure or table of the paper's size takes, more or less."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a run is expected to take, on this machine.
+
+    Parameters
+    ----------
+    trial : Trial
+        What its first epochs took.
+    epochs, repeats, snapshots : int
+        Epochs that are trained of each repeat; repeats; snapshots of each.
+    thinned_snapshots : int
+        The snapshots that stay where not all can.
+    analyze_seconds, thin_seconds : float
+        Of one repeat.
+    thin_bytes : int
+        Of one repeat on disk, as thinned with all epochs.
+    """
+
+    trial: "Trial"
+    epochs: int
+    repeats: int
+    snapshots: int
+    thinned_snapshots: int
+    analyze_seconds: float
+    thin_seconds: float
+    thin_bytes: int
+
+    @property
+    def cube_bytes(self) -> int:
+        """Of one repeat on disk, as it is recorded."""
+        return round(self.trial.stored_bytes / self.trial.snapshots * self.snapshots)
+
+    def record_seconds(self, repeats: int, jobs: int) -> float:
+        """Return how long some repeats take side by side."""
+        return self.trial.seconds(epochs=self.epochs, repeats=repeats, jobs=jobs)
+
+    def kept_bytes(self, *, all_epochs: bool) -> float:
+        """Return what a thin repeat takes on disk."""
+        kept = self.snapshots if all_epochs else self.thinned_snapshots
+        return self.thin_bytes * kept / self.snapshots
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a folder may take, and how that is kept to.
+
+    Parameters
+    ----------
+    n_bytes : int
+        What it may take.
+    all_epochs : bool
+        Whether thin stores keep all recorded epochs.
+    most : mapping of Run to int
+        How many repeats of each are recorded at once.
+    """
+
+    n_bytes: int
+    all_epochs: bool
+    most: Mapping[Run, int]
+
+    @classmethod
+    def of(cls, disk: str | int, expected: Mapping[Run, Expected]) -> "Budget":
+        """Plan parts so that what is thin already, and a part that is not, fit at any time.
+
+        Raises
+        ------
+        InputError
+            If a single repeat of a run does not fit.
+        """
+        n_bytes = _parse_disk(disk)
+        largest = max(one.cube_bytes + one.thin_bytes for one in expected.values())
+        all_epochs = _end_bytes(expected, all_epochs=True) + largest <= n_bytes
+        room = n_bytes - _end_bytes(expected, all_epochs=all_epochs)
+        most = {
+            run: int(room // (one.cube_bytes + one.kept_bytes(all_epochs=all_epochs)))
+            for run, one in expected.items()
+        }
+        if min(most.values()) < 1:
+            needed = n_bytes - room + largest
+            raise InputError(
+                f"disk must be {needed / 1e9:.0f} GB or more here, for the repeat that takes most "
+                f"and what is thin of the others; found {n_bytes / 1e9:.0f} GB"
+            )
+        return cls(n_bytes, all_epochs, most)
+
+    @property
+    def epochs(self) -> str | None:
+        """The schedule of the epochs that thin stores keep; None for all that are recorded."""
+        return None if self.all_epochs else THINNED_EPOCHS
+
+
+def _parse_disk(disk: str | int) -> int:
+    """Read an amount of disk: bytes, or a number with a unit."""
+    try:
+        return int(parse_bytes(disk))
+    except ValueError as err:
+        raise InputError(f'disk must be an amount such as "40GB", found {disk!r}') from err
+
+
+def _end_bytes(expected: Mapping[Run, Expected], *, all_epochs: bool) -> float:
+    return sum(one.repeats * one.kept_bytes(all_epochs=all_epochs) for one in expected.values())
+
+
+def forecast(
+    runs: Mapping[Run, tuple[Mapping[str, Any], Sequence[str]]],
+    *,
+    data_folder: str | Path | None,
+    quiet: bool,
+) -> dict[Run, Expected]:
+    """Try all runs, with their settings and estimators, one after the other."""
+    found = {}
+    with progress_bar(len(runs), "trying", unit="recording", quiet=quiet) as progress:
+        for run, (settings, estimators) in runs.items():
+            found[run] = _expect(run, settings, estimators, data_folder)
+            progress.update()
+    return found
+
+
+def _expect(
+    run: Run, settings: Mapping[str, Any], estimators: Sequence[str], data_folder: Any
+) -> Expected:
+    """Record the first epochs of a run, analyse and thin them."""
+    from ibtools.recorders.record import plan  # noqa: TID251
+    from ibtools.recorders.training.trial import trial_store, try_recording  # noqa: TID251
+
+    recording = plan(run.experiment, data_folder=data_folder, **settings)
+    chosen = recording.settings
+    snapshots = len(chosen.recorded_epochs)
+    with trial_store() as store, progress_bar(0, run.title, unit="epoch", quiet=True) as progress:
+        trial = try_recording(recording, store, progress)
+        analysis = _seconds_of_analysis(store, estimators)
+        thinning, thinned = _seconds_of_thinning(store, is_thin=chosen.keep == "partition")
+    whole = snapshots / trial.snapshots
+    kept = parse_schedule(THINNED_EPOCHS, epochs=chosen.epochs, prefit=chosen.prefit)
+    return Expected(
+        trial=trial,
+        epochs=chosen.epochs + chosen.prefit,
+        repeats=chosen.repeats,
+        snapshots=snapshots,
+        thinned_snapshots=min(len(kept), snapshots),
+        analyze_seconds=analysis * whole,
+        thin_seconds=thinning * whole,
+        thin_bytes=round(thinned * whole),
+    )
+
+
+def _seconds_of_analysis(store: Path, estimators: Sequence[str]) -> float:
+    """Return how long an analysis takes once all that it needs is loaded."""
+    taken = 0.0
+    for turn in ("first", "second") if estimators else ():
+        begun = time.perf_counter()
+        output = store.with_name(f"{turn}.zarr")
+        ibtools.analyze_store(store, estimator=list(estimators), output=output, quiet=True)
+        taken = time.perf_counter() - begun
+    return taken
+
+
+def _seconds_of_thinning(store: Path, *, is_thin: bool) -> tuple[float, int]:
+    """Return how long it takes to keep partitions only, and the bytes that these take."""
+    if is_thin:
+        return 0.0, stored_bytes(store)
+    output, begun = store.with_name("thin.zarr"), time.perf_counter()
+    ibtools.thin_store(store, output, keep="partition", quiet=True)
+    return time.perf_counter() - begun, stored_bytes(output)
+
+
+def forecast_lines(
+    steps: Iterable[Step], expected: Mapping[Run, Expected], budget: Budget | None, *, jobs: int
+) -> Iterator[str]:
+    """Yield each step, what it takes and what is on disk then; then the sums."""
+    total, there, fullest = 0.0, 0.0, 0.0
+    for step in steps:
+        seconds, change, passing = _cost(step, expected, budget, jobs)
+        total, fullest, there = total + seconds, max(fullest, there + passing), there + change
+        yield step.says
+        yield f"    about {duration(seconds)}; {size(there)} on disk then"
+    yield (
+        f"about {duration(total)} in all with --jobs {jobs}; {size(fullest)} on disk at the "
+        f"fullest, {size(there)} at the end"
+    )
+
+
+def _cost(
+    step: Step, expected: Mapping[Run, Expected], budget: Budget | None, jobs: int
+) -> tuple[float, float, float]:
+    """Return seconds of a step, what it adds to the disk, and what it adds for a while."""
+    if step.part is None:
+        return DRAWING_SECONDS, 0.0, 0.0
+    one, repeats = expected[step.part.run], _repeats(step.part, expected)
+    cube = one.cube_bytes * repeats
+    if step.kind == "record":
+        return one.record_seconds(repeats, jobs), cube, cube
+    if step.kind == "thin":
+        kept = repeats * one.kept_bytes(all_epochs=budget is None or budget.all_epochs)
+        return one.thin_seconds * repeats, kept - cube, kept
+    return one.analyze_seconds * repeats, 0.0, 0.0
+
+
+def _repeats(part: Part, expected: Mapping[Run, Expected]) -> int:
+    return int(part.settings.get("repeats", expected[part.run].repeats))
