@@ -1,6 +1,9 @@
 """Every experiment of the paper, small, through every step that the command takes."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,21 @@ import ibtools
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.recorders.data.published import PUBLISHED, digest_parts
-from ibtools.reproduction import REPRODUCTIONS, Run, reproduce, settings_of
+from ibtools.recorders.engines import ENGINES
+from ibtools.recorders.training.trial import Trial
+from ibtools.reproduction import (
+    REPRODUCTIONS,
+    Reproduction,
+    Run,
+    experiments,
+    reproduce,
+    reproducing,
+    settings_of,
+)
+from ibtools.reproduction.forecast import Budget, Expected, forecast, forecast_lines
+from ibtools.reproduction.journal import read_journal
+from ibtools.reproduction.parts import Part
+from ibtools.reproduction.steps import analyze_step, record_step, thin_step
 
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}
 
@@ -58,9 +75,12 @@ def test_reproduce__architectures_and_accuracy(tmp_path: Path, monkeypatch: pyte
         assert all(figure.exists() for figure in reproduce(name, tmp_path / "out", **changes))
 
 
-@pytest.mark.parametrize("name", REPRODUCTIONS)
+@pytest.mark.parametrize("name", [*REPRODUCTIONS, "all"])
 @pytest.mark.parametrize("scale", ["quick", "paper"])
-def test_reproduce__dry_run_tells_commands_that_parse(name: str, scale: str, tmp_path: Path):
+def test_reproduce__dry_run_tells_commands_that_parse(
+    name: str, scale: str, no_trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("IBTOOLS_DATA", str(make_images(tmp_path, monkeypatch)))
     lines: list[str] = []
     reproduce(name, tmp_path / "out", scale=scale, dry_run=True, tell=lines.append)
     commands = [line.split() for line in lines if line.startswith("ibtools")]
@@ -68,6 +88,171 @@ def test_reproduce__dry_run_tells_commands_that_parse(name: str, scale: str, tmp
     for _, command, *arguments in commands:
         cli.commands[command].make_context(command, arguments)
     assert not (tmp_path / "out").exists()
+
+
+def expected(*, cube: int = 100, thin: int = 10) -> Expected:
+    """Return what a run takes that needs no trial."""
+    trial = Trial(5.0, 1.0, 1.0, snapshots=2, stored_bytes=2 * cube)
+    return Expected(trial, 10, 4, 1, 1, 2.0, 1.0, cube, thin)
+
+
+@pytest.fixture
+def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make all runs take the same, without trying any."""
+    monkeypatch.setattr(
+        reproducing, "forecast", lambda wanted, **how: {run: expected() for run in wanted}
+    )
+
+
+def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make all experiments those of SYN-Tanh, with an engine that needs no TensorFlow."""
+    run = Run("SYN-Tanh", "SYN-Tanh", scattered="output")
+    prefit = Run("SYN-Tanh-prefit", "SYN-Tanh", (("prefit", 2), ("repeats", 2)))
+    small = (
+        Reproduction("quantize", "the main result", (run,)),
+        Reproduction("prefit", "after random labels", (prefit,), figures=("panels",)),
+    )
+    monkeypatch.setattr(experiments, "REPRODUCTIONS", {one.name: one for one in small})
+    monkeypatch.setitem(ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
+
+
+@pytest.fixture
+def only_syn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small experiments for one test."""
+    make_small(monkeypatch)
+
+
+FAKE = {"engine": "fake", "epochs": 4, "repeats": 2, "schedule": "every:2", "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[Path]]:
+    """All small experiments in one go: the folder, what was said, and the outputs."""
+    folder, lines = tmp_path_factory.mktemp("whole"), []
+    with pytest.MonkeyPatch.context() as patched:
+        make_small(patched)
+        outputs = reproduce("all", folder, tell=lines.append, **FAKE)
+    return folder, lines, outputs
+
+
+def test_reproduce_all__records_controls_and_writes_tables(whole):
+    folder, lines, outputs = whole
+    assert all(path.stat().st_size > 0 for path in outputs)
+    stores = sorted(path.name for path in folder.glob("*.zarr"))
+    assert stores == ["SYN-Tanh-frozen.zarr", "SYN-Tanh-prefit.zarr", "SYN-Tanh.zarr"]
+    numbers = sorted(path.name for path in (folder / "numbers").iterdir())
+    assert {"SYN-Tanh.csv.gz", "SYN-Tanh.json", "SYN-Tanh-dynamics.csv"} <= set(numbers)
+    assert [one.step for one in read_journal(folder)] == lines
+    assert all(one.seconds >= 0 and one.folder_bytes > 0 for one in read_journal(folder))
+
+
+def test_reproduce_all__tables_are_the_results(whole):
+    folder, _, _ = whole
+    table = pd.read_csv(folder / "numbers" / "SYN-Tanh.csv.gz")
+    results = ibtools.open_results(folder / "SYN-Tanh.zarr", estimator="requantised")
+    row = table.query("estimator == 'requantised' and epoch == 4 and layer == 'output'")
+    found = results["mi_xt"].sel(epoch=4, layer="output")
+    assert row["mi_xt"].item() == found.mean().item()
+    assert row["mi_xt_deviation"].item() == pytest.approx(found.std(ddof=1).item(), abs=1e-12)
+    assert row["n_repeats"].item() == 2
+    dynamics = pd.read_csv(folder / "numbers" / "SYN-Tanh-dynamics.csv")
+    assert {"exact", "requantised", "resolution-2"} == set(dynamics["estimator"])
+    assert {"compression", "compression_above_control"} <= set(dynamics["quantity"])
+    origin = json.loads((folder / "numbers" / "SYN-Tanh.json").read_text())
+    assert origin["seeds"] == results["seed"].values.tolist()
+    assert origin["configuration"]["epochs"] == 4
+
+
+ONE_REPEAT_AT_A_TIME = 230
+"""Three runs of four thin repeats are expected to take 120 bytes, and a repeat 110 more."""
+
+
+def assert_same_numbers(one: Path, other: Path) -> None:
+    files = sorted((one / "numbers").glob("*.csv*"))
+    assert files
+    for file in files:
+        assert file.read_bytes() == (other / "numbers" / file.name).read_bytes(), file.name
+
+
+def test_reproduce_all__parts_that_fit_the_disk_give_the_same_numbers(
+    whole, only_syn, no_trials, tmp_path: Path
+):
+    reproduce("all", tmp_path, disk=ONE_REPEAT_AT_A_TIME, **FAKE)
+    names = {path.name for path in tmp_path.glob("*.zarr")}
+    assert {"SYN-Tanh.0-0.thin.zarr", "SYN-Tanh.1-1.results.zarr"} <= names
+    assert not any(name in names for name in ("SYN-Tanh.0-0.zarr", "SYN-Tanh.zarr"))
+    assert_same_numbers(whole[0], tmp_path)
+    thin = ibtools.open_store(tmp_path / "SYN-Tanh.0-0.thin.zarr")
+    assert "partition" in thin
+    assert "code" not in thin
+    with pytest.raises(InputError, match=r"SYN-Tanh was begun in parts .*go on with --disk"):
+        reproduce("all", tmp_path, **FAKE)
+
+
+@pytest.mark.parametrize("broken", ["record", "analyze_store", "thin_store"])
+def test_reproduce_all__goes_on_where_it_was_interrupted(
+    broken, whole, only_syn, no_trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    does, calls = getattr(ibtools, broken), []
+
+    def interrupted(*args: Any, **options: Any) -> object:
+        calls.append(args)
+        found = does(*args, **options)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(ibtools, broken, interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("all", tmp_path, disk=ONE_REPEAT_AT_A_TIME, **FAKE)
+    monkeypatch.setattr(ibtools, broken, does)
+    reproduce("all", tmp_path, disk=10 * ONE_REPEAT_AT_A_TIME, **FAKE)
+    assert_same_numbers(whole[0], tmp_path)
+    left = {path.name for path in tmp_path.glob("*.zarr")}
+    assert not any("thinning" in name for name in left)
+    assert {name.partition(".")[0] for name in left if name.endswith((".thin.zarr",))} == {
+        "SYN-Tanh",
+        "SYN-Tanh-frozen",
+        "SYN-Tanh-prefit",
+    }
+
+
+def test_budget__one_repeat_must_fit():
+    runs = {Run(name, "SYN-Tanh"): expected() for name in "ab"}
+    assert Budget.of(190, runs).most == dict.fromkeys(runs, 1)
+    with pytest.raises(InputError, match=r"disk must be 0 GB or more here.*found 0 GB"):
+        Budget.of(180, runs)
+    with pytest.raises(InputError, match='disk must be an amount such as "40GB"'):
+        Budget.of("much", runs)
+
+
+def test_budget__keeps_fewer_epochs_where_not_all_fit():
+    one = replace(expected(), snapshots=100, thinned_snapshots=10, thin_bytes=1000)
+    runs = {Run("a", "SYN-Tanh"): one}
+    assert Budget.of(20_000, runs).epochs is None
+    assert Budget.of(14_000, runs).epochs == "log:200"
+
+
+def test_forecast_lines__sum_up(tmp_path: Path):
+    run = Run("a", "SYN-Tanh")
+    part = Part(run, {"repeats": 4}, tmp_path, "a", is_thinned=True)
+    steps = [record_step(part), analyze_step(part, ["exact"], quiet=True)]
+    steps.append(thin_step(part, epochs=None, quiet=True))
+    budget = Budget(10**6, all_epochs=True, most={run: 4})
+    found = expected(cube=10**9, thin=10**8)
+    *_, last = forecast_lines(steps, {run: found}, budget, jobs=4)
+    assert last.startswith("about ")
+    assert last.endswith("4.4 GB on disk at the fullest, 400 MB at the end")
+
+
+def test_forecast__tries_a_recording_its_analysis_and_thinning(only_syn):
+    run = Run("SYN-Tanh", "SYN-Tanh")
+    wanted = {run: ({"engine": "fake", "epochs": 20, "repeats": 2}, ("exact", "resolution"))}
+    (found,) = forecast(wanted, scale="quick", data_folder=None, quiet=True).values()
+    assert (found.repeats, found.epochs, found.snapshots) == (2, 20, 5)
+    assert found.cube_bytes > found.thin_bytes > 0
+    assert found.analyze_seconds > 0
+    assert found.record_seconds(2, jobs=1) > 0
 
 
 def test_settings_of__paper_scale_is_the_papers():

@@ -98,7 +98,7 @@ def reproduce(
     plan = _Plan.of(name, scale, changes)
     place, expected, budget = local_folder(folder), None, None
     if dry_run or disk is not None:
-        expected = forecast(plan.wanted, data_folder=data_folder, quiet=quiet)
+        expected = forecast(plan.wanted, scale=scale, data_folder=data_folder, quiet=quiet)
         budget = None if disk is None else Budget.of(disk, expected)
     stores = plan.stores(place, budget, data_folder)
     how = {"jobs": jobs, "quiet": quiet, "data_folder": data_folder}

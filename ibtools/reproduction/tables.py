@@ -95,13 +95,14 @@ def curve_rows(results: xr.Dataset) -> "pd.DataFrame":
     """
     from ibtools.analysis.repeats.uncertainty import repeat_intervals  # noqa: TID251
 
-    found = repeat_intervals(results[[*CURVES]])
-    columns = {"n_repeats": found["mi_xt"].sel(statistic="n_repeats").astype(int)}
+    found = repeat_intervals(results[[*CURVES]]).reset_coords(drop=True)
+    mean, deviation, count = (
+        found.sel(statistic=name, drop=True) for name in ("mean", "deviation", "n_repeats")
+    )
+    columns = {"n_repeats": count["mi_xt"].astype(int)}
     for name in CURVES:
-        columns[name] = found[name].sel(statistic="mean")
-        columns[f"{name}_deviation"] = found[name].sel(statistic="deviation")
-    table = xr.Dataset(columns).reset_coords(drop=True)[[*columns]].transpose("epoch", "layer")
-    frame = table.to_dataframe().reset_index()
+        columns |= {name: mean[name], f"{name}_deviation": deviation[name]}
+    frame = xr.Dataset(columns).to_dataframe(["epoch", "layer"]).reset_index()
     frame.insert(0, "estimator", results.attrs["estimator"])
     return frame
 

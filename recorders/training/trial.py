@@ -20,6 +20,9 @@ from ibtools.store.storage import stored_bytes
 TRIED_SECONDS = 4.0
 """How long a trial goes on after what is only compiled once, unless a block ends before."""
 
+_MOST_SNAPSHOTS = 257
+"""Enough to fill some blocks, so that what is done once counts for little."""
+
 _LARGEST_STEP = 10  # epochs between tried snapshots: a sparse schedule need not be waited for
 
 
@@ -85,7 +88,7 @@ def _first_epochs(recording: Recording) -> Recording:
     settings = recording.settings
     epochs = settings.epochs + settings.prefit
     step = min(max(1, round(epochs / len(settings.recorded_epochs))), _LARGEST_STEP)
-    recorded = tuple(range(1, 2 + step * len(settings.recorded_epochs), step))[:65]
+    recorded = tuple(range(1, 2 + step * len(settings.recorded_epochs), step))[:_MOST_SNAPSHOTS]
     short = replace(
         settings, epochs=recorded[-1], prefit=0, repeats=1, recorded_epochs=recorded, patience=2**30
     )
