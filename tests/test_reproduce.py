@@ -1,6 +1,9 @@
 """Every experiment of the paper, small, through every step that the command takes."""
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +18,19 @@ from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.recorders.data.published import PUBLISHED, digest_parts
 from ibtools.recorders.engines import ENGINES
-from ibtools.recorders.training.trial import Trial
 from ibtools.reproduction import (
     REPRODUCTIONS,
-    Reproduction,
     Run,
     experiments,
     reproduce,
     reproducing,
     settings_of,
 )
-from ibtools.reproduction.forecast import Budget, Expected, forecast, forecast_lines
+from ibtools.reproduction.forecast import Budget, forecast, forecast_lines
 from ibtools.reproduction.journal import read_journal
 from ibtools.reproduction.parts import Part
 from ibtools.reproduction.steps import analyze_step, record_step, thin_step
+from tests.small_reproduction import FAKE, ONE_REPEAT_AT_A_TIME, expected, small_reproductions
 
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}
 
@@ -90,12 +92,6 @@ def test_reproduce__dry_run_tells_commands_that_parse(
     assert not (tmp_path / "out").exists()
 
 
-def expected(*, cube: int = 100, thin: int = 10) -> Expected:
-    """Return what a run takes that needs no trial."""
-    trial = Trial(5.0, 1.0, 1.0, snapshots=2, stored_bytes=2 * cube)
-    return Expected(trial, 10, 4, 1, 1, 2.0, 1.0, cube, thin)
-
-
 @pytest.fixture
 def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all runs take the same, without trying any."""
@@ -106,13 +102,7 @@ def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all experiments those of SYN-Tanh, with an engine that needs no TensorFlow."""
-    run = Run("SYN-Tanh", "SYN-Tanh", scattered="output")
-    prefit = Run("SYN-Tanh-prefit", "SYN-Tanh", (("prefit", 2), ("repeats", 2)))
-    small = (
-        Reproduction("quantize", "the main result", (run,)),
-        Reproduction("prefit", "after random labels", (prefit,), figures=("panels",)),
-    )
-    monkeypatch.setattr(experiments, "REPRODUCTIONS", {one.name: one for one in small})
+    monkeypatch.setattr(experiments, "REPRODUCTIONS", small_reproductions())
     monkeypatch.setitem(ENGINES.builtin, "fake", "tests.recorders.fake_engine:FakeEngine")
 
 
@@ -120,9 +110,6 @@ def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
 def only_syn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small experiments for one test."""
     make_small(monkeypatch)
-
-
-FAKE = {"engine": "fake", "epochs": 4, "repeats": 2, "schedule": "every:2", "quiet": True}
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +138,7 @@ def test_reproduce_all__tables_are_the_results(whole):
     table = pd.read_csv(folder / "numbers" / "SYN-Tanh.csv.gz")
     results = ibtools.open_results(folder / "SYN-Tanh.zarr", estimator="requantised")
     row = table.query("estimator == 'requantised' and epoch == 4 and layer == 'output'")
-    found = results["mi_xt"].sel(epoch=4, layer="output")
+    found = results["mi_xt"].sel(epoch=4, layer="output").load()
     assert row["mi_xt"].item() == found.mean().item()
     assert row["mi_xt_deviation"].item() == pytest.approx(found.std(ddof=1).item(), abs=1e-12)
     assert row["n_repeats"].item() == 2
@@ -161,10 +148,6 @@ def test_reproduce_all__tables_are_the_results(whole):
     origin = json.loads((folder / "numbers" / "SYN-Tanh.json").read_text())
     assert origin["seeds"] == results["seed"].values.tolist()
     assert origin["configuration"]["epochs"] == 4
-
-
-ONE_REPEAT_AT_A_TIME = 230
-"""Three runs of four thin repeats are expected to take 120 bytes, and a repeat 110 more."""
 
 
 def assert_same_numbers(one: Path, other: Path) -> None:
@@ -217,6 +200,22 @@ def test_reproduce_all__goes_on_where_it_was_interrupted(
     }
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["record", "analyze", "plot", "thin"])
+def test_reproduce_all__goes_on_after_a_kill(step: str, whole, tmp_path: Path):
+    command = [sys.executable, "-m", "tests.small_reproduction", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.startswith(f"ibtools {step} "):
+            break
+    time.sleep(0.2)
+    running.kill()
+    running.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert_same_numbers(whole[0], tmp_path)
+
+
 def test_budget__one_repeat_must_fit():
     runs = {Run(name, "SYN-Tanh"): expected() for name in "ab"}
     assert Budget.of(190, runs).most == dict.fromkeys(runs, 1)
@@ -230,7 +229,7 @@ def test_budget__keeps_fewer_epochs_where_not_all_fit():
     one = replace(expected(), snapshots=100, thinned_snapshots=10, thin_bytes=1000)
     runs = {Run("a", "SYN-Tanh"): one}
     assert Budget.of(20_000, runs).epochs is None
-    assert Budget.of(14_000, runs).epochs == "log:200"
+    assert Budget.of(5_000, runs).epochs == "log:200"
 
 
 def test_forecast_lines__sum_up(tmp_path: Path):
