@@ -204,14 +204,13 @@ def test_reproduce_all__goes_on_where_it_was_interrupted(
 @pytest.mark.parametrize("step", ["record", "analyze", "plot", "thin"])
 def test_reproduce_all__goes_on_after_a_kill(step: str, whole, tmp_path: Path):
     command = [sys.executable, "-m", "tests.small_reproduction", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if line.startswith(f"ibtools {step} "):
-            break
-    time.sleep(0.2)
-    running.kill()
-    running.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith(f"ibtools {step} "):
+                break
+        time.sleep(0.2)
+        running.kill()
     subprocess.run(command, check=True, capture_output=True)
     assert_same_numbers(whole[0], tmp_path)
 
