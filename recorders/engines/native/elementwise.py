@@ -63,9 +63,9 @@ def differentiate(
         for i in range(row.size):
             out[i] = gradient[i] if _ZERO < row[i] <= high else _ZERO
     elif function == RELU6:
-        high = min(high, _SIX)
         for i in range(row.size):
-            out[i] = gradient[i] if (_ZERO < row[i] <= high) and (row[i] < _SIX) else _ZERO
+            is_inside = (_ZERO < row[i] < _SIX) and row[i] <= high
+            out[i] = gradient[i] if is_inside else _ZERO
     else:
         for i in range(row.size):
             out[i] = gradient[i] if low <= row[i] <= high else _ZERO

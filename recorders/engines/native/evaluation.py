@@ -23,9 +23,7 @@ from ibtools.recorders.engines.native.loss import add_losses
 from ibtools.recorders.engines.native.quantisers import quantise_output, quantise_weights
 from ibtools.recorders.engines.native.workspace import Workspace, activated, allocate, quantised
 
-_BLOCK = np.int64(
-    256
-)  # samples that are evaluated at once: their values stay in the processor's cache
+_BLOCK = 256  # samples that are evaluated at once: their values stay in the processor's cache
 
 _ZERO = np.float32(0)
 
@@ -45,9 +43,10 @@ def allocate_evaluation(layers: Layers, n_parameters: int, n_samples: int) -> Ev
     while first < layers.kinds.size:
         first = _after_pools(layers, _end_of_stage(layers, first))
         widest = max(widest, layers.widths[first])
+    rows = np.empty(_BLOCK, np.int64)
     return Evaluation(
-        allocate(layers, n_parameters, _BLOCK),
-        np.empty(_BLOCK, np.int64),
+        allocate(layers, n_parameters, rows.size),
+        rows,
         np.empty((-(-n_samples // _BLOCK), widest * _BLOCK), np.float32),
     )
 

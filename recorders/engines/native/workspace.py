@@ -14,9 +14,9 @@ class Workspace(NamedTuple):
 
     inputs: Floats  # (feature, sample), or (sample, feature) if wide
     labels: Ints  # (sample,)
-    values: Floats  # of every layer (unit, sample): activated, and after them quantised
-    places: Ints  # (layer, 2): where those of a layer begin; once where outputs are continuous
-    gradient: Floats  # (unit, sample), of the layer at hand, as wide as the widest
+    values: Floats  # of every layer (unit, sample), activated and, behind these, quantised
+    places: Ints  # (layer, 2): where these begin; at the same place if outputs are continuous
+    gradient: Floats  # (unit, sample), of the layer at hand; there is room for the widest
     inner: Floats  # (unit, sample), the same before the activation function
     weights: Floats  # (parameter,), quantised
     weights_gradient: Floats  # (parameter,)
