@@ -48,7 +48,7 @@ def record(experiment: str, epochs: int, schedule: str, *, plain: bool, forced: 
             without_forcing(stack)
         if plain:
             without_checksums(stack)
-        return milliseconds_per_epoch(experiment, "dense", epochs, schedule)
+        return milliseconds_per_epoch(experiment, "native", epochs, schedule)
 
 
 def recording_rows(*, scale: int = 1) -> list[Row]:

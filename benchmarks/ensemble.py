@@ -1,7 +1,7 @@
-"""Why there is no engine that trains all repeats as one program: engine `dense` trains one faster.
+"""Why there is no engine that trains all repeats as one program: engine `native` trains one faster.
 
 A prototype of SYN-Tanh's training with a leading repeat axis, compiled by XLA, against the same
-prototype for one repeat at a time, and engine `dense` against both: training only, without
+prototype for one repeat at a time, and engine `native` against both: training only, without
 evaluation, snapshots and writing.
 """
 
@@ -88,14 +88,14 @@ def milliseconds_per_epoch(n_repeats: int) -> float:
     return min(times) / n_repeats * 1e3
 
 
-def milliseconds_of_dense(epochs: int = 200) -> float:
-    """Return the processor time of an epoch of SYN-Tanh in engine `dense`."""
+def milliseconds_of_native(epochs: int = 200) -> float:
+    """Return the processor time of an epoch of SYN-Tanh in engine `native`."""
     from ibtools.recorders.engines.keras.fit import create_trainable
-    from ibtools.recorders.engines.native.dense_program import DenseProgram
+    from ibtools.recorders.engines.native.program import NativeProgram
     from ibtools.recorders.record import plan
 
     training = plan("SYN-Tanh", epochs=epochs).training(0, 0)
-    program = DenseProgram(create_trainable(training), training)
+    program = NativeProgram(create_trainable(training), training)
     state = program.load()
     program.run(training, [1], 0, state)
     start = time.process_time()
@@ -104,12 +104,12 @@ def milliseconds_of_dense(epochs: int = 200) -> float:
 
 
 def rows() -> list[Row]:
-    """Measure 50 repeats in one program, per repeat, and engine `dense`."""
+    """Measure 50 repeats in one program, per repeat, and engine `native`."""
     together, alone = milliseconds_per_epoch(50), milliseconds_per_epoch(1)
-    dense = milliseconds_of_dense()
+    native = milliseconds_of_native()
     return [
         Row("train 50 repeats as one program (prototype)", together, alone, "ms"),
-        Row("train with engine dense (baseline: 50 repeats as one)", dense, together, "ms"),
+        Row("train with engine native (baseline: 50 repeats as one)", native, together, "ms"),
     ]
 
 

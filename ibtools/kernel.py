@@ -1,6 +1,9 @@
 """How the loops that numpy cannot express are compiled."""
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba  # noqa: TID251  (the one place)
@@ -16,9 +19,8 @@ def kernel(function: Function) -> Function:
     Parameters
     ----------
     function : callable
-        Plain Python over arrays and numbers. It may call other kernels of *its own module* only:
-        the cache of compiled code notices a change of the file that a kernel is in, not of the
-        files it calls into.
+        Plain Python over arrays and numbers. It may call other kernels of *its own folder* only:
+        the cache of compiled code notices when a file of the folder changes, and no others.
 
     Returns
     -------
@@ -43,6 +45,24 @@ def float_kernel(function: Function) -> Function:
 def _compile(function: Function, **options: Any) -> Function:
     try:
         compiled = numba.njit(nogil=True, cache=True, **options)(function)
-    except RuntimeError:  # numba: "no locator available", nowhere to keep the cache
+        _watch_folder(compiled)
+    except (AttributeError, OSError, RuntimeError):  # nowhere to keep the cache, or another numba
         compiled = numba.njit(nogil=True, **options)(function)
     return cast(Function, compiled)
+
+
+def _watch_folder(compiled: Any) -> None:
+    """Let cached code be of the sources of a whole folder; numba has it be of a single file.
+
+    Compiled code contains that of the kernels it calls, in whichever file they are.
+    """
+    file = compiled._cache._cache_file
+    folder = Path(compiled.py_func.__code__.co_filename).parent
+    file._source_stamp = (file._source_stamp, _digest(folder))
+
+
+@cache
+def _digest(folder: Path) -> str:
+    """Digest all sources of a folder."""
+    sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()

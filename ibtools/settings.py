@@ -328,7 +328,8 @@ class Settings(TrainingSettings):
     engine: str | None = field(
         default=None,
         metadata=_says(
-            "What trains: dense (fastest; dense layers only), compiled, or fit (slowest).",
+            "What trains: native (fastest; convolutions, max pools, dense layers only), compiled, "
+            "or fit (slowest).",
             "engine",
             otherwise="chosen",
         ),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError, RecordingError, StoreError
 from ibtools.progress import progress_bar, write_line
 from ibtools.recorders.data import load_data_set
-from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.engines import ENGINES, load_engine, present_name
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
@@ -96,10 +96,11 @@ def record(
         of images.
     data_folder : path, optional
         Where the files of a data set are; else IBTOOLS_DATA, Keras' cache, or a download.
-    engine : {"dense", "compiled", "fit"}, optional
-        What trains: machine code for networks of dense layers, TensorFlow's whole epochs as one
-        compiled program, or `Model.fit`, which is slower. They agree but for rounding. By default
-        that of the store that is resumed, else "dense" where it is the fastest, or "compiled".
+    engine : {"native", "compiled", "fit"}, optional
+        What trains: machine code for networks of convolutions, max pools and dense layers,
+        TensorFlow's whole epochs as one compiled program, or `Model.fit`, which is slower. They
+        agree but for rounding. By default that of the store that is resumed, else "native" where it
+        is the fastest, or "compiled".
     **settings
         What else differs from the experiment: any setting of `ibtools.settings.Settings`, and
         `schedule`: "every:N" (default "every:5"), "log:N" (fewer where epochs fall together),
@@ -203,7 +204,7 @@ def _recorded_engine(output: StorePath) -> str | None:
     if _is_unfinished(output):
         return None
     engine = configuration_of(open_group(output).attrs).get("engine")
-    return None if engine is None else str(engine)
+    return None if engine is None else present_name(str(engine))
 
 
 def _is_unfinished(output: StorePath) -> bool:
@@ -236,7 +237,10 @@ def _open_or_create(
     if not resume or _is_unfinished(output):
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
-    found = configuration_of(group.attrs) | {
+    found = configuration_of(group.attrs)
+    if "engine" in found:
+        found["engine"] = present_name(str(found["engine"]))
+    found |= {
         "data": group.attrs.get("data_checksum"),
         "layers": read_array(group, "layer").tolist(),
         "split": _describe_split(read_array(group, "split")),

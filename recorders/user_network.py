@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ibtools.errors import InputError, RecordingError
-from ibtools.recorders.networks import output_function
+from ibtools.recorders.networks import Layer, output_function
 from ibtools.recorders.user_code import import_function
 from ibtools.settings import validate_setting
 from ibtools.store.snapshots import LayerSpec
@@ -35,6 +35,8 @@ class UserNetwork:
     quantises_input : bool, optional
         Whether, where layers are quantised, the input is rounded to 8 bits first; numbers that are
         looked up are not.
+    plain_layers : tuple of Dense, Conv or Pool, optional
+        All layers, recorded or not, if they are none but such as a `Network` has; else empty.
     """
 
     name: str
@@ -44,6 +46,7 @@ class UserNetwork:
     is_chain: bool
     left_out: tuple[tuple[str, str], ...] = ()
     quantises_input: bool = True
+    plain_layers: tuple[Layer, ...] = ()
 
     def layer_specs(
         self, activation: str, bits: int, scheme: str = "paper"
@@ -93,6 +96,7 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
     try:
         user_model = importlib.import_module("ibtools.recorders.engines.keras.user_model")
         describe = importlib.import_module("ibtools.recorders.capture.keras.describe")
+        plain = importlib.import_module("ibtools.recorders.capture.keras.plain_layers")
     except ModuleNotFoundError as err:
         raise RecordingError(
             f"a model of one's own needs TensorFlow, but {err.name} is not installed; "
@@ -108,4 +112,5 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
         describe.is_chain(model),
         left_out=describe.left_out(model),
         quantises_input=not describe.looks_up_input(model),
+        plain_layers=plain.plain_layers(model),
     )

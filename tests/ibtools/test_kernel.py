@@ -1,3 +1,7 @@
+import importlib
+import sys
+
+import ibtools.kernel
 from ibtools.kernel import kernel
 
 
@@ -6,3 +10,26 @@ def test_kernel__compiles_where_nothing_can_be_cached():
     namespace = {}
     exec("def double(x):\n    return 2 * x", namespace)
     assert kernel(namespace["double"])(21) == 42
+
+
+def test_kernel__cached_code_is_of_all_sources_of_the_folder(tmp_path, monkeypatch):
+    """A kernel contains those that it calls: it is compiled anew when their file changes."""
+    monkeypatch.syspath_prepend(tmp_path)
+    outer = "from inner_kernel import inner\n@kernel\ndef outer(x):\n    return inner(x)\n"
+    (tmp_path / "outer_kernel.py").write_text(f"from ibtools.kernel import kernel\n{outer}")
+
+    def import_outer(added):
+        inner = (
+            f"from ibtools.kernel import kernel\n@kernel\ndef inner(x):\n    return x + {added}\n"
+        )
+        (tmp_path / "inner_kernel.py").write_text(inner)
+        for name in ("inner_kernel", "outer_kernel"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        ibtools.kernel._digest.cache_clear()
+        return importlib.import_module("outer_kernel").outer
+
+    assert import_outer(1)(1) == 2
+    again = import_outer(1)
+    assert again(1) == 2
+    assert sum(again.stats.cache_hits.values()) == 1
+    assert import_outer(20)(1) == 21

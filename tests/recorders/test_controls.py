@@ -28,7 +28,7 @@ CASES = {
 }
 """Two epochs of a ReLU network of 8 bits each."""
 
-ENGINE_NAMES = ("fit", "compiled", "dense")
+ENGINE_NAMES = ("fit", "compiled", "native")
 
 SLOW = [("compiled", "calibrated"), ("compiled", "random")]
 """Compiled anew for little that is new."""
@@ -180,7 +180,7 @@ def on_grid(values, low, high):
 def test_fixed__ranges_do_not_move_and_what_leaves_them_is_clipped():
     """Codes are certified by whoever takes the snapshot; both ends of the grid are in use."""
     training = create_training("tanh", 8, 6, ranges="fixed", learning_rate=0.01)
-    reports = record(engine_of("dense"), training)
+    reports = record(engine_of("native"), training)
     first = grids(reports[0][2])
     assert all(grids(snapshot) == first for _, _, snapshot, _ in reports)
     logits = reports[-1][2]["output"].values
@@ -194,7 +194,7 @@ def test_fixed__no_engine_moves_a_range(name):
     assert grids(reports[0][2]) == grids(reports[1][2]) == grids(reports[2][2])
 
 
-@pytest.mark.parametrize("name", ["fit", "dense"])
+@pytest.mark.parametrize("name", ["fit", "native"])
 def test_calibrated__ranges_go_on_from_there(name):
     """A moving average that starts at the values moves less in an epoch than the paper's."""
     moved = {}
@@ -261,7 +261,7 @@ def test_random_labels__are_the_training_labels_shuffled_among_themselves():
     np.testing.assert_array_equal(training.trained_label(3), label)
 
 
-@pytest.mark.parametrize("name", ["fit", "dense"])
+@pytest.mark.parametrize("name", ["fit", "native"])
 def test_random_labels__are_trained_on_and_evaluated(name):
     """Accuracy on training samples is about the random labels, that on test samples the true."""
     training = training_of("random")

@@ -14,7 +14,7 @@ from ibtools.recorders.engines.keras.state import unpack_state
 from tests.recorders.trainings import create_training, digest, record
 
 
-@pytest.fixture(scope="module", params=["compiled", "dense"])
+@pytest.fixture(scope="module", params=["compiled", "native"])
 def name(request):
     return request.param
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 import ibtools
 from ibtools.errors import (
@@ -33,6 +34,7 @@ from ibtools.recorders.training.repeat import count_differences
 from ibtools.recorders.training.trial import Trial
 from ibtools.store.datasets import open_raw
 from ibtools.store.durable import DurableStore
+from ibtools.store.groups import consolidate
 from ibtools.store.opened import open_group
 from ibtools.store.snapshots import LayerValues
 from ibtools.tasks import links
@@ -229,6 +231,18 @@ def test_record__resume_does_not_train_again_what_is_finished(tmp_path: Path, mo
 
     monkeypatch.setattr(FakeEngine, "train", refuse)
     record_fake(path, resume=True)
+
+
+def test_record__resume_by_an_engine_that_had_another_name(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(engines.FORMER_NAMES, "false", "fake")
+    record_fake(tmp_path / "s.zarr")
+    group = zarr.open_group(tmp_path / "s.zarr", mode="r+")
+    former = str(group.attrs["configuration"]).replace('"engine": "fake"', '"engine": "false"')
+    group.attrs["configuration"] = former
+    consolidate(tmp_path / "s.zarr")
+    report = record("SYN-Tanh", tmp_path / "s.zarr", **SETTINGS, resume=True)
+    assert report.trained == SETTINGS["repeats"]
+    assert '"engine": "false"' in ibtools.open_store(tmp_path / "s.zarr").attrs["configuration"]
 
 
 def test_record__resume_refuses_other_settings(tmp_path: Path):

@@ -94,7 +94,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     assert not alive
 
 
-TRAINED = [pytest.param(name, marks=pytest.mark.slow) for name in ("dense", "compiled", "fit")]
+TRAINED = [pytest.param(name, marks=pytest.mark.slow) for name in ("native", "compiled", "fit")]
 
 
 @pytest.fixture(scope="module", params=["sleepy", *TRAINED])

@@ -52,6 +52,24 @@ def mixed():
     return Model(inputs, layers.Softmax(name="output")(x))
 
 
+def convolved():
+    """Nothing but convolutions, a pool and dense layers: Tanh, linear, ReLU; a softmax apart."""
+    from tf_keras import Input, Sequential, layers
+
+    return Sequential(
+        [
+            Input((9, 8, 2)),
+            layers.Conv2D(3, 3, activation="tanh"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(2, 2),
+            layers.Flatten(),
+            layers.Dense(4, "relu"),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+
+
 def branched():
     """A layer that two others use."""
     from tf_keras import Input, Model, layers

@@ -1,1 +1,1 @@
-"""Engine `dense`: machine code of our own for networks of dense layers."""
+"""Engine `native`: machine code of our own for convolutions, max pools and dense layers."""

@@ -1,89 +1,111 @@
-"""Engine `dense`: what `fit` does to a network of dense layers, in machine code of our own."""
+"""The sums of products of dense layers: of values (unit, sample), or of wide inputs as they are.
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
-from itertools import islice
+Loops run over samples, which are many, and not over units, which are few. Inputs of many features
+are the exception: they stay (sample, feature).
+"""
 
-from ibtools.recorders.engines.keras.quantise import TappedModel
-from ibtools.recorders.engines.keras.state import pack_state
-from ibtools.recorders.engines.keras.trainers import (
-    MAX_STEPS,
-    Trainer,
-    TrainerEngine,
-    n_steps,
-    report_between,
-    stops,
-)
-from ibtools.recorders.engines.native.dense_arrays import State
-from ibtools.recorders.engines.native.dense_program import DenseProgram
-from ibtools.recorders.engines.protocol import EpochReport, Training
-from ibtools.store.snapshots import History
+import numpy as np
+
+from ibtools.kernel import float_kernel
+from ibtools.recorders.engines.native.arrays import Floats
+
+_ZERO = np.float32(0)
 
 
-class DenseTrainer(Trainer):
-    """A model, and the machine code of its training."""
-
-    def __init__(self, tapped: TappedModel, training: Training) -> None:
-        super().__init__(tapped, training)
-        self._program = DenseProgram(tapped, training)
-
-    def train(self, training: Training, start: int) -> Generator[EpochReport, None, None]:
-        """Train the epochs after `start`, from the state of the model, and report each.
-
-        While a snapshot is taken and handed over, a second thread trains the epochs after it.
-        """
-        state = self._program.load()
-        with ThreadPoolExecutor(1) as pool:
-            jobs = (
-                pool.submit(self._advance, training, epochs, state)
-                for epochs in _chunks(training, start)
-            )
-            ahead = list(islice(jobs, 1))
-            while ahead:
-                reached = ahead.pop().result()
-                ahead.extend(islice(jobs, 1))
-                yield from self._reports(training, *reached)
-
-    def _advance(
-        self, training: Training, epochs: range, state: State
-    ) -> tuple[range, list[History], State]:
-        """Train some epochs; return them, their histories, and a copy of the state after them."""
-        n_evaluated = sum(not training.is_recorded(epoch) for epoch in epochs)
-        histories = self._program.run(training, epochs, n_evaluated, state)
-        return epochs, histories, State._make(array.copy() for array in state)
-
-    def _reports(
-        self, training: Training, epochs: range, histories: list[History], state: State
-    ) -> Iterator[EpochReport]:
-        for epoch, history in zip(epochs, histories, strict=False):
-            yield report_between(epoch, history)
-        if training.is_recorded(epochs[-1]):
-            self._program.store(state)
-            report = self.report(training, epochs[-1])
-            yield replace(report, state=partial(self._pack, state))
-
-    def _pack(self, state: State) -> bytes:
-        self._program.store_moments(state)
-        return pack_state(self.model)
+@float_kernel
+def add_rows(row: Floats, weights: Floats, rows: Floats) -> None:
+    """Add a weighted sum of rows to a row."""
+    n_rows, k = weights.size, 0
+    while k + 4 <= n_rows:
+        u, v, w, x = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for i in range(row.size):
+            row[i] += u * a[i] + v * b[i] + w * c[i] + x * d[i]
+        k += 4
+    while k < n_rows:
+        u, a = weights[k], rows[k]
+        for i in range(row.size):
+            row[i] += u * a[i]
+        k += 1
 
 
-class DenseEngine(TrainerEngine):
-    """Trains networks of dense layers with `ibtools.recorders.engines.native.dense_kernel`.
+@float_kernel
+def multiply_rows(products: Floats, row: Floats, rows: Floats) -> None:
+    """Take the dot product of a row with each of some rows."""
+    n_rows, k = products.size, 0
+    while k + 4 <= n_rows:
+        a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        s, t, u, v = _ZERO, _ZERO, _ZERO, _ZERO
+        for i in range(row.size):
+            value = row[i]
+            s += value * a[i]
+            t += value * b[i]
+            u += value * c[i]
+            v += value * d[i]
+        products[k], products[k + 1], products[k + 2], products[k + 3] = s, t, u, v
+        k += 4
+    while k < n_rows:
+        a, s = rows[k], _ZERO
+        for i in range(row.size):
+            s += row[i] * a[i]
+        products[k] = s
+        k += 1
 
-    `ibtools.recorders.engines.keras.trainers.TrainerEngine` says what it guarantees. Every snapshot
-    is taken of the tfmot model itself, with the weights that the training has then.
+
+@float_kernel
+def multiply_wide(out: Floats, kernel: Floats, inputs: Floats) -> None:
+    """Multiply the kernel (unit, feature) with inputs (sample, feature), four rows of each at once.
+
+    At the end of either, the last row stands in for those that are missing.
     """
+    last_unit, last_sample = out.shape[0] - 1, out.shape[1] - 1
+    for i in range(0, last_sample + 1, 4):
+        i1, i2, i3 = min(i + 1, last_sample), min(i + 2, last_sample), min(i + 3, last_sample)
+        w, x, y, z = inputs[i], inputs[i1], inputs[i2], inputs[i3]
+        for j in range(0, last_unit + 1, 4):
+            j1, j2, j3 = min(j + 1, last_unit), min(j + 2, last_unit), min(j + 3, last_unit)
+            a, b, c, d = kernel[j], kernel[j1], kernel[j2], kernel[j3]
+            aw, ax, ay, az = _ZERO, _ZERO, _ZERO, _ZERO
+            bw, bx, by, bz = _ZERO, _ZERO, _ZERO, _ZERO
+            cw, cx, cy, cz = _ZERO, _ZERO, _ZERO, _ZERO
+            dw, dx, dy, dz = _ZERO, _ZERO, _ZERO, _ZERO
+            for k in range(w.size):
+                p, q, r, s = w[k], x[k], y[k], z[k]
+                aw, ax, ay, az = aw + a[k] * p, ax + a[k] * q, ay + a[k] * r, az + a[k] * s
+                bw, bx, by, bz = bw + b[k] * p, bx + b[k] * q, by + b[k] * r, bz + b[k] * s
+                cw, cx, cy, cz = cw + c[k] * p, cx + c[k] * q, cy + c[k] * r, cz + c[k] * s
+                dw, dx, dy, dz = dw + d[k] * p, dx + d[k] * q, dy + d[k] * r, dz + d[k] * s
+            out[j, i], out[j, i1], out[j, i2], out[j, i3] = aw, ax, ay, az
+            out[j1, i], out[j1, i1], out[j1, i2], out[j1, i3] = bw, bx, by, bz
+            out[j2, i], out[j2, i1], out[j2, i2], out[j2, i3] = cw, cx, cy, cz
+            out[j3, i], out[j3, i1], out[j3, i2], out[j3, i3] = dw, dx, dy, dz
 
-    _trainer_type = DenseTrainer
+
+@float_kernel
+def add_wide(products: Floats, gradient: Floats, inputs: Floats) -> None:
+    """Add the product of a gradient (unit, sample) with inputs (sample, feature): 2 by 4 rows."""
+    n_units, n_samples = gradient.shape
+    for i in range(0, n_samples, 4):
+        last = n_samples - 1
+        a, b = inputs[i], inputs[min(i + 1, last)]
+        c, d = inputs[min(i + 2, last)], inputs[min(i + 3, last)]
+        for j in range(0, n_units, 2):
+            s0, s1, s2, s3 = _four(gradient[j], i)
+            t0, t1, t2, t3 = _four(gradient[min(j + 1, n_units - 1)], i)
+            if j + 1 == n_units:
+                t0, t1, t2, t3 = _ZERO, _ZERO, _ZERO, _ZERO
+            x, y = products[j], products[min(j + 1, n_units - 1)]
+            for k in range(a.size):
+                p, q, r, s = a[k], b[k], c[k], d[k]
+                x[k] += s0 * p + s1 * q + s2 * r + s3 * s
+                y[k] += t0 * p + t1 * q + t2 * r + t3 * s
 
 
-def _chunks(training: Training, start: int) -> Iterator[range]:
-    """Cut the epochs after `start` at those that are recorded, and where a call gets long."""
-    longest, first = max(1, MAX_STEPS // n_steps(training)), start + 1
-    for stop in stops(training):
-        while first <= stop:
-            length = min(longest, stop - first + 1)
-            yield range(first, first + length)
-            first += length
+@float_kernel
+def _four(row: Floats, first: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Take four values of a row, zeros behind its end."""
+    n = row.size
+    b = row[first + 1] if first + 1 < n else _ZERO
+    c = row[first + 2] if first + 2 < n else _ZERO
+    d = row[first + 3] if first + 3 < n else _ZERO
+    return row[first], b, c, d

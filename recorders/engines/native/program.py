@@ -1,11 +1,10 @@
-"""A Keras model of dense layers as the arrays that machine code trains, and back."""
+"""The state of a Keras model as the arrays that machine code trains, and back."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from numpy.typing import NDArray
 
 from ibtools.recorders.capture.grid import Grid
@@ -14,35 +13,28 @@ from ibtools.recorders.engines.keras.quantizers import (
     fake_quantise,
     range_variables,
     range_with_zero,
-    short_name,
 )
-from ibtools.recorders.engines.native import dense_arrays, dense_kernel
-from ibtools.recorders.engines.native.dense_arrays import DenseLayers, Samples, State
+from ibtools.recorders.engines.native import training as machine_code
+from ibtools.recorders.engines.native.arrays import WIDE, Samples, State
+from ibtools.recorders.engines.native.description import (
+    QUANTITIES,
+    Axes,
+    Shape,
+    describe,
+    find_stages,
+)
 from ibtools.recorders.engines.protocol import Training
 from ibtools.store.snapshots import FLOAT_BITS, History
 
-_QUANTITIES = ("kernel", "bias", "output")
 
-_FUNCTIONS = {
-    "tanh": dense_arrays.TANH,
-    "relu": dense_arrays.RELU,
-    "relu6": dense_arrays.RELU6,
-}
-
-_OUTPUTS = {
-    "none": dense_arrays.CONTINUOUS,
-    "current": dense_arrays.CURRENT,
-    "average": dense_arrays.AVERAGE,
-}
-
-
-class DenseProgram:
-    """Trains and evaluates a model of dense layers for several epochs in one call.
+class NativeProgram:
+    """Trains and evaluates a model for several epochs in one call.
 
     Parameters
     ----------
     tapped : TappedModel
-        Compiled by Keras; built of a `Network` that has only `Dense` layers.
+        Compiled by Keras; of convolutions, pools and dense layers only
+        (`ibtools.recorders.engines.native.description.plain_layers`).
     training : Training
         What is trained. Its seeds are not part of the program.
 
@@ -54,21 +46,23 @@ class DenseProgram:
 
     def __init__(self, tapped: TappedModel, training: Training) -> None:
         self._model = tapped.model
-        self._dense = [layer for layer in tapped.model.layers if _is_dense(layer)]
-        self._layers = _describe(self._dense, training)
-        self._moments = _moments(tapped.model, self._parameters())
-        self._samples = _encode_samples(training)
+        self._stages = find_stages(tapped.model)
+        self._layers = describe(self._stages, training)
+        weights = [pair for stage in self._stages for pair in stage.weights]
+        self._parameters, self._axes = map(list, zip(*weights, strict=True))
+        self._moments = _moments(tapped.model, self._parameters)
+        self._samples = _encode_samples(training, self._stages[0].inputs)
         self._assign = self._trace_assignment()
         self._assign_moments = self._trace_moments()
 
     def load(self) -> State:
         """Read a copy of the state that the model has now."""
-        ranges = np.zeros((len(self._dense), len(_QUANTITIES), 2), np.float32)
+        ranges = np.zeros((len(self._stages), len(QUANTITIES), 2), np.float32)
         for at, end in self._ranges():
             ranges[at] = end.numpy()
         parameters, momentum, velocity = (
-            np.concatenate([_turn(variable.numpy()).ravel() for variable in variables])
-            for variables in (self._parameters(), *self._moments)
+            np.concatenate([*map(_turn, variables, self._axes)])
+            for variables in (self._parameters, *self._moments)
         )
         n_steps = np.array([self._model.optimizer.iterations.numpy()], np.int64)
         return State(parameters, momentum, velocity, ranges, n_steps)
@@ -91,7 +85,7 @@ class DenseProgram:
         train = np.flatnonzero(~training.data.is_test)
         orders = [train[training.seeds.batch_order(epoch, train.size)] for epoch in epochs]
         labels = [training.trained_label(epoch) for epoch in epochs]
-        found = dense_kernel.train(
+        found = machine_code.train(
             self._layers,
             self._samples,
             np.stack(orders),
@@ -103,27 +97,24 @@ class DenseProgram:
         )
         return [History(*map(float, row)) for row in found]
 
-    def _parameters(self) -> list[Any]:
-        return [weight for layer in self._dense for weight in _weights(layer)]
-
     def _ranges(self) -> list[tuple[tuple[int, int, int], Any]]:
         """Return the variables of all ranges, with their place in `State.ranges`."""
         return [
             ((layer, which, end), variable)
-            for layer, dense in enumerate(self._dense)
-            for which, quantity in enumerate(_QUANTITIES)
-            if _is_quantised(dense, quantity)
-            for end, variable in enumerate(range_variables(dense, quantity))
+            for layer, stage in enumerate(self._stages)
+            for which, quantity in enumerate(QUANTITIES)
+            if stage.is_quantised(quantity)
+            for end, variable in enumerate(range_variables(stage.layer, quantity))
         ]
 
     def _trace_assignment(self) -> Any:
         """Trace what assigns weights and ranges to the model in one call."""
-        parameters, ranges = self._parameters(), self._ranges()
-        shape = (len(self._dense), len(_QUANTITIES), 2)
+        parameters, axes, ranges = self._parameters, self._axes, self._ranges()
+        shape = (len(self._stages), len(QUANTITIES), 2)
         places = [int(np.ravel_multi_index(at, shape)) for at, _ in ranges]
 
         def assign(of_parameters: Any, of_ranges: Any) -> None:
-            _assign_parts(parameters, of_parameters)
+            _assign_parts(parameters, axes, of_parameters)
             ends = tf.unstack(tf.reshape(of_ranges, [-1]), int(np.prod(shape)))
             for place, (_, variable) in zip(places, ranges, strict=True):
                 variable.assign(ends[place])
@@ -132,12 +123,12 @@ class DenseProgram:
 
     def _trace_moments(self) -> Any:
         """Trace what assigns the optimiser's variables in one call."""
-        momentum, velocity = self._moments
+        (momentum, velocity), axes = self._moments, self._axes
         iterations = self._model.optimizer.iterations
 
         def assign(of_momentum: Any, of_velocity: Any, n_steps: Any) -> None:
-            _assign_parts(momentum, of_momentum)
-            _assign_parts(velocity, of_velocity)
+            _assign_parts(momentum, axes, of_momentum)
+            _assign_parts(velocity, axes, of_velocity)
             iterations.assign(n_steps[0])
 
         flat = _flat(momentum)
@@ -156,46 +147,18 @@ def _flat(variables: Sequence[Any]) -> Any:
     return tf.TensorSpec([sum(_sizes(variables))], tf.float32)
 
 
-def _assign_parts(variables: Sequence[Any], flat: Any) -> None:
-    """Assign variables, whose kernels lie (input, unit), parts of what lies (unit, input)."""
-    for variable, part in zip(variables, tf.split(flat, _sizes(variables)), strict=True):
-        turned = tf.reshape(part, list(variable.shape)[::-1])
-        variable.assign(tf.transpose(turned) if len(variable.shape) > 1 else turned)
+def _assign_parts(variables: Sequence[Any], axes: Sequence[Axes], flat: Any) -> None:
+    """Assign variables the parts of what `_turn` made of them."""
+    parts = tf.split(flat, _sizes(variables))
+    for variable, (rows, columns, before, units), part in zip(variables, axes, parts, strict=True):
+        turned = tf.transpose(tf.reshape(part, [units, before, rows, columns]), [2, 3, 1, 0])
+        variable.assign(tf.reshape(turned, variable.shape))
 
 
-def _is_dense(layer: Any) -> bool:
-    return isinstance(getattr(layer, "layer", layer), tf_keras.layers.Dense)
-
-
-def _weights(layer: Any) -> list[Any]:
-    """Return kernel and bias of a layer, wrapped by tfmot or not."""
-    named = {short_name(weight): weight for weight in layer.trainable_weights}
-    return [named["kernel"], named["bias"]]
-
-
-def _is_quantised(layer: Any, quantity: str) -> bool:
-    config = getattr(layer, "quantize_config", None)
-    if config is None:
-        return False
-    return config.output != "none" if quantity == "output" else quantity in config.weights
-
-
-def _describe(dense: Sequence[Any], training: Training) -> DenseLayers:
-    """Describe the layers of a model to the machine code."""
-    kernels = [_weights(layer)[0] for layer in dense]
-    configs = [getattr(layer, "quantize_config", None) for layer in dense]
-    outputs = [config.output if config else "none" for config in configs]
-    functions = [_FUNCTIONS[training.activation]] * (len(dense) - 1)
-    bits = 1 if training.bits == FLOAT_BITS else training.bits
-    return DenseLayers(
-        np.array([kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)], np.int64),
-        np.array([*functions, dense_arrays.LINEAR], np.int64),
-        np.array([[_is_quantised(layer, q) for q in _QUANTITIES[:2]] for layer in dense]),
-        np.array([_OUTPUTS.get(output, dense_arrays.FIXED) for output in outputs], np.int64),
-        np.float32(2**bits - 1),
-        training.scheme == "full" and training.bits != FLOAT_BITS,
-        training.control == "frozen",
-    )
+def _turn(variable: Any, axes: Axes) -> NDArray[np.float32]:
+    """Lay a weight of these axes out as machine code has it: units, channels, rows, columns."""
+    turned: NDArray[np.float32] = variable.numpy().reshape(axes).transpose(3, 2, 0, 1).ravel()
+    return turned
 
 
 def _moments(model: Any, parameters: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -207,20 +170,23 @@ def _moments(model: Any, parameters: Sequence[Any]) -> tuple[list[Any], list[Any
     return [moments[2 * place] for place in places], [moments[2 * place + 1] for place in places]
 
 
-def _turn(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(array.T)
-
-
-def _encode_samples(training: Training) -> Samples:
+def _encode_samples(training: Training, shape: Shape) -> Samples:
     """Quantise all inputs on the range that `calibrate` gives them, which training keeps."""
     data = training.data
-    x, scale, zero_point = data.x.reshape(len(data.x), -1), np.float32(1), 0
-    codes: Any = x
-    if training.bits != FLOAT_BITS:
-        low, high = range_with_zero(x[~data.is_test])
-        grid = Grid.from_range(float(low), float(high), bits=8)
-        codes = grid.encode(fake_quantise(x, low, high, grid.bits).numpy(), layer="input")
-        scale, zero_point = grid.scale, grid.zero_point
-    if x.shape[1] <= dense_arrays.WIDE:
-        codes = np.ascontiguousarray(codes.T)
-    return Samples(codes, scale, np.float32(zero_point), data.is_test)
+    x = _lay_out(data.x, shape)
+    if training.bits == FLOAT_BITS:
+        no_codes = np.empty((0, 0), np.uint8)
+        return Samples(no_codes, x, np.float32(1), np.float32(0), data.is_test)
+    low, high = range_with_zero(data.x[~data.is_test])
+    grid = Grid.from_range(float(low), float(high), bits=8)
+    codes = grid.encode(fake_quantise(x, low, high, grid.bits).numpy(), layer="input")
+    no_values, zero_point = np.empty((0, 0), np.float32), np.float32(grid.zero_point)
+    return Samples(np.asarray(codes, np.uint8), no_values, grid.scale, zero_point, data.is_test)
+
+
+def _lay_out(x: NDArray[np.float32], shape: Shape) -> NDArray[np.float32]:
+    """Lay samples out as machine code has them: channels, rows, columns, as in `Samples`."""
+    channels, rows, columns = shape
+    images = x.reshape(len(x), rows, columns, channels).transpose(0, 3, 1, 2)
+    by_sample = images.reshape(len(x), -1)
+    return np.ascontiguousarray(by_sample if by_sample.shape[1] > WIDE else by_sample.T)
