@@ -18,10 +18,11 @@ from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.limits import Span, paper_limits
 from ibtools.analysis.plots.names import figure_text
-from ibtools.analysis.plots.reference import CHANCE_LINE
+from ibtools.analysis.plots.reference import CHANCE_LINE, CONTROL_LINE, control_handles
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.accuracy import SUBSETS, accuracies, majority_share
+from ibtools.analysis.repeats.controls import measure_beside, split_control
 from ibtools.analysis.repeats.intervals import confidence_half_width
 from ibtools.analysis.repeats.shown import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
@@ -54,7 +55,8 @@ def accuracy(
     Parameters
     ----------
     dataset : Dataset
-        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title. Of a
+        control that is beside it (`ibtools.beside_control`) the means are broad, pale lines.
     ax : Axes, optional
         Where to draw, in the caller's style. By default a new figure in the style of ibtools,
         unknown to pyplot.
@@ -81,13 +83,14 @@ def accuracy(
     that the lines break where the true labels come in.
     """
     chance = majority_share(dataset)
-    summary = summarise_accuracy(accuracies(dataset))
+    summary = summarise_accuracy(measure_beside(accuracies, dataset))
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
         ax = ax or ALONE.create_axes(1)[0]
         draw_accuracy(ax, summary, span, chance)
         set_title(ax, figure_text(accuracy_caption(summary)))
-        draw_legend_below(ax, accuracy_handles(ax))
+        beside = control_handles([summary], CONTROL_LINE)
+        draw_legend_below(ax, [*accuracy_handles(ax), *beside])
     return ax
 
 
@@ -128,7 +131,9 @@ def accuracy_facets(
     with drawing_style(axes):
         facets = arrange_facets(datasets, row, col, ncols)
         given = facets.given(axes)
-        summaries = [summarise_accuracy(accuracies(one)) for one in facets.by_title.values()]
+        summaries = [
+            summarise_accuracy(measure_beside(accuracies, one)) for one in facets.by_title.values()
+        ]
         chance = [majority_share(one) for one in facets.by_title.values()]
         canvas = Canvas.of(given, facets.grid(), len(summaries))
         for ax, title, summary, level in zip(
@@ -137,14 +142,15 @@ def accuracy_facets(
             draw_accuracy(ax, summary, None, level)
             set_title(ax, f"{title}\n{summary.repeats}")
         share_y(canvas.axes)
-        canvas.draw_legend(accuracy_handles(canvas.axes[0]))
+        beside = control_handles(summaries, CONTROL_LINE)
+        canvas.draw_legend([*accuracy_handles(canvas.axes[0]), *beside])
         canvas.label_outer()
     return tuple(canvas.axes)
 
 
 def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
     """Average the accuracies of a store, those that it has, over the repeats that count."""
-    names = [str(name) for name in accuracies]
+    names = [str(name) for name in split_control(accuracies)[0]]
     return summarise_variables(accuracies, names, epoch_dim="trained_epoch", any_of=names)
 
 
@@ -174,7 +180,10 @@ def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: f
 
 
 def draw_course(ax: Axes, summary: RepeatSummary, name: str, look: Mapping[str, Any]) -> None:
-    """Draw the mean of a variable and its 95 % confidence, through the epochs that have a value."""
+    """Draw the mean of a variable and its 95 % confidence, through the epochs that have a value.
+
+    The mean of a control that is beside it is broad and pale.
+    """
     mean = summary.mean[name].values
     half = confidence_half_width(summary.deviation[name].values, summary.n_repeats)
     there = np.isfinite(mean)
@@ -190,6 +199,11 @@ def draw_course(ax: Axes, summary: RepeatSummary, name: str, look: Mapping[str, 
             edgecolor=(look["color"], 0.45),
             linewidth=0.5,
         )
+    if summary.control is not None and name in summary.control.mean:
+        values = summary.control.mean[name].values
+        there = np.isfinite(values)
+        pale = {**look, "label": "_control", "zorder": 1, **CONTROL_LINE}
+        ax.plot(summary.control.epochs[there], values[there], **pale)
 
 
 def _phases(epochs: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
@@ -216,4 +230,6 @@ FIGURE = FigureKind(
     shows="mean and 95 % confidence: training, test and all samples",
     read_against="always answering the most frequent label",
     facets=accuracy_facets,
+    control=("beside",),
+    no_control="it is not in bits, and read against chance",
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -19,18 +18,20 @@ from numpy.typing import NDArray
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.limits import Limits
-from ibtools.analysis.plots.names import figure_names, figure_text
+from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.reference import (
     CEILINGS,
     CHANCE_LINE,
-    CONTROL_COLOR,
+    CONTROL_PATH,
     HOLLOW_COLOR,
+    control_handles,
     draw_ceiling,
+    draw_nothing_learned,
     reference_handles,
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats.controls import describe_control
+from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
@@ -43,18 +44,6 @@ JOINED_EPOCHS = 150
 """Epochs whose layers are joined, at most: more would cover the plane."""
 FIRST_AREA, LAST_AREA = 34.0, 14.0
 """Marker areas of the first and the last layer (square points): layers that coincide show."""
-
-
-_CONTROL: Mapping[str, Any] = MappingProxyType(
-    {
-        "color": CONTROL_COLOR,
-        "linewidth": 1.0,
-        "marker": "o",
-        "markersize": 6,
-        "markerfacecolor": "none",
-    }
-)
-"""How a control looks in a plane."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +62,6 @@ class Panel:
         The part that another panel shows larger.
     is_zoom : bool, optional
         Whether it is that other panel.
-    control : RepeatSummary, optional
-        Of the same layers, drawn below in grey.
     """
 
     summary: RepeatSummary
@@ -82,7 +69,6 @@ class Panel:
     limits: Limits
     marked: Limits | None = None
     is_zoom: bool = False
-    control: RepeatSummary | None = None
 
     def zoomed(self) -> "Panel | None":
         """Return the panel of the marked part, if there is one."""
@@ -116,8 +102,8 @@ def draw_panel(
     ax: Axes, panel: Panel, styles: Mapping[str, LayerStyle], scale: EpochScale
 ) -> PathCollection:
     """Draw one plane; return the points of its last layer, which a colour bar can be made for."""
-    if panel.control is not None:
-        _draw_control(ax, panel.control, styles)
+    if panel.summary.control is not None:
+        _draw_control(ax, panel.summary.control, styles)
     _draw_epoch_lines(ax, panel.summary, scale)
     points = _draw_points(ax, panel.summary, styles, scale)
     _draw_chance_levels(ax, panel.summary, scale)
@@ -137,6 +123,8 @@ def draw_frame(
     ax.set_ylim(limits[1])
     for axis, ceiling in summary.ceilings.items():
         draw_ceiling(ax, axis, ceiling, CEILINGS[axis] if name_ceilings else None)
+    if CONTROL in summary.mean.attrs:
+        draw_nothing_learned(ax, "x", "y")
     ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
     set_y_label(ax, variable_label(summary.mean["mi_ty"]))
 
@@ -163,18 +151,15 @@ def legend_handles(
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
     handles.append(Line2D([], [], label=f"last {scale.counts}", **_outlined("o", 5, color, color)))
-    controls = dict.fromkeys(
-        describe_control(one.control.mean) for one in panels if one.control is not None
-    )
-    handles += [Line2D([], [], label=figure_text(name), **_CONTROL) for name in controls]
-    return [*handles, *reference_handles([panel.summary for panel in panels])]
+    summaries = [panel.summary for panel in panels]
+    return [*handles, *control_handles(summaries, CONTROL_PATH), *reference_handles(summaries)]
 
 
 def _draw_control(ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerStyle]) -> None:
     """Draw the way of each layer of a control, and where it ends."""
     for name in summary.layers:
         layer = summary.mean.sel(layer=name)
-        look = {**_CONTROL, "marker": styles[name].marker, "markevery": [-1]}
+        look = {**CONTROL_PATH, "marker": styles[name].marker, "markevery": [-1]}
         ax.plot(layer["mi_xt"], layer["mi_ty"], label=f"_control {name}", zorder=1.5, **look)
 
 

@@ -12,6 +12,7 @@ from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.names import figure_names, figure_text
+from ibtools.analysis.plots.reference import CONTROL_LINE, control_handles
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats.shown import (
@@ -50,7 +51,8 @@ def activation_ranges(
     Parameters
     ----------
     dataset : Dataset
-        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title. Of a
+        control that is beside it (`ibtools.beside_control`) the means are broad, pale lines.
     axes : sequence of Axes, optional
         Where to draw, one for each layer, in the caller's style. By default a new figure in the
         style of ibtools, unknown to pyplot.
@@ -90,7 +92,7 @@ def activation_ranges(
             set_figure_title(canvas.figure, caption)
         else:
             set_title(canvas.axes[0], f"{caption}\n{titles[0]}")
-        canvas.draw_legend(_handles())
+        canvas.draw_legend([*_handles(), *control_handles([summary], CONTROL_LINE)])
     return tuple(canvas.axes)
 
 
@@ -124,6 +126,9 @@ def _draw_end(ax: Axes, summary: RepeatSummary, variable: str, layer: int) -> No
     deviation = summary.deviation[variable].isel(layer=layer).values
     color = COLORS[variable]
     ax.plot(summary.epochs, mean, color=color, linewidth=1.2, label=NAMES[variable])
+    if summary.control is not None:
+        control = summary.control.mean[variable].isel(layer=layer)
+        ax.plot(control["epoch"], control, color=color, label="_control", **CONTROL_LINE)
     ax.fill_between(
         summary.epochs, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0
     )
@@ -138,4 +143,6 @@ FIGURE = FigureKind(
     "store",
     shows="smallest and largest value of every layer against epoch",
     command_options=(LAYERS,),
+    control=("beside",),
+    no_control="a difference of ranges is no range",
 )

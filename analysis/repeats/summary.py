@@ -23,7 +23,7 @@ from ibtools.analysis.repeats.controls import (
 from ibtools.analysis.repeats.dynamics import dynamics
 from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.repeats.scalars import called, last_values, recorded_scalars
-from ibtools.analysis.repeats.shown import describe_failures
+from ibtools.analysis.repeats.shown import describe_left_out
 from ibtools.analysis.repeats.uncertainty import IntervalMethod, repeat_intervals
 from ibtools.errors import StoreError
 from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
@@ -259,7 +259,7 @@ def _last_scalar(path: StorePath, measured: xr.Dataset, name: str | None) -> xr.
 
 def _describe_repeats(measured: xr.Dataset) -> str:
     n_counted = int(measured["mi_xt_peak"].notnull().any("layer").sum())
-    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_failures(measured)]
+    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_left_out(measured)]
     return ", ".join(parts)
 
 

@@ -17,6 +17,7 @@ from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
 from ibtools.analysis.plots.epochs import label_information_epochs
 from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.controls import measure_beside
 from ibtools.analysis.repeats.resolution import summarise_resolutions
 from ibtools.analysis.repeats.scalars import ACCURACIES, called, recorded_scalars
 from ibtools.analysis.repeats.shown import summarise_repeats
@@ -92,7 +93,9 @@ SCALARS_CAPTION = (
 def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
     """Draw the accuracies of a store."""
     drawn, counts = accuracy(dataset), counts_of(dataset.attrs)
-    words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
+    words = accuracy_caption(summarise_accuracy(measure_beside(accuracies, dataset))).replace(
+        "\n", ", "
+    )
     return StaticFigure(
         figure_png(drawn),
         f"Lines of training, test and all-sample accuracy against {counts}: {words}.",

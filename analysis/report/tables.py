@@ -11,6 +11,7 @@ import xarray as xr
 
 from ibtools.analysis.check import Check, CheckReport
 from ibtools.analysis.check.report import group_by_words
+from ibtools.analysis.repeats.controls import ABOVE, CONTROL
 from ibtools.analysis.repeats.grid_ranges import WORDS, MovingRange
 from ibtools.analysis.repeats.scalars import ACCURACIES, called, last_values
 from ibtools.analysis.repeats.summary import PRINTED
@@ -116,15 +117,33 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
         f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats and "
         f"{100 * attributes['interval_level']:g} % interval (Student)"
     )
+    return _quantities(caption + _describe_symbols(results), summarised, PRINTED)
+
+
+def _quantities(caption: str, summarised: xr.Dataset, names: Sequence[str]) -> Table:
+    """List quantities by layer."""
     head = [
         f"{summarised[name].attrs['long_name']} [{summarised[name].attrs['units']}]"
-        for name in PRINTED
+        for name in names
     ]
     rows = tuple(
-        (visible(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in PRINTED))
+        (visible(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in names))
         for layer in summarised["layer"].values
     )
-    return Table(caption + _describe_symbols(results), ("layer", *head), rows)
+    return Table(caption, ("layer", *head), rows)
+
+
+def above_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
+    """List likewise what is above the control, of each quantity in bits."""
+    attributes = summarised.attrs
+    names = [name + ABOVE for name in PRINTED if name + ABOVE in summarised]
+    n_pairs = int(summarised[names[0]].sel(statistic="n_repeats").max())
+    caption = (
+        f"Above the {attributes[CONTROL]} by {attributes['estimator']}: differences of {n_pairs} "
+        f"pair{'s' * (n_pairs != 1)} of repeats, mean and {100 * attributes['interval_level']:g} % "
+        "interval (Student)"
+    )
+    return _quantities(caption + _describe_symbols(results), summarised, names)
 
 
 def ranges_table(moving: Sequence[MovingRange]) -> Table:

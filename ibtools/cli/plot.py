@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ibtools.cli.completing import estimator_names, figures, files, names, paths_and
+from ibtools.cli.completing import estimator_names, figures, files, names, paths, paths_and
 from ibtools.cli.names import split_names
 from ibtools.cli.printing import tell_line
 
@@ -123,6 +123,16 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
     help="latex: Computer Modern at 8 points, for a LaTeX document (.pdf; .pgf needs LaTeX).",
 )
 @click.option("--width", type=float, help="Width in inches, such as 3.4 for one column of two.")
+@click.option(
+    "--control",
+    multiple=True,
+    shell_complete=paths,
+    help="The same recording with --control frozen or --labels random, also analysed: drawn pale "
+    "beside it. Of several stores give one for each, in their order.",
+)
+@click.option(
+    "--subtract", is_flag=True, help="Draw what is above the control instead, repeat by repeat."
+)
 @click.option("--quiet", is_flag=True, help="animation: show no progress.")
 def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **options: Any) -> None:
     """Draw FIGURE from STORE, or from several with shared axes.
@@ -140,6 +150,6 @@ def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **optio
     """
     from ibtools.analysis.plots import write_figure
 
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {name: value for name, value in options.items() if value not in (None, False, ())}
     write_figure(stores, figure, output=output, quiet=quiet, **given)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")

@@ -475,11 +475,11 @@ def test_plot__unknown_option_names_those_of_the_figure():
 
 def test_figures__options_are_those_of_their_functions():
     assert {name: kind.options for name, kind in FIGURES.items()} == {
-        "information-plane": ("layers", "limits", "zoom", "colorbar", "x", "y", "control"),
-        "information-epochs": ("layers", "median", "control", "subtract"),
+        "information-plane": ("layers", "limits", "zoom", "colorbar", "x", "y"),
+        "information-epochs": ("layers", "median"),
         "repeats": ("layers", "limits"),
-        "resolution-profile": ("layers", "control"),
-        "label-resolution": ("layers", "share", "control"),
+        "resolution-profile": ("layers",),
+        "label-resolution": ("layers", "share"),
         "accuracy": ("limits",),
         "scalars": ("names",),
         "activation-ranges": ("layers",),
