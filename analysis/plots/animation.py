@@ -12,7 +12,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.figures import LAYERS, FigureKind, Option
-from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
+from ibtools.analysis.plots.accuracy import (
+    accuracy_handles,
+    confidence_handles,
+    draw_accuracy,
+    summarise_accuracy,
+)
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.legends import draw_legend_below
@@ -219,10 +224,11 @@ def _validate_settings(n_frames: int, fps: int) -> None:
 
 def _draw_accuracy(ax: Axes, dataset: xr.Dataset, epochs: NDArray[np.int64]) -> None:
     """Draw the accuracy over the epochs of the film, and its legend."""
-    draw_accuracy(ax, summarise_accuracy(_thin_accuracies(dataset)), None, majority_share(dataset))
+    summary = summarise_accuracy(_thin_accuracies(dataset))
+    draw_accuracy(ax, summary, None, majority_share(dataset))
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, epochs[0]), max(high, epochs[-1]))
-    draw_legend_below(ax, accuracy_handles(ax))
+    draw_legend_below(ax, [*accuracy_handles(ax), *confidence_handles([summary])])
 
 
 def _thin_accuracies(dataset: xr.Dataset) -> xr.Dataset:

@@ -161,9 +161,8 @@ def _draw_row(
 
 
 def _meaning(summary: RepeatSummary, variable: str) -> str:
-    """Say what the lines are where they are bounds, and what a band is."""
+    """Say what the lines are where they are bounds."""
     words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
-    words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
     return "\n".join(words)
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -29,6 +30,13 @@ from ibtools.analysis.plots.reference import (
     reference_handles,
 )
 from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.spread import (
+    DEVIATION,
+    SHADE,
+    band,
+    draw_singles,
+    spread_handles,
+)
 from ibtools.analysis.plots.style import LayerStyle, layer_styles
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.controls import CONTROL
@@ -58,7 +66,8 @@ def information_epochs(
     """Draw I(X;T) and I(T;Y) of every layer against epoch: mean over repeats and a band.
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
-    denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
+    denominator), cut at 0 and at the ceiling, which the legend says; where fewer than three repeats
+    have a value, there is none, and of two repeats each is a thin line. Thin dashed lines in the
     layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
     of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
     layer is saturated: nearly every input has a state of its own
@@ -208,8 +217,9 @@ def _legend_handles(
     lines: Sequence[Line2D],
     summary: RepeatSummary,
     middle: xr.Dataset | None = None,
-) -> list[Line2D]:
-    handles = [*lines, *reference_handles([summary], bounds=True)]
+) -> list[Artist]:
+    spread = deviation_handles([summary])
+    handles: list[Artist] = [*lines, *spread, *reference_handles([summary], bounds=True)]
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
@@ -218,14 +228,24 @@ def _legend_handles(
 
 def epoch_handles(
     summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
-) -> list[Line2D]:
+) -> list[Artist]:
     """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=label)
         for label, style in zip(figure_names(styles), styles.values(), strict=True)
     ]
     beside = control_handles(summaries, CONTROL_LINE)
+    handles += deviation_handles(summaries)
     return [*handles, *reference_handles(summaries, bounds=True), *beside]
+
+
+def deviation_handles(summaries: Sequence[RepeatSummary]) -> list[Artist]:
+    """Say what the bands of `draw_variable` are."""
+    halves = [
+        {name: one.deviation[name].values for name in ("mi_xt", "mi_ty") if name in one.mean}
+        for one in summaries
+    ]
+    return spread_handles(summaries, ("mi_xt", "mi_ty"), halves, DEVIATION)
 
 
 def _height(ax: Axes) -> float:
@@ -297,8 +317,8 @@ def _draw_layer(
     *,
     marker_offset: float,
 ) -> Line2D:
-    mean = summary.mean[variable].sel(layer=layer).values
-    deviation = summary.deviation[variable].sel(layer=layer).values
+    values = summary.mean[variable].sel(layer=layer)
+    mean, deviation = values.values, summary.deviation[variable].sel(layer=layer).values
     look: dict[str, Any] = {"color": style.color, "marker": style.marker, "markersize": 4}
     (line,) = ax.plot(summary.epochs, mean, markevery=[], linewidth=1.2, label=layer, **look)
     hollow = summary.saturated.sel(layer=layer).values
@@ -313,14 +333,10 @@ def _draw_layer(
                 label=f"_markers {layer}",
                 **look,
             )
-    ax.fill_between(
-        summary.epochs,
-        mean - deviation,
-        mean + deviation,
-        color=style.color,
-        alpha=0.2,
-        linewidth=0,
-    )
+    low, high, _ = band(summary, values, deviation)
+    ax.fill_between(summary.epochs, low, high, color=style.color, alpha=SHADE, linewidth=0)
+    if summary.singles is not None:
+        draw_singles(ax, summary, summary.singles[variable].sel(layer=layer), style.color)
     return line
 
 

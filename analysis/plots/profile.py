@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from ibtools.analysis.estimators.resolution import DIM
 from ibtools.analysis.figures import LAYERS, FigureKind, Option
 from ibtools.analysis.passes.stacking import select_estimator
-from ibtools.analysis.plots.accuracy import draw_course
+from ibtools.analysis.plots.accuracy import confidence_handles, draw_course
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import mathematical, set_y_label, variable_label
@@ -174,8 +174,8 @@ def label_resolution_epochs(
 ) -> Axes:
     """Draw against epoch the coarsest resolution at which a layer tells most of its I(T;Y).
 
-    Lines are means over repeats; bands are their 95 % confidence (Student), where there are two
-    repeats or more, cut off where there are no resolutions.
+    Lines are means over repeats; bands are their 95 % confidence (Student), cut at the resolutions
+    that there are, which the legend says. Of two repeats each is drawn instead.
 
     Parameters
     ----------
@@ -222,7 +222,8 @@ def label_resolution_epochs(
             for label, name in labels
         ]
         look = {**CONTROL_LINE, "color": CONTROL_COLOR}
-        draw_legend_below(drawn, [*handles, *control_handles([summary], look)])
+        spread = confidence_handles([summary])
+        draw_legend_below(drawn, [*handles, *spread, *control_handles([summary], look)])
     return drawn
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ibtools.analysis.figures import FigureKind, Option
-from ibtools.analysis.plots.accuracy import LOOKS, draw_course
+from ibtools.analysis.plots.accuracy import LOOKS, confidence_handles, draw_course
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.facets import FACET, Several, arrange_facets
@@ -46,8 +46,8 @@ def scalars(
 ) -> tuple[Axes, ...]:
     """Draw losses, accuracies and scalars of the user's own against epoch, a panel for each.
 
-    Lines are means over repeats, bands their 95 % confidence, as in `accuracy`; one repeat has no
-    band. A line joins the epochs that have a value.
+    Lines are means over repeats, bands their 95 % confidence, as in `accuracy`; of two repeats each
+    is drawn instead. A line joins the epochs that have a value.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def scalars(
             _draw(ax, summary, name, scale)
         _share_x(canvas.axes)
         caption = figure_text(f"{describe_source(dataset)}\n{_describe(dataset, summaries)}")
-        _draw_controls(canvas, summaries.values())
+        _draw_legend(canvas, summaries.values())
         if canvas.is_ours:
             set_figure_title(canvas.figure, caption)
             canvas.label_outer(same_y=False)
@@ -150,13 +150,14 @@ def scalars_facets(
         for ax, (title, one) in zip(canvas.axes, by_title.items(), strict=False):
             set_title(ax, f"{title}\n{_describe(one, columns[title])}")
         canvas.label_outer()
-        _draw_controls(canvas, [one for column in columns.values() for one in column.values()])
+        _draw_legend(canvas, [one for column in columns.values() for one in column.values()])
     return tuple(canvas.axes)
 
 
-def _draw_controls(canvas: Canvas, summaries: Iterable[RepeatSummary]) -> None:
-    """Explain the lines of controls, if there are any."""
-    if handles := control_handles(list(summaries), CONTROL_LINE):
+def _draw_legend(canvas: Canvas, summaries: Iterable[RepeatSummary]) -> None:
+    """Explain bands, single repeats and the lines of controls, if there are any."""
+    drawn = list(summaries)
+    if handles := [*confidence_handles(drawn), *control_handles(drawn, CONTROL_LINE)]:
         canvas.draw_legend(handles)
 
 
@@ -193,14 +194,14 @@ def _summarise(dataset: xr.Dataset, recorded: xr.Dataset) -> dict[str, RepeatSum
 
 
 def _describe(dataset: xr.Dataset, summaries: Mapping[str, RepeatSummary]) -> str:
-    """Say how many repeats are behind the means, and what the bands are."""
+    """Say how many repeats are behind the means."""
     numbers = [int(number) for one in summaries.values() for number in one.n_repeats]
     if not numbers:
         return "nothing recorded"
     fewest, most = min(numbers), max(numbers)
     span = f"{most}" if fewest == most else f"{fewest} to {most}"
     words = ["1 repeat" if most == 1 else f"mean of {span} repeats", *describe_left_out(dataset)]
-    return ", ".join(words) + ", 95 % confidence" * (most > 1)
+    return ", ".join(words)
 
 
 def _scale(columns: Sequence[Mapping[str, RepeatSummary]]) -> EpochScale:

@@ -34,6 +34,9 @@ OF_CONTROL = "_of_control"
 UNPAIRED = "unpaired_repeats"
 """The attribute that counts the repeats that a control does not have."""
 
+BOUNDED = ("valid_min", "valid_max")
+"""Attributes of variables that their differences do not have."""
+
 CONTROLLED = ("control", "labels")
 """The settings that a control may have otherwise: one of them at least."""
 
@@ -219,7 +222,7 @@ def subtract(one: xr.Dataset, other: xr.Dataset, words: str) -> xr.Dataset:
     plain = other.reset_coords(drop=True)
     found: xr.Dataset = one - plain.assign_coords(repeat=one["repeat"])
     for name in found:
-        said = one[name].attrs
+        said = {key: value for key, value in one[name].attrs.items() if key not in BOUNDED}
         found[name].attrs = {**said, "long_name": f"{said.get('long_name', name)}, {words}"}
     return found.assign_attrs(one.attrs)
 

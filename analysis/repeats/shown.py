@@ -32,6 +32,8 @@ BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
+FEWEST_FOR_SPREAD = 3
+"""Of fewer repeats each is shown: an interval would be wider than any information that there is."""
 LONGEST_ESTIMATOR = 80
 """Characters of an estimator in a caption."""
 
@@ -59,6 +61,8 @@ class RepeatSummary:
         How many repeats there are, and what is missing.
     epoch_dim : str, optional
         The name of the dimension of epochs.
+    singles : Dataset, (repeat, epoch, ...), optional
+        What was averaged, where that is of several repeats, but of fewer than three.
     control : RepeatSummary, optional
         Of the control beside what was summarised, of the same repeats.
     """
@@ -69,6 +73,7 @@ class RepeatSummary:
     source: str
     repeats: str
     epoch_dim: str = "epoch"
+    singles: xr.Dataset | None = None
     control: "RepeatSummary | None" = None
 
     @property
@@ -115,6 +120,7 @@ class RepeatSummary:
             self,
             mean=self.mean.sel(layer=name),
             deviation=self.deviation.sel(layer=name),
+            singles=None if self.singles is None else self.singles.sel(layer=name),
             control=None if self.control is None else self.control.select_layer(name),
         )
 
@@ -231,6 +237,7 @@ def summarise_variables(
     _validate_values(present, dataset.sizes["repeat"])
     recorded = counted.isel({epoch_dim: present.any("repeat").values}).astype(np.float64)
     n_repeats = present.sum("repeat").values
+    are_few = 1 < n_repeats.max() < FEWEST_FOR_SPREAD
     return RepeatSummary(
         mean=recorded.mean("repeat", keep_attrs=True),
         deviation=recorded.std("repeat", ddof=1, keep_attrs=True),
@@ -238,6 +245,7 @@ def summarise_variables(
         source=describe_source(dataset),
         repeats=_describe_repeats(present.transpose("repeat", epoch_dim).values, dataset),
         epoch_dim=epoch_dim,
+        singles=recorded if are_few else None,
         control=None
         if beside is None or not any(name in beside for name in names)
         else summarise_variables(
