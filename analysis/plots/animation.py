@@ -32,7 +32,7 @@ from ibtools.analysis.plots.reference import (
     reference_handles,
 )
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.accuracy import accuracies, has_accuracy, majority_share
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary, summarise_repeats
@@ -128,7 +128,7 @@ def animate_information_plane(
     given = given_axes(axes, (1 + with_accuracy, 1), _AXES[with_accuracy])
     _validate_settings(n_frames, fps)
     summary = summarise_repeats(results, layers)
-    every = layer_styles(results["layer"].values)
+    every = layer_styles(network_layers(results))
     styles = {name: every[name] for name in summary.layers}
     shown = plane_limits([summary], limits)
     with drawing_style(axes):

@@ -37,7 +37,7 @@ from ibtools.analysis.plots.spread import (
     draw_singles,
     spread_handles,
 )
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.ranks import middle_repeat
@@ -115,7 +115,7 @@ def information_epochs(
     """
     given = given_axes(axes, (2, 1), "two, for I(X;T) and for I(T;Y)")
     summary = summarise_repeats(results, layers)
-    styles = layer_styles(results["layer"].values)
+    styles = layer_styles(network_layers(results))
     with drawing_style(axes):
         canvas = Canvas.of(given, PAIR, 2)
         upper, lower = canvas.axes
@@ -191,7 +191,8 @@ def _draw_row(
 def label_information_epochs(results: xr.Dataset) -> Axes:
     """Draw I(T;Y) of every layer against epoch, of results that have no I(X;T)."""
     summary = summarise_repeats(results, variables=("mi_ty",))
-    styles = layer_styles(summary.layers)
+    every = layer_styles(network_layers(summary.mean))
+    styles = {name: every[name] for name in summary.layers}
     with drawing_style(None):
         (ax,) = ALONE.create_axes(1)
         lines = draw_variable(ax, summary, "mi_ty", styles)

@@ -94,8 +94,13 @@ def panels_layers(layers_by_panel: Iterable[Sequence[str]]) -> list[str]:
     """
     networks = sorted(layers_by_panel, key=len, reverse=True)
     names = dict.fromkeys(name for network in networks for name in network)
-    ends = {network[-1] for network in networks}
+    ends = last_layers(networks)
     return [name for name in names if name not in ends] + [name for name in names if name in ends]
+
+
+def last_layers(networks: Iterable[Sequence[str]]) -> set[str]:
+    """Return what several networks end in."""
+    return {network[-1] for network in networks}
 
 
 def draw_panel(

@@ -21,7 +21,7 @@ from ibtools.analysis.plots.panels import (
 )
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
@@ -121,7 +121,7 @@ def information_plane(
     summary = summarise_repeats(results, layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
     shown = plane_limits([summary], limits)
-    styles = layer_styles(results["layer"].values)
+    styles = layer_styles(network_layers(results))
     with drawing_style(ax):
         panel = Panel(summary, figure_text(summary.caption), shown, marked)
         given = None if ax is None else [one for one in (ax, zoom_ax) if one is not None]

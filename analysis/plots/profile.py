@@ -31,7 +31,7 @@ from ibtools.analysis.plots.reference import (
     draw_nothing_learned,
 )
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import create_epoch_colormap, layer_styles
+from ibtools.analysis.plots.style import create_epoch_colormap, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats.controls import CONTROL, measure_beside
 from ibtools.analysis.repeats.resolution import SHARE, label_resolution, summarise_resolutions
@@ -201,7 +201,7 @@ def label_resolution_epochs(
     """
     summary = _summarise_label_resolution(results, layers, share)
     (name_of_it,) = map(str, summary.mean)
-    styles = layer_styles(results["layer"].values)
+    styles = layer_styles(network_layers(results))
     with drawing_style(ax):
         canvas = Canvas.of(None if ax is None else [ax], ALONE)
         (drawn,) = canvas.axes

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import zoom_limits
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.repeats.shown import (
     CHANCE,
     DIMS,
@@ -208,7 +208,8 @@ def _thin(summary: RepeatSummary, most: int) -> NDArray[np.int64]:
 def _split_layers(
     mean: xr.Dataset, repeats: xr.Dataset, control: xr.Dataset | None
 ) -> list[_Layer]:
-    styles = layer_styles(mean["layer"].values)
+    every = layer_styles(network_layers(mean))
+    styles = {str(name): every[str(name)] for name in mean["layer"].values}
     sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
     return [
         _Layer(
