@@ -80,6 +80,8 @@ def plot(
     output: str | Path | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
     control: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
     subtract: bool = False,
     **options: Any,
@@ -102,6 +104,10 @@ def plot(
         default is "latex" if `output` ends in .pgf, which needs LaTeX installed.
     width : float, optional
         The width of the figure in inches, such as that of the column; fonts keep their size.
+    height : float, optional
+        The height of the figure in inches, in proportion to the width by default.
+    title : str, optional
+        What is above the figure, instead of what it says itself; it may hold mathematics.
     control : Dataset, or mapping of str to Dataset, optional
         The same of a control of the same recording, or of each by its title: it is drawn beside, as
         of `ibtools.beside_control`. Only repeats that both have are drawn.
@@ -147,7 +153,15 @@ def plot(
             "store: ibtools.plot_store"
         )
     drawn = with_control(dataset, control, several=several, subtract=subtract)
-    return make_figure(partial(draw, drawn, **options), output=output, format=format, width=width)
+    return make_figure(
+        partial(draw, drawn, **options),
+        output=output,
+        format=format,
+        width=width,
+        height=height,
+        title=title,
+        facets=several,
+    )
 
 
 def _holds_several(dataset: xr.Dataset, own: tuple[str, ...]) -> bool:
@@ -164,6 +178,8 @@ def plot_store(
     estimator: str | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
     control: StorePath | None = None,
     subtract: bool = False,
     **options: Any,
@@ -174,7 +190,7 @@ def plot_store(
     ----------
     path : path or URL
         A store; for figures of results, one that was analysed, or the output of an analysis.
-    figure, output, format, width, subtract, **options
+    figure, output, format, width, height, title, subtract, **options
         As of `plot`. An ``other`` is the path or URL of its store.
     estimator : str, optional
         Which results to draw, "exact" by default. Only for figures of results.
@@ -195,7 +211,7 @@ def plot_store(
     draw = _get_drawing(figure, output, options)
     datasets = open_sources(path, figure, estimator, control=control, subtract=subtract)
     draw = partial(draw, *datasets, **open_options(figure, options))
-    return make_figure(draw, output=output, format=format, width=width)
+    return make_figure(draw, output=output, format=format, width=width, height=height, title=title)
 
 
 def plot_stores(
@@ -206,6 +222,8 @@ def plot_stores(
     estimator: str | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
     control: Sequence[StorePath] | None = None,
     subtract: bool = False,
     **options: Any,
@@ -216,7 +234,7 @@ def plot_stores(
     ----------
     paths : sequence of path or URL
         Stores; for figures of results, such that were analysed.
-    figure, output, estimator, format, width, subtract, **options
+    figure, output, estimator, format, width, height, title, subtract, **options
         As of `plot_store`, for one of the figures that can be drawn in facets: "information-plane",
         "information-epochs", "accuracy", "scalars".
     control : sequence of path or URL, optional
@@ -241,7 +259,7 @@ def plot_stores(
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
-    with figure_format(format or format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width, height=height):
         with sheets_applied():
             titles = figure_names(titles, LONGEST_FACET)
         drawn = dict(zip(titles, datasets, strict=True))
@@ -249,7 +267,8 @@ def plot_stores(
         if controls is not None:
             opened = (open_sources(one, figure, estimator)[0] for one in controls)
             beside = dict(zip(titles, opened, strict=True))
-        return plot(drawn, figure, output=output, control=beside, subtract=subtract, **options)
+        options |= {"control": beside, "subtract": subtract, "title": title}
+        return plot(drawn, figure, output=output, **options)
 
 
 def write_figure(

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -109,7 +110,7 @@ def draw_panel(
     """Draw one plane; return the points of its last layer, which a colour bar can be made for."""
     if panel.summary.control is not None:
         _draw_control(ax, panel.summary.control, styles)
-    _draw_epoch_lines(ax, panel.summary, scale)
+    _draw_epoch_lines(ax, panel.summary, scale, panel.limits if panel.is_zoom else None)
     points = _draw_points(ax, panel.summary, styles, scale)
     _draw_chance_levels(ax, panel.summary, scale)
     # the names of ceilings once are enough, and a zoom has no room
@@ -146,16 +147,17 @@ def draw_colorbar(points: ScalarMappable, axes: Sequence[Axes], scale: EpochScal
 
 def legend_handles(
     names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Sequence[Panel]
-) -> list[Line2D]:
+) -> list[Artist]:
     """Stand for some layers by markers in a colour that is no epoch's, and for what is read."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     labels = dict(zip(styles, figure_names(styles), strict=True))
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], marker=styles[name].marker, label=labels[name], **look) for name in names
     ]
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
-    handles.append(Line2D([], [], label=f"last {scale.counts}", **_outlined("o", 5, color, color)))
+    look = {"facecolor": color, "edgecolor": LAST_EPOCH_COLOR, "linewidth": 2 * OUTLINE_WIDTH}
+    handles.append(Patch(label=f"last {scale.counts}", **look))  # no marker: these are the layers'
     summaries = [panel.summary for panel in panels]
     return [*handles, *control_handles(summaries, CONTROL_PATH), *reference_handles(summaries)]
 
@@ -168,14 +170,24 @@ def _draw_control(ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerSt
         ax.plot(layer["mi_xt"], layer["mi_ty"], label=f"_control {name}", zorder=1.5, **look)
 
 
-def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:
-    """Join the layers of each epoch, or of some spread over the scale, in one collection."""
+def _draw_epoch_lines(
+    ax: Axes, summary: RepeatSummary, scale: EpochScale, within: Limits | None
+) -> None:
+    """Join the layers of each epoch, or of some spread over the scale, in one collection.
+
+    In a zoom, layers within it are joined: lines to what is far away would cross all of it.
+    """
     coordinates = [
         summary.mean[name].transpose("epoch", "layer").values for name in ("mi_xt", "mi_ty")
     ]
     joined = scale.thin(summary.epochs, JOINED_EPOCHS)
+    points = np.stack(coordinates, axis=-1)[joined]
+    if within is not None:
+        low, high = np.transpose(within)
+        inside = ((points >= low) & (points <= high)).all(axis=-1, keepdims=True)
+        points = np.where(inside, points, np.nan)
     lines = LineCollection(
-        list(np.stack(coordinates, axis=-1)[joined]),
+        list(points),
         norm=scale.norm,
         cmap=create_epoch_colormap(),
         linewidths=0.4,

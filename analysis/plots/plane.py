@@ -51,7 +51,7 @@ def information_plane(
     nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
     (`ibtools.analysis.kernels.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
-    panel shows what is crowded, which is framed in the first.
+    panel shows what is crowded, which is framed in the first; only layers within it are joined.
 
     Parameters
     ----------

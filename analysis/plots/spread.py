@@ -21,7 +21,7 @@ SINGLE_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 0.6, "alpha": 0.
 SHADE = 0.2
 """How opaque bands are."""
 
-DEVIATION = "± standard deviation"
+DEVIATION = "± std. deviation"
 CONFIDENCE = "95 % confidence"
 """What bands are."""
 
@@ -58,7 +58,10 @@ def spread_handles(
     half_widths: Sequence[Mapping[str, NDArray[np.float64]]],
     words: str,
 ) -> list[Artist]:
-    """Say in a legend what is shaded, and whether that was clipped; or that repeats are drawn."""
+    """Say in a legend what is shaded, and whether it was clipped; or that repeats are drawn.
+
+    It is short: in one column of an article, a long line would leave no room for a second one.
+    """
     handles: list[Artist] = []
     if any(one.n_repeats.max() >= FEWEST_FOR_SPREAD for one in summaries):
         cut = any(
@@ -67,7 +70,7 @@ def spread_handles(
             for name in variables
             if name in half
         )
-        label = f"{words}, cut at what is possible" if cut else words
+        label = f"{words}, clipped" if cut else words
         handles.append(Patch(facecolor="0.25", alpha=SHADE, linewidth=0, label=label))
     if any(one.singles is not None for one in summaries):
         handles.append(Line2D([], [], color="0.25", label="single repeats", **SINGLE_LINE))

@@ -123,6 +123,9 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
     help="latex: Computer Modern at 8 points, for a LaTeX document (.pdf; .pgf needs LaTeX).",
 )
 @click.option("--width", type=float, help="Width in inches, such as 3.4 for one column of two.")
+@click.option("--height", type=float, help="Height in inches.  [default: in proportion]")
+@click.option("--title", help="What is above the figure, instead of what it says itself.")
+@click.option("--no-zoom", is_flag=True, help="information-plane: draw no second panel.")
 @click.option(
     "--control",
     multiple=True,
@@ -134,7 +137,14 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
     "--subtract", is_flag=True, help="Draw what is above the control instead, repeat by repeat."
 )
 @click.option("--quiet", is_flag=True, help="animation: show no progress.")
-def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **options: Any) -> None:
+def plot(
+    stores: tuple[str, ...],
+    figure: str,
+    output: str,
+    quiet: bool,
+    no_zoom: bool,
+    **options: Any,
+) -> None:
     """Draw FIGURE from STORE, or from several with shared axes.
 
     LIST OF FIGURES
@@ -151,5 +161,7 @@ def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **optio
     from ibtools.analysis.plots import write_figure
 
     given = {name: value for name, value in options.items() if value not in (None, False, ())}
+    if no_zoom:
+        given["zoom"] = None
     write_figure(stores, figure, output=output, quiet=quiet, **given)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")

@@ -71,7 +71,7 @@ def test_estimator_comparison__says_what_is_beside_the_means(results):
     assert "single repeats" in legend
     one = estimator_comparison([one.isel(repeat=[0]) for one in results])
     legend = {text.get_text() for text in one[1][0].figure.legends[0].get_texts()}
-    assert not {"single repeats", "± standard deviation"} & legend
+    assert not {"single repeats", "± std. deviation"} & legend
 
 
 def test_estimator_comparison__layers(results):

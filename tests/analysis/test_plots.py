@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.dtypes import StringDType
 
 import ibtools
@@ -158,11 +159,9 @@ def test_information_plane__legend_shows_the_last_epoch_as_it_is_drawn():
     legend = dict(zip(legend_names(ax), ax.figure.legends[0].legend_handles, strict=True))
     drawn = next(line for line in ax.lines if line.get_label() == "_last epoch output")
     shown = legend["last epoch"]
-    assert to_rgba(shown.get_markeredgecolor()) == to_rgba(drawn.get_markeredgecolor())
-    assert shown.get_markeredgewidth() == drawn.get_markeredgewidth()
-    assert [vars(e) for e in shown.get_path_effects()] == [
-        vars(e) for e in drawn.get_path_effects()
-    ]
+    assert shown.get_facecolor() == to_rgba(drawn.get_markeredgecolor())
+    assert shown.get_edgecolor() == to_rgba(LAST_EPOCH_COLOR)
+    assert isinstance(shown, Patch)  # no marker, which would be that of a layer
 
 
 def test_information_plane__points_of_one_epoch_are_joined_in_layer_order():
@@ -314,11 +313,11 @@ def test_information_epochs__bands_stay_within_what_is_possible_and_say_so():
             ends = one.get_paths()[0].vertices[:, 1]
             assert ends.min() >= 0
             assert ends.max() <= ceiling
-    assert "± standard deviation, cut at what is possible" in legend_names(ax)
+    assert "± std. deviation, clipped" in legend_names(ax)
     population = results.assign_attrs(target="population")
     lower = information_epochs(population)[1]
     assert bands_of(lower)[0].get_paths()[0].vertices[:, 1].min() < 0
-    assert "± standard deviation" in legend_names(lower)
+    assert "± std. deviation" in legend_names(lower)
 
 
 def test_information_epochs__two_repeats_are_drawn_one_by_one():
@@ -352,7 +351,7 @@ def test_information_epochs__median_rank_repeat_is_thin_and_dashed():
 def test_information_epochs__no_median_when_not_wanted_or_of_two(options):
     outcomes = ["trained"] * (2 if not options else 3)
     upper, lower = information_epochs(create_results(outcomes=outcomes), **options)
-    spread = "single repeats" if len(outcomes) == 2 else "± standard deviation"
+    spread = "single repeats" if len(outcomes) == 2 else "± std. deviation"
     assert tuple(legend_names(lower)) == (*LAYERS, spread, *EXPLAINED)
     assert not middle_lines_of(upper, "mi_xt")
 

@@ -52,7 +52,7 @@ def test_accuracy__means_and_t_intervals_of_those_that_did_not_fail():
             np.testing.assert_allclose(band_ends(band, epoch), ends)
     assert ax.get_title() == "SYN-Tanh\nmean of 3 repeats, 1 failed, 3 failed attempts"
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "95 % confidence, cut at what is possible" in labels
+    assert "95 % confidence, clipped" in labels
 
 
 def test_figures__of_two_repeats_draw_each():
