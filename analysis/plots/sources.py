@@ -1,12 +1,13 @@
 """What a figure of a store is drawn from: its results, its recording, or both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
 from ibtools.analysis.figures import get_figure
 from ibtools.analysis.passes.results import open_results
+from ibtools.analysis.passes.saturated import ADVICE, WORDS, is_saturated
 from ibtools.analysis.repeats.controls import above_control, beside_control
 from ibtools.errors import InputError
 from ibtools.store.datasets import open_store
@@ -52,6 +53,17 @@ def _open_sources(path: StorePath, source: str, estimator: str) -> tuple[xr.Data
         return (open_store(path),)
     results = (open_results(path, estimator=estimator),)
     return results if source == "results" else (*results, open_store(path))
+
+
+def describe_saturated(
+    paths: Sequence[StorePath], figure: str, estimator: str | None = None
+) -> list[str]:
+    """Say of which stores a figure of results can show nothing, and what to do; nothing if none."""
+    kind = get_figure(figure)
+    if kind.source == "store":
+        return []
+    opened = ((path, open_results(path, estimator=estimator or kind.estimator)) for path in paths)
+    return [f"{path}: {WORDS}; {ADVICE}" for path, one in opened if is_saturated(one)]
 
 
 def open_options(figure: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,8 +126,11 @@ class RepeatSummary:
 
     @property
     def caption(self) -> str:
-        """Source and repeats, on a line each."""
-        return f"{self.source}\n{self.repeats}"
+        """Source and repeats, on a line each, and that there is nothing to see, if so."""
+        lines = [self.source, self.repeats]
+        if "entropy_x" in self.mean.attrs and "mi_xt" in self.mean and self.saturated.all():
+            lines.append(f"every layer is saturated at every {self.counts}")
+        return "\n".join(lines)
 
 
 def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:

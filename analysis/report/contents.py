@@ -11,6 +11,7 @@ from ibtools.analysis.estimators import EstimatorLike, listed
 from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.results import open_results
+from ibtools.analysis.passes.saturated import ADVICE, WORDS, is_saturated
 from ibtools.analysis.repeats.accuracy import has_accuracy
 from ibtools.analysis.repeats.grid_ranges import grid_ranges, moving_ranges
 from ibtools.analysis.repeats.scalars import ACCURACIES, recorded_scalars
@@ -147,7 +148,9 @@ def collect(
     return Contents(
         title=visible(", ".join(filter(None, (info.experiment, info.training)))),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
-        notes=_describe_incomplete(path, info) + (() if beside is None else (beside.describe(),)),
+        notes=_describe_saturated(results)
+        + _describe_incomplete(path, info)
+        + (() if beside is None else (beside.describe(),)),
         recording=recording_table(path, info, store.attrs),
         layers=layers_table(info),
         repeats=repeats_table(store),
@@ -196,6 +199,11 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
         f"{len(info.layers)} layers, at {info.n_epochs} {info.counts}s from {first} to {last}, on "
         f"{info.n_samples} samples in {info.n_classes} classes. Information by {', '.join(names)}."
     )
+
+
+def _describe_saturated(results: Iterable[xr.Dataset]) -> tuple[str, ...]:
+    names = [str(one.attrs["estimator"]) for one in results if is_saturated(one)]
+    return (f"By {', '.join(names)}, {WORDS}. To see it, {ADVICE}.",) if names else ()
 
 
 def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:

@@ -159,9 +159,12 @@ def plot(
       ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
     from ibtools.analysis.plots import write_figure
+    from ibtools.analysis.plots.sources import describe_saturated
 
     given = {name: value for name, value in options.items() if value not in (None, False, ())}
     if no_zoom:
         given["zoom"] = None
     write_figure(stores, figure, output=output, quiet=quiet, **given)
+    for line in describe_saturated(stores, figure, options["estimator"]):
+        tell_line(line)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")
