@@ -5,7 +5,7 @@ with its help and completion, and the table of the documentation are made of the
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,27 +29,21 @@ class Option:
         Of its value; a list is of names, and a bool is given by naming it.
     flag : str, optional
         What it is called on the command line, without dashes, where that is not its name.
-    opens : {"results", "store"}, optional
-        Of an option that takes a Dataset: whether it is of `ibtools.open_results` or of
-        `ibtools.open_store`, where the path of a store is given for it.
+    opens : {"store"}, optional
+        Of an option that takes a Dataset of `ibtools.open_store`, where the path of a store is
+        given for it.
     """
 
     name: str
     help: str
     type: type = str
     flag: str | None = None
-    opens: Literal["results", "store"] | None = None
+    opens: Literal["store"] | None = None
 
 
 PLANE_AXES = (
     Option("x", "What is across: mi_xt, or mi_xt_given_y.  [default: mi_xt]"),
     Option("y", "What is upwards: mi_ty, mi_ty_above_null, mi_ty_adjusted.  [default: mi_ty]"),
-)
-
-CONTROL_STORE = Option(
-    "control",
-    "Store of the same recording with --control frozen or --labels random, analysed: drawn pale.",
-    opens="results",
 )
 
 LAYERS = Option("layers", "Layers to draw, such as hidden_1,output.  [default: all]", list)
@@ -82,6 +76,11 @@ class FigureKind:
         Whose results are drawn where none are named.
     dims : tuple of str, optional
         Dimensions of its Dataset beyond repeat, epoch and layer.
+    control : tuple of {"beside", "subtract"}, optional
+        What it can do with a control: draw Datasets of `ibtools.beside_control`, and of
+        `ibtools.above_control`. See `ibtools.analysis.plots.controlled`.
+    no_control : str, optional
+        Why it can't do more, in a line.
 
     Examples
     --------
@@ -99,6 +98,8 @@ class FigureKind:
     film: bool = False
     estimator: str = "exact"
     dims: tuple[str, ...] = ()
+    control: tuple[Literal["beside", "subtract"], ...] = ()
+    no_control: str = "it was not made for any"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -160,4 +161,17 @@ def markdown_table() -> str:
         (f"`{name}`", sources.get(kind.source, kind.source), kind.shows, kind.read_against)
         for name, kind in figure_kinds().items()
     ]
+    return _markdown(rows)
+
+
+def controls_table() -> str:
+    """Write what figures do with a control as the table of the documentation."""
+    rows = [("figure", "beside", "subtracted", "why not"), ("---",) * 4]
+    for name, kind in figure_kinds().items():
+        can = ["yes" if one in kind.control else "no" for one in ("beside", "subtract")]
+        rows.append((f"`{name}`", can[0], can[1], kind.no_control if "no" in can else ""))
+    return _markdown(rows)
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)

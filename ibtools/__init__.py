@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.passes.results import analyze_store, open_results
     from ibtools.analysis.plots import animate_store, plot, plot_store, plot_stores
     from ibtools.analysis.plots.compare import compare
-    from ibtools.analysis.repeats.controls import above_control
+    from ibtools.analysis.repeats.controls import above_control, beside_control
     from ibtools.analysis.repeats.dynamics import dynamics
     from ibtools.analysis.repeats.summary import summary
     from ibtools.analysis.repeats.uncertainty import repeat_intervals
@@ -51,6 +51,7 @@ _LAZY = {
     "KerasCapture": "ibtools.recorders.capture.keras_models.capture",
     "TorchCapture": "ibtools.recorders.capture.torch.capture",
     "above_control": "ibtools.analysis.repeats.controls",
+    "beside_control": "ibtools.analysis.repeats.controls",
     "analyze": "ibtools.analysis.passes.graph",
     "analyze_store": "ibtools.analysis.passes.results",
     "animate_store": "ibtools.analysis.plots",
@@ -97,6 +98,7 @@ __all__ = [
     "analyze",
     "analyze_store",
     "animate_store",
+    "beside_control",
     "check",
     "compare",
     "details",

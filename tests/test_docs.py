@@ -119,6 +119,10 @@ def test_pages__table_of_figures_is_that_of_the_declarations():
     assert figures.markdown_table() in (ROOT / "docs" / "figures.md").read_text()
 
 
+def test_controls__table_is_in_the_documentation():
+    assert figures.controls_table() in (ROOT / "docs" / "controls.md").read_text()
+
+
 def test_pages__settings_are_those_that_are_declared():
     assert settings.markdown_table() in (ROOT / "docs" / "experiments.md").read_text()
 

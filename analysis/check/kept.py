@@ -7,9 +7,11 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.processing import check_results
 from ibtools.analysis.check.report import Check, judge, not_checked
+from ibtools.analysis.passes import saturated
 from ibtools.analysis.passes.result_checksums import CHECKSUM
 from ibtools.analysis.passes.result_groups import GROUP
 from ibtools.analysis.passes.results import open_right_results, outdated_results, result_names
+from ibtools.analysis.passes.saturated import is_saturated
 from ibtools.shown import analyze_command
 from ibtools.store.datasets import open_raw
 from ibtools.store.schema import CUBE
@@ -49,6 +51,9 @@ def check_kept(
             yield Check("up to date", subject, "violation", words=text)
             continue
         found, marks = open_right_results(path, name)
+        if is_saturated(found):
+            text = words.SATURATED.format(what=saturated.WORDS, advice=saturated.ADVICE)
+            yield Check("saturation", subject, "note", words=text)
         layers = _positions(found, store)
         recorded, measured = store.isel(layer=layers), measures.isel(layer=layers)
         placed = _placed(found.assign(marks), recorded)

@@ -144,6 +144,8 @@ CONSTANT = (
     "kinds of networks."
 )
 
+SATURATED = "By these results, {what}. To see it, {advice}."
+
 PARTITION_ONLY = "The store keeps the partition of each layer only, without codes or values."
 
 NOT_QUANTISED = "No layer is quantised."

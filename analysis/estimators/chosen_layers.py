@@ -22,6 +22,9 @@ LONGEST_NAME = 200
 """Characters of the name of results, which file systems must hold."""
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "_")
+NETWORK_LAYERS = "network_layers"
+"""The attribute of results of some layers that names all layers of their network."""
+
 _SPECIFICATION = re.compile("(.+?)-(layers|without)-(.+)", re.DOTALL)
 _ESCAPED = re.compile(rb"\.(\.|[0-9a-f]{2})")
 

@@ -3,16 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ibtools.analysis.passes.saturated import ADVICE, WORDS
 from ibtools.shown import python_string, shell_command, visible
 
 DEFAULTS = ("exact", "resolution")
 """Estimators whose results their figures are drawn from where none are named."""
-
-_SATURATED = (
-    "; every layer is saturated at every epoch: nearly each input has a state of its own, as in a "
-    "network of floats, so that I(T;Y) is near its ceiling for any labels and says nothing of "
-    "learning; look at coarser codes (--estimator resolution), see docs/resolution.md"
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class AnalysisReport:
                 f"; from digests of rows, because --memory is too little for a snapshot: "
                 f"{', '.join(map(visible, self.digested))}"
             )
-        saturated = _SATURATED if self.is_saturated else ""
+        saturated = f"; {WORDS}; {ADVICE}" if self.is_saturated else ""
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"

@@ -18,7 +18,12 @@ from ibtools.analysis.estimators import (
     parse_estimator,
     variables_of,
 )
-from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.estimators.chosen_layers import (
+    NETWORK_LAYERS,
+    OfLayers,
+    by_layers,
+    choose_layers,
+)
 from ibtools.analysis.estimators.resolution import select_resolution, whole_of
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.measures.derived_variables import with_derived
@@ -350,7 +355,10 @@ def _open_one(
         command=command,
         damaged=damaged,
     )
-    return with_derived(kept)
+    derived = with_derived(kept)
+    if isinstance(known, OfLayers) and is_store(root):
+        return derived.assign_attrs({NETWORK_LAYERS: layer_names(root)})
+    return derived
 
 
 def open_right_results(path: StorePath, name: str) -> tuple[xr.Dataset, xr.Dataset]:

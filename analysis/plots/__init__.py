@@ -25,6 +25,7 @@ from ibtools.analysis.plots.accuracy import accuracy, accuracy_facets
 from ibtools.analysis.plots.animation import animate_information_plane
 from ibtools.analysis.plots.animation_files import animate_store, save_animation
 from ibtools.analysis.plots.comparison import estimator_comparison
+from ibtools.analysis.plots.controlled import match_controls, validate_control, with_control
 from ibtools.analysis.plots.epochs import epochs_facets, information_epochs
 from ibtools.analysis.plots.files import format_of, make_figure, save_figure, validate_output
 from ibtools.analysis.plots.names import figure_names
@@ -79,6 +80,10 @@ def plot(
     output: str | Path | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
+    control: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
+    subtract: bool = False,
     **options: Any,
 ) -> Figure:
     """Draw a figure by its name, and write it to a file if one is given.
@@ -99,6 +104,15 @@ def plot(
         default is "latex" if `output` ends in .pgf, which needs LaTeX installed.
     width : float, optional
         The width of the figure in inches, such as that of the column; fonts keep their size.
+    height : float, optional
+        The height of the figure in inches, in proportion to the width by default.
+    title : str, optional
+        What is above the figure, instead of what it says itself; it may hold mathematics.
+    control : Dataset, or mapping of str to Dataset, optional
+        The same of a control of the same recording, or of each by its title: it is drawn beside, as
+        of `ibtools.beside_control`. Only repeats that both have are drawn.
+    subtract : bool, optional
+        Draw what is above the control instead, repeat by repeat, as of `ibtools.above_control`.
     **options
         Of the figure, such as ``layers=["output"]`` or ``epoch=10``: the keyword arguments of its
         function.
@@ -113,8 +127,9 @@ def plot(
     UnknownNameError
         If there is no such figure, no such layer, or `output` has another suffix.
     InputError
-        If the figure has no such option, an option is out of its range, or there are results of
-        several estimators to choose from.
+        If the figure has no such option, an option is out of its range, there are results of
+        several estimators to choose from, the control is another recording, or the figure can do
+        nothing with it.
     StoreError
         If something that is needed is missing from the Dataset, or there is no complete snapshot.
     OSError
@@ -128,6 +143,7 @@ def plot(
             "open it with ibtools.open_results or ibtools.open_store, or draw from its path: "
             "ibtools.plot_store(path, figure, output=...)"
         )
+    validate_control(figure, control, subtract=subtract)
     own = get_figure(figure).dims
     several = not isinstance(dataset, xr.Dataset) or _holds_several(dataset, own)
     draw = _get_drawing(figure, output, options, several=several)
@@ -136,7 +152,16 @@ def plot(
             f"figure {figure!r} is drawn from results and from the recording; draw it from the "
             "store: ibtools.plot_store"
         )
-    return make_figure(partial(draw, dataset, **options), output=output, format=format, width=width)
+    drawn = with_control(dataset, control, several=several, subtract=subtract)
+    return make_figure(
+        partial(draw, drawn, **options),
+        output=output,
+        format=format,
+        width=width,
+        height=height,
+        title=title,
+        facets=several,
+    )
 
 
 def _holds_several(dataset: xr.Dataset, own: tuple[str, ...]) -> bool:
@@ -153,6 +178,10 @@ def plot_store(
     estimator: str | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
+    control: StorePath | None = None,
+    subtract: bool = False,
     **options: Any,
 ) -> Figure:
     """Draw a figure of a store by its name, from its results or from the recording.
@@ -161,10 +190,12 @@ def plot_store(
     ----------
     path : path or URL
         A store; for figures of results, one that was analysed, or the output of an analysis.
-    figure, output, format, width, **options
-        As of `plot`. A ``control``, or ``other``, is the path or URL of its store.
+    figure, output, format, width, height, title, subtract, **options
+        As of `plot`. An ``other`` is the path or URL of its store.
     estimator : str, optional
         Which results to draw, "exact" by default. Only for figures of results.
+    control : path or URL, optional
+        The store of the control; it must be analysed as the other is.
 
     Returns
     -------
@@ -176,10 +207,11 @@ def plot_store(
     UnknownNameError, InputError, StoreError, OSError
         As of `plot`; also if there is no store, or it has no such results.
     """
+    validate_control(figure, control, subtract=subtract)
     draw = _get_drawing(figure, output, options)
-    datasets = open_sources(path, figure, estimator)
-    draw = partial(draw, *datasets, **open_options(figure, options, estimator))
-    return make_figure(draw, output=output, format=format, width=width)
+    datasets = open_sources(path, figure, estimator, control=control, subtract=subtract)
+    draw = partial(draw, *datasets, **open_options(figure, options))
+    return make_figure(draw, output=output, format=format, width=width, height=height, title=title)
 
 
 def plot_stores(
@@ -190,6 +222,10 @@ def plot_stores(
     estimator: str | None = None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
+    control: Sequence[StorePath] | None = None,
+    subtract: bool = False,
     **options: Any,
 ) -> Figure:
     """Draw a figure of several stores in facets with shared axes, titled by what differs.
@@ -198,9 +234,11 @@ def plot_stores(
     ----------
     paths : sequence of path or URL
         Stores; for figures of results, such that were analysed.
-    figure, output, estimator, format, width, **options
+    figure, output, estimator, format, width, height, title, subtract, **options
         As of `plot_store`, for one of the figures that can be drawn in facets: "information-plane",
         "information-epochs", "accuracy", "scalars".
+    control : sequence of path or URL, optional
+        The stores of the controls, one for each store, in the same order.
 
     Returns
     -------
@@ -214,15 +252,23 @@ def plot_stores(
     """
     if not paths:
         raise InputError("at least one store must be drawn, none was given")
+    validate_control(figure, control, subtract=subtract)
+    controls = None if control is None else match_controls(control, len(paths))
     _get_drawing(figure, output, options, several=True)
     datasets = [open_sources(path, figure, estimator)[0] for path in paths]
     titles = facet_titles(datasets, [str(path) for path in paths])
     if len(set(titles)) < len(titles):
         raise InputError(f"stores must be different to be compared, got {', '.join(titles)}")
-    with figure_format(format or format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width, height=height):
         with sheets_applied():
             titles = figure_names(titles, LONGEST_FACET)
-        return plot(dict(zip(titles, datasets, strict=True)), figure, output=output, **options)
+        drawn = dict(zip(titles, datasets, strict=True))
+        beside = None
+        if controls is not None:
+            opened = (open_sources(one, figure, estimator)[0] for one in controls)
+            beside = dict(zip(titles, opened, strict=True))
+        options |= {"control": beside, "subtract": subtract, "title": title}
+        return plot(drawn, figure, output=output, **options)
 
 
 def write_figure(
@@ -231,6 +277,7 @@ def write_figure(
     *,
     output: str | Path,
     quiet: bool = False,
+    control: Sequence[StorePath] = (),
     **options: Any,
 ) -> None:
     """Draw a figure of one store, or of several in facets, and write it: what the command does.
@@ -245,6 +292,8 @@ def write_figure(
         The file to write.
     quiet : bool, optional
         Show no progress of a figure that moves.
+    control : sequence of path or URL, optional
+        The stores of the controls, one for each, in the same order.
     **options
         As of `plot_store`, `plot_stores` or `animate_store`.
 
@@ -254,11 +303,13 @@ def write_figure(
         As of these.
     """
     if len(paths) != 1:
-        plot_stores(paths, figure, output=output, **options)
-    elif get_figure(figure).film:
-        animate_store(paths[0], figure, output=output, quiet=quiet, **options)
+        plot_stores(paths, figure, output=output, control=control or None, **options)
+        return
+    of_one = match_controls(control, 1)[0] if control else None
+    if get_figure(figure).film:
+        animate_store(paths[0], figure, output=output, quiet=quiet, control=of_one, **options)
     else:
-        plot_store(paths[0], figure, output=output, **options)
+        plot_store(paths[0], figure, output=output, control=of_one, **options)
 
 
 def _get_drawing(

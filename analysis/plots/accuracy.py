@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -18,10 +19,12 @@ from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.limits import Span, paper_limits
 from ibtools.analysis.plots.names import figure_text
-from ibtools.analysis.plots.reference import CHANCE_LINE
+from ibtools.analysis.plots.reference import CHANCE_LINE, CONTROL_LINE, control_handles
 from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.spread import CONFIDENCE, band, draw_singles, spread_handles
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.accuracy import SUBSETS, accuracies, majority_share
+from ibtools.analysis.repeats.controls import measure_beside, split_control
 from ibtools.analysis.repeats.intervals import confidence_half_width
 from ibtools.analysis.repeats.shown import RepeatSummary, summarise_variables
 from ibtools.errors import InputError
@@ -49,12 +52,14 @@ def accuracy(
 ) -> Axes:
     """Draw training, test and all-sample accuracy against epoch: mean and 95 % confidence.
 
+    Of two repeats each is drawn instead of an interval.
     The dotted line is the chance level: the accuracy of always answering the most frequent label.
 
     Parameters
     ----------
     dataset : Dataset
-        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title. Of a
+        control that is beside it (`ibtools.beside_control`) the means are broad, pale lines.
     ax : Axes, optional
         Where to draw, in the caller's style. By default a new figure in the style of ibtools,
         unknown to pyplot.
@@ -76,18 +81,20 @@ def accuracy(
     Notes
     -----
     Bands are mean +- t s / sqrt(n), with s the standard deviation between n repeats (n - 1 in the
-    denominator) and t the 97.5 % quantile of Student's distribution with n - 1 degrees of freedom;
-    one repeat has no band. During a random-label prefit, accuracies refer to the random labels, so
-    that the lines break where the true labels come in.
+    denominator) and t the 97.5 % quantile of Student's distribution with n - 1 degrees of freedom,
+    cut at 0 and 1, which the legend says. During a random-label prefit, accuracies refer to the
+    random labels, so that the lines break where the true labels come in.
     """
     chance = majority_share(dataset)
-    summary = summarise_accuracy(accuracies(dataset))
+    summary = summarise_accuracy(measure_beside(accuracies, dataset))
     span = _validate_span(limits, str(dataset.attrs.get("experiment", "")))
     with drawing_style(ax):
         ax = ax or ALONE.create_axes(1)[0]
         draw_accuracy(ax, summary, span, chance)
-        set_title(ax, figure_text(accuracy_caption(summary)))
-        draw_legend_below(ax, accuracy_handles(ax))
+        set_title(ax, figure_text(summary.caption))
+        spread = confidence_handles([summary])
+        beside = control_handles([summary], CONTROL_LINE)
+        draw_legend_below(ax, [*accuracy_handles(ax), *spread, *beside])
     return ax
 
 
@@ -128,7 +135,9 @@ def accuracy_facets(
     with drawing_style(axes):
         facets = arrange_facets(datasets, row, col, ncols)
         given = facets.given(axes)
-        summaries = [summarise_accuracy(accuracies(one)) for one in facets.by_title.values()]
+        summaries = [
+            summarise_accuracy(measure_beside(accuracies, one)) for one in facets.by_title.values()
+        ]
         chance = [majority_share(one) for one in facets.by_title.values()]
         canvas = Canvas.of(given, facets.grid(), len(summaries))
         for ax, title, summary, level in zip(
@@ -137,20 +146,31 @@ def accuracy_facets(
             draw_accuracy(ax, summary, None, level)
             set_title(ax, f"{title}\n{summary.repeats}")
         share_y(canvas.axes)
-        canvas.draw_legend(accuracy_handles(canvas.axes[0]))
+        spread = confidence_handles(summaries)
+        beside = control_handles(summaries, CONTROL_LINE)
+        canvas.draw_legend([*accuracy_handles(canvas.axes[0]), *spread, *beside])
         canvas.label_outer()
     return tuple(canvas.axes)
 
 
 def summarise_accuracy(accuracies: xr.Dataset) -> RepeatSummary:
     """Average the accuracies of a store, those that it has, over the repeats that count."""
-    names = [str(name) for name in accuracies]
+    names = [str(name) for name in split_control(accuracies)[0]]
     return summarise_variables(accuracies, names, epoch_dim="trained_epoch", any_of=names)
 
 
-def accuracy_caption(summary: RepeatSummary) -> str:
-    """Say whose accuracy it is, and what the bands are."""
-    return summary.caption + ", 95 % confidence" * bool(summary.n_repeats.max() > 1)
+def confidence_handles(summaries: Sequence[RepeatSummary]) -> list[Artist]:
+    """Say in a legend what the bands of `draw_course` are."""
+    halves = [{str(name): _half_width(one, str(name)) for name in one.mean} for one in summaries]
+    names = dict.fromkeys(name for half in halves for name in half)
+    return spread_handles(summaries, names, halves, CONFIDENCE)
+
+
+def _half_width(summary: RepeatSummary, name: str) -> NDArray[np.float64]:
+    """Return half of the 95 % confidence of a mean, (epoch, ...)."""
+    deviation = summary.deviation[name].values
+    n_repeats = summary.n_repeats.reshape(-1, *[1] * (deviation.ndim - 1))
+    return confidence_half_width(deviation, n_repeats)
 
 
 def accuracy_handles(ax: Axes) -> list[Line2D]:
@@ -174,9 +194,13 @@ def draw_accuracy(ax: Axes, summary: RepeatSummary, span: Span | None, chance: f
 
 
 def draw_course(ax: Axes, summary: RepeatSummary, name: str, look: Mapping[str, Any]) -> None:
-    """Draw the mean of a variable and its 95 % confidence, through the epochs that have a value."""
+    """Draw the mean of a variable and its 95 % confidence, through the epochs that have a value.
+
+    Of two repeats each is a thin line instead. The mean of a control that is beside it is broad and
+    pale.
+    """
     mean = summary.mean[name].values
-    half = confidence_half_width(summary.deviation[name].values, summary.n_repeats)
+    low, high, _ = band(summary, summary.mean[name], _half_width(summary, name))
     there = np.isfinite(mean)
     for phase in _phases(summary.epochs):
         phase = phase & there
@@ -184,12 +208,19 @@ def draw_course(ax: Axes, summary: RepeatSummary, name: str, look: Mapping[str, 
         look = {**look, "label": f"_{name}"}
         ax.fill_between(
             summary.epochs[phase],
-            (mean - half)[phase],
-            (mean + half)[phase],
+            low[phase],
+            high[phase],
             facecolor=(look["color"], 0.12),
             edgecolor=(look["color"], 0.45),
             linewidth=0.5,
         )
+    if summary.singles is not None:
+        draw_singles(ax, summary, summary.singles[name], look["color"])
+    if summary.control is not None and name in summary.control.mean:
+        values = summary.control.mean[name].values
+        there = np.isfinite(values)
+        pale = {**look, "label": "_control", "zorder": 1, **CONTROL_LINE}
+        ax.plot(summary.control.epochs[there], values[there], **pale)
 
 
 def _phases(epochs: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
@@ -216,4 +247,6 @@ FIGURE = FigureKind(
     shows="mean and 95 % confidence: training, test and all samples",
     read_against="always answering the most frequent label",
     facets=accuracy_facets,
+    control=("beside",),
+    no_control="it is not in bits, and read against chance",
 )

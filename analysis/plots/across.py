@@ -290,4 +290,5 @@ FIGURE = FigureKind(
             "same-inputs",
         ),
     ),
+    no_control="it compares repeats of its own; give the control as its other store",
 )

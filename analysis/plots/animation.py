@@ -12,16 +12,27 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ibtools.analysis.figures import LAYERS, FigureKind, Option
-from ibtools.analysis.plots.accuracy import accuracy_handles, draw_accuracy, summarise_accuracy
+from ibtools.analysis.plots.accuracy import (
+    accuracy_handles,
+    confidence_handles,
+    draw_accuracy,
+    summarise_accuracy,
+)
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.limits import Limits, plane_limits
 from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, draw_frame
-from ibtools.analysis.plots.reference import CHANCE_LINE, HOLLOW_COLOR, reference_handles
+from ibtools.analysis.plots.reference import (
+    CHANCE_LINE,
+    CONTROL_PATH,
+    HOLLOW_COLOR,
+    control_handles,
+    reference_handles,
+)
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.accuracy import accuracies, has_accuracy, majority_share
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary, summarise_repeats
@@ -74,7 +85,8 @@ def animate_information_plane(
     ----------
     results : Dataset, (repeat, epoch, layer)
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
-        Repeats that failed are left out and counted in the title.
+        Repeats that failed are left out and counted in the title. A control that is beside them
+        (`ibtools.beside_control`) goes along in grey.
     dataset : Dataset
         From `ibtools.open_store`: the recording that the results are of.
     axes : sequence of two Axes, optional
@@ -116,7 +128,7 @@ def animate_information_plane(
     given = given_axes(axes, (1 + with_accuracy, 1), _AXES[with_accuracy])
     _validate_settings(n_frames, fps)
     summary = summarise_repeats(results, layers)
-    every = layer_styles(results["layer"].values)
+    every = layer_styles(network_layers(results))
     styles = {name: every[name] for name in summary.layers}
     shown = plane_limits([summary], limits)
     with drawing_style(axes):
@@ -150,10 +162,10 @@ class _Film:
         limits: Limits,
     ) -> None:
         self.summary = summary
-        self.courses = {name: _course(summary, name, "mi_ty") for name in styles}
+        self.courses = {name: _course(summary.mean, name, "mi_ty") for name in styles}
         self.level_places = EpochScale.of(summary.epochs).thin(summary.epochs, LEVEL_EPOCHS)
         self.levels = {
-            name: _course(summary, name, CHANCE)[self.level_places]
+            name: _course(summary.mean, name, CHANCE)[self.level_places]
             for name in styles
             if CHANCE in summary.mean
         }
@@ -162,6 +174,14 @@ class _Film:
         self.trails = {name: _line(plane, color=styles[name].color) for name in styles}
         dotted: dict[str, Any] = {**CHANCE_LINE, "color": "0.25"}
         self.chance = {name: _line(plane, **dotted) for name in self.levels}
+        self.of_control = {}
+        if summary.control is not None:
+            mean = summary.control.mean.reindex(epoch=summary.epochs)
+            self.of_control = {name: _course(mean, name, "mi_ty") for name in styles}
+        self.controls = {
+            name: _line(plane, **{**CONTROL_PATH, "marker": styles[name].marker, "markevery": [-1]})
+            for name in self.of_control
+        }
         self.joint = _line(plane, color="0.6", linewidth=0.8)
         sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
         self.markers = {
@@ -178,6 +198,8 @@ class _Film:
             trail.set_data(*self.courses[name][: position + 1].T)
         for name, line in self.chance.items():
             line.set_data(*self.levels[name][self.level_places <= position].T)
+        for name, line in self.controls.items():
+            line.set_data(*self.of_control[name][: position + 1].T)
         now = np.array([course[position] for course in self.courses.values()])
         self.joint.set_data(*now.T)
         for place, (name, marker) in enumerate(self.markers.items()):
@@ -188,7 +210,8 @@ class _Film:
         self.title.set_text(f"{self.summary.counts} {epoch}")
         for cursor in self.cursors:
             cursor.set_xdata([epoch, epoch])
-        moved = [*self.trails.values(), *self.chance.values(), *self.markers.values()]
+        moving = (self.trails, self.chance, self.controls, self.markers)
+        moved = [line for lines in moving for line in lines.values()]
         return [*moved, self.joint, *self.cursors]
 
 
@@ -201,10 +224,11 @@ def _validate_settings(n_frames: int, fps: int) -> None:
 
 def _draw_accuracy(ax: Axes, dataset: xr.Dataset, epochs: NDArray[np.int64]) -> None:
     """Draw the accuracy over the epochs of the film, and its legend."""
-    draw_accuracy(ax, summarise_accuracy(_thin_accuracies(dataset)), None, majority_share(dataset))
+    summary = summarise_accuracy(_thin_accuracies(dataset))
+    draw_accuracy(ax, summary, None, majority_share(dataset))
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, epochs[0]), max(high, epochs[-1]))
-    draw_legend_below(ax, accuracy_handles(ax))
+    draw_legend_below(ax, [*accuracy_handles(ax), *confidence_handles([summary])])
 
 
 def _thin_accuracies(dataset: xr.Dataset) -> xr.Dataset:
@@ -224,9 +248,9 @@ def _fix_layout(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def _course(summary: RepeatSummary, layer: str, variable: str) -> NDArray[np.float64]:
+def _course(mean: xr.Dataset, layer: str, variable: str) -> NDArray[np.float64]:
     """Return I(X;T) and another variable of a layer, (epoch, 2)."""
-    values = summary.mean.sel(layer=layer)
+    values = mean.sel(layer=layer)
     return np.column_stack([values["mi_xt"].values, values[variable].values])
 
 
@@ -246,7 +270,8 @@ def _draw_still(
         Line2D([], [], color=one.color, marker=one.marker, label=label, **look)
         for label, one in zip(figure_names(styles), styles.values(), strict=True)
     ]
-    draw_legend_below(ax, [*handles, *reference_handles([summary])])
+    beside = control_handles([summary], CONTROL_PATH)
+    draw_legend_below(ax, [*handles, *beside, *reference_handles([summary])])
 
 
 FIGURE = FigureKind(
@@ -260,4 +285,5 @@ FIGURE = FigureKind(
         Option("fps", f"frames per second.  [default: {FRAMES_PER_SECOND}]", int),
     ),
     film=True,
+    control=("beside", "subtract"),
 )

@@ -7,6 +7,7 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, FuncAnimatio
 
 from ibtools.analysis.figures import get_figure
 from ibtools.analysis.plots.animation import FRAMES_PER_SECOND
+from ibtools.analysis.plots.controlled import validate_control
 from ibtools.analysis.plots.sheets import figure_format, sheets_applied
 from ibtools.analysis.plots.sources import open_sources
 from ibtools.errors import InputError
@@ -78,6 +79,8 @@ def animate_store(
     fps: int = FRAMES_PER_SECOND,
     quiet: bool = False,
     width: float | None = None,
+    control: StorePath | None = None,
+    subtract: bool = False,
     **options: Any,
 ) -> FuncAnimation:
     """Animate a store, as the information plane over epochs, and write it to a file.
@@ -98,6 +101,8 @@ def animate_store(
         Show no progress.
     width : float, optional
         The width in inches, of 120 pixels each; fonts keep their size.
+    control, subtract : optional
+        As of `ibtools.plot_store`.
     **options
         Of the figure, such as those of `animate_information_plane`.
 
@@ -111,6 +116,7 @@ def animate_store(
         As of `animate_information_plane` and `save_animation`.
     """
     validate_animation(output)
+    validate_control(figure, control, subtract=subtract)
     kind = get_figure(figure)
     if not kind.film:
         raise InputError(f"figure {figure!r} does not move; draw it with ibtools.plot_store")
@@ -120,7 +126,7 @@ def animate_store(
             f"an animation has no option {', '.join(unknown)}; it takes: "
             f"{', '.join([*own, 'width', 'fps'])}"
         )
-    datasets = open_sources(path, figure, estimator)
+    datasets = open_sources(path, figure, estimator, control=control, subtract=subtract)
     with figure_format(width=width):
         film: FuncAnimation = kind.draw(*datasets, fps=fps, **options)
         save_animation(film, output, fps=fps, quiet=quiet)

@@ -16,7 +16,7 @@ from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import TITLE_PAD, Panel, draw_colorbar, draw_panel, panels_scale
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_figure_title
 from ibtools.analysis.repeats.shown import VARIABLES, RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
@@ -72,7 +72,7 @@ def estimator_comparison(
     several = _by_estimator(results)
     summaries = [_summarise(one, chosen) for one in several]
     _validate(summaries)
-    styles = layer_styles(several[0]["layer"].values)
+    styles = layer_styles(network_layers(several[0]))
     styles = {name: styles[name] for name in summaries[0].layers}
     n = len(summaries)
     given = given_axes(axes, (3, n), f"{3 * n}, three rows of {n} estimators")
@@ -161,9 +161,8 @@ def _draw_row(
 
 
 def _meaning(summary: RepeatSummary, variable: str) -> str:
-    """Say what the lines are where they are bounds, and what a band is."""
+    """Say what the lines are where they are bounds."""
     words = ["line: upper bound"] * (variable == "mi_xt" and "mi_xt_lower" in summary.mean)
-    words += ["shaded: ± standard deviation"] * bool(summary.n_repeats.max() > 1)
     return "\n".join(words)
 
 

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ibtools.analysis.figures import CONTROL_STORE, LAYERS, FigureKind, Option
+from ibtools.analysis.figures import LAYERS, FigureKind
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.facets import FACET, Several, arrange_facets, summarise_by_title
@@ -18,28 +19,34 @@ from ibtools.analysis.plots.legends import draw_legend_below
 from ibtools.analysis.plots.names import figure_names, figure_text
 from ibtools.analysis.plots.reference import (
     BOUND_LINE,
-    CEILING_LINE,
     CEILING_ROOM,
     CEILINGS,
     CHANCE_LINE,
     CONTROL_LINE,
     HOLLOW_COLOR,
+    control_handles,
     draw_ceiling,
+    draw_nothing_learned,
     reference_handles,
 )
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.spread import (
+    DEVIATION,
+    SHADE,
+    band,
+    draw_singles,
+    spread_handles,
+)
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats.controls import CONTROL, above_control, describe_control
+from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.ranks import middle_repeat
 from ibtools.analysis.repeats.shown import (
     CHANCE,
     Axis,
     RepeatSummary,
-    summarise_control,
     summarise_repeats,
 )
-from ibtools.errors import InputError
 
 PAIR = Grid(panel=(5.4, 2.8), share_x=True)
 ALONE = Grid(panel=(5.4, 3.8))
@@ -55,13 +62,12 @@ def information_epochs(
     axes: Sequence[Axes] | None = None,
     layers: Iterable[str] | None = None,
     median: bool = True,
-    control: xr.Dataset | None = None,
-    subtract: bool = False,
 ) -> tuple[Axes, Axes]:
     """Draw I(X;T) and I(T;Y) of every layer against epoch: mean over repeats and a band.
 
     Bands are the mean plus and minus the standard deviation between repeats (n - 1 in the
-    denominator); there is none where fewer than two repeats have a value. Thin dashed lines in the
+    denominator), cut at 0 and at the ceiling, which the legend says; where fewer than three repeats
+    have a value, there is none, and of two repeats each is a thin line. Thin dashed lines in the
     layers' colours are one real repeat, the one of median rank; dotted lines are the chance level
     of I(T;Y), dash-dotted ones the bounds of an estimator that has some. Markers are hollow where a
     layer is saturated: nearly every input has a state of its own
@@ -73,6 +79,9 @@ def information_epochs(
     results : Dataset, (repeat, epoch, layer)
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt`, `mi_ty` and, if it
         is there, `mi_ty_null`, in bits. Repeats that failed are left out and counted in the title.
+        Of a control that is beside them (`ibtools.beside_control`) the means are broad pale lines.
+        What is above a control (`ibtools.above_control`) has no chance level and no ceiling, but a
+        grey line at 0.
     axes : sequence of two Axes, optional
         Where to draw I(X;T) and I(T;Y), in the caller's style. By default one above the other in a
         new figure in the style of ibtools, unknown to pyplot.
@@ -80,13 +89,6 @@ def information_epochs(
         The layers to draw. All by default.
     median : bool, optional
         Whether to draw the repeat of median rank, if three repeats or more have all epochs.
-    control : Dataset, (repeat, epoch, layer), optional
-        Results of a control of the same recording, by the same estimator: the means over the
-        repeats that both have are broad pale lines.
-    subtract : bool, optional
-        Whether to draw what is above the control instead, by repeats
-        (`ibtools.analysis.repeats.controls.above_control`): mean and deviation of the differences.
-        They have no chance level and no ceiling, and a grey line at 0.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def information_epochs(
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
     InputError
-        If `axes` are not two, the control is another recording, or there is none to subtract.
+        If `axes` are not two.
 
     See Also
     --------
@@ -112,26 +114,17 @@ def information_epochs(
     spread along the lines at different places, so that layers that coincide can be seen.
     """
     given = given_axes(axes, (2, 1), "two, for I(X;T) and for I(T;Y)")
-    if subtract:
-        results, control = above_control(results, _required(control)), None
     summary = summarise_repeats(results, layers)
-    beside = summarise_control(results, control, layers)
-    styles = layer_styles(results["layer"].values)
+    styles = layer_styles(network_layers(results))
     with drawing_style(axes):
         canvas = Canvas.of(given, PAIR, 2)
         upper, lower = canvas.axes
         chosen = {name: styles[name] for name in summary.layers}
         middle = middle_repeat(results) if median else None
-        _draw_pair(upper, lower, summary, chosen, middle, beside)
+        _draw_pair(upper, lower, summary, chosen, middle)
         if canvas.is_ours:
             upper.label_outer()
     return upper, lower
-
-
-def _required(control: xr.Dataset | None) -> xr.Dataset:
-    if control is None:
-        raise InputError("to subtract a control, give it: control=, or --control STORE")
-    return control
 
 
 def epochs_facets(
@@ -198,7 +191,8 @@ def _draw_row(
 def label_information_epochs(results: xr.Dataset) -> Axes:
     """Draw I(T;Y) of every layer against epoch, of results that have no I(X;T)."""
     summary = summarise_repeats(results, variables=("mi_ty",))
-    styles = layer_styles(summary.layers)
+    every = layer_styles(network_layers(summary.mean))
+    styles = {name: every[name] for name in summary.layers}
     with drawing_style(None):
         (ax,) = ALONE.create_axes(1)
         lines = draw_variable(ax, summary, "mi_ty", styles)
@@ -213,39 +207,46 @@ def _draw_pair(
     summary: RepeatSummary,
     styles: dict[str, LayerStyle],
     middle: xr.Dataset | None,
-    control: RepeatSummary | None,
 ) -> None:
-    draw_variable(upper, summary, "mi_xt", styles, middle=middle, control=control)
-    lines = draw_variable(lower, summary, "mi_ty", styles, middle=middle, control=control)
+    draw_variable(upper, summary, "mi_xt", styles, middle=middle)
+    lines = draw_variable(lower, summary, "mi_ty", styles, middle=middle)
     set_title(upper, figure_text(summary.caption))
-    draw_legend_below(lower, _legend_handles(lines, summary, middle, control))
+    draw_legend_below(lower, _legend_handles(lines, summary, middle))
 
 
 def _legend_handles(
     lines: Sequence[Line2D],
     summary: RepeatSummary,
     middle: xr.Dataset | None = None,
-    control: RepeatSummary | None = None,
-) -> list[Line2D]:
-    handles = [*lines, *reference_handles([summary], bounds=True)]
+) -> list[Artist]:
+    spread = deviation_handles([summary])
+    handles: list[Artist] = [*lines, *spread, *reference_handles([summary], bounds=True)]
     if middle is not None:
         label = f"repeat {int(middle['repeat'])} (median rank)"
         handles.append(Line2D([], [], color="0.25", label=label, **MIDDLE_LINE))
-    if control is not None:
-        label = figure_text(describe_control(control.mean))
-        handles.append(Line2D([], [], color="0.25", label=label, **CONTROL_LINE))
-    return handles
+    return [*handles, *control_handles([summary], CONTROL_LINE)]
 
 
 def epoch_handles(
     summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
-) -> list[Line2D]:
+) -> list[Artist]:
     """Stand for the layers, in their colours where epochs have an axis, and for what is read."""
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=style.color, marker=style.marker, markersize=4, label=label)
         for label, style in zip(figure_names(styles), styles.values(), strict=True)
     ]
-    return [*handles, *reference_handles(summaries, bounds=True)]
+    beside = control_handles(summaries, CONTROL_LINE)
+    handles += deviation_handles(summaries)
+    return [*handles, *reference_handles(summaries, bounds=True), *beside]
+
+
+def deviation_handles(summaries: Sequence[RepeatSummary]) -> list[Artist]:
+    """Say what the bands of `draw_variable` are."""
+    halves = [
+        {name: one.deviation[name].values for name in ("mi_xt", "mi_ty") if name in one.mean}
+        for one in summaries
+    ]
+    return spread_handles(summaries, ("mi_xt", "mi_ty"), halves, DEVIATION)
 
 
 def _height(ax: Axes) -> float:
@@ -260,7 +261,6 @@ def draw_variable(
     styles: Mapping[str, LayerStyle],
     *,
     middle: xr.Dataset | None = None,
-    control: RepeatSummary | None = None,
 ) -> list[Line2D]:
     """Draw one variable of some layers against epoch, with what it is read against.
 
@@ -278,15 +278,15 @@ def draw_variable(
     set_y_label(ax, variable_label(summary.mean[variable]))
     if middle is not None:
         _draw_lines(ax, middle[variable].sel(epoch=summary.epochs), styles, MIDDLE_LINE)
-    if control is not None:
-        _draw_lines(ax, control.mean[variable], styles, CONTROL_LINE)
+    if summary.control is not None:
+        _draw_lines(ax, summary.control.mean[variable], styles, CONTROL_LINE)
     if variable == "mi_ty" and CHANCE in summary.mean:
         _draw_lines(ax, summary.mean[CHANCE], styles, CHANCE_LINE)
     for bound in (f"{variable}_lower", f"{variable}_upper"):
         if bound in summary.mean:
             _draw_lines(ax, summary.mean[bound], styles, BOUND_LINE)
     if CONTROL in summary.mean.attrs:
-        ax.axhline(0, zorder=1, label="_control", **CEILING_LINE)
+        draw_nothing_learned(ax, "y")
     axis: Axis = "x" if variable == "mi_xt" else "y"
     if axis in summary.ceilings:
         _draw_level(ax, summary.ceilings[axis], CEILINGS[axis])
@@ -318,8 +318,8 @@ def _draw_layer(
     *,
     marker_offset: float,
 ) -> Line2D:
-    mean = summary.mean[variable].sel(layer=layer).values
-    deviation = summary.deviation[variable].sel(layer=layer).values
+    values = summary.mean[variable].sel(layer=layer)
+    mean, deviation = values.values, summary.deviation[variable].sel(layer=layer).values
     look: dict[str, Any] = {"color": style.color, "marker": style.marker, "markersize": 4}
     (line,) = ax.plot(summary.epochs, mean, markevery=[], linewidth=1.2, label=layer, **look)
     hollow = summary.saturated.sel(layer=layer).values
@@ -334,24 +334,19 @@ def _draw_layer(
                 label=f"_markers {layer}",
                 **look,
             )
-    ax.fill_between(
-        summary.epochs,
-        mean - deviation,
-        mean + deviation,
-        color=style.color,
-        alpha=0.2,
-        linewidth=0,
-    )
+    low, high, _ = band(summary, values, deviation)
+    ax.fill_between(summary.epochs, low, high, color=style.color, alpha=SHADE, linewidth=0)
+    if summary.singles is not None:
+        draw_singles(ax, summary, summary.singles[variable].sel(layer=layer), style.color)
     return line
 
-
-_SUBTRACT = Option("subtract", "Draw what is above the control instead, by repeats.", bool)
 
 FIGURE = FigureKind(
     information_epochs,
     "results",
     shows="the same against epoch: mean, deviation, median-rank repeat",
     read_against="the same",
-    command_options=(LAYERS, CONTROL_STORE, _SUBTRACT),
+    command_options=(LAYERS,),
     facets=epochs_facets,
+    control=("beside", "subtract"),
 )

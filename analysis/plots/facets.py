@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from ibtools.analysis.plots.canvas import Grid, given_axes
 from ibtools.analysis.plots.names import figure_text
-from ibtools.analysis.plots.panels import panels_layers
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.panels import last_layers, panels_layers
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.repeats.shown import RepeatSummary, summarise_repeats
 from ibtools.errors import InputError
 
@@ -113,7 +113,6 @@ def summarise_by_title(
     summaries = {
         title: summarise_repeats(results, chosen) for title, results in results_by_title.items()
     }
-    every_layer = [
-        [str(name) for name in results["layer"].values] for results in results_by_title.values()
-    ]
-    return summaries, layer_styles(panels_layers(every_layer))
+    every = [network_layers(results) for results in results_by_title.values()]
+    ends = last_layers([one for one in every if len(one) > 1])
+    return summaries, layer_styles(panels_layers(every), ends)

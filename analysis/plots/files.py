@@ -110,16 +110,30 @@ def make_figure(
     output: str | Path | None,
     format: Format | None = None,
     width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
+    facets: bool = False,
 ) -> Figure:
     """Draw a figure for a document, and write it if a file is given, whose format it then has."""
-    with figure_format(format or format_of(output), width=width):
+    with figure_format(format or format_of(output), width=width, height=height):
         drawn = draw()
         while not isinstance(drawn, Axes):
             drawn = drawn[0]
         figure = cast(Figure, drawn.figure)  # its own, so not a part of another
+        if title is not None:
+            _set_own_title(figure, drawn, title, facets=facets)
         if output is not None:
             save_figure(figure, output)
     return figure
+
+
+def _set_own_title(figure: Figure, ax: Axes, title: str, *, facets: bool) -> None:
+    """Put the user's title in the place of that of a figure; above facets, which keep theirs."""
+    if facets or figure.get_suptitle():
+        with sheets_applied():
+            figure.suptitle(title, fontsize=ax.title.get_fontsize())
+    else:
+        ax.title.set_text(title)
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from matplotlib.textpath import text_to_path
 
 from ibtools.analysis.plots.files import NotebookFigure
 from ibtools.analysis.plots.names import DOLLAR
+from ibtools.analysis.plots.sheets import current_format
 
-MOST_ROWS, ROW_HEIGHT = 15, 1.7
-"""Rows of a legend that the usual height of a figure has room for; their height in font sizes."""
+ROW_HEIGHT = 1.7
+"""Of rows of a legend, in font sizes."""
 
-MOST_SHARE, USUAL_SHARE = 0.6, 0.4
-"""Part of a figure that a legend of more rows takes before the figure is made taller, and then."""
+USUAL_SHARE = 0.4
+"""Part of a figure that a legend takes at the most, before the figure is made taller."""
 
 HANDLE_LENGTH, HANDLE_PAD, COLUMN_SPACING = 2.0, 0.4, 1.2
 """Of legends, in font sizes."""
@@ -55,11 +56,11 @@ def _fill(legend: Legend, handles: Sequence[Artist], ncols: int) -> None:
     for text, handle in zip(legend.get_texts(), handles, strict=True):
         text.set_text(str(handle.get_label()))
     figure, n_rows = legend.get_figure(root=True), -(-len(handles) // ncols)
-    if not isinstance(figure, NotebookFigure) or n_rows <= MOST_ROWS:
+    if not isinstance(figure, NotebookFigure) or current_format().height is not None:
         return
     height = figure.get_figheight()
     needed = n_rows * ROW_HEIGHT * float(legend.get_texts()[0].get_fontsize()) / 72
-    if needed > MOST_SHARE * height:
+    if needed > USUAL_SHARE * height:
         figure.set_figheight(height + needed - USUAL_SHARE * height)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.shown import CHANCE, Axis, RepeatSummary
 from ibtools.errors import InputError
 
@@ -78,7 +79,7 @@ def paper_limits(experiment: str) -> PaperLimits | None:
 def plane_limits(
     summaries: Iterable[RepeatSummary], limits: Limits | Literal["paper"] | None
 ) -> Limits:
-    """Decide what a plane, or several planes that are compared, show.
+    """Decide what a plane, or several planes that are compared, show of points and controls.
 
     "paper" are the paper's axes for the first experiment, widened where points or chance levels lie
     outside; None is what holds these and the ceilings.
@@ -86,16 +87,22 @@ def plane_limits(
     if limits is not None and limits != "paper":
         return _validate_limits(limits)
     summaries = list(summaries)
+    summaries += [one.control for one in summaries if one.control is not None]
     x, y = (np.concatenate(values) for values in zip(*map(plane_points, summaries), strict=True))
     lowest = min(map(_lowest_chance_level, summaries))
-    attributes = summaries[0].mean.attrs
-    known = paper_limits(str(attributes.get("experiment", ""))) if limits else None
+    known = paper_limits(_experiment(summaries[0])) if limits else None
     if known is not None:
         x_span, y_span = _widen(known.plane[0], x), _widen(known.plane[1], y)
     else:
         x_span = _surround(np.append(x, _ceilings(summaries, "x")))
         y_span = _surround(np.append(y, _ceilings(summaries, "y")))
     return x_span, (min(y_span[0], lowest), y_span[1])
+
+
+def _experiment(summary: RepeatSummary) -> str:
+    """Return the experiment whose axes in the paper would do; none of differences."""
+    attributes = summary.mean.attrs
+    return "" if CONTROL in attributes else str(attributes.get("experiment", ""))
 
 
 def _ceilings(summaries: Iterable[RepeatSummary], axis: Axis) -> list[float]:
@@ -121,7 +128,7 @@ def zoom_limits(summary: RepeatSummary, zoom: Limits | Literal["auto"] | None) -
     if zoom != "auto":
         return _validate_limits(zoom)
     x, y = plane_points(summary)
-    known = PAPER_ZOOMS.get(str(summary.mean.attrs.get("experiment", "")))
+    known = PAPER_ZOOMS.get(_experiment(summary))
     if known is not None and _fills(x, y, known):
         return known
     return _crowd_limits(x, y)

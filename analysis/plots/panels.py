@@ -2,35 +2,37 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label, variable_label
 from ibtools.analysis.plots.limits import Limits
-from ibtools.analysis.plots.names import figure_names, figure_text
+from ibtools.analysis.plots.names import figure_names
 from ibtools.analysis.plots.reference import (
     CEILINGS,
     CHANCE_LINE,
-    CONTROL_COLOR,
+    CONTROL_PATH,
     HOLLOW_COLOR,
+    control_handles,
     draw_ceiling,
+    draw_nothing_learned,
     reference_handles,
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.plots.titles import set_title
-from ibtools.analysis.repeats.controls import describe_control
+from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary
 
 LAST_EPOCH_COLOR = "0.15"
@@ -43,18 +45,6 @@ JOINED_EPOCHS = 150
 """Epochs whose layers are joined, at most: more would cover the plane."""
 FIRST_AREA, LAST_AREA = 34.0, 14.0
 """Marker areas of the first and the last layer (square points): layers that coincide show."""
-
-
-_CONTROL: Mapping[str, Any] = MappingProxyType(
-    {
-        "color": CONTROL_COLOR,
-        "linewidth": 1.0,
-        "marker": "o",
-        "markersize": 6,
-        "markerfacecolor": "none",
-    }
-)
-"""How a control looks in a plane."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +63,6 @@ class Panel:
         The part that another panel shows larger.
     is_zoom : bool, optional
         Whether it is that other panel.
-    control : RepeatSummary, optional
-        Of the same layers, drawn below in grey.
     """
 
     summary: RepeatSummary
@@ -82,7 +70,6 @@ class Panel:
     limits: Limits
     marked: Limits | None = None
     is_zoom: bool = False
-    control: RepeatSummary | None = None
 
     def zoomed(self) -> "Panel | None":
         """Return the panel of the marked part, if there is one."""
@@ -108,17 +95,22 @@ def panels_layers(layers_by_panel: Iterable[Sequence[str]]) -> list[str]:
     """
     networks = sorted(layers_by_panel, key=len, reverse=True)
     names = dict.fromkeys(name for network in networks for name in network)
-    ends = {network[-1] for network in networks}
+    ends = last_layers(networks)
     return [name for name in names if name not in ends] + [name for name in names if name in ends]
+
+
+def last_layers(networks: Iterable[Sequence[str]]) -> set[str]:
+    """Return what several networks end in."""
+    return {network[-1] for network in networks}
 
 
 def draw_panel(
     ax: Axes, panel: Panel, styles: Mapping[str, LayerStyle], scale: EpochScale
 ) -> PathCollection:
     """Draw one plane; return the points of its last layer, which a colour bar can be made for."""
-    if panel.control is not None:
-        _draw_control(ax, panel.control, styles)
-    _draw_epoch_lines(ax, panel.summary, scale)
+    if panel.summary.control is not None:
+        _draw_control(ax, panel.summary.control, styles)
+    _draw_epoch_lines(ax, panel.summary, scale, panel.limits if panel.is_zoom else None)
     points = _draw_points(ax, panel.summary, styles, scale)
     _draw_chance_levels(ax, panel.summary, scale)
     # the names of ceilings once are enough, and a zoom has no room
@@ -137,6 +129,8 @@ def draw_frame(
     ax.set_ylim(limits[1])
     for axis, ceiling in summary.ceilings.items():
         draw_ceiling(ax, axis, ceiling, CEILINGS[axis] if name_ceilings else None)
+    if CONTROL in summary.mean.attrs:
+        draw_nothing_learned(ax, "x", "y")
     ax.set_xlabel(variable_label(summary.mean["mi_xt"]))
     set_y_label(ax, variable_label(summary.mean["mi_ty"]))
 
@@ -153,39 +147,47 @@ def draw_colorbar(points: ScalarMappable, axes: Sequence[Axes], scale: EpochScal
 
 def legend_handles(
     names: Iterable[str], styles: Mapping[str, LayerStyle], panels: Sequence[Panel]
-) -> list[Line2D]:
+) -> list[Artist]:
     """Stand for some layers by markers in a colour that is no epoch's, and for what is read."""
     look: dict[str, Any] = {"color": "0.25", "linestyle": "none", "markersize": 5}
     labels = dict(zip(styles, figure_names(styles), strict=True))
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], marker=styles[name].marker, label=labels[name], **look) for name in names
     ]
     scale = panels_scale(panels)
     color = create_epoch_colormap()(scale.norm(scale.last))
-    handles.append(Line2D([], [], label=f"last {scale.counts}", **_outlined("o", 5, color, color)))
-    controls = dict.fromkeys(
-        describe_control(one.control.mean) for one in panels if one.control is not None
-    )
-    handles += [Line2D([], [], label=figure_text(name), **_CONTROL) for name in controls]
-    return [*handles, *reference_handles([panel.summary for panel in panels])]
+    look = {"facecolor": color, "edgecolor": LAST_EPOCH_COLOR, "linewidth": 2 * OUTLINE_WIDTH}
+    handles.append(Patch(label=f"last {scale.counts}", **look))  # no marker: these are the layers'
+    summaries = [panel.summary for panel in panels]
+    return [*handles, *control_handles(summaries, CONTROL_PATH), *reference_handles(summaries)]
 
 
 def _draw_control(ax: Axes, summary: RepeatSummary, styles: Mapping[str, LayerStyle]) -> None:
     """Draw the way of each layer of a control, and where it ends."""
     for name in summary.layers:
         layer = summary.mean.sel(layer=name)
-        look = {**_CONTROL, "marker": styles[name].marker, "markevery": [-1]}
+        look = {**CONTROL_PATH, "marker": styles[name].marker, "markevery": [-1]}
         ax.plot(layer["mi_xt"], layer["mi_ty"], label=f"_control {name}", zorder=1.5, **look)
 
 
-def _draw_epoch_lines(ax: Axes, summary: RepeatSummary, scale: EpochScale) -> None:
-    """Join the layers of each epoch, or of some spread over the scale, in one collection."""
+def _draw_epoch_lines(
+    ax: Axes, summary: RepeatSummary, scale: EpochScale, within: Limits | None
+) -> None:
+    """Join the layers of each epoch, or of some spread over the scale, in one collection.
+
+    In a zoom, layers within it are joined: lines to what is far away would cross all of it.
+    """
     coordinates = [
         summary.mean[name].transpose("epoch", "layer").values for name in ("mi_xt", "mi_ty")
     ]
     joined = scale.thin(summary.epochs, JOINED_EPOCHS)
+    points = np.stack(coordinates, axis=-1)[joined]
+    if within is not None:
+        low, high = np.transpose(within)
+        inside = ((points >= low) & (points <= high)).all(axis=-1, keepdims=True)
+        points = np.where(inside, points, np.nan)
     lines = LineCollection(
-        list(np.stack(coordinates, axis=-1)[joined]),
+        list(points),
         norm=scale.norm,
         cmap=create_epoch_colormap(),
         linewidths=0.4,

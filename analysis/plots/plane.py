@@ -6,7 +6,7 @@ from typing import Literal
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ibtools.analysis.figures import CONTROL_STORE, LAYERS, PLANE_AXES, FigureKind
+from ibtools.analysis.figures import LAYERS, PLANE_AXES, FigureKind
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.plots.canvas import Canvas, Grid
 from ibtools.analysis.plots.legends import draw_figure_legend, draw_legend_below
@@ -21,9 +21,9 @@ from ibtools.analysis.plots.panels import (
 )
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
-from ibtools.analysis.repeats.shown import summarise_control, summarise_repeats
+from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
 
 ALONE = Grid(panel=(5.4, 4.6))
@@ -42,7 +42,6 @@ def information_plane(
     colorbar: bool = True,
     x: str = X_AXES[0],
     y: str = Y_AXES[0],
-    control: xr.Dataset | None = None,
 ) -> Axes:
     """Draw the information plane: one point per layer and epoch, the mean over repeats.
 
@@ -52,13 +51,15 @@ def information_plane(
     nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
     (`ibtools.analysis.kernels.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
-    panel shows what is crowded, which is framed in the first.
+    panel shows what is crowded, which is framed in the first; only layers within it are joined.
 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
-        Repeats that failed are left out and counted in the title.
+        Repeats that failed are left out and counted in the title. Of a control that is beside them
+        (`ibtools.beside_control`) the means are a grey line for each layer, which ends in a grey
+        marker.
     ax : Axes, optional
         Where to draw, in the caller's style. By default a new figure in the style of ibtools,
         unknown to pyplot.
@@ -80,9 +81,6 @@ def information_plane(
     y : {"mi_ty", "mi_ty_above_null", "mi_ty_adjusted"}, optional
         What is drawn upwards: I(T;Y), what of it is above its chance level, or which part that is
         of all that could be. Ceilings and chance level are those of I(X;T) and I(T;Y) only.
-    control : Dataset, (repeat, epoch, layer), optional
-        Results of a control of the same recording, by the same estimator: the means over the
-        repeats that both have are a grey line for each layer, which ends in a grey marker.
 
     Returns
     -------
@@ -96,7 +94,7 @@ def information_plane(
     StoreError
         If something that is needed is missing from the results, or they have no complete snapshot.
     InputError
-        If limits are none, `zoom_ax` is given without `ax`, or the control is another recording.
+        If limits are none, or `zoom_ax` is given without `ax`.
 
     Notes
     -----
@@ -120,15 +118,12 @@ def information_plane(
     if zoom_ax is not None and ax is None:
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     results = choose_axes(select_estimator(results), x, y)
-    if control is not None:
-        control = choose_axes(select_estimator(control), x, y)
     summary = summarise_repeats(results, layers)
-    of_control = summarise_control(results, control, layers)
     marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
-    shown = plane_limits([one for one in (summary, of_control) if one is not None], limits)
-    styles = layer_styles(results["layer"].values)
+    shown = plane_limits([summary], limits)
+    styles = layer_styles(network_layers(results))
     with drawing_style(ax):
-        panel = Panel(summary, figure_text(summary.caption), shown, marked, control=of_control)
+        panel = Panel(summary, figure_text(summary.caption), shown, marked)
         given = None if ax is None else [one for one in (ax, zoom_ax) if one is not None]
         canvas = Canvas.of(given, _grid(marked), 1 if marked is None else 2)
         _draw(canvas, panel, styles, colorbar=colorbar)
@@ -164,6 +159,7 @@ FIGURE = FigureKind(
     "results",
     shows="I(X;T) and I(T;Y) of every layer and epoch, with a zoom",
     read_against="ceilings H(X) and H(Y), chance level of I(T;Y)",
-    command_options=(LAYERS, *PLANE_AXES, CONTROL_STORE),
+    command_options=(LAYERS, *PLANE_AXES),
     facets=information_facets,
+    control=("beside", "subtract"),
 )

@@ -29,7 +29,7 @@ from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.ranks import notable_ranks, rank_repeats
 from ibtools.analysis.repeats.shown import (
     RepeatSummary,
-    describe_failures,
+    describe_left_out,
     describe_source,
     summarise_repeats,
 )
@@ -190,7 +190,8 @@ def ranked_repeats(
     ----------
     results : Dataset, (repeat, epoch, layer)
         From `ibtools.analyze` or `ibtools.open_results`, lazy or not; `mi_xt` and `mi_ty` in bits.
-        Repeats that failed are not ranked, but counted.
+        Repeats that failed are not ranked, but counted. Each has its control beside it, if the
+        results hold any (`ibtools.beside_control`).
     axes : sequence of Axes, optional
         Where to draw, one for each repeat drawn, in the caller's style. By default a new figure in
         the style of ibtools, unknown to pyplot.
@@ -227,7 +228,7 @@ def ranked_repeats(
         ax.title.set_text(title)  # without the number of repeats, which is 1
     if axes is None:
         ranked = f"{ranking.size} repeat{'s' * (ranking.size > 1)} ranked"
-        words = ", ".join([ranked, *describe_failures(results)])
+        words = ", ".join([ranked, *describe_left_out(results)])
         with drawing_style(axes):
             caption = figure_text(f"{describe_source(results)}\n{words}")
             set_figure_title(cast(Figure, drawn[0].figure), caption)
@@ -336,4 +337,5 @@ FIGURE = FigureKind(
     shows="planes of the best, middle, second-worst and worst repeat",
     read_against="the same",
     command_options=(LAYERS,),
+    control=("beside", "subtract"),
 )

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ibtools.analysis.estimators.resolution import DIM
-from ibtools.analysis.figures import CONTROL_STORE, LAYERS, FigureKind, Option
-from ibtools.analysis.plots.accuracy import draw_course
-from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
+from ibtools.analysis.figures import LAYERS, FigureKind, Option
+from ibtools.analysis.passes.stacking import select_estimator
+from ibtools.analysis.plots.accuracy import confidence_handles, draw_course
+from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import mathematical, set_y_label, variable_label
 from ibtools.analysis.plots.legends import draw_legend_below
@@ -25,12 +26,14 @@ from ibtools.analysis.plots.reference import (
     CHANCE_LINE,
     CONTROL_COLOR,
     CONTROL_LINE,
+    control_handles,
     draw_ceiling,
+    draw_nothing_learned,
 )
 from ibtools.analysis.plots.sheets import drawing_style
-from ibtools.analysis.plots.style import create_epoch_colormap, layer_styles
+from ibtools.analysis.plots.style import create_epoch_colormap, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_figure_title, set_title
-from ibtools.analysis.repeats.controls import describe_control, pair_repeats
+from ibtools.analysis.repeats.controls import CONTROL, measure_beside
 from ibtools.analysis.repeats.resolution import SHARE, label_resolution, summarise_resolutions
 from ibtools.analysis.repeats.shown import (
     CHANCE,
@@ -54,7 +57,6 @@ def resolution_profile(
     *,
     axes: Sequence[Axes] | None = None,
     layers: Iterable[str] | None = None,
-    control: xr.Dataset | None = None,
 ) -> tuple[Axes, ...]:
     """Draw I(X;T_r) and I(T_r;Y) of every layer against the resolution r, a column for each layer.
 
@@ -66,15 +68,13 @@ def resolution_profile(
     ----------
     results : Dataset, (repeat, epoch, layer, resolution)
         Of the estimator `resolution`, from `ibtools.analyze` or `ibtools.open_results`, in bits.
-        Repeats that failed are left out and counted in the title.
+        Repeats that failed are left out and counted in the title. Of a control that is beside them
+        (`ibtools.beside_control`), the means at the last epoch are a broad, pale line.
     axes : sequence of Axes, optional
         Where to draw, two rows of one for each layer, row by row, of one figure and in the caller's
         style. By default a new figure in the style of ibtools, unknown to pyplot.
     layers : iterable of str, optional
         The layers to draw. All by default.
-    control : Dataset, (repeat, epoch, layer, resolution), optional
-        Results of a control of the same recording, by the same estimator: at the last epoch, the
-        means over the repeats that both have are a broad, pale line.
 
     Returns
     -------
@@ -88,12 +88,9 @@ def resolution_profile(
     StoreError
         If they are not of all resolutions, or have no complete snapshot.
     InputError
-        If `axes` are not two for each layer, or the control is another recording.
+        If `axes` are not two for each layer.
     """
     summary = summarise_resolutions(results, layers)
-    beside = None
-    if control is not None:
-        beside = summarise_resolutions(pair_repeats(results, control)[1], layers)
     n = len(summary.layers)
     given = given_axes(axes, (2, n), f"{2 * n}, two rows of {n} layers")
     with drawing_style(axes):
@@ -107,8 +104,8 @@ def resolution_profile(
         for row, variable, axis in rows:
             for ax, name in zip(row, summary.layers, strict=True):
                 _draw_profile(ax, summary, variable, name, scale)
-                if beside is not None:
-                    last = _of_layer(beside, name).isel(epoch=-1)
+                if summary.control is not None:
+                    last = _of_layer(summary.control, name).isel(epoch=-1)
                     look = {"color": CONTROL_COLOR, "zorder": 1, **CONTROL_LINE}
                     ax.plot(last[DIM], last[variable], label="_control", **look)
             _frame_row(row, summary, variable, axis)
@@ -117,7 +114,7 @@ def resolution_profile(
         if canvas.is_ours:
             set_figure_title(canvas.figure, figure_text(summary.caption))
             canvas.label_outer()
-        canvas.draw_legend(_handles(summary, beside))
+        canvas.draw_legend(_handles(summary))
         colors = ScalarMappable(scale.norm, create_epoch_colormap())
         draw_colorbar(colors, canvas.axes, scale)
     return tuple(canvas.axes)
@@ -133,7 +130,7 @@ def _draw_profile(
         line, color = mean.sel(epoch=epoch), colors(scale.norm(epoch))
         look: dict[str, Any] = {"color": color, "marker": "o", "markersize": 2.5, "linewidth": 1.0}
         ax.plot(line[DIM], line[variable], label=f"{scale.counts} {epoch}", **look)
-        if variable == "mi_ty":
+        if variable == "mi_ty" and CONTROL not in mean.attrs:
             ax.plot(line[DIM], line[CHANCE], color=color, label=f"_{CHANCE}", **CHANCE_LINE)
 
 
@@ -145,28 +142,27 @@ def _of_layer(summary: RepeatSummary, layer: str) -> xr.Dataset:
 
 def _frame_row(axes: Sequence[Axes], summary: RepeatSummary, variable: str, axis: Axis) -> None:
     """Give the panels of a variable one axis that holds its ceiling, and name it."""
-    ceiling = summary.ceilings[axis]
+    share_y(axes)
     for ax in axes:
-        ax.set_ylim(-0.04 * ceiling, 1.1 * ceiling)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(mathematical("resolution r [bit]"))
+        if CONTROL in summary.mean.attrs:
+            draw_nothing_learned(ax, "y")
+            continue
+        ceiling = summary.ceilings[axis]
+        ax.set_ylim(-0.04 * ceiling, 1.1 * ceiling)
         draw_ceiling(ax, "y", ceiling, CEILINGS[axis] if ax is axes[0] else None)
     set_y_label(axes[0], variable_label(summary.mean[variable]))
 
 
-def _handles(summary: RepeatSummary, beside: RepeatSummary | None) -> list[Line2D]:
-    handles = [Line2D([], [], color="0.25", label="chance level", **CHANCE_LINE)]
+def _handles(summary: RepeatSummary) -> list[Line2D]:
+    handles = []
+    if CONTROL not in summary.mean.attrs:
+        handles.append(Line2D([], [], color="0.25", label="chance level", **CHANCE_LINE))
     if summary.ceilings:
         handles.append(Line2D([], [], label="ceiling", **CEILING_LINE))
-    return handles + _control_handles(beside, f", last {summary.counts}")
-
-
-def _control_handles(beside: RepeatSummary | None, when: str = "") -> list[Line2D]:
-    """Stand for a control, if there is one."""
-    if beside is None:
-        return []
-    label = figure_text(f"{describe_control(beside.mean)}{when}")
-    return [Line2D([], [], color=CONTROL_COLOR, label=label, **CONTROL_LINE)]
+    look = {**CONTROL_LINE, "color": CONTROL_COLOR}
+    return [*handles, *control_handles([summary], look, f", last {summary.counts}")]
 
 
 def label_resolution_epochs(
@@ -175,25 +171,22 @@ def label_resolution_epochs(
     ax: Axes | None = None,
     layers: Iterable[str] | None = None,
     share: float = SHARE,
-    control: xr.Dataset | None = None,
 ) -> Axes:
     """Draw against epoch the coarsest resolution at which a layer tells most of its I(T;Y).
 
-    Lines are means over repeats; bands are their 95 % confidence (Student), where there are two
-    repeats or more, cut off where there are no resolutions.
+    Lines are means over repeats; bands are their 95 % confidence (Student), cut at the resolutions
+    that there are, which the legend says. Of two repeats each is drawn instead.
 
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer, resolution)
-        As of `resolution_profile`.
+        As of `resolution_profile`; the means of a control are a broad, pale line for each layer.
     ax : Axes, optional
         Where to draw, in the caller's style. By default a new figure in the style of ibtools.
     layers : iterable of str, optional
         The layers to draw. All by default.
     share : float, optional
         How much of I(T;Y): see `ibtools.analysis.repeats.resolution.label_resolution`.
-    control : Dataset, (repeat, epoch, layer, resolution), optional
-        As of `resolution_profile`: the means of each layer are a broad, pale line.
 
     Returns
     -------
@@ -204,30 +197,18 @@ def label_resolution_epochs(
     UnknownNameError, StoreError
         As of `resolution_profile`.
     InputError
-        If the share is out of range, or the control is another recording.
+        If the share is out of range.
     """
     summary = _summarise_label_resolution(results, layers, share)
     (name_of_it,) = map(str, summary.mean)
-    beside = None
-    if control is not None:
-        paired = pair_repeats(results, control)[1]
-        beside = _summarise_label_resolution(paired, layers, share)
-    styles = layer_styles(results["layer"].values)
+    styles = layer_styles(network_layers(results))
     with drawing_style(ax):
         canvas = Canvas.of(None if ax is None else [ax], ALONE)
         (drawn,) = canvas.axes
         for name in summary.layers:
-            of_layer = replace(
-                summary,
-                mean=summary.mean.sel(layer=name),
-                deviation=summary.deviation.sel(layer=name),
-            )
+            of_layer = summary.select_layer(name)
             look: dict[str, Any] = {"color": styles[name].color, "label": f"_{name}"}
             draw_course(drawn, of_layer, name_of_it, look)
-            if beside is not None:
-                line = beside.mean[name_of_it].sel(layer=name)
-                look |= {"label": "_control", "zorder": 1, **CONTROL_LINE}
-                drawn.plot(beside.epochs, line, **look)
         EpochScale.of(summary.epochs, summary.counts).apply_to_x_axis(drawn)
         drawn.yaxis.set_major_locator(MaxNLocator(integer=True))
         most = int(summary.mean["bits"].max())
@@ -240,7 +221,9 @@ def label_resolution_epochs(
             Line2D([], [], color=styles[name].color, linewidth=1.2, label=label)
             for label, name in labels
         ]
-        draw_legend_below(drawn, handles + _control_handles(beside))
+        look = {**CONTROL_LINE, "color": CONTROL_COLOR}
+        spread = confidence_handles([summary])
+        draw_legend_below(drawn, [*handles, *spread, *control_handles([summary], look)])
     return drawn
 
 
@@ -248,9 +231,13 @@ def _summarise_label_resolution(
     results: xr.Dataset, layers: Iterable[str] | None, share: float
 ) -> RepeatSummary:
     """Average `label_resolution` over the repeats that count."""
-    found = label_resolution(select_layers(results, layers), share=share)
-    dataset = found.to_dataset().assign_attrs(results.attrs)
-    return summarise_variables(dataset, [str(found.name)])
+
+    def measure(one: xr.Dataset) -> xr.Dataset:
+        found = label_resolution(select_layers(one, layers), share=share)
+        return found.to_dataset().assign_attrs(one.attrs)
+
+    found = measure_beside(measure, select_estimator(results))
+    return summarise_variables(found, ["label_resolution"])
 
 
 PROFILE = FigureKind(
@@ -258,9 +245,10 @@ PROFILE = FigureKind(
     "results",
     shows="I(X;T_r) and I(T_r;Y) against the resolution r that codes are cut to, layer by layer",
     read_against="ceilings H(X) and H(Y), chance level of I(T_r;Y)",
-    command_options=(LAYERS, CONTROL_STORE),
+    command_options=(LAYERS,),
     estimator="resolution",
     dims=(DIM,),
+    control=("beside", "subtract"),
 )
 
 LABEL_RESOLUTION = FigureKind(
@@ -270,8 +258,9 @@ LABEL_RESOLUTION = FigureKind(
     command_options=(
         LAYERS,
         Option("share", f"label-resolution: how much of I(T;Y).  [default: {SHARE}]", float),
-        CONTROL_STORE,
     ),
     estimator="resolution",
     dims=(DIM,),
+    control=("beside",),
+    no_control="a difference of resolutions is no resolution that anything is told at",
 )

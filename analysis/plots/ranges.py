@@ -12,7 +12,15 @@ from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.names import figure_names, figure_text
+from ibtools.analysis.plots.reference import CONTROL_LINE, control_handles
 from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.spread import (
+    DEVIATION,
+    SHADE,
+    band,
+    draw_singles,
+    spread_handles,
+)
 from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats.shown import (
     RepeatSummary,
@@ -44,13 +52,14 @@ def activation_ranges(
     """Draw the smallest and the largest value of every layer against epoch, a panel for each.
 
     Lines are means over repeats, bands one standard deviation between repeats (n - 1 in the
-    denominator) up and down; one repeat has no band. Between the lines lies what the layer's values
-    span, over samples and units.
+    denominator) up and down; of two repeats each is drawn instead. Between the lines lies what
+    the layer's values span, over samples and units.
 
     Parameters
     ----------
     dataset : Dataset
-        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title. Of a
+        control that is beside it (`ibtools.beside_control`) the means are broad, pale lines.
     axes : sequence of Axes, optional
         Where to draw, one for each layer, in the caller's style. By default a new figure in the
         style of ibtools, unknown to pyplot.
@@ -90,7 +99,9 @@ def activation_ranges(
             set_figure_title(canvas.figure, caption)
         else:
             set_title(canvas.axes[0], f"{caption}\n{titles[0]}")
-        canvas.draw_legend(_handles())
+        deviations = {name: summary.deviation[name].values for name in COLORS}
+        spread = spread_handles([summary], COLORS, [deviations], DEVIATION)
+        canvas.draw_legend([*_handles(), *spread, *control_handles([summary], CONTROL_LINE)])
     return tuple(canvas.axes)
 
 
@@ -120,13 +131,17 @@ def _draw_panels(axes: list[Axes], summary: RepeatSummary, titles: list[str]) ->
 
 
 def _draw_end(ax: Axes, summary: RepeatSummary, variable: str, layer: int) -> None:
-    mean = summary.mean[variable].isel(layer=layer).values
+    values = summary.mean[variable].isel(layer=layer)
     deviation = summary.deviation[variable].isel(layer=layer).values
     color = COLORS[variable]
-    ax.plot(summary.epochs, mean, color=color, linewidth=1.2, label=NAMES[variable])
-    ax.fill_between(
-        summary.epochs, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0
-    )
+    ax.plot(summary.epochs, values, color=color, linewidth=1.2, label=NAMES[variable])
+    if summary.control is not None:
+        control = summary.control.mean[variable].isel(layer=layer)
+        ax.plot(control["epoch"], control, color=color, label="_control", **CONTROL_LINE)
+    low, high, _ = band(summary, values, deviation)
+    ax.fill_between(summary.epochs, low, high, color=color, alpha=SHADE, linewidth=0)
+    if summary.singles is not None:
+        draw_singles(ax, summary, summary.singles[variable].isel(layer=layer), color)
 
 
 def _handles() -> list[Line2D]:
@@ -138,4 +153,6 @@ FIGURE = FigureKind(
     "store",
     shows="smallest and largest value of every layer against epoch",
     command_options=(LAYERS,),
+    control=("beside",),
+    no_control="a difference of ranges is no range",
 )

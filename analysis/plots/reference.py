@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.plots.labels import mathematical
+from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.repeats.shown import BOUNDS, CHANCE, Axis, RepeatSummary
 
 CEILING_COLOR = "0.45"
@@ -29,6 +30,18 @@ BOUND_LINE: Mapping[str, Any] = MappingProxyType(
 
 CONTROL_COLOR = "0.6"
 CONTROL_LINE: Mapping[str, Any] = MappingProxyType({"linewidth": 2.4, "alpha": 0.35})
+"""How a control looks against epoch or resolution."""
+
+CONTROL_PATH: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": CONTROL_COLOR,
+        "linewidth": 1.0,
+        "marker": "o",
+        "markersize": 6,
+        "markerfacecolor": "none",
+    }
+)
+"""How a control looks in a plane."""
 
 HOLLOW_COLOR = "white"
 HOLLOW: Mapping[str, Any] = MappingProxyType(
@@ -63,6 +76,22 @@ def draw_ceiling(ax: Axes, direction: Axis, value: float, symbol: str | None) ->
     text = f"{mathematical(symbol)} = {value:.4g}"
     place |= {"va": "bottom", "textcoords": "offset points"}
     ax.annotate(text, color=CEILING_COLOR, fontsize="x-small", **place)
+
+
+def draw_nothing_learned(ax: Axes, *directions: Axis) -> None:
+    """Draw where differences from a control are 0."""
+    for direction in directions:
+        draw_line = ax.axvline if direction == "x" else ax.axhline
+        draw_line(0, zorder=1, label="_control", **CEILING_LINE)
+
+
+def control_handles(
+    summaries: Sequence[RepeatSummary], look: Mapping[str, Any], when: str = ""
+) -> list[Line2D]:
+    """Stand in a legend for the controls that are beside any of what is drawn."""
+    names = dict.fromkeys(one.control_name for one in summaries if one.control is not None)
+    look = {"color": "0.25", **look}
+    return [Line2D([], [], label=figure_text(f"{name}{when}"), **look) for name in names]
 
 
 def reference_handles(summaries: Sequence[RepeatSummary], *, bounds: bool = False) -> list[Line2D]:

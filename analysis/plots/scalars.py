@@ -10,18 +10,20 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ibtools.analysis.figures import FigureKind, Option
-from ibtools.analysis.plots.accuracy import LOOKS, draw_course
+from ibtools.analysis.plots.accuracy import LOOKS, confidence_handles, draw_course
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes, share_y
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.facets import FACET, Several, arrange_facets
 from ibtools.analysis.plots.labels import set_y_label
 from ibtools.analysis.plots.names import figure_text
+from ibtools.analysis.plots.reference import CONTROL_LINE, control_handles
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_figure_title, set_title
+from ibtools.analysis.repeats.controls import measure_beside, split_control
 from ibtools.analysis.repeats.scalars import called, recorded_scalars, some_scalars
 from ibtools.analysis.repeats.shown import (
     RepeatSummary,
-    describe_failures,
+    describe_left_out,
     describe_source,
     summarise_variables,
 )
@@ -44,13 +46,14 @@ def scalars(
 ) -> tuple[Axes, ...]:
     """Draw losses, accuracies and scalars of the user's own against epoch, a panel for each.
 
-    Lines are means over repeats, bands their 95 % confidence, as in `accuracy`; one repeat has no
-    band. A line joins the epochs that have a value.
+    Lines are means over repeats, bands their 95 % confidence, as in `accuracy`; of two repeats each
+    is drawn instead. A line joins the epochs that have a value.
 
     Parameters
     ----------
     dataset : Dataset
-        From `ibtools.open_store`. Repeats that failed are left out and counted in the title.
+        From `ibtools.open_store`. Repeats that failed are left out and counted in the title. Of a
+        control that is beside it (`ibtools.beside_control`) the means are broad, pale lines.
     axes : sequence of Axes, optional
         Where to draw, one for each scalar, in the caller's style. By default one above the other in
         a new figure in the style of ibtools, unknown to pyplot.
@@ -72,7 +75,10 @@ def scalars(
     InputError
         If `axes` are not one for each scalar, or no scalar is named.
     """
-    summaries = _summarise(dataset, some_scalars(dataset, _named(names)))
+    wanted = _named(names)
+    chosen = [str(name) for name in some_scalars(dataset, wanted)]
+    summaries = _summarise(dataset, measure_beside(recorded_scalars, dataset))
+    summaries = {name: summaries[name] for name in chosen}
     n = len(summaries)
     given = given_axes(axes, (n, 1), f"{n}, one for each scalar")
     with drawing_style(axes):
@@ -82,6 +88,7 @@ def scalars(
             _draw(ax, summary, name, scale)
         _share_x(canvas.axes)
         caption = figure_text(f"{describe_source(dataset)}\n{_describe(dataset, summaries)}")
+        _draw_legend(canvas, summaries.values())
         if canvas.is_ours:
             set_figure_title(canvas.figure, caption)
             canvas.label_outer(same_y=False)
@@ -127,7 +134,10 @@ def scalars_facets(
     wanted = _named(names)
     with drawing_style(axes):
         by_title = arrange_facets(datasets, None, col, ncols=1).by_title
-        columns = {title: _summarise(one, recorded_scalars(one)) for title, one in by_title.items()}
+        columns = {
+            title: _summarise(one, measure_beside(recorded_scalars, one))
+            for title, one in by_title.items()
+        }
         rows = _choose_rows(by_title, columns, wanted)
         n = len(columns)
         given = given_axes(axes, (len(rows), n), f"{len(rows) * n}, {len(rows)} rows of {n} stores")
@@ -140,7 +150,15 @@ def scalars_facets(
         for ax, (title, one) in zip(canvas.axes, by_title.items(), strict=False):
             set_title(ax, f"{title}\n{_describe(one, columns[title])}")
         canvas.label_outer()
+        _draw_legend(canvas, [one for column in columns.values() for one in column.values()])
     return tuple(canvas.axes)
+
+
+def _draw_legend(canvas: Canvas, summaries: Iterable[RepeatSummary]) -> None:
+    """Explain bands, single repeats and the lines of controls, if there are any."""
+    drawn = list(summaries)
+    if handles := [*confidence_handles(drawn), *control_handles(drawn, CONTROL_LINE)]:
+        canvas.draw_legend(handles)
 
 
 def _named(names: Iterable[str] | None) -> list[str] | None:
@@ -171,19 +189,19 @@ def _summarise(dataset: xr.Dataset, recorded: xr.Dataset) -> dict[str, RepeatSum
     whole = recorded.assign_attrs(dataset.attrs)
     return {
         str(name): summarise_variables(whole, [str(name)], epoch_dim="trained_epoch")
-        for name in recorded
+        for name in split_control(recorded)[0]
     }
 
 
 def _describe(dataset: xr.Dataset, summaries: Mapping[str, RepeatSummary]) -> str:
-    """Say how many repeats are behind the means, and what the bands are."""
+    """Say how many repeats are behind the means."""
     numbers = [int(number) for one in summaries.values() for number in one.n_repeats]
     if not numbers:
         return "nothing recorded"
     fewest, most = min(numbers), max(numbers)
     span = f"{most}" if fewest == most else f"{fewest} to {most}"
-    words = ["1 repeat" if most == 1 else f"mean of {span} repeats", *describe_failures(dataset)]
-    return ", ".join(words) + ", 95 % confidence" * (most > 1)
+    words = ["1 repeat" if most == 1 else f"mean of {span} repeats", *describe_left_out(dataset)]
+    return ", ".join(words)
 
 
 def _scale(columns: Sequence[Mapping[str, RepeatSummary]]) -> EpochScale:
@@ -252,4 +270,6 @@ FIGURE = FigureKind(
         Option("names", "Scalars to draw, such as train_loss,grad_norm.  [default: all]", list),
     ),
     facets=scalars_facets,
+    control=("beside",),
+    no_control="they are not in bits",
 )

@@ -19,7 +19,7 @@ from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.titles import set_title
 from ibtools.analysis.repeats.shown import (
     FAILED,
-    describe_failures,
+    describe_left_out,
     describe_source,
     validate_recording,
 )
@@ -181,7 +181,7 @@ def _load(dataset: xr.Dataset, layer: str, row: int, column: int) -> _Snapshot:
     rows = np.column_stack([values, label])
     states, n_samples = np.unique(rows, axis=0, return_counts=True)
     number, epoch = int(dataset["repeat"][row]), int(dataset["epoch"][column])
-    counts, failures = counts_of(dataset.attrs), describe_failures(dataset)
+    counts, failures = counts_of(dataset.attrs), describe_left_out(dataset)
     words = [f"repeat {number} of {dataset.sizes['repeat']}", *failures]
     is_softmax = str(dataset["activation_function"].values[position]) == "softmax"
     return _Snapshot(
@@ -266,4 +266,5 @@ FIGURE = FigureKind(
         Option("epoch", "a recorded epoch.  [default: the last]", int),
         Option("repeat", "number of the repeat.  [default: the first]", int),
     ),
+    no_control="points of two networks in one plane are not told apart; draw one of the control",
 )

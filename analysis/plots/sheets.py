@@ -30,7 +30,7 @@ NARROWEST_PANEL = 2.3
 """Inches: panels are stacked rather than drawn narrower than this."""
 
 LEAST_WIDTH, MOST_WIDTH = 1.5, 60.0
-"""Inches that a figure can be wide."""
+"""Inches that a figure can be wide, or high."""
 
 FURNITURE_HEIGHT = 1.2
 """Inches of titles, labels and legend, which don't shrink with a figure."""
@@ -48,18 +48,21 @@ class FigureFormat:
         Of figures, in inches; None is the figure's own.
     widest : float
         What a figure's own width may be at most.
+    height : float or None
+        Of figures, in inches; None is in proportion to the width, and taller for a long legend.
     """
 
     sheets: tuple[str, ...] = (PUBLICATION,)
     width: float | None = None
     widest: float = math.inf
+    height: float | None = None
 
     def size(self, size: tuple[float, float]) -> tuple[float, float]:
         """Return the size of a figure, in inches, from the one it was designed for."""
         width = min(size[0], self.widest) if self.width is None else self.width
         scale = width / size[0]
         furniture = min(FURNITURE_HEIGHT, size[1])
-        return width, scale * (size[1] - furniture) + furniture
+        return width, self.height or scale * (size[1] - furniture) + furniture
 
     def columns(self, ncols: int, panel_width: float) -> int:
         """Return how many of `ncols` panels, which were designed so wide, go side by side."""
@@ -78,7 +81,9 @@ def current_format() -> FigureFormat:
 
 
 @contextmanager
-def figure_format(format: Format | None = None, *, width: float | None = None) -> Iterator[None]:
+def figure_format(
+    format: Format | None = None, *, width: float | None = None, height: float | None = None
+) -> Iterator[None]:
     """Draw and save the figures of a block for a document.
 
     Parameters
@@ -90,13 +95,15 @@ def figure_format(format: Format | None = None, *, width: float | None = None) -
         The width of figures in inches, such as that of the column; about 3.4 for a single and 7 for
         a double one. Fonts keep their size, so save at this width and include unscaled. Panels that
         would be too narrow are stacked. None leaves it as it is.
+    height : float, optional
+        Of figures, in inches. None leaves it in proportion to the width.
 
     Raises
     ------
     UnknownNameError
         If there is no such format.
     InputError
-        If the width is no width of a figure.
+        If width or height is none of a figure.
 
     Examples
     --------
@@ -108,15 +115,19 @@ def figure_format(format: Format | None = None, *, width: float | None = None) -
     """
     if format not in (None, "latex"):
         raise unknown_name("format", str(format), ["latex"])
-    if width is not None and not LEAST_WIDTH <= width <= MOST_WIDTH:
-        raise InputError(
-            f"the width of a figure must be {LEAST_WIDTH:g} to {MOST_WIDTH:g} inches, got {width:g}"
-        )
+    for name, size in (("width", width), ("height", height)):
+        if size is not None and not LEAST_WIDTH <= size <= MOST_WIDTH:
+            raise InputError(
+                f"the {name} of a figure must be {LEAST_WIDTH:g} to {MOST_WIDTH:g} inches, got "
+                f"{size:g}"
+            )
     chosen = current_format()
     if format is not None:
         chosen = replace(chosen, sheets=(PUBLICATION, LATEX), widest=TEXT_WIDTH)
     if width is not None:
         chosen = replace(chosen, width=width)
+    if height is not None:
+        chosen = replace(chosen, height=height)
     token = _current.set(chosen)
     try:
         yield

@@ -1,10 +1,12 @@
-"""What of a recording was learned: its results less those of a control, repeat by repeat.
+"""What of a recording was learned: a control beside it, or taken from it, repeat by repeat.
 
 A control is the same recording of networks that could learn nothing (frozen), or nothing of the
-labels (random). What happens in both is no learning: `docs/controls.md`.
+labels (random). What happens in both is no learning: `docs/controls.md`. Results that hold their
+control go through all that measures, averages and draws results; what knows of controls asks
+`split_control` for theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from textwrap import shorten
 from typing import Any
 
@@ -22,6 +24,18 @@ CONTROL = "above_control"
 
 ABOVE = "_above_control"
 """What the names of variables end in that are above those of a control."""
+
+BESIDE = "beside_control"
+"""The attribute of what holds a control that says of which kind it is."""
+
+OF_CONTROL = "_of_control"
+"""What the names of variables end in that are those of a control."""
+
+UNPAIRED = "unpaired_repeats"
+"""The attribute that counts the repeats that a control does not have."""
+
+BOUNDED = ("valid_min", "valid_max")
+"""Attributes of variables that their differences do not have."""
 
 CONTROLLED = ("control", "labels")
 """The settings that a control may have otherwise: one of them at least."""
@@ -66,7 +80,8 @@ def pair_repeats(results: xr.Dataset, control: xr.Dataset) -> tuple[xr.Dataset, 
     -------
     tuple of Dataset
         Of both the repeats with the same number and seed, in the order of `results`. A repeat whose
-        training was begun anew has another seed than that of the control, and no partner.
+        training was begun anew has another seed than that of the control, and no partner. The
+        attribute `unpaired_repeats` of the first counts those that are left out.
 
     Raises
     ------
@@ -90,7 +105,9 @@ def pair_repeats(results: xr.Dataset, control: xr.Dataset) -> tuple[xr.Dataset, 
             "--seed and --first-repeat"
         )
     rows, of_control = zip(*pairs, strict=True)
-    return results.isel(repeat=list(rows)), control.isel(repeat=list(of_control))
+    n_alone = len(ours) - len(pairs)
+    paired = results.isel(repeat=list(rows)).assign_attrs({UNPAIRED: n_alone})
+    return paired, control.isel(repeat=list(of_control))
 
 
 def above_control(results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
@@ -135,14 +152,86 @@ def above_control(results: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
     return differences.assign_attrs({**paired.attrs, CONTROL: describe_control(control)})
 
 
+def beside_control(dataset: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
+    """Put a control beside a recording, repeat by repeat, so that figures draw both.
+
+    Parameters
+    ----------
+    dataset, control : Dataset, (repeat, epoch, ...)
+        As of `pair_repeats`, or the recordings, from `ibtools.open_store`.
+
+    Returns
+    -------
+    Dataset, (repeat, epoch, ...)
+        The repeats that both have, lazy if they are. Each floating variable of repeats, but for the
+        values of samples, has another whose name ends in ``_of_control``. The attributes
+        `beside_control` and `unpaired_repeats` say of what kind the control is, and how many
+        repeats it does not have, which are left out.
+
+    Raises
+    ------
+    InputError
+        As of `pair_repeats`.
+
+    Examples
+    --------
+    >>> values = ("repeat", "epoch", "layer"), [[[1.0], [3.0]]], {"units": "bit"}
+    >>> one = xr.Dataset(
+    ...     {"mi_ty": values}, {"repeat": [0], "epoch": [0, 9], "layer": ["output"]}
+    ... ).assign_coords(seed=("repeat", [5]), outcome=("repeat", ["trained"]))
+    >>> list(beside_control(one, one))
+    ['mi_ty', 'mi_ty_of_control']
+    """
+    paired, partners = pair_repeats(dataset, control)
+    names = [name for name in paired if name in partners and _is_measured(paired[name])]
+    values = partners[names].reset_coords(drop=True).assign_coords(repeat=paired["repeat"])
+    held = paired.assign({f"{name}{OF_CONTROL}": values[name] for name in names})
+    return held.assign_attrs({BESIDE: describe_control(control)})
+
+
+def split_control(dataset: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Separate a recording from the control that `beside_control` has put beside it, if any.
+
+    Returns
+    -------
+    tuple of Dataset, and Dataset or None
+        Of both the same names, coordinates and attributes, but for `beside_control`.
+    """
+    if BESIDE not in dataset.attrs:
+        return dataset, None
+    held = [str(name) for name in dataset if str(name).endswith(OF_CONTROL)]
+    own = dataset.drop_vars(held).assign_attrs({})
+    del own.attrs[BESIDE]
+    control = own.drop_vars(list(own)).assign(dataset[held])
+    return own, control.rename({name: name.removesuffix(OF_CONTROL) for name in held})
+
+
+def measure_beside(measure: Callable[[xr.Dataset], xr.Dataset], dataset: xr.Dataset) -> xr.Dataset:
+    """Measure a recording, and likewise the control that is beside it, if any."""
+    own, control = split_control(dataset)
+    found = measure(own)
+    if control is None:
+        return found
+    values = measure(control)
+    held = {f"{name}{OF_CONTROL}": values[name] for name in values if name in found}
+    return found.assign(held).assign_attrs({BESIDE: dataset.attrs[BESIDE]})
+
+
 def subtract(one: xr.Dataset, other: xr.Dataset, words: str) -> xr.Dataset:
     """Subtract variables at the same places, and say in their long names what they are above."""
     plain = other.reset_coords(drop=True)
     found: xr.Dataset = one - plain.assign_coords(repeat=one["repeat"])
     for name in found:
-        said = one[name].attrs
+        said = {key: value for key, value in one[name].attrs.items() if key not in BOUNDED}
         found[name].attrs = {**said, "long_name": f"{said.get('long_name', name)}, {words}"}
     return found.assign_attrs(one.attrs)
+
+
+def _is_measured(variable: xr.DataArray) -> bool:
+    """Whether a variable is a number of each repeat, and not the values of its samples."""
+    return (
+        variable.dtype.kind == "f" and "repeat" in variable.dims and "sample" not in variable.dims
+    )
 
 
 def _is_in_bits(variable: xr.DataArray) -> bool:

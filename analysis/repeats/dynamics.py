@@ -20,9 +20,11 @@ from ibtools.analysis.repeats.curves import (
     measure_fall,
     measure_rise,
 )
+from ibtools.analysis.repeats.possible import LEAST, MOST
 from ibtools.analysis.repeats.shown import (
     DIMS,
     VARIABLES,
+    Axis,
     ceilings,
     has_not_failed,
     validate_results,
@@ -59,6 +61,10 @@ _NAMES = {
     "mi_ty_rise_epoch": ("epoch by which 90 % of the rise of I(T;Y) itself is made", "epoch"),
     "mi_ty_noise": ("noise of I(T;Y) from epoch to epoch", "bit"),
 }
+
+
+SIZES = ("compression", "fitting", "mi_ty_rise")
+"""What can't be below 0, as it is from a start to a highest value or back."""
 
 
 def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
@@ -191,6 +197,22 @@ def _has_chance_level(results: xr.Dataset) -> bool:
     return all(name in results for name in ABOVE_CHANCE)
 
 
+def _between(name: str, results: xr.Dataset) -> dict[str, float]:
+    """Return the attributes of a quantity that say between which values it can be."""
+    if name.endswith(("_noise", "_held_out")):
+        return {}
+    if name.endswith("_epoch"):
+        trained = results["epoch"].values[results["epoch"].values >= 0]
+        return {LEAST: float(trained[0]), MOST: float(trained[-1])}
+    if name == "peak_saturation":
+        return {LEAST: 0.0, MOST: 1.0}
+    axis: Axis = "x" if name.startswith(("mi_xt", "compression")) else "y"
+    highest = ceilings(results.attrs)
+    is_known = axis in highest and name != "fitting"  # which starts above or below chance
+    size = {LEAST: 0.0} if axis in highest or name in SIZES else {}
+    return size | ({MOST: highest[axis]} if is_known else {})
+
+
 def _notes(results: xr.Dataset) -> dict[str, Any]:
     """Say why an estimator does not have what others have."""
     notes = {}
@@ -231,7 +253,11 @@ def _label(found: dict[str, Curves], results: xr.Dataset, rows: NDArray[np.intp]
         values = np.full(shape, np.nan)
         if name in found:
             values[rows] = found[name]
-        attributes = {"long_name": in_counts(long_name, counts), "units": in_counts(units, counts)}
+        attributes = {
+            "long_name": in_counts(long_name, counts),
+            "units": in_counts(units, counts),
+            **_between(name, results),
+        }
         variables[name] = xr.Variable(("repeat", "layer"), values, attributes)
     kept = [str(name) for name in results.coords if "epoch" not in results[name].dims]
     return xr.Dataset(variables, {name: results[name] for name in kept}, results.attrs)

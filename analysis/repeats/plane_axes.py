@@ -4,6 +4,7 @@ import math
 
 import xarray as xr
 
+from ibtools.analysis.repeats.controls import CONTROL, measure_beside
 from ibtools.analysis.repeats.shown import BOUNDS, CHANCE
 from ibtools.errors import StoreError, unknown_name
 
@@ -17,7 +18,7 @@ def choose_axes(results: xr.Dataset, x: str, y: str) -> xr.Dataset:
     Parameters
     ----------
     results : Dataset, (repeat, epoch, layer)
-        Of one estimator.
+        Of one estimator, and of a control beside it, if there is one.
     x, y : str
         One of `X_AXES`, and of `Y_AXES`.
 
@@ -37,11 +38,21 @@ def choose_axes(results: xr.Dataset, x: str, y: str) -> xr.Dataset:
     for axis, name, known in (("x axis", x, X_AXES), ("y axis", y, Y_AXES)):
         if name not in known:
             raise unknown_name(axis, name, known)
-        if name not in results and name not in (X_AXES[0], Y_AXES[0]):
+        if name in results or name in (X_AXES[0], Y_AXES[0]):
+            continue
+        if CONTROL in results.attrs:
             raise StoreError(
-                f"results of {results.attrs.get('estimator')} have no {name}, which is of "
-                "estimators that count states; draw those of exact, say"
+                f"differences from a control are of what is in bits, {name} is not; draw the "
+                "control beside"
             )
+        raise StoreError(
+            f"results of {results.attrs.get('estimator')} have no {name}, which is of estimators "
+            "that count states; draw those of exact, say"
+        )
+    return measure_beside(lambda one: _with_axes(one, x, y), results)
+
+
+def _with_axes(results: xr.Dataset, x: str, y: str) -> xr.Dataset:
     if x != X_AXES[0]:
         results = _replaced(results, "x", X_AXES[0], x)
     if y != Y_AXES[0]:

@@ -87,7 +87,10 @@ def label_resolution(results: xr.Dataset, *, share: float = SHARE) -> xr.DataArr
     enough = results["mi_ty"] >= share * whole["mi_ty"]
     found = enough.argmax(DIM).where(whole["mi_ty"].notnull() & whole["mi_xt"].notnull())
     return found.rename("label_resolution").assign_attrs(
-        long_name=f"resolution that tells {100 * share:g} % of I(T;Y)", units="bit"
+        long_name=f"resolution that tells {100 * share:g} % of I(T;Y)",
+        units="bit",
+        valid_min=0,
+        valid_max=int(results[DIM].max()),
     )
 
 

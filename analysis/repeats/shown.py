@@ -6,7 +6,7 @@ caption, so that no figure hides it.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from ibtools.analysis.estimators.population import TARGET
 from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.passes.stacking import select_estimator
-from ibtools.analysis.repeats.controls import CONTROL, pair_repeats
+from ibtools.analysis.repeats.controls import BESIDE, CONTROL, UNPAIRED, split_control
 from ibtools.errors import StoreError, unknown_name
 from ibtools.settings import describe_training
 from ibtools.shown import shortened
@@ -32,6 +32,8 @@ BOUNDS = ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper")
 DIMS = ("repeat", "epoch", "layer")
 ATTRIBUTES = ("estimator", "entropy_x", "entropy_y")
 FAILED = "failed"
+FEWEST_FOR_SPREAD = 3
+"""Of fewer repeats each is shown: an interval would be wider than any information that there is."""
 LONGEST_ESTIMATOR = 80
 """Characters of an estimator in a caption."""
 
@@ -59,6 +61,10 @@ class RepeatSummary:
         How many repeats there are, and what is missing.
     epoch_dim : str, optional
         The name of the dimension of epochs.
+    singles : Dataset, (repeat, epoch, ...), optional
+        What was averaged, where that is of several repeats, but of fewer than three.
+    control : RepeatSummary, optional
+        Of the control beside what was summarised, of the same repeats.
     """
 
     mean: xr.Dataset
@@ -67,6 +73,13 @@ class RepeatSummary:
     source: str
     repeats: str
     epoch_dim: str = "epoch"
+    singles: xr.Dataset | None = None
+    control: "RepeatSummary | None" = None
+
+    @property
+    def control_name(self) -> str:
+        """Of what kind the control is, if there is one."""
+        return str(self.mean.attrs.get(BESIDE, ""))
 
     @property
     def epochs(self) -> NDArray[np.int64]:
@@ -101,10 +114,23 @@ class RepeatSummary:
         saturated: xr.DataArray = self.mean[name] >= SATURATED * self.mean.attrs["entropy_x"]
         return saturated
 
+    def select_layer(self, name: str) -> "RepeatSummary":
+        """Return what is of one layer, and of it in the control."""
+        return replace(
+            self,
+            mean=self.mean.sel(layer=name),
+            deviation=self.deviation.sel(layer=name),
+            singles=None if self.singles is None else self.singles.sel(layer=name),
+            control=None if self.control is None else self.control.select_layer(name),
+        )
+
     @property
     def caption(self) -> str:
-        """Source and repeats, on a line each."""
-        return f"{self.source}\n{self.repeats}"
+        """Source and repeats, on a line each, and that there is nothing to see, if so."""
+        lines = [self.source, self.repeats]
+        if "entropy_x" in self.mean.attrs and "mi_xt" in self.mean and self.saturated.all():
+            lines.append(f"every layer is saturated at every {self.counts}")
+        return "\n".join(lines)
 
 
 def ceilings(attributes: Mapping[Any, Any]) -> dict[Axis, float]:
@@ -177,19 +203,6 @@ def summarise_repeats(
     return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
-def summarise_control(
-    results: xr.Dataset, control: xr.Dataset | None, layers: Iterable[str] | None
-) -> RepeatSummary | None:
-    """Average the information of a control, if there is one, over the repeats that are paired.
-
-    Raises
-    ------
-    InputError
-        If it is of another recording, as of `ibtools.analysis.repeats.controls.pair_repeats`.
-    """
-    return None if control is None else summarise_repeats(pair_repeats(results, control)[1], layers)
-
-
 def summarise_variables(
     dataset: xr.Dataset,
     names: Sequence[str],
@@ -220,12 +233,14 @@ def summarise_variables(
     StoreError
         If no repeat that counts has a value.
     """
+    _, beside = split_control(dataset)
     counted = dataset[list(names)].isel(repeat=has_not_failed(dataset)).compute()
     present = counted[list(any_of or names[:1])].notnull().to_array("any_of").any("any_of")
     present = present.any([dim for dim in present.dims if dim not in ("repeat", epoch_dim)])
     _validate_values(present, dataset.sizes["repeat"])
     recorded = counted.isel({epoch_dim: present.any("repeat").values}).astype(np.float64)
     n_repeats = present.sum("repeat").values
+    are_few = 1 < n_repeats.max() < FEWEST_FOR_SPREAD
     return RepeatSummary(
         mean=recorded.mean("repeat", keep_attrs=True),
         deviation=recorded.std("repeat", ddof=1, keep_attrs=True),
@@ -233,6 +248,15 @@ def summarise_variables(
         source=describe_source(dataset),
         repeats=_describe_repeats(present.transpose("repeat", epoch_dim).values, dataset),
         epoch_dim=epoch_dim,
+        singles=recorded if are_few else None,
+        control=None
+        if beside is None or not any(name in beside for name in names)
+        else summarise_variables(
+            beside,
+            [name for name in names if name in beside],
+            epoch_dim=epoch_dim,
+            any_of=[name for name in any_of if name in beside],
+        ),
     )
 
 
@@ -336,12 +360,20 @@ def describe_source(dataset: xr.Dataset) -> str:
     return ", ".join(filter(None, names))
 
 
-def describe_failures(dataset: xr.Dataset) -> list[str]:
-    """Say how many repeats failed, and how many attempts were given up; nothing if none."""
+def describe_left_out(dataset: xr.Dataset) -> list[str]:
+    """Say how many repeats failed, how many attempts were given up, what a control does not have.
+
+    Nothing if there is none.
+    """
     n_failed = int((~has_not_failed(dataset)).sum())
     n_attempts = int(dataset["failed_attempts"].sum()) if "failed_attempts" in dataset else 0
     attempts = f"{n_attempts} failed attempt{'s' * (n_attempts > 1)}"
-    return [f"{n_failed} failed"] * (n_failed > 0) + [attempts] * (n_attempts > 0)
+    n_alone = int(dataset.attrs.get(UNPAIRED, 0))
+    return [
+        *[f"{n_failed} failed"] * (n_failed > 0),
+        *[attempts] * (n_attempts > 0),
+        *[f"{n_alone} not in the control"] * (n_alone > 0),
+    ]
 
 
 def _validate_values(present: xr.DataArray, n_repeats: int) -> None:
@@ -361,7 +393,7 @@ def _describe_repeats(present: NDArray[np.bool_], dataset: xr.Dataset) -> str:
     span = f"{most}" if fewest == most else f"{fewest} to {most}"
     n_empty = int((~present.any(axis=1)).sum())
     parts = ["1 repeat" if most == 1 else f"mean of {span} repeats"]
-    parts += describe_failures(dataset)
+    parts += describe_left_out(dataset)
     parts += [f"{n_empty} without a snapshot"] * (n_empty > 0)
     n_epochs = int((per_epoch > 0).sum())
     if n_epochs < per_epoch.size:

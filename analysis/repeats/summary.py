@@ -23,8 +23,8 @@ from ibtools.analysis.repeats.controls import (
 from ibtools.analysis.repeats.dynamics import dynamics
 from ibtools.analysis.repeats.grid_ranges import WORDS, grid_ranges, moving_ranges
 from ibtools.analysis.repeats.scalars import called, last_values, recorded_scalars
-from ibtools.analysis.repeats.shown import describe_failures
-from ibtools.analysis.repeats.uncertainty import IntervalMethod, repeat_intervals
+from ibtools.analysis.repeats.shown import FEWEST_FOR_SPREAD, describe_left_out
+from ibtools.analysis.repeats.uncertainty import STATISTICS, IntervalMethod, repeat_intervals
 from ibtools.errors import StoreError
 from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
 from ibtools.store.datasets import open_raw
@@ -56,11 +56,6 @@ PRINTED = (
 
 FITTING = ("fitting", "fitting_epoch")
 """What there is only where I(T;Y) has a chance level."""
-
-FEWEST_FOR_INTERVAL = 2
-
-FEWEST_REPEATS = 3
-"""An interval of fewer repeats is wider than any information that there is."""
 
 NOT_DEFINED = "not defined; see below"
 """What is said in place of fitting where I(T;Y) has no chance level."""
@@ -259,7 +254,7 @@ def _last_scalar(path: StorePath, measured: xr.Dataset, name: str | None) -> xr.
 
 def _describe_repeats(measured: xr.Dataset) -> str:
     n_counted = int(measured["mi_xt_peak"].notnull().any("layer").sum())
-    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_failures(measured)]
+    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_left_out(measured)]
     return ", ".join(parts)
 
 
@@ -298,32 +293,44 @@ def format_summary(summarised: xr.Dataset, path: StorePath) -> str:
 def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     attributes = summarised.attrs
     head = f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
-    if _is_of_one_repeat(summarised):
-        return head + (
-            f"values of one repeat: an interval needs {FEWEST_FOR_INTERVAL} or more, and a rank "
-            f"correlation {FEWEST_FOR_RANKS}"
+    if few := _are_few(summarised):
+        shown = "values of one repeat" if few == 1 else "mean, and the values of the two repeats"
+        head += (
+            f"{shown}: an interval needs {FEWEST_FOR_SPREAD} or more, as does a rank correlation"
         )
-    head += (
-        f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
-        f"({attributes['interval_method']})"
-    )
+    else:
+        clipped = ", clipped to what is possible" * bool(attributes["interval_clipped"])
+        head += (
+            f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
+            f"({attributes['interval_method']}{clipped})"
+        )
     if correlated_with := attributes["correlated_with"]:
         head += f", and rank correlation with the {called(correlated_with)} at the end"
     if CONTROL in attributes:
         n_pairs = int(summarised[PRINTED[0] + ABOVE].sel(statistic="n_repeats").max())
         head += f"\nabove the {attributes[CONTROL]}: differences of {n_pairs} pairs of repeats"
-    if summarised[PRINTED[0]].sel(statistic="n_repeats").max() < FEWEST_REPEATS:
-        head += (
-            f"\nfewer than {FEWEST_REPEATS} repeats: intervals say little, and may leave the range "
-            "of what is possible"
-        )
     return head
 
 
-def _is_of_one_repeat(summarised: xr.Dataset) -> bool:
-    """Whether there is one value of each quantity, so that nothing is known of its spread."""
-    n_repeats = summarised[PRINTED[0]].sel(statistic="n_repeats")
-    return bool(n_repeats.max() < FEWEST_FOR_INTERVAL)
+def _are_few(summarised: xr.Dataset) -> int:
+    """Return how many repeats there are, if so few that each is shown; 0 if they are more."""
+    most = int(summarised[PRINTED[0]].sel(statistic="n_repeats").max())
+    return most if most < FEWEST_FOR_SPREAD else 0
+
+
+def spread_ends(of_layer: xr.DataArray) -> tuple[float, float]:
+    """Return the interval of a quantity of a layer; of two repeats their values, and NaN of one.
+
+    Parameters
+    ----------
+    of_layer : DataArray, (statistic,)
+        From `summary`.
+    """
+    mean, deviation, low, high, n = (float(of_layer.sel(statistic=name)) for name in STATISTICS)
+    if n >= FEWEST_FOR_SPREAD:
+        return low, high
+    half = deviation / math.sqrt(2) if n == 2 else math.nan
+    return mean - half, mean + half
 
 
 def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]:
@@ -362,18 +369,24 @@ class _Column:
 
 def _columns(summarised: xr.Dataset) -> list[_Column]:
     """Return the columns that say something."""
-    if _is_of_one_repeat(summarised):
+    few = _are_few(summarised)
+    if few == 1:
         return [_Column("mean", "value")]
-    columns = [_Column("mean", "mean"), _Column("low", "low"), _Column("high", "high")]
+    low, high = ("lower", "higher") if few else ("low", "high")
+    columns = [_Column("mean", "mean"), _Column("low", low), _Column("high", high)]
     columns.append(_Column("n_repeats", "repeats", 9, ".0f"))
-    if summarised.attrs["correlated_with"]:
+    if summarised.attrs["correlated_with"] and not few:
         columns.append(_Column("rank_correlation", "rank corr.", 12, ".2f"))
         columns.append(_Column("p_value", "p", 8, ".2f"))
     return columns
 
 
 def _format_row(of_layer: xr.DataArray, name: str, columns: Sequence[_Column]) -> str:
-    numbers = ((one, float(of_layer.sel(statistic=one.statistic))) for one in columns)
+    ends = dict(zip(("low", "high"), spread_ends(of_layer), strict=True))
+    numbers = (
+        (one, ends.get(one.statistic, float(of_layer.sel(statistic=one.statistic))))
+        for one in columns
+    )
     return name + "".join(
         f"{'-' if math.isnan(number) else f'{number:{one.form}}':>{one.width}}"
         for one, number in numbers
@@ -410,7 +423,8 @@ def summary_dict(summarised: xr.Dataset) -> dict[str, Any]:
         }
         for name, variable in summarised.items()
     }
-    kept = ("estimator", "repeats", "interval_method", "interval_level", "correlated_with", CONTROL)
+    intervals = (f"interval_{name}" for name in ("method", "level", "clipped"))
+    kept = ("estimator", "repeats", *intervals, "correlated_with", CONTROL)
     return {
         **{name: summarised.attrs[name] for name in kept if name in summarised.attrs},
         "notes": notes(summarised),

@@ -5,6 +5,7 @@ from the mean of all possible trainings, on the recorded inputs. That the inputs
 another uncertainty, which no number of repeats makes smaller (`ibtools.analysis.kernels.sampling`).
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ibtools.analysis.repeats.intervals import confidence_half_width
+from ibtools.analysis.repeats.possible import LEAST, MOST, clip, possible
 from ibtools.analysis.repeats.shown import has_not_failed
 from ibtools.errors import InputError, StoreError, unknown_name
 
@@ -58,7 +60,9 @@ def repeat_intervals(
         The floating variables, float64, with the first dimension `statistic` in place of `repeat`:
         "mean", "deviation" (between repeats, n - 1 in the denominator), "low" and "high" of the
         interval, in the unit of the variable, and "n_repeats", how many have a value. Deviation and
-        interval are NaN for fewer than two.
+        interval are NaN for fewer than two. Intervals are clipped to what is possible
+        (`ibtools.analysis.repeats.possible.possible`); the attribute `interval_clipped` names the
+        variables of which any reached beyond it.
 
     Raises
     ------
@@ -107,9 +111,23 @@ def repeat_intervals(
         keep_attrs=True,
     )
     ordered = summary.transpose("statistic", ...).assign_coords(statistic=list(STATISTICS))
-    return ordered.assign_attrs(
-        {**dataset.attrs, **{f"interval_{k}": v for k, v in options.items()}}
+    clipped = {name: _clip(ordered[name], dataset.attrs) for name in names}
+    reached = ", ".join(str(name) for name, (_, beyond) in clipped.items() if beyond)
+    said = {f"interval_{key}": value for key, value in options.items()}
+    return ordered.assign({name: one for name, (one, _) in clipped.items()}).assign_attrs(
+        {**dataset.attrs, **said, "interval_clipped": reached}
     )
+
+
+def _clip(statistics: xr.DataArray, attributes: Mapping[Any, Any]) -> tuple[xr.DataArray, bool]:
+    """Clip the interval of a variable; tell whether it reached beyond the possible."""
+    low, high = (STATISTICS.index(name) for name in ("low", "high"))
+    values, between = statistics.values.copy(), possible(statistics, attributes)
+    values[low], values[high], reached = clip(values[low], values[high], between)
+    clipped = statistics.copy(data=values)
+    for name in (LEAST, MOST):  # other statistics of the variable can be beyond
+        clipped.attrs.pop(name, None)
+    return clipped, reached
 
 
 def _validate(method: str, level: float, n_resamples: int) -> None:

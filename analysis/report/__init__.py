@@ -23,6 +23,7 @@ def report(
     *,
     output: str | Path,
     estimator: EstimatorLike | Sequence[EstimatorLike] | None = None,
+    control: StorePath | None = None,
     memory: str | int = DEFAULT_MEMORY,
     scheduler: str | None = None,
     quiet: bool = False,
@@ -42,6 +43,10 @@ def report(
         written.
     estimator : str or Estimator, or sequence of them, optional
         Which results. All that the store has by default.
+    control : path or URL, optional
+        A store of the same recording with ``control="frozen"`` or ``labels="random"``, analysed by
+        the same estimators: figures and plane draw it beside, with the repeats that both have, and
+        a table says what is above it.
     memory, scheduler : optional
         Of the audit, which reads the whole recording once: as for `ibtools.check`.
     quiet : bool, optional
@@ -56,7 +61,7 @@ def report(
     ------
     InputError
         If Plotly or Jinja is not installed, `output` is a URL or in a folder that does not exist,
-        or no estimator is named.
+        no estimator is named, or the control is another recording.
     UnknownNameError
         If `output` has another suffix.
     StoreError
@@ -75,7 +80,9 @@ def report(
     from ibtools.analysis.report.contents import collect
     from ibtools.analysis.report.page import render
 
-    found = collect(path, estimator, memory=memory, scheduler=scheduler, quiet=quiet)
+    found = collect(
+        path, estimator, control=control, memory=memory, scheduler=scheduler, quiet=quiet
+    )
     text = render(found)
     _replace(place, text)
     return place

@@ -1,6 +1,6 @@
 """The contents of a report, collected before a page is made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,13 @@ from ibtools.analysis.estimators import EstimatorLike, listed
 from ibtools.analysis.estimators.resolution import DIM as RESOLUTION
 from ibtools.analysis.passes.outdated import up_to_date
 from ibtools.analysis.passes.results import open_results
+from ibtools.analysis.passes.saturated import ADVICE, WORDS, is_saturated
+from ibtools.analysis.repeats.accuracy import has_accuracy
 from ibtools.analysis.repeats.grid_ranges import grid_ranges, moving_ranges
+from ibtools.analysis.repeats.scalars import ACCURACIES, recorded_scalars
 from ibtools.analysis.repeats.summary import notes, summary
 from ibtools.analysis.repeats.uncertainty import repeat_intervals
+from ibtools.analysis.report.control import ReportControl
 from ibtools.analysis.report.meaning import describe_meaning
 from ibtools.analysis.report.plane_figure import plane_figure, resolution_planes
 from ibtools.analysis.report.static_figures import (
@@ -25,6 +29,7 @@ from ibtools.analysis.report.static_figures import (
 )
 from ibtools.analysis.report.tables import (
     Table,
+    above_table,
     audit_table,
     audit_words,
     dynamics_table,
@@ -58,6 +63,8 @@ class EstimatorContents:
         The interactive plane, or one for each resolution, if there is any.
     dynamics : Table or None
         Of `ibtools.summary`, if there are any.
+    above : Table or None
+        Likewise of what is above the control, if there is one.
     notes : tuple of str
         What these do not have, and why.
     missing : tuple of str
@@ -69,6 +76,7 @@ class EstimatorContents:
     figures: tuple[StaticFigure, ...]
     plane: dict[str, Any] | None
     dynamics: Table | None
+    above: Table | None
     notes: tuple[str, ...]
     missing: tuple[str, ...]
 
@@ -85,6 +93,8 @@ class Contents:
         What is incomplete.
     recording, layers, repeats : Table
         Of the recording.
+    control : str
+        What control is beside it, if any.
     counts : {"epoch", "step"}
         What the numbers of snapshots count.
     accuracy : StaticFigure or str
@@ -109,6 +119,7 @@ class Contents:
     recording: Table
     layers: Table
     repeats: Table
+    control: str
     counts: Counts
     accuracy: StaticFigure | str
     scalars: StaticFigure | None
@@ -123,6 +134,7 @@ def collect(
     path: StorePath,
     estimator: EstimatorLike | Sequence[EstimatorLike] | None,
     *,
+    control: StorePath | None = None,
     memory: str | int = DEFAULT_MEMORY,
     scheduler: str | None = None,
     quiet: bool = False,
@@ -131,18 +143,22 @@ def collect(
     info = store_info(path)
     results = _open_all(path, info, estimator)
     store = open_store(path)
+    beside = None if control is None else ReportControl.of(control, store)
     audit = check(path, memory=memory, scheduler=scheduler, quiet=quiet)
     return Contents(
         title=visible(", ".join(filter(None, (info.experiment, info.training)))),
         lead=_describe(info, [one.attrs["estimator"] for one in results]),
-        notes=_describe_incomplete(path, info),
+        notes=_describe_saturated(results)
+        + _describe_incomplete(path, info)
+        + (() if beside is None else (beside.describe(),)),
         recording=recording_table(path, info, store.attrs),
         layers=layers_table(info),
         repeats=repeats_table(store),
+        control="" if beside is None else beside.kind,
         counts=info.counts,
-        accuracy=_draw_accuracy(store),
-        scalars=scalars_figure(store),
-        estimators=tuple(_collect_estimator(path, info, one) for one in results),
+        accuracy=_draw_accuracy(store, beside),
+        scalars=scalars_figure(_beside(store, beside, _has_scalars)),
+        estimators=tuple(_collect_estimator(path, info, one, beside) for one in results),
         ranges=_find_moving_ranges(store),
         audit=audit_table(audit),
         audit_words=audit_words(audit),
@@ -185,6 +201,11 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     )
 
 
+def _describe_saturated(results: Iterable[xr.Dataset]) -> tuple[str, ...]:
+    names = [str(one.attrs["estimator"]) for one in results if is_saturated(one)]
+    return (f"By {', '.join(names)}, {WORDS}. To see it, {ADVICE}.",) if names else ()
+
+
 def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:
     total = info.n_repeats * info.n_epochs
     notes = []
@@ -206,11 +227,23 @@ def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _draw_accuracy(store: xr.Dataset) -> StaticFigure | str:
+def _draw_accuracy(store: xr.Dataset, beside: ReportControl | None) -> StaticFigure | str:
     try:
-        return accuracy_figure(store)
+        return accuracy_figure(_beside(store, beside, has_accuracy))
     except StoreError as err:
         return f"There is no figure of accuracy: {err}."
+
+
+def _has_scalars(store: xr.Dataset) -> bool:
+    return any(name not in ACCURACIES for name in recorded_scalars(store))
+
+
+def _beside(
+    store: xr.Dataset, beside: ReportControl | None, has_any: Callable[[xr.Dataset], bool]
+) -> xr.Dataset:
+    """Return a recording, and beside it the control, if there is one that has something to draw."""
+    drawn = beside is not None and has_any(beside.store)
+    return beside.recording if beside is not None and drawn else store
 
 
 def _find_moving_ranges(store: xr.Dataset) -> Table | None:
@@ -219,9 +252,17 @@ def _find_moving_ranges(store: xr.Dataset) -> Table | None:
     return ranges_table(moving) if moving else None
 
 
-def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) -> EstimatorContents:
+def _collect_estimator(
+    path: StorePath, info: StoreInfo, results: xr.Dataset, beside: ReportControl | None
+) -> EstimatorContents:
     name = str(results.attrs["estimator"])
     missing = []
+    control = None
+    if beside is not None:
+        try:
+            results, control = beside.put_beside(results), beside.path
+        except StoreError as err:
+            missing.append(f"The control is not beside these: {err}.")
     n_analysed = info.results[name]
     if n_analysed < info.n_complete:
         missing.append(
@@ -230,7 +271,7 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
         )
     figures: tuple[StaticFigure, ...] = ()
     said: tuple[str, ...] = ()
-    plane = dynamics = None
+    plane = dynamics = above = None
     try:
         if RESOLUTION in results.dims:
             figures = resolution_figures(results)
@@ -240,12 +281,13 @@ def _collect_estimator(path: StorePath, info: StoreInfo, results: xr.Dataset) ->
             )
         figures = information_figures(results)
         plane = plane_figure(results)
-        summarised = summary(path, estimator=name)
+        summarised = summary(path, estimator=name, control=control)
         dynamics, said = dynamics_table(summarised, results), tuple(notes(summarised))
+        above = None if control is None else above_table(summarised, results)
     except StoreError as err:  # each needs more than the one before
         missing.append(f"{_first_missing(figures, plane)}: {err}.")
     return EstimatorContents(
-        name, describe_meaning(results), figures, plane, dynamics, said, tuple(missing)
+        name, describe_meaning(results), figures, plane, dynamics, above, said, tuple(missing)
     )
 
 

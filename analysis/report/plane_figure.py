@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.plots.epoch_scale import EpochScale
 from ibtools.analysis.plots.limits import zoom_limits
-from ibtools.analysis.plots.style import LayerStyle, layer_styles
+from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
 from ibtools.analysis.repeats.shown import (
     CHANCE,
     DIMS,
@@ -73,6 +73,9 @@ BESIDE = (
 CHANCE_COLOR = "#404040"
 """Of the chance level in the legend: that of no layer."""
 
+CONTROL_COLOR = "#8c8c8c"
+"""Of a control: grey on a light and on a dark ground."""
+
 FIRST_SIZE, LAST_SIZE = 18.0, 11.0
 """Markers of the first and the last layer (pixels): layers that coincide show."""
 
@@ -93,6 +96,8 @@ class _Layer:
         Mean trajectory, what is shown beside it, and `hollow`.
     repeats : Dataset, (repeat, epoch)
         Trajectories of single repeats.
+    control : Dataset or None, (epoch,)
+        Mean trajectory of the control, if there is one, at the epochs of `mean`.
     """
 
     name: str
@@ -100,13 +105,15 @@ class _Layer:
     size: float
     mean: xr.Dataset
     repeats: xr.Dataset
+    control: xr.Dataset | None
 
-    def look(self, role: str) -> dict[str, Any]:
+    def look(self, role: str, toggle: str = "") -> dict[str, Any]:
         """Return what all traces of the layer share."""
+        layer = visible(self.mean["layer"].values)
         return {
             "name": self.name,
             "legendgroup": self.name,
-            "meta": {"role": role, "layer": visible(self.mean["layer"].values)},
+            "meta": {"role": role, "layer": layer, "toggle": toggle},
         }
 
 
@@ -115,13 +122,15 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
 
     It has the `figure` of Plotly; `epochs`, the steps of the slider, and `counts`, what they count;
     `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what is crowded,
-    or None; and `thinning`, what was left out, in words.
+    or None; `control`, what control is beside, or ""; and `thinning`, what was left out, in words.
 
     Notes
     -----
     The traces of a layer are, by their `meta.role`, its "repeats", their "mean", and its "point" at
     the epoch of the slider. Results that have a chance level of I(T;Y) have it as the "chance" of
-    every layer; a trace without data, "chance-key", stands for all of them in the legend.
+    every layer; a trace without data, "chance-key", stands for all of them in the legend. A control
+    is likewise the "control" and "control-point" of every layer, and "control-key". What such a key
+    shows and hides has its `meta.toggle`.
     """
     validate_results(results)
     counted = _select_counted(results)
@@ -129,9 +138,13 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     repeats = _choose_repeats(counted, summary)
     mean = summary.mean.assign(hollow=summary.saturated)
     mean = mean.isel(epoch=_thin(summary, MOST_EPOCHS))
-    layers = _split_layers(mean, repeats)
+    control = None
+    if summary.control is not None:
+        control = summary.control.mean.reindex(epoch=mean["epoch"])
+    layers = _split_layers(mean, repeats, control)
     traces = [
         *(_repeats_trace(layer) for layer in layers),
+        *_control_traces(layers, summary.control_name),
         *_chance_traces(layers),
         *(_mean_trace(layer) for layer in layers),
         *(_point_trace(layer) for layer in layers),
@@ -142,6 +155,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
         "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
         "zoom": zoom_limits(summary, "auto"),
         "counts": summary.counts,
+        "control": summary.control_name,
         "thinning": describe_thinning(
             (mean.sizes["epoch"], summary.epochs.size),
             (repeats.sizes["repeat"], counted.sizes["repeat"]),
@@ -191,12 +205,20 @@ def _thin(summary: RepeatSummary, most: int) -> NDArray[np.int64]:
     return EpochScale.of(summary.epochs).thin(summary.epochs, most)
 
 
-def _split_layers(mean: xr.Dataset, repeats: xr.Dataset) -> list[_Layer]:
-    styles = layer_styles(mean["layer"].values)
+def _split_layers(
+    mean: xr.Dataset, repeats: xr.Dataset, control: xr.Dataset | None
+) -> list[_Layer]:
+    every = layer_styles(network_layers(mean))
+    styles = {str(name): every[str(name)] for name in mean["layer"].values}
     sizes = np.linspace(FIRST_SIZE, LAST_SIZE, len(styles))
     return [
         _Layer(
-            plotly_text(short), style, float(size), mean.sel(layer=name), repeats.sel(layer=name)
+            plotly_text(short),
+            style,
+            float(size),
+            mean.sel(layer=name),
+            repeats.sel(layer=name),
+            None if control is None else control.sel(layer=name),
         )
         for short, (name, style), size in zip(
             short_names(styles), styles.items(), sizes, strict=True
@@ -219,18 +241,71 @@ def _repeats_trace(layer: _Layer) -> go.Scatter:
     )
 
 
-def _chance_traces(layers: list[_Layer]) -> list[go.Scatter]:
-    """Draw the chance levels of all layers, and what the legend has of them; nothing if none."""
-    having = [layer for layer in layers if CHANCE in layer.mean]
-    key = go.Scatter(
+def _control_traces(layers: list[_Layer], name: str) -> list[go.Scatter]:
+    """Draw the courses of a control and its points at the last epoch, which the page moves."""
+    having = [(layer, layer.control) for layer in layers if layer.control is not None]
+    courses, points = [], []
+    for layer, control in having:
+        epochs = [[epoch] for epoch in _rounded(control["epoch"].values, 0)]
+        x, y = (_rounded(control[variable].values) for variable in VARIABLES)
+        labels = [plotly_text(axis_label(layer.mean, variable)) for variable in VARIABLES]
+        hover = (
+            f"<b>{layer.name}, {plotly_text(name)}</b><br>{counts_of(layer.mean.attrs)} "
+            f"%{{customdata[0]}}<br>{labels[0]} = %{{x:.{DECIMALS}f}} bit<br>"
+            f"{labels[1]} = %{{y:.{DECIMALS}f}} bit<extra></extra>"
+        )
+        shared: dict[str, Any] = {"hovertemplate": hover, "showlegend": False}
+        line = {"width": 1.5, "color": CONTROL_COLOR}
+        courses.append(
+            go.Scatter(
+                x=x,
+                y=y,
+                customdata=epochs,
+                mode="lines",
+                line=line,
+                **shared,
+                **layer.look("control", "control"),
+            )
+        )
+        symbol = f"{SYMBOLS[layer.style.marker]}-open"
+        points.append(
+            go.Scatter(
+                x=x[-1:],
+                y=y[-1:],
+                customdata=epochs[-1:],
+                mode="markers",
+                marker={
+                    "size": layer.size - 3,
+                    "color": CONTROL_COLOR,
+                    "symbol": symbol,
+                    "line": {"width": 2},
+                },
+                **shared,
+                **layer.look("control-point", "control"),
+            )
+        )
+    line = {"width": 1.5, "color": CONTROL_COLOR}
+    return [*courses, *points, *[_key_trace("control", plotly_text(name), line)] * bool(having)]
+
+
+def _key_trace(toggle: str, name: str, line: dict[str, Any]) -> go.Scatter:
+    """Stand in the legend for lines of all layers, which are shown and hidden together."""
+    return go.Scatter(
         x=[None],
         y=[None],
         mode="lines",
-        line={"width": 1.5, "dash": "dot", "color": CHANCE_COLOR},
-        name="chance level",
+        line=line,
+        name=name,
         legendrank=2000,  # after the layers, whose rank is 1000
-        meta={"role": "chance-key"},
+        meta={"role": f"{toggle}-key", "toggle": toggle},
     )
+
+
+def _chance_traces(layers: list[_Layer]) -> list[go.Scatter]:
+    """Draw the chance levels of all layers, and what the legend has of them; nothing if none."""
+    having = [layer for layer in layers if CHANCE in layer.mean]
+    line = {"width": 1.5, "dash": "dot", "color": CHANCE_COLOR}
+    key = _key_trace("chance", "chance level", line)
     return [*map(_chance_trace, having), *[key] * bool(having)]
 
 
@@ -247,7 +322,7 @@ def _chance_trace(layer: _Layer) -> go.Scatter:
         mode="lines",
         line={"width": 1.5, "dash": "dot", "color": layer.style.color},
         showlegend=False,
-        **layer.look("chance"),
+        **layer.look("chance", "chance"),
     )
 
 

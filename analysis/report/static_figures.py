@@ -13,10 +13,11 @@ from ibtools.analysis.plots import (
     resolution_profile,
     scalars,
 )
-from ibtools.analysis.plots.accuracy import accuracy_caption, summarise_accuracy
+from ibtools.analysis.plots.accuracy import summarise_accuracy
 from ibtools.analysis.plots.epochs import label_information_epochs
 from ibtools.analysis.plots.files import figure_png
 from ibtools.analysis.repeats.accuracy import accuracies
+from ibtools.analysis.repeats.controls import measure_beside
 from ibtools.analysis.repeats.resolution import summarise_resolutions
 from ibtools.analysis.repeats.scalars import ACCURACIES, called, recorded_scalars
 from ibtools.analysis.repeats.shown import summarise_repeats
@@ -58,6 +59,9 @@ SHOWN = 0.6
 WIDTH_IN_PNG = slice(16, 20)
 """The bytes of a PNG that hold its width, the highest first."""
 
+FEW = "; of two repeats, each"
+"""What is drawn instead."""
+
 PLANE_CAPTION = (
     "Information plane. A point is a layer at an epoch, the mean over repeats; its colour is the "
     "epoch. Hollow points are saturated: nearly every input has a state of its own, so that I(T;Y) "
@@ -66,8 +70,8 @@ PLANE_CAPTION = (
 
 EPOCHS_CAPTION = (
     "Information against epoch: mean over repeats, plus and minus the standard deviation between "
-    "them. Dotted is the chance level of I(T;Y), where the estimator has one; what does not rise "
-    "above it says nothing about the label."
+    f"them{FEW}. Dotted is the chance level of I(T;Y), where the estimator has one; what does not "
+    "rise above it says nothing about the label."
 )
 
 PROFILE_CAPTION = (
@@ -78,21 +82,23 @@ PROFILE_CAPTION = (
 
 LABEL_RESOLUTION_CAPTION = (
     "Against epoch, the coarsest resolution at which a layer still tells 90 % of its I(T;Y): mean "
-    "over repeats, with 95 % confidence (Student)."
+    f"over repeats, with 95 % confidence (Student{FEW})."
 )
 
-ACCURACY_CAPTION = "Accuracy against epoch: mean over repeats, with 95 % confidence (Student)."
-
+ACCURACY_CAPTION = (
+    f"Accuracy against epoch: mean over repeats, with 95 % confidence (Student{FEW})."
+)
 
 SCALARS_CAPTION = (
-    "What else was recorded after each epoch: mean over repeats, with 95 % confidence (Student)."
+    "What else was recorded after each epoch: mean over repeats, with 95 % confidence "
+    f"(Student{FEW})."
 )
 
 
 def accuracy_figure(dataset: xr.Dataset) -> StaticFigure:
     """Draw the accuracies of a store."""
     drawn, counts = accuracy(dataset), counts_of(dataset.attrs)
-    words = accuracy_caption(summarise_accuracy(accuracies(dataset))).replace("\n", ", ")
+    words = summarise_accuracy(measure_beside(accuracies, dataset)).caption.replace("\n", ", ")
     return StaticFigure(
         figure_png(drawn),
         f"Lines of training, test and all-sample accuracy against {counts}: {words}.",

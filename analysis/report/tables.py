@@ -11,9 +11,11 @@ import xarray as xr
 
 from ibtools.analysis.check import Check, CheckReport
 from ibtools.analysis.check.report import group_by_words
+from ibtools.analysis.repeats.controls import ABOVE, CONTROL
 from ibtools.analysis.repeats.grid_ranges import WORDS, MovingRange
 from ibtools.analysis.repeats.scalars import ACCURACIES, called, last_values
-from ibtools.analysis.repeats.summary import PRINTED
+from ibtools.analysis.repeats.shown import FEWEST_FOR_SPREAD
+from ibtools.analysis.repeats.summary import PRINTED, spread_ends
 from ibtools.provenance import provenance
 from ibtools.settings import SETTINGS
 from ibtools.shown import visible
@@ -114,17 +116,40 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
     attributes = summarised.attrs
     caption = (
         f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats and "
-        f"{100 * attributes['interval_level']:g} % interval (Student)"
+        f"{_describe_interval(summarised)}"
     )
+    return _quantities(caption + _describe_symbols(results), summarised, PRINTED)
+
+
+def _describe_interval(summarised: xr.Dataset) -> str:
+    level, clipped = (summarised.attrs[f"interval_{name}"] for name in ("level", "clipped"))
+    said = ", clipped to what is possible" * bool(clipped)
+    return f"{100 * level:g} % interval (Student{said}); of two values, these"
+
+
+def _quantities(caption: str, summarised: xr.Dataset, names: Sequence[str]) -> Table:
+    """List quantities by layer."""
     head = [
         f"{summarised[name].attrs['long_name']} [{summarised[name].attrs['units']}]"
-        for name in PRINTED
+        for name in names
     ]
     rows = tuple(
-        (visible(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in PRINTED))
+        (visible(layer), *(_format_interval(summarised[name].sel(layer=layer)) for name in names))
         for layer in summarised["layer"].values
     )
-    return Table(caption + _describe_symbols(results), ("layer", *head), rows)
+    return Table(caption, ("layer", *head), rows)
+
+
+def above_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
+    """List likewise what is above the control, of each quantity in bits."""
+    attributes = summarised.attrs
+    names = [name + ABOVE for name in PRINTED if name + ABOVE in summarised]
+    n_pairs = int(summarised[names[0]].sel(statistic="n_repeats").max())
+    caption = (
+        f"Above the {attributes[CONTROL]} by {attributes['estimator']}: differences of {n_pairs} "
+        f"pair{'s' * (n_pairs != 1)} of repeats, mean and {_describe_interval(summarised)}"
+    )
+    return _quantities(caption + _describe_symbols(results), summarised, names)
 
 
 def ranges_table(moving: Sequence[MovingRange]) -> Table:
@@ -156,12 +181,16 @@ def _describe_symbols(results: xr.Dataset) -> str:
 
 
 def _format_interval(statistics: xr.DataArray) -> str:
-    """Write a mean, and the interval on a line of its own."""
+    """Write a mean, and the interval, or the values of two repeats, on a line of its own."""
     decimals = 3 if statistics.attrs["units"] == "bit" else 0
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
+    mean, n = (float(statistics.sel(statistic=name)) for name in ("mean", "n_repeats"))
+    low, high = spread_ends(statistics)
     if math.isnan(low):
         return _format(mean, decimals)
-    return f"{_format(mean, decimals)}\n{_format(low, decimals)} to {_format(high, decimals)}"
+    between = "to" if n >= FEWEST_FOR_SPREAD else "and"
+    return (
+        f"{_format(mean, decimals)}\n{_format(low, decimals)} {between} {_format(high, decimals)}"
+    )
 
 
 def _format(number: float, decimals: int) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ibtools.cli.completing import estimator_names, figures, files, names, paths_and
+from ibtools.cli.completing import estimator_names, figures, files, names, paths, paths_and
 from ibtools.cli.names import split_names
 from ibtools.cli.printing import tell_line
 
@@ -123,8 +123,28 @@ def _describe(kinds: "Mapping[str, FigureKind]") -> str:
     help="latex: Computer Modern at 8 points, for a LaTeX document (.pdf; .pgf needs LaTeX).",
 )
 @click.option("--width", type=float, help="Width in inches, such as 3.4 for one column of two.")
+@click.option("--height", type=float, help="Height in inches.  [default: in proportion]")
+@click.option("--title", help="What is above the figure, instead of what it says itself.")
+@click.option("--no-zoom", is_flag=True, help="information-plane: draw no second panel.")
+@click.option(
+    "--control",
+    multiple=True,
+    shell_complete=paths,
+    help="The same recording with --control frozen or --labels random, also analysed: drawn pale "
+    "beside it. Of several stores give one for each, in their order.",
+)
+@click.option(
+    "--subtract", is_flag=True, help="Draw what is above the control instead, repeat by repeat."
+)
 @click.option("--quiet", is_flag=True, help="animation: show no progress.")
-def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **options: Any) -> None:
+def plot(
+    stores: tuple[str, ...],
+    figure: str,
+    output: str,
+    quiet: bool,
+    no_zoom: bool,
+    **options: Any,
+) -> None:
     """Draw FIGURE from STORE, or from several with shared axes.
 
     LIST OF FIGURES
@@ -139,7 +159,12 @@ def plot(stores: tuple[str, ...], figure: str, output: str, quiet: bool, **optio
       ibtools plot syn.zarr scatter --layer output --epoch 100 --repeat 0 --output scatter.png
     """
     from ibtools.analysis.plots import write_figure
+    from ibtools.analysis.plots.sources import describe_saturated
 
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {name: value for name, value in options.items() if value not in (None, False, ())}
+    if no_zoom:
+        given["zoom"] = None
     write_figure(stores, figure, output=output, quiet=quiet, **given)
+    for line in describe_saturated(stores, figure, options["estimator"]):
+        tell_line(line)
     tell_line(f"{output}: {figure} of {', '.join(stores)}")

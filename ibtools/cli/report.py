@@ -20,6 +20,12 @@ from ibtools.cli.working import working_options
     shell_complete=names(estimator_names),
     help="Which results; may be given several times.  [default: all]",
 )
+@click.option(
+    "--control",
+    shell_complete=paths,
+    help="The same recording with --control frozen or --labels random, also analysed: beside it in "
+    "all figures, and what is above it as numbers.",
+)
 @working_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def report(store: str, output: str, estimators: tuple[str, ...], **options: Any) -> None:
@@ -33,6 +39,7 @@ def report(store: str, output: str, estimators: tuple[str, ...], **options: Any)
     Examples:
       ibtools report syn.zarr --output report.html
       ibtools report syn.zarr --estimator exact --output exact.html
+      ibtools report syn.zarr --control frozen.zarr --output report.html
     """
     ibtools.report(store, output=output, estimator=estimators or None, **options)
     tell_line(f"{output}: report of {store}")

@@ -7,8 +7,16 @@ import pytest
 from matplotlib import rcParams, style
 from matplotlib.colors import to_rgb
 
+import ibtools
+from ibtools.analysis.plots import information_epochs, information_plane
 from ibtools.analysis.plots.sheets import PUBLICATION
-from ibtools.analysis.plots.style import LAYER_COLORS, LAYER_MARKERS, create_epoch_colormap
+from ibtools.analysis.plots.style import (
+    LAYER_COLORS,
+    LAYER_MARKERS,
+    create_epoch_colormap,
+    layer_styles,
+    network_layers,
+)
 
 # Machado, Oliveira and Fernandes, A Physiologically-based Model for Simulation of Color Vision
 # Deficiency, IEEE Transactions on Visualization and Computer Graphics 15 (2009), severity 1; they
@@ -98,6 +106,35 @@ def test_epoch_colormap__gets_lighter_with_every_epoch(deficiency):
 def test_layer_markers__differ_also_where_colors_repeat():
     assert len(set(LAYER_MARKERS)) == len(LAYER_MARKERS) > len(LAYER_COLORS)
     assert len(set(LAYER_COLORS)) == len(LAYER_COLORS)
+
+
+def test_layer_styles__go_by_role_and_position():
+    """The output looks the same at the end of any network, and no hidden layer as it does."""
+    shallow, deep = (
+        layer_styles([*(f"hidden_{i}" for i in range(1, n)), "output"]) for n in (3, 6)
+    )
+    assert deep["output"] == shallow["output"]
+    assert {name: deep[name] for name in shallow} == shallow
+    many = layer_styles([*map(str, range(40)), "output"])
+    looks = [many[name] for name in many if name != "output"]
+    assert not {(one.color, one.marker) for one in looks} & {
+        (many["output"].color, many["output"].marker)
+    }
+    assert layer_styles(["hidden_1"])["hidden_1"] == deep["hidden_1"]
+
+
+def test_layer_styles__of_results_of_some_layers(example_store):
+    for layers in (None, ["free", "output"]):
+        ibtools.analyze_store(example_store, layers=layers, quiet=True)
+    some = ibtools.open_results(example_store, estimator="exact-layers-free-output")
+    assert network_layers(some) == ["hidden_1", "free", "output"]
+    every = layer_styles(network_layers(ibtools.open_results(example_store)))
+    for ax in (information_plane(some), information_epochs(some)[0]):
+        drawn = {line.get_label(): line.get_marker() for line in ax.lines}
+        assert (
+            drawn.get("output") or drawn["_last epoch output"],
+            drawn.get("free") or drawn["_last epoch free"],
+        ) == (every["output"].marker, every["free"].marker)
 
 
 def test_publication_sheet__cycles_through_the_layer_colors():

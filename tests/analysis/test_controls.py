@@ -4,19 +4,31 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import ibtools
+from ibtools.analysis.plots.animation import animate_information_plane
 from ibtools.analysis.plots.epochs import information_epochs
 from ibtools.analysis.plots.plane import information_plane
-from ibtools.analysis.repeats.controls import above_control, describe_control, pair_repeats
+from ibtools.analysis.repeats.controls import (
+    above_control,
+    beside_control,
+    describe_control,
+    pair_repeats,
+    split_control,
+)
 from ibtools.analysis.repeats.dynamics import dynamics
+from ibtools.analysis.repeats.plane_axes import choose_axes
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.analysis.repeats.summary import format_summary, summary, summary_dict
+from ibtools.analysis.report.plane_figure import plane_figure
 from ibtools.cli.main import cli
-from ibtools.errors import InputError
+from ibtools.errors import InputError, StoreError
 from ibtools.recorders.engines import ENGINES
 from ibtools.store.info import store_info
-from tests.analysis.results_example import create_results
+from tests.analysis.figure_kinds import FIGURES
+from tests.analysis.results_example import create_recording, create_results, data_of
 
 SETTINGS = {"network": "syn", "seed": 0, "learning_rate": 1e-4}
 
@@ -148,12 +160,116 @@ def labels_of(ax):
     return [text.get_text() for text in texts]
 
 
+def test_beside_control__holds_both_by_repeats_and_splits_again(results, control):
+    held = beside_control(results, control.isel(repeat=[2, 0]))
+    own, there = split_control(held)
+    xr.testing.assert_equal(own, results.isel(repeat=[0, 2]))
+    names = ["mi_xt", "mi_ty", "mi_ty_null", "entropy_t"]
+    xr.testing.assert_equal(there, control[names].isel(repeat=[0, 2]))
+    assert held.attrs["beside_control"] == "frozen control"
+    assert summarise_repeats(held).repeats == "mean of 2 repeats, 2 not in the control"
+    assert split_control(results) == (results, None)
+
+
+def test_summarise_repeats__averages_the_control_over_the_same_repeats(results, control):
+    failed = results.assign_coords(outcome=("repeat", ["trained", "failed", "trained", "trained"]))
+    held = beside_control(failed, control.isel(repeat=[0, 1, 2]))
+    found = summarise_repeats(held, ["output"])
+    expected = control["mi_ty"].sel(layer="output").isel(repeat=[0, 2]).mean("repeat")
+    np.testing.assert_allclose(found.control.mean["mi_ty"].sel(layer="output"), expected)
+    assert found.repeats == "mean of 2 repeats, 1 failed, 1 not in the control"
+
+
+def texts_of(figure):
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure__draws_its_control_or_says_why_not(name):
+    kind = FIGURES[name]
+    data = configured(data_of(kind))
+    options = {"control": configured(data, control="frozen").isel(repeat=[0])}
+    if not kind.control:
+        with pytest.raises(InputError, match=f"'{name}' takes no control: {kind.no_control}"):
+            ibtools.plot(data, name, **options)
+        return
+    beside = texts_of(ibtools.plot(data, name, **options))
+    assert "frozen control" in beside
+    assert "not in the control" in beside
+    if "subtract" not in kind.control:
+        with pytest.raises(InputError, match=f"does not subtract it: {kind.no_control}"):
+            ibtools.plot(data, name, **options, subtract=True)
+        return
+    above = texts_of(ibtools.plot(data, name, **options, subtract=True))
+    assert "above the frozen control" in above
+    assert not {"ceiling", "chance level"} & {*above.split("\n")}
+
+
+def test_scalars__are_drawn_without_a_control_that_has_none_of_them():
+    recording = create_recording()
+    control = configured(recording.drop_vars("test_accuracy"), control="frozen")
+    figure = ibtools.plot(configured(recording), "scalars", control=control)
+    pale = [[line.get_alpha() for line in ax.lines].count(0.35) for ax in figure.axes]
+    assert pale == [1, 0]
+
+
+def test_facets__have_a_control_each(results, control):
+    several = {"a": results, "b": results}
+    for name in ("information-plane", "information-epochs"):
+        figure = ibtools.plot(several, name, control={"a": control, "b": control})
+        labels = [line.get_label() for ax in figure.axes for line in ax.lines]
+        pale = [line for ax in figure.axes for line in ax.lines if line.get_alpha() == 0.35]
+        assert labels.count("_control output") == (2 if name == "information-plane" else 0)
+        assert len(pale) == (0 if name == "information-plane" else 2 * 2 * 6)
+    for wrong in (control, {"a": control}):
+        with pytest.raises(InputError, match="give both as mappings of the same titles"):
+            ibtools.plot(several, "information-plane", control=wrong)
+
+
+def test_ranked_repeats__have_the_control_of_the_same_repeat(results, control):
+    figure = ibtools.plot(results, "repeats", control=control.isel(repeat=[0, 3]))
+    drawn = {
+        int(ax.get_title().split("repeat ")[1].split(",")[0]): lines(ax, "_control output")[0]
+        for ax in figure.axes
+        if "repeat " in ax.get_title()
+    }
+    assert set(drawn) == {0, 3}
+    for number, line in drawn.items():
+        expected = control["mi_xt"].sel(repeat=number, layer="output")
+        np.testing.assert_allclose(line.get_xdata(), expected)
+
+
+def test_animation__the_control_goes_along(results, control):
+    held = beside_control(results, control)
+    axes = Figure().subplots(2)
+    film = animate_information_plane(held, create_recording(), axes=axes)
+    film._func(3)
+    moving = [line for line in axes[0].lines if line.get_color() == "0.6"]
+    ends = [line for line in moving if line.get_marker() != "None"]
+    assert len(ends) == 6
+    expected = control["mi_ty"].sel(layer="output").mean("repeat")[:4]
+    np.testing.assert_allclose(ends[-1].get_ydata(), expected)
+    film._draw_was_started = True
+
+
+def test_choose_axes__of_the_control_too_and_not_of_what_is_no_difference(results, control):
+    other = [
+        one.assign(mi_ty_adjusted=(one["mi_ty"] / 2).assign_attrs(units="1"))
+        for one in (results, control)
+    ]
+    found = choose_axes(beside_control(*other), "mi_xt", "mi_ty_adjusted")
+    expected = control["mi_ty"] / 2
+    np.testing.assert_array_equal(split_control(found)[1]["mi_ty"], expected)
+    with pytest.raises(StoreError, match="differences from a control are of what is in bits"):
+        choose_axes(above_control(*other), "mi_xt", "mi_ty_adjusted")
+
+
 def lines(ax, label):
     return [line for line in ax.get_lines() if str(line.get_label()).startswith(label)]
 
 
 def test_information_plane__draws_the_control_in_grey(results, control):
-    ax = information_plane(results, control=control, layers=["hidden_5", "output"])
+    ax = information_plane(beside_control(results, control), layers=["hidden_5", "output"])
     drawn = lines(ax, "_control")
     assert [line.get_label() for line in drawn] == ["_control hidden_5", "_control output"]
     expected = control["mi_ty"].sel(layer="output").mean("repeat")
@@ -167,7 +283,7 @@ def test_information_plane__draws_the_control_in_grey(results, control):
 
 def test_information_epochs__draws_the_control_broad_and_pale(results, control):
     for ax, name in zip(
-        information_epochs(results, control=control), ("mi_xt", "mi_ty"), strict=True
+        information_epochs(beside_control(results, control)), ("mi_xt", "mi_ty"), strict=True
     ):
         drawn = [line for line in lines(ax, f"_{name} ") if line.get_alpha() is not None]
         assert len(drawn) == 6
@@ -178,7 +294,7 @@ def test_information_epochs__draws_the_control_broad_and_pale(results, control):
 
 
 def test_information_epochs__subtracts_the_control(results, control):
-    upper, lower = information_epochs(results, control=control, subtract=True)
+    upper, lower = information_epochs(above_control(results, control))
     assert "above the frozen control" in upper.get_title()
     expected = (results["mi_ty"] - control["mi_ty"]).sel(layer="output").mean("repeat")
     (line,) = lines(lower, "output")
@@ -186,8 +302,6 @@ def test_information_epochs__subtracts_the_control(results, control):
     assert "ceiling" not in labels_of(lower)
     assert "chance level" not in labels_of(lower)
     assert lower.get_ylabel().replace("\n", " ") == "$I(T;Y)$, above the frozen control [bit]"
-    with pytest.raises(InputError, match="to subtract a control, give it"):
-        information_epochs(results, subtract=True)
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +364,10 @@ def test_commands__take_the_control_by_its_path(stores, tmp_path):
         assert done.exit_code == 0, done.output
         assert output.stat().st_size > 1000
         output.unlink()
+    with pytest.raises(InputError, match="own, in the same order; got 1 for 2 stores"):
+        ibtools.plot_stores([trained, trained], "information-plane", control=[frozen])
+    with pytest.raises(InputError, match="to subtract a control, give it"):
+        ibtools.plot_store(trained, "information-plane", subtract=True)
     done = CliRunner().invoke(cli, ["summary", trained, "--control", frozen])
     assert "above the frozen control" in done.output
     done = CliRunner().invoke(cli, ["summary", trained, "--control", trained])
@@ -258,7 +376,40 @@ def test_commands__take_the_control_by_its_path(stores, tmp_path):
     done = CliRunner().invoke(
         cli, ["plot", trained, "scatter", "--control", frozen, "--output", str(output)]
     )
-    assert "has no option control" in done.output
+    assert "figure 'scatter' takes no control: points of two networks" in done.output
+
+
+def test_report__has_the_control_beside_and_what_is_above_it(stores, tmp_path, monkeypatch):
+    trained, frozen = stores
+    ibtools.analyze_store(trained, estimator="binned", quiet=True)
+    file = ibtools.report(trained, control=frozen, output=tmp_path / "report.html", quiet=True)
+    text = file.read_text()
+    assert "its frozen control: what happens in both was not learned. Figures are of the 3" in text
+    assert "Above the frozen control by exact: differences of 3 pairs of repeats, mean" in text
+    assert "The control is not beside these:" in text  # it was not analysed by binned
+    planes = json.loads(text.partition('id="plane-data">')[2].partition("</script>")[0])
+    assert planes["exact"]["control"] == "frozen control"
+    roles = [trace["meta"]["role"] for trace in planes["exact"]["figure"]["data"]]
+    n_layers = roles.count("mean")
+    assert (roles.count("control"), roles.count("control-point")) == (n_layers, n_layers)
+    assert "control-key" in roles
+    assert planes["binned-uniform-30-layer"]["control"] == ""
+    with pytest.raises(InputError, match="control and labels are the same in both"):
+        ibtools.report(trained, control=trained, output=tmp_path / "report.html", quiet=True)
+
+
+def test_plane_figure__holds_the_control_of_the_same_repeats(results, control):
+    plane = plane_figure(beside_control(results, control.isel(repeat=[1])))
+    traces = [one for one in plane["figure"]["data"] if one["meta"]["toggle"] == "control"]
+    (course,) = [
+        one
+        for one in traces
+        if one["meta"].get("layer") == "output" and one["meta"]["role"] == "control"
+    ]
+    expected = control["mi_ty"].sel(repeat=1, layer="output")
+    np.testing.assert_allclose(course["y"], expected, atol=1e-4)
+    assert traces[-1]["name"] == "frozen control"
+    assert all("frozen control" in one["hovertemplate"] for one in traces[:-1])
 
 
 def test_stores_say_that_they_are_controls(stores):

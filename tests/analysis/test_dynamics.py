@@ -20,7 +20,13 @@ from ibtools.analysis.repeats.curves import (
     running_median,
 )
 from ibtools.analysis.repeats.dynamics import dynamics, resolution
-from ibtools.analysis.repeats.summary import format_summary, rank_correlation, summary_dict
+from ibtools.analysis.repeats.summary import (
+    format_summary,
+    rank_correlation,
+    spread_ends,
+    summary_dict,
+)
+from ibtools.analysis.repeats.uncertainty import repeat_intervals
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store.groups import get_array
@@ -369,11 +375,38 @@ def test_format_summary__estimators_without_a_chance_level(
     assert len(summary_dict(found)["notes"]) == 2 - has_ceiling
 
 
-def test_format_summary__few_repeats_say_little(analysed: Path):
-    assert "fewer than" not in format_summary(ibtools.summary(analysed), "s.zarr")
+def test_format_summary__two_repeats_are_shown_instead_of_an_interval(analysed: Path, tmp_path):
+    assert "95 % interval" in format_summary(ibtools.summary(analysed), "s.zarr")
+    found = repeat_intervals(xr.Dataset({"x": ("repeat", [1.0, 3.0])})).x
+    assert spread_ends(found) == pytest.approx((1, 3))
+    codes = np.random.default_rng(0).integers(0, 4, (2, 3, 16, 2)).astype("uint8")
+    ibtools.record_arrays(tmp_path / "s.zarr", {"only": codes}, label=np.arange(16) % 2)
+    ibtools.analyze_store(tmp_path / "s.zarr", quiet=True)
+    lines = format_summary(ibtools.summary(tmp_path / "s.zarr"), "s.zarr").splitlines()
+    assert lines[1].startswith("mean, and the values of the two repeats: an interval needs 3")
+    start = lines.index("I(X;T) at its peak (bit)")
+    assert lines[start + 1].split() == ["mean", "lower", "higher", "repeats"]
+    peaks = ibtools.dynamics(ibtools.open_results(tmp_path / "s.zarr"))["mi_xt_peak"].values
+    shown = [float(word) for word in lines[start + 2].split()[2:4]]
+    assert shown == pytest.approx(sorted(peaks.ravel()), rel=1e-3)
+
+
+def test_summary__intervals_are_of_what_is_possible_and_say_so(analysed: Path, monkeypatch):
+    def near_the_ceiling(path, **options):
+        results = ibtools.open_results(path, **options).load()
+        ceiling = results.attrs["entropy_x"]
+        high = np.array([0.9, 1, 1, 1, 1]) * ceiling
+        results["mi_xt"][:] = high[:, np.newaxis, np.newaxis]
+        return results
+
+    monkeypatch.setattr("ibtools.analysis.repeats.summary.open_results", near_the_ceiling)
     found = ibtools.summary(analysed)
-    few = found.where(found.statistic != "n_repeats", 2)
-    assert "fewer than 3 repeats" in format_summary(few, "s.zarr")
+    peak = found["mi_xt_peak"].sel(layer="only")
+    assert peak.sel(statistic="high") == near_the_ceiling(analysed).attrs["entropy_x"]
+    assert peak.sel(statistic="low") < peak.sel(statistic="mean")
+    assert "mi_xt_peak" in found.attrs["interval_clipped"].split(", ")
+    assert "valid_max" not in peak.attrs
+    assert "interval (t, clipped to what is possible)" in format_summary(found, "s.zarr")
 
 
 def test_format_summary__one_repeat_has_values_and_no_intervals(tmp_path: Path):
@@ -383,7 +416,7 @@ def test_format_summary__one_repeat_has_values_and_no_intervals(tmp_path: Path):
     ibtools.analyze_store(path, quiet=True)
     lines = format_summary(ibtools.summary(path), "one.zarr").splitlines()
     assert lines[1] == (
-        "values of one repeat: an interval needs 2 or more, and a rank correlation 3"
+        "values of one repeat: an interval needs 3 or more, as does a rank correlation"
     )
     start = lines.index("I(X;T) at its peak (bit)")
     assert lines[start + 1].split() == ["value"]

@@ -232,6 +232,26 @@ def test_report__legend_hides_chance_levels(visit: Visit):
     visit.page.wait_for_function(f"() => String(({shown})()) === '1,1'")
 
 
+def test_report__control_moves_and_is_hidden(browser, tmp_path):
+    """Whoever gives a store of arrays as a control is believed."""
+    store = record_example(tmp_path / "example.zarr")
+    ibtools.analyze_store(store, quiet=True)
+    ibtools.report(store, control=store, output=tmp_path / "report.html", quiet=True)
+    visit = Visit(browser, tmp_path / "report.html")
+    visit.move_slider(1)
+    found = """() => document.getElementById('plane-figure')._fullData
+        .filter((trace) => trace.meta.role === 'control-point')
+        .map((trace) => [trace.x[0], trace.opacity])"""
+    mean = ibtools.open_results(store)["mi_xt"].mean("repeat").isel(epoch=1)
+    np.testing.assert_allclose([x for x, _ in visit.page.evaluate(found)], mean, atol=1e-4)
+    entry = visit.page.locator("#plane-figure .legend .traces").filter(has_text="control")
+    entry.locator(".legendtoggle").click()
+    visit.page.wait_for_function(f"() => ({found})().every(([, opacity]) => opacity === 0)")
+    cells = visit.page.locator("#plane-values tbody tr").first.locator("td").all_text_contents()
+    assert cells[-2:] == cells[:2]
+    visit.leave()
+
+
 def test_report__estimator_is_chosen(visit: Visit):
     visit.move_slider(1)
     visit.page.locator("#plane-estimator").select_option("binned-uniform-30-layer")

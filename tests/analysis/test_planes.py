@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots import information_plane, information_planes, ranked_repeats
@@ -137,6 +137,20 @@ def test_information_plane__zoom_is_a_second_panel_that_is_framed_in_the_first()
         np.testing.assert_array_equal(points.get_offsets(), points_of(plane)[name].get_offsets())
         assert points.norm is points_of(plane)[name].norm
     assert bar.get_label() == "<colorbar>"
+
+
+def test_information_plane__zoom_joins_only_what_is_within_it():
+    """A layer far away would be joined by steep lines that hide what the zoom is for."""
+    ax = information_plane(create_results(), zoom=((11.0, 12.5), (0.9, 1.1)))
+    (whole, zoomed) = (
+        next(one for one in drawn.collections if isinstance(one, LineCollection))
+        for drawn in ax.figure.axes[:2]
+    )
+    ends = np.concatenate([path.vertices for path in zoomed.get_paths()])
+    ends = ends[np.isfinite(ends).all(axis=1)]
+    assert ends.size
+    assert ends[:, 0].min() >= 11
+    assert min(path.vertices[:, 0].min() for path in whole.get_paths()) < 11
 
 
 def test_information_plane__zoom_on_users_axes():

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.dtypes import StringDType
 
 import ibtools
@@ -158,11 +159,9 @@ def test_information_plane__legend_shows_the_last_epoch_as_it_is_drawn():
     legend = dict(zip(legend_names(ax), ax.figure.legends[0].legend_handles, strict=True))
     drawn = next(line for line in ax.lines if line.get_label() == "_last epoch output")
     shown = legend["last epoch"]
-    assert to_rgba(shown.get_markeredgecolor()) == to_rgba(drawn.get_markeredgecolor())
-    assert shown.get_markeredgewidth() == drawn.get_markeredgewidth()
-    assert [vars(e) for e in shown.get_path_effects()] == [
-        vars(e) for e in drawn.get_path_effects()
-    ]
+    assert shown.get_facecolor() == to_rgba(drawn.get_markeredgecolor())
+    assert shown.get_edgecolor() == to_rgba(LAST_EPOCH_COLOR)
+    assert isinstance(shown, Patch)  # no marker, which would be that of a layer
 
 
 def test_information_plane__points_of_one_epoch_are_joined_in_layer_order():
@@ -305,6 +304,30 @@ def test_information_epochs__lines_are_means_and_bands_one_standard_deviation():
                 np.testing.assert_allclose([found.min(), found.max()], ends)
 
 
+def test_information_epochs__bands_stay_within_what_is_possible_and_say_so():
+    results = create_results(outcomes=["trained"] * 3)
+    results["mi_ty"][:] = np.array([0.0, 0.0, ENTROPY_Y])[:, np.newaxis, np.newaxis]
+    results["mi_xt"][:] = np.array([ENTROPY_X, ENTROPY_X, 1.0])[:, np.newaxis, np.newaxis]
+    for ax, ceiling in zip(information_epochs(results), (ENTROPY_X, ENTROPY_Y), strict=True):
+        for one in bands_of(ax):
+            ends = one.get_paths()[0].vertices[:, 1]
+            assert ends.min() >= 0
+            assert ends.max() <= ceiling
+    assert "± std. deviation, clipped" in legend_names(ax)
+    population = results.assign_attrs(target="population")
+    lower = information_epochs(population)[1]
+    assert bands_of(lower)[0].get_paths()[0].vertices[:, 1].min() < 0
+    assert "± std. deviation" in legend_names(lower)
+
+
+def test_information_epochs__two_repeats_are_drawn_one_by_one():
+    results = create_results()
+    for ax, variable in zip(information_epochs(results), ("mi_xt", "mi_ty"), strict=True):
+        singles = [line.get_ydata() for line in ax.lines if line.get_label() == "_repeat"]
+        np.testing.assert_array_equal(singles[-2:], results[variable].sel(layer="output"))
+        assert not any(path.vertices.size for one in bands_of(ax) for path in one.get_paths())
+
+
 def test_information_epochs__one_repeat_has_no_band():
     for ax in information_epochs(create_results(outcomes=["trained", "failed"])):
         assert not any(path.vertices.size for band in bands_of(ax) for path in band.get_paths())
@@ -328,7 +351,8 @@ def test_information_epochs__median_rank_repeat_is_thin_and_dashed():
 def test_information_epochs__no_median_when_not_wanted_or_of_two(options):
     outcomes = ["trained"] * (2 if not options else 3)
     upper, lower = information_epochs(create_results(outcomes=outcomes), **options)
-    assert tuple(legend_names(lower)) == (*LAYERS, *EXPLAINED)
+    spread = "single repeats" if len(outcomes) == 2 else "± std. deviation"
+    assert tuple(legend_names(lower)) == (*LAYERS, spread, *EXPLAINED)
     assert not middle_lines_of(upper, "mi_xt")
 
 
@@ -347,7 +371,7 @@ def test_information_epochs__ceilings_legend_and_labels():
     upper, lower = information_epochs(create_results(long_name="H(binned T)"))
     assert set(ceilings_of(upper)[0].get_ydata()) == {ENTROPY_X}
     assert set(ceilings_of(lower)[0].get_ydata()) == {ENTROPY_Y}
-    assert tuple(legend_names(lower)) == (*LAYERS, *EXPLAINED)
+    assert tuple(legend_names(lower)) == (*LAYERS, "single repeats", *EXPLAINED)
     assert "H(X)" in upper.texts[0].get_text()
     assert upper.get_ylabel() == r"$H(\mathrm{binned}\ T)$ [bit]"
     assert "log scale" in lower.get_xlabel()
@@ -377,7 +401,7 @@ def test_information_epochs__chance_level_is_dotted_where_there_is_one():
         expected = results["mi_ty_null"].sel(layer=name).mean("repeat")
         np.testing.assert_allclose(line.get_ydata(), expected)
     old = information_epochs(results.drop_vars("mi_ty_null"))
-    assert tuple(legend_names(old[1])) == (*LAYERS, *EXPLAINED[1:])
+    assert tuple(legend_names(old[1])) == (*LAYERS, "single repeats", *EXPLAINED[1:])
 
 
 @pytest.mark.parametrize(("last", "scale"), [(20, "linear"), (300, "symlog")])
@@ -475,11 +499,11 @@ def test_plot__unknown_option_names_those_of_the_figure():
 
 def test_figures__options_are_those_of_their_functions():
     assert {name: kind.options for name, kind in FIGURES.items()} == {
-        "information-plane": ("layers", "limits", "zoom", "colorbar", "x", "y", "control"),
-        "information-epochs": ("layers", "median", "control", "subtract"),
+        "information-plane": ("layers", "limits", "zoom", "colorbar", "x", "y"),
+        "information-epochs": ("layers", "median"),
         "repeats": ("layers", "limits"),
-        "resolution-profile": ("layers", "control"),
-        "label-resolution": ("layers", "share", "control"),
+        "resolution-profile": ("layers",),
+        "label-resolution": ("layers", "share"),
         "accuracy": ("limits",),
         "scalars": ("names",),
         "activation-ranges": ("layers",),

@@ -167,6 +167,25 @@ def test_figure_format__holds_for_functions_within():
         plot(create_results(), "repeats", width=340)
 
 
+def test_plot__height_and_title_are_the_users():
+    figure = plot(create_results(), "information-plane", height=3.0, title="mine", zoom=None)
+    assert figure.get_figheight() == 3.0
+    assert [ax.get_title() for ax in figure.axes] == ["mine", ""]  # of the colour bar
+    facets = plot({"a": create_results(), "b": create_results()}, "information-plane", title="mine")
+    assert facets.get_suptitle() == "mine"
+    assert facets.axes[0].get_title().startswith("a\n")
+    assert plot(create_results(), "repeats", title="mine").get_suptitle() == "mine"
+    with pytest.raises(InputError, match=r"height of a figure must be 1.5 to 60 inches, got 300"):
+        plot(create_results(), "repeats", height=300)
+
+
+def test_information_epochs__one_column_has_room_for_its_panels():
+    figure = plot(create_results(outcomes=["trained"] * 3), "information-epochs", width=3.4)
+    figure.draw_without_rendering()
+    heights = [ax.get_window_extent().height / figure.dpi for ax in figure.axes]
+    assert min(heights) > 0.8
+
+
 def test_figure_format__stacks_panels_that_would_be_too_narrow():
     assert FigureFormat(width=3.4).columns(3, 3.0) == 1
     assert FigureFormat(width=7.0).columns(3, 3.0) == 3

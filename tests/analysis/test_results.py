@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import ibtools
 from ibtools.analysis.passes import result_groups, writing
@@ -19,6 +20,9 @@ from ibtools.analysis.passes.results import (
     open_results,
     result_names,
 )
+from ibtools.analysis.repeats.shown import summarise_repeats
+from ibtools.analysis.report.contents import collect
+from ibtools.cli.main import cli
 from ibtools.errors import StoreError, StoreExistsError
 from ibtools.store.creation import create_store, create_variable
 from ibtools.store.groups import consolidate
@@ -73,6 +77,16 @@ def test_analyze_store__says_that_every_layer_is_saturated(tmp_path: Path, is_fl
         assert [one.is_saturated for one in reports] == [is_float, False, False]
     assert ("every layer is saturated at every epoch" in str(reports[0])) == is_float
     assert "saturated" not in str(reports[1])
+    said = "every layer is saturated at every epoch"
+    assert (said in summarise_repeats(open_results(path)).caption) == is_float
+    audit = " ".join(str(ibtools.check(path, quiet=True)).split())
+    assert (f"By these results, {said}" in audit) == is_float
+    notes = collect(path, "exact", quiet=True).notes
+    assert [note.startswith(f"By exact, {said}") for note in notes[:1]] == [True] * is_float
+    command = ["plot", str(path), "information-epochs", "--output", str(tmp_path / "plane.png")]
+    first = CliRunner().invoke(cli, command).output.splitlines()[0]
+    assert first.startswith(f"{path}: {said}") == is_float
+    assert ("--estimator kde" in first) == is_float
 
 
 def test_analyze_store__results_are_plain_xarray(example_store: Path):

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 import ibtools
-from ibtools.analysis.plots import accuracy, activation_ranges, scatter
+from ibtools.analysis.plots import accuracy, activation_ranges, scalars, scatter
 from ibtools.analysis.plots.scatter import LABEL_COLORS, SMALLEST_AREA
 from ibtools.analysis.plots.style import PREFIT_COLOR
 from ibtools.analysis.repeats.accuracy import accuracies
@@ -48,11 +48,25 @@ def test_accuracy__means_and_t_intervals_of_those_that_did_not_fail():
         np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
         expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         for column, epoch in enumerate(kept["trained_epoch"].values):
-            ends = [expected.low[column], expected.high[column]]
+            ends = np.clip([expected.low[column], expected.high[column]], 0, 1)
             np.testing.assert_allclose(band_ends(band, epoch), ends)
-    assert ax.get_title() == (
-        "SYN-Tanh\nmean of 3 repeats, 1 failed, 3 failed attempts, 95 % confidence"
-    )
+    assert ax.get_title() == "SYN-Tanh\nmean of 3 repeats, 1 failed, 3 failed attempts"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "95 % confidence, clipped" in labels
+
+
+def test_figures__of_two_repeats_draw_each():
+    dataset = create_recording(outcomes=["trained", "failed", "trained"])
+    ax = accuracy(dataset)
+    kept = accuracies(dataset)["train"].isel(repeat=[0, 2]).values
+    singles = [line for line in ax.lines if line.get_label() == "_repeat"]
+    np.testing.assert_array_equal([line.get_ydata() for line in singles[:2]], kept)
+    for one in (ax, *activation_ranges(dataset), *scalars(dataset)):
+        assert not any(path.vertices.size for band in bands_of(one) for path in band.get_paths())
+        assert sum(line.get_label() == "_repeat" for line in one.lines) in (2, 4, 6)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "single repeats" in labels
+    assert not any("confidence" in label for label in labels)
 
 
 def test_accuracy__one_repeat_has_no_band():
@@ -79,7 +93,7 @@ def test_accuracy__lines_break_between_random_and_true_labels():
     (ground,) = ax.patches
     assert ground.get_facecolor()[:3] == to_rgba(PREFIT_COLOR)[:3]
     assert ax.get_xlabel().endswith("grey: random labels")
-    assert len(ax.get_legend().get_texts()) == 4
+    assert len(ax.get_legend().get_texts()) == 5
 
 
 def test_activation_ranges__means_and_deviations():

@@ -26,7 +26,8 @@
   const ON_DARK = { "#000000": "#ffffff", "#0072B2": "#4a7dff", "#404040": "#c8ccd2" };
   const MILLISECONDS = 120; // of an epoch that is played
   const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
-  let plane, timer = null, printing = false, chance = true;
+  let plane, timer = null, printing = false;
+  const hidden = new Set();  // what keys of the legend have hidden: the lines of all layers
 
   const isDark = () => dark.matches && !printing;
   const theme = () => THEMES[isDark() ? "dark" : "light"];
@@ -42,10 +43,14 @@
       themed.marker.line.color = trace.meta.role === "point" && !isHollow(trace)
         ? theme().ground : themed.marker.color;
     }
-    if (!chance && trace.meta.role === "chance") Object.assign(themed, { opacity: 0, hoverinfo: "skip" });
-    if (!chance && trace.meta.role === "chance-key") themed.visible = "legendonly";
+    if (hidden.has(trace.meta.toggle)) {
+      if (isKey(trace)) themed.visible = "legendonly";
+      else Object.assign(themed, { opacity: 0, hoverinfo: "skip" });
+    }
     return themed;
   }
+
+  const isKey = (trace) => trace.meta.role.endsWith("-key");
 
   function isHollow(trace) {
     return String(trace.marker.symbol[0]).endsWith("-open");
@@ -77,6 +82,12 @@
   // a point is that of the mean trajectory at the chosen epoch
   function movePoints() {
     const index = Number(slider.value);
+    const courses = traces("control");
+    traces("control-point").forEach((point, position) => {
+      point.x = [courses[position].x[index]];
+      point.y = [courses[position].y[index]];
+      point.customdata = [courses[position].customdata[index]];
+    });
     const means = traces("mean");
     traces("point").forEach((point, position) => {
       const mean = means[position];
@@ -96,13 +107,17 @@
     const table = find("values");
     const columns = plane.columns.slice(1); // without the epoch
     const { xaxis, yaxis } = plane.figure.layout;
-    const titles = ["layer", plain(xaxis.title.text), plain(yaxis.title.text), ...columns.map(([name]) => name)];
+    const axes = [plain(xaxis.title.text), plain(yaxis.title.text)];
+    const controls = traces("control-point");
+    const titles = ["layer", ...axes, ...columns.map(([name]) => name),
+      ...(controls.length > 0 ? axes.map((axis) => `${axis}, ${plane.control}`) : [])];
     const cut = bits.textContent === "" ? "" : `, cut to ${bits.textContent},`;
     table.caption.textContent = `Values of ${chooser.value}${cut} at ${epoch}, mean over repeats`;
     table.tHead.replaceChildren(row(titles, "th"));
-    table.tBodies[0].replaceChildren(...traces("point").map((point) => row([
+    table.tBodies[0].replaceChildren(...traces("point").map((point, position) => row([
       point.meta.layer, fixed(point.x[0], 4), fixed(point.y[0], 4),
       ...columns.map(([, decimals], column) => fixed(point.customdata[0][column + 1], decimals)),
+      ...controls.slice(position, position + 1).flatMap(({ x, y }) => [fixed(x[0], 4), fixed(y[0], 4)]),
     ], "td")));
   }
 
@@ -136,10 +151,11 @@
     return Plotly.react(figure, plane.figure.data.map(themedTrace), layout, CONFIG);
   }
 
-  // the one entry of the legend is for the lines of all layers, each of which goes with its layer
-  function toggleChance({ data, curveNumber }) {
-    if (data[curveNumber].meta.role !== "chance-key") return true;
-    chance = !chance;
+  // a key of the legend is for the lines of all layers, each of which goes with its layer
+  function toggleAll({ data, curveNumber }) {
+    if (!isKey(data[curveNumber])) return true;
+    const { toggle } = data[curveNumber].meta;
+    if (!hidden.delete(toggle)) hidden.add(toggle);
     draw();
     return false;
   }
@@ -211,8 +227,7 @@
     });
   }
   chooseEstimator().then(() => {
-    figure.on("plotly_legendclick", toggleChance);
-    figure.on("plotly_legenddoubleclick", ({ data, curveNumber }) => (
-      data[curveNumber].meta.role !== "chance-key"));
+    figure.on("plotly_legendclick", toggleAll);
+    figure.on("plotly_legenddoubleclick", ({ data, curveNumber }) => !isKey(data[curveNumber]));
   });
 })();
