@@ -37,8 +37,9 @@ ABOVE_CHANCE = ("mi_ty_above_null", "n_states", "n_singletons")
 """What fitting is measured from."""
 
 NO_CHANCE_LEVEL = (
-    "Fitting is the rise of I(T;Y) above its chance level, which results of {estimator} do not "
-    "have; a rise of I(T;Y) itself may be that of its chance level"
+    "Fitting is the rise of I(T;Y) above its chance level by more than chance moves it, which is "
+    "known of what is counted; of results of {estimator} it is not, and a rise of I(T;Y) itself "
+    "may be that of its chance level"
 )
 
 NO_CEILING = "H(X) of the recorded inputs is no ceiling of an estimate for their population"
@@ -83,8 +84,8 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
         (NaN where it does not rise). `peak_saturation` is part of H(X). NaN for repeats that
         failed, or lack an epoch that another one has.
 
-        What an estimator cannot have is NaN, and an attribute says why: `note_fitting` where it has
-        no chance level of I(T;Y), `note_peak_saturation` where I(X;T) has no ceiling.
+        What an estimator cannot have is NaN, and an attribute says why: `note_fitting` where it
+        counts no states, `note_peak_saturation` where I(X;T) has no ceiling.
 
     Raises
     ------

@@ -141,14 +141,14 @@ def test_dynamics__a_rise_within_the_deviation_of_chance_is_no_fitting():
     assert numbers(dynamics(results))["fitting_epoch"] == 9
 
 
-def test_dynamics__without_a_chance_level_there_is_no_fitting():
+def test_dynamics__where_no_states_are_counted_there_is_no_fitting():
     """Fitting is not defined, and nothing takes its place; the raw rise is under its own name."""
     results = results_of(np.full(11, 8.0), np.linspace(0.1, 0.9, 11), estimator="kde-0.001")
-    found = dynamics(results.drop_vars("mi_ty_above_null"))
+    found = dynamics(results.drop_vars(["n_states", "n_singletons"]))
     assert found.fitting.isnull().all()
     assert found.fitting_epoch.isnull().all()
     assert numbers(found)["mi_ty_rise_epoch"] == 9
-    assert "results of kde-0.001 do not have" in found.attrs["note_fitting"]
+    assert "of results of kde-0.001 it is not" in found.attrs["note_fitting"]
     assert "note_fitting" not in dynamics(results).attrs
 
 
