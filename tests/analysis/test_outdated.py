@@ -127,7 +127,7 @@ def test_open_results__all_are_out_of_date(old_store: Path, tmp_path: Path, monk
     monkeypatch.setattr("ibtools.analysis.estimators.Binned.revision", 2)
     with pytest.raises(StoreError, match=f"the results of {OTHER} are out of date"):
         ibtools.open_results(old_store, estimator=None)
-    with pytest.raises(StoreError, match=f"the results of {OTHER} are out of date"):
+    with pytest.raises(StoreError, match="the results of exact are out of date"):
         ibtools.report(old_store, output=tmp_path / "report.html", quiet=True)
 
 
