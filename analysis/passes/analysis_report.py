@@ -14,6 +14,11 @@ _SATURATED = (
     "learning; look at coarser codes (--estimator resolution), see docs/resolution.md"
 )
 
+_WHOLE = (
+    "; results of {name} are there and have these layers too: to draw or select some of them "
+    "nothing needs to be counted, the ones written now are a group of their own"
+)
+
 
 @dataclass(frozen=True)
 class AnalysisReport:
@@ -42,6 +47,8 @@ class AnalysisReport:
     is_saturated : bool, optional
         Whether every layer is saturated in every snapshot, see
         `ibtools.analysis.kernels.chance.SATURATED`: the plane is one dot.
+    whole : str, optional
+        Of some layers: the results of all layers that were there already, and have these.
     """
 
     estimator: str
@@ -54,6 +61,7 @@ class AnalysisReport:
     anew: tuple[str, ...] = ()
     figure: str | None = "information-plane"
     is_saturated: bool = False
+    whole: str = ""
 
     def __str__(self) -> str:
         anew = "".join(f"; {phrase}" for phrase in self.anew)
@@ -71,10 +79,11 @@ class AnalysisReport:
                 f"{', '.join(map(visible, self.digested))}"
             )
         saturated = _SATURATED if self.is_saturated else ""
+        whole = _WHOLE.format(name=self.whole) if self.whole and self.computed else ""
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
-            f"{saturated}"
+            f"{whole}{saturated}"
         )
 
 

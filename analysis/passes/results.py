@@ -1,6 +1,6 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import cast, overload
 
@@ -17,7 +17,7 @@ from ibtools.analysis.estimators import (
     parse_estimator,
     variables_of,
 )
-from ibtools.analysis.estimators.chosen_layers import by_layers, choose_layers
+from ibtools.analysis.estimators.chosen_layers import OfLayers, by_layers, choose_layers
 from ibtools.analysis.estimators.resolution import select_resolution, whole_of
 from ibtools.analysis.kernels.chance import SATURATED
 from ibtools.analysis.measures.derived_variables import with_derived
@@ -198,7 +198,9 @@ def _write(
     names = ", ".join(one.specification for one in estimators)
     write_pending(walk, rounds, names, quiet=quiet)
     digested = walk.plan.layers_in_parts
-    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.header.complete))
+    incomplete = n_incomplete(recording.header.complete)
+    there = result_names(target) if any(isinstance(one, OfLayers) for one in estimators) else ()
+    return _reports(estimators, rounds, anew, digested, incomplete, there)
 
 
 def n_incomplete(complete: NDArray[np.bool_]) -> int:
@@ -212,6 +214,7 @@ def _reports(
     anew: Sequence[tuple[str, ...]],
     digested: tuple[str, ...],
     incomplete: int,
+    there: Collection[str],
 ) -> tuple[AnalysisReport, ...]:
     reports = []
     for index, (one, kept, why) in enumerate(zip(estimators, rounds.kept, anew, strict=True)):
@@ -229,9 +232,16 @@ def _reports(
                 why,
                 _figure_of(one),
                 _is_saturated(kept.group),
+                _whole_results(one, there),
             )
         )
     return tuple(reports)
+
+
+def _whole_results(estimator: Estimator, there: Collection[str]) -> str:
+    """Return the results of all layers that have those of an estimator of some, if they are."""
+    whole = estimator.base.specification if isinstance(estimator, OfLayers) else ""
+    return whole if whole in there else ""
 
 
 def _figure_of(estimator: Estimator) -> str | None:

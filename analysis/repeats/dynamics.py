@@ -1,6 +1,6 @@
 """The dynamics of a training as numbers: peak, compression, turn and fitting of every layer.
 
-`docs/dynamics.md` defines every number, and says what is done about noise, about a resolution that
+`docs/dynamics.md` defines every number, and says what is done about noise, about a grid that
 changes, and about layers that are saturated.
 """
 
@@ -111,7 +111,7 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
     return _label(found, results, rows).assign_attrs(_notes(curves))
 
 
-def resolution(entropy_x: float) -> float:
+def least_change(entropy_x: float) -> float:
     """Return by how many bits a curve must change for more than a handful of inputs to have moved.
 
     Parameters
@@ -133,7 +133,7 @@ def resolution(entropy_x: float) -> float:
 
     Examples
     --------
-    >>> round(resolution(12.0), 4)
+    >>> round(least_change(12.0), 4)
     0.0044
     """
     return float(NOISE_FACTOR**2 * 2 / 2**entropy_x)
@@ -143,7 +143,7 @@ def _measure(curves: xr.Dataset, window: int) -> dict[str, Curves]:
     """Measure complete curves; every quantity is (repeat, layer)."""
     epochs = curves["epoch"].values.astype(np.float64)
     mi_xt, mi_ty = (_values(curves, name) for name in VARIABLES)
-    least = resolution(float(curves.attrs["entropy_x"]))
+    least = least_change(float(curves.attrs["entropy_x"]))
     fall = measure_fall(mi_xt, epochs, window=window, resolution=least)
     rise = measure_rise(mi_ty, epochs, window=window, resolution=least)
     found = {

@@ -19,7 +19,7 @@ from ibtools.analysis.repeats.curves import (
     held_out_fall,
     running_median,
 )
-from ibtools.analysis.repeats.dynamics import dynamics, resolution
+from ibtools.analysis.repeats.dynamics import dynamics, least_change
 from ibtools.analysis.repeats.summary import format_summary, rank_correlation, summary_dict
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
@@ -120,8 +120,8 @@ def test_dynamics__a_few_joined_pairs_are_no_turn(fall, turns):
 
 def test_resolution__is_that_of_different_inputs():
     """Of 24 inputs, each recorded eight times, joining two takes 16 of 192 samples: 1/12 bits."""
-    assert resolution(np.log2(24)) == pytest.approx(9 / 12)
-    assert resolution(12.0) == 18 / 4096
+    assert least_change(np.log2(24)) == pytest.approx(9 / 12)
+    assert least_change(12.0) == 18 / 4096
 
 
 def test_dynamics__a_rise_with_the_chance_level_is_no_fitting():
