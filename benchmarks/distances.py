@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from scipy.special import digamma, logsumexp
 
 from benchmarks.table import Row, best_time
+from ibtools.analysis.estimators import LayerBlock, parse_estimator
 from ibtools.analysis.kernels.distances import noisy_information
 from ibtools.analysis.kernels.gram import chosen_samples, gram_information, squared_distances
 from ibtools.analysis.kernels.neighbours import neighbour_information
 from ibtools.analysis.kernels.slices import random_directions, sliced_information
+from ibtools.store.snapshots import LayerSpec
 
 SMALL, LARGE = (4096, 10), (70_000, 10)
 
@@ -95,7 +97,22 @@ def rows(seconds: float, *, large: bool = False) -> list[Row]:
         best_time(partial(sorted_rows, values, y), seconds=0, at_least=2),
     )
     found.append(Row(f"knn-3, {size}", ours * 1e3, slow * 1e3, "ms"))
-    return found + [*_other_quantities(values, y, size)] + (_large_rows(found) if large else [])
+    found += [*_other_quantities(values, y, size), *_chance_levels(values, y)]
+    return found + (_large_rows(found) if large else [])
+
+
+def _chance_levels(values: NDArray[np.float32], y: NDArray[np.int64]) -> Iterator[Row]:
+    """Measure what the chance level of I(T;Y) adds, beside the same estimator without."""
+    layer = LayerSpec("layer", values.shape[1], "tanh", 32)
+    block = LayerBlock(values[np.newaxis], layer, y, n_classes=2)
+    for name in ("kde-0.001", "kde-1", "knn-3", "sliced-128-0", "renyi-1.01-1000-0"):
+        ours, without = (
+            best_time(partial(parse_estimator(one).compute, block), seconds=0, at_least=2)
+            for one in (name, f"{name}-null-0")
+        )
+        yield Row(
+            f"{name} with its chance level (baseline: without)", ours * 1e3, without * 1e3, "ms"
+        )
 
 
 def _other_quantities(

@@ -127,7 +127,8 @@ class InputDirections:
 
     def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables for a block of snapshots of one layer, (block, direction)."""
-        from ibtools.analysis.kernels.input_slices import input_slices, sample_permutations
+        from ibtools.analysis.kernels.input_slices import input_slices
+        from ibtools.analysis.kernels.permutations import sample_permutations
         from ibtools.analysis.kernels.slices import random_directions
 
         _, n_samples, n_units = block.recorded.shape

@@ -1,6 +1,7 @@
 """The estimator `kde`: bounds on the information of a layer to which noise is added."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -8,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.binned import format_number
-from ibtools.analysis.estimators.whole_layer import WholeLayer
-from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.whole_layer import NO_CHANCE_REVISION, WholeLayer
 from ibtools.analysis.measures.labels import relabelled
 from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError, unknown_name
@@ -61,13 +61,15 @@ class Kde(WholeLayer):
     scale : {"given", "relative", "maximum"}, optional
         In what unit: "given" as it is, "relative" in the variance of the layer's values, "maximum"
         in the square of its largest absolute value; the last two of each layer and snapshot.
+    n_permutations : int, optional
+        As of `WholeLayer`.
 
     Raises
     ------
     UnknownNameError
         If there is no such scale.
     InputError
-        If the noise is not a positive number.
+        If the noise is not a positive number, or the number of permutations is negative.
 
     Notes
     -----
@@ -100,6 +102,8 @@ class Kde(WholeLayer):
     scale: Scale = "given"
 
     name: ClassVar[str] = "kde"
+    revision: ClassVar[int] = 2
+    revision_note: ClassVar[str] = NO_CHANCE_REVISION
     representation: ClassVar[str] = "T + noise"
     meaning: ClassVar[str] = (
         "Not the information of the network: Gaussian noise that the network does not have "
@@ -108,6 +112,7 @@ class Kde(WholeLayer):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.scale not in DEFAULT_NOISE:
             raise unknown_name("scale of noise", self.scale, DEFAULT_NOISE)
         if self.noise is None:
@@ -116,10 +121,10 @@ class Kde(WholeLayer):
             raise InputError(f"noise must be a positive number, a variance; found {self.noise!r}")
 
     @property
-    def specification(self) -> str:
-        """The name with all options: what the results are called."""
-        scale = "" if self.scale == "given" else f"-{self.scale}"
-        return f"{self.name}{scale}-{format_number(cast(float, self.noise))}"
+    def options(self) -> str:
+        """Scale and variance of the noise, as in the specification."""
+        scale = "" if self.scale == "given" else f"{self.scale}-"
+        return f"{scale}{format_number(cast(float, self.noise))}"
 
     @classmethod
     def parse(cls, options: str) -> Self:
@@ -130,8 +135,8 @@ class Kde(WholeLayer):
         return cls(noise=_parse_noise(noise) if noise else None, **settings)
 
     @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The variables of the results."""
+    def measured(self) -> tuple[Variable, ...]:
+        """The variables of the results but for those of chance."""
         own = BOUNDS if self.scale == "given" else (*BOUNDS, NOISE_VARIANCE)
         return relabelled(PLANE + own, self.representation, is_informative=True)
 
@@ -139,6 +144,7 @@ class Kde(WholeLayer):
     def attributes(self) -> dict[str, Any]:
         """The options, and what the numbers are, as attributes of the results."""
         return {
+            **super().attributes,
             "noise": self.noise,
             "noise_scale": self.scale,
             "representation": self.representation,
@@ -146,37 +152,29 @@ class Kde(WholeLayer):
             "note_mi_ty": "a difference of upper bounds; mi_ty_lower and mi_ty_upper are bounds",
         }
 
-    def memory(self, shape: BlockShape) -> int:
+    def memory_of_values(self, shape: BlockShape) -> int:
         """Return the bytes of the values of a snapshot, of their states, and of the sums."""
         states = 12 * shape.snapshot + 200 * shape.samples
         return max(shape.decoding, 4 * shape.snapshot) + states + 2**21
 
-    def compute(self, block: LayerBlock) -> Statistics:
-        """Compute the variables of the results for a block of snapshots of one layer.
+    def measure(
+        self, values: NDArray[np.float32], y: NDArray[np.integer], orders: NDArray[np.intp]
+    ) -> tuple[Mapping[str, float], NDArray[np.float64]]:
+        """Bound the information of one snapshot, and take it of permuted labels; see `WholeLayer`.
 
-        Parameters
-        ----------
-        block : LayerBlock
-            The snapshots; sample and unit are consumed.
-
-        Returns
-        -------
-        dict of str to ndarray, (block,), float64
-            `variables`, in bits; `noise_variance` in the square of the values' unit.
-
-        Raises
-        ------
-        InputError
-            If a value is not finite.
+        `noise_variance` is in the square of the values' unit.
         """
-        rows = [self._snapshot(block.finite_values(index), block) for index in range(len(block))]
-        return {one.name: np.array([row[one.name] for row in rows]) for one in self.variables}
-
-    def _snapshot(self, values: NDArray[np.float32], block: LayerBlock) -> dict[str, float]:
-        from ibtools.analysis.kernels.distances import noisy_information
+        from ibtools.analysis.kernels.distances import (
+            noisy_information,
+            noisy_information_by_chance,
+        )
 
         variance = self._variance(values)
-        found = noisy_information(values, block.y, variance)
+        found = noisy_information(values, y, variance)
+        by_chance = [
+            noisy_information_by_chance(values, y[order], variance, mi_xt_upper=found.mi_xt_upper)
+            for order in orders
+        ]
         return {
             "mi_xt": found.mi_xt_upper,
             "mi_ty": found.mi_ty,
@@ -184,7 +182,7 @@ class Kde(WholeLayer):
             "mi_ty_lower": found.mi_ty_lower,
             "mi_ty_upper": found.mi_ty_upper,
             "noise_variance": variance,
-        }
+        }, np.array(by_chance)
 
     def _variance(self, values: NDArray[np.float32]) -> float:
         """Return the variance of the noise for one snapshot."""

@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.kde import PLANE
-from ibtools.analysis.estimators.whole_layer import WholeLayer
-from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.whole_layer import NO_CHANCE_REVISION, WholeLayer
 from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import Variable
@@ -39,11 +39,13 @@ class Knn(WholeLayer):
     n_neighbours : int, optional
         How many neighbours of its own class a sample looks at; 3 by default. More of them lower the
         variance and blur the classes.
+    n_permutations : int, optional
+        As of `WholeLayer`.
 
     Raises
     ------
     InputError
-        If `n_neighbours` is not a positive whole number.
+        If `n_neighbours` is not a positive whole number, or the number of permutations is negative.
 
     Notes
     -----
@@ -62,8 +64,8 @@ class Knn(WholeLayer):
 
     Examples
     --------
-    >>> Knn().specification, Knn(5).variables[0].name
-    ('knn-3', 'mi_ty')
+    >>> Knn().specification, Knn(5, n_permutations=0).specification
+    ('knn-3', 'knn-5-null-0')
     """
 
     n_neighbours: int = 3
@@ -71,9 +73,9 @@ class Knn(WholeLayer):
     name: ClassVar[str] = "knn"
     exempt: ClassVar[Mapping[str, str]] = MappingProxyType({"bounds": ESTIMATE})
     representation: ClassVar[str] = "T"
-    revision: ClassVar[int] = 2
-    revision_note: ClassVar[str] = "estimates were cut off at 0 and H(Y)"
-    variables: ClassVar[tuple[Variable, ...]] = PLANE[1:]
+    revision: ClassVar[int] = 3
+    revision_note: ClassVar[str] = NO_CHANCE_REVISION
+    measured: ClassVar[tuple[Variable, ...]] = PLANE[1:]
     meaning: ClassVar[str] = (
         "An estimate from the nearest neighbours of every sample, for inputs that were not "
         "recorded too; its error grows with the number of units, so that layers can't be "
@@ -81,6 +83,7 @@ class Knn(WholeLayer):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_neighbours != int(self.n_neighbours) or self.n_neighbours < 1:
             raise InputError(
                 f"n_neighbours must be a positive whole number, found {self.n_neighbours!r}"
@@ -88,9 +91,9 @@ class Knn(WholeLayer):
         object.__setattr__(self, "n_neighbours", int(self.n_neighbours))
 
     @property
-    def specification(self) -> str:
-        """The name with all options: what the results are called."""
-        return f"{self.name}-{self.n_neighbours}"
+    def options(self) -> str:
+        """The number of neighbours, as in the specification."""
+        return str(self.n_neighbours)
 
     @classmethod
     def parse(cls, options: str) -> Self:
@@ -108,6 +111,7 @@ class Knn(WholeLayer):
     def attributes(self) -> dict[str, Any]:
         """The options, and why there is no I(X;T), as attributes of the results."""
         return {
+            **super().attributes,
             "n_neighbours": self.n_neighbours,
             "representation": self.representation,
             "note_mi_xt": WHY_NO_MI_XT,
@@ -118,37 +122,19 @@ class Knn(WholeLayer):
         """How many samples every class must have: one, and its neighbours."""
         return self.n_neighbours + 1
 
-    def memory(self, shape: BlockShape) -> int:
+    def memory_of_values(self, shape: BlockShape) -> int:
         """Return the bytes of a snapshot's values, and as points of all and of one or two classes.
 
         Trees take points as they are; that of one class is there until the next is made.
         """
         return max(shape.decoding, 20 * shape.snapshot) + 200 * shape.samples
 
-    def compute(self, block: LayerBlock) -> Statistics:
-        """Compute I(T;Y) for a block of snapshots of one layer.
+    def measure(
+        self, values: NDArray[np.float32], y: NDArray[np.integer], orders: NDArray[np.intp]
+    ) -> tuple[Mapping[str, float], NDArray[np.float64]]:
+        """Estimate I(T;Y) of one snapshot, and of permuted labels; see `WholeLayer`."""
+        from ibtools.analysis.kernels.neighbours import neighbour_informations
 
-        Parameters
-        ----------
-        block : LayerBlock
-            The snapshots; sample and unit are consumed.
-
-        Returns
-        -------
-        dict of str to ndarray, (block,), float64
-            `mi_ty`, in bits.
-
-        Raises
-        ------
-        InputError
-            If a value is not finite.
-        """
-        from ibtools.analysis.kernels.neighbours import neighbour_information
-
-        found = [
-            neighbour_information(
-                block.finite_values(index), block.y, n_neighbours=self.n_neighbours
-            )
-            for index in range(len(block))
-        ]
-        return {"mi_ty": np.array(found)}
+        labels = np.concatenate([y[np.newaxis], y[orders]])
+        found = neighbour_informations(values, labels, n_neighbours=self.n_neighbours)
+        return {"mi_ty": float(found[0])}, found[1:]

@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.binned import format_number
 from ibtools.analysis.estimators.kde import PLANE
-from ibtools.analysis.estimators.whole_layer import OTHER_QUANTITY, WholeLayer
-from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.whole_layer import (
+    NO_CHANCE_REVISION,
+    OTHER_QUANTITY,
+    WholeLayer,
+)
 from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import CUBE, Variable
@@ -47,11 +51,14 @@ class Renyi(WholeLayer):
         How many samples are looked at, at the most: time grows with the cube of them.
     seed : int, optional
         Decides which; they are the same in all snapshots and layers.
+    n_permutations : int, optional
+        As of `WholeLayer`. The labels of the samples that are looked at are permuted, and the
+        kernel is the one of the true labels.
 
     Raises
     ------
     InputError
-        If the order is not positive or 1, there are fewer than two samples, or the seed is
+        If the order is not positive or 1, there are fewer than two samples, or a number is
         negative.
 
     Notes
@@ -86,9 +93,11 @@ class Renyi(WholeLayer):
     seed: int = 0
 
     name: ClassVar[str] = "renyi"
+    revision: ClassVar[int] = 2
+    revision_note: ClassVar[str] = NO_CHANCE_REVISION
     exempt: ClassVar[Mapping[str, str]] = OTHER_QUANTITY
     representation: ClassVar[str] = "T at a kernel's scale"
-    variables: ClassVar[tuple[Variable, ...]] = RENYI
+    measured: ClassVar[tuple[Variable, ...]] = RENYI
     meaning: ClassVar[str] = (
         "Not the information of the network: Rényi entropies of the eigenvalues of Gram matrices, "
         "of some of the samples, at the scale of a Gaussian kernel whose width was chosen by the "
@@ -96,6 +105,7 @@ class Renyi(WholeLayer):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.alpha < math.inf or self.alpha == 1:
             raise InputError(f"alpha must be a positive number and not 1, found {self.alpha!r}")
         if self.n_samples < 2:
@@ -104,9 +114,9 @@ class Renyi(WholeLayer):
             raise InputError(f"a seed must not be negative, found {self.seed}")
 
     @property
-    def specification(self) -> str:
-        """The name with all options: what the results are called."""
-        return f"{self.name}-{format_number(self.alpha)}-{self.n_samples}-{self.seed}"
+    def options(self) -> str:
+        """The order, how many samples and the seed, as in the specification."""
+        return f"{format_number(self.alpha)}-{self.n_samples}-{self.seed}"
 
     @classmethod
     def parse(cls, options: str) -> Self:
@@ -126,6 +136,7 @@ class Renyi(WholeLayer):
     def attributes(self) -> dict[str, Any]:
         """The options, and what the numbers are, as attributes of the results."""
         return {
+            **super().attributes,
             "alpha": self.alpha,
             "most_samples": self.n_samples,
             "seed_of_samples": self.seed,
@@ -133,42 +144,29 @@ class Renyi(WholeLayer):
             "note_mi_xt": "S(T), which is I(X;T) for a kernel that tells different inputs apart",
         }
 
-    def memory(self, shape: BlockShape) -> int:
+    def memory_of_values(self, shape: BlockShape) -> int:
         """Return the bytes of a snapshot's values, and of matrices of the samples chosen."""
         n = min(self.n_samples, shape.samples)
         values = max(shape.decoding, 4 * shape.snapshot)
         return values + 20 * n * shape.units + 40 * n * n + 50 * shape.samples
 
-    def compute(self, block: LayerBlock) -> Statistics:
-        """Compute the variables of the results for a block of snapshots of one layer.
+    def measure(
+        self, values: NDArray[np.float32], y: NDArray[np.integer], orders: NDArray[np.intp]
+    ) -> tuple[Mapping[str, float], NDArray[np.float64]]:
+        """Compute entropy and information of some samples of a snapshot; see `WholeLayer`.
 
-        Parameters
-        ----------
-        block : LayerBlock
-            The snapshots; sample and unit are consumed.
-
-        Returns
-        -------
-        dict of str to ndarray, (block,), float64
-            `mi_xt` and `mi_ty`, in bits, and `kernel_width`, in the unit of the values.
-
-        Raises
-        ------
-        InputError
-            If a value is not finite.
+        `kernel_width` is in the unit of the values.
         """
         from ibtools.analysis.kernels.gram import chosen_samples, gram_information
 
-        chosen = chosen_samples(block.y.size, self.n_samples, seed=self.seed)
-        found = [
-            gram_information(block.finite_values(index)[chosen], block.y[chosen], alpha=self.alpha)
-            for index in range(len(block))
-        ]
+        chosen = chosen_samples(y.size, self.n_samples, seed=self.seed)
+        permuted = y[chosen][np.argsort(orders[:, chosen], axis=1)]
+        found = gram_information(values[chosen], y[chosen], alpha=self.alpha, permuted=permuted)
         return {
-            "mi_xt": np.array([one.entropy_t for one in found]),
-            "mi_ty": np.array([one.mi_ty for one in found]),
-            "kernel_width": np.array([one.width for one in found]),
-        }
+            "mi_xt": found.entropy_t,
+            "mi_ty": found.mi_ty,
+            "kernel_width": found.width,
+        }, found.by_chance
 
 
 def _filled(numbers: list[str]) -> tuple[int, int]:

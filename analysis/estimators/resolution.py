@@ -150,17 +150,11 @@ class Resolution:
         return {DIM: header.most_bits + 1}
 
     def memory(self, shape: BlockShape) -> int:
-        """Return the bytes that `compute` takes: levels, bits of a snapshot, labels, spectra."""
+        """Return the bytes that `compute` takes: levels, labels, spectra; keys of a snapshot."""
         bits = FLOAT_BITS if not shape.quantised else 8 * shape.itemsize
-        planes = (shape.itemsize + 2) * shape.samples * (shape.units + 16)
         spectra = (bits + 1) * 48 * math.isqrt(2 * shape.samples)
         labels = 4 * shape.samples
-        return (
-            _level_memory(shape)
-            + planes
-            + shape.snapshots * (labels + spectra)
-            + (150 * shape.samples)
-        )
+        return _level_memory(shape) + shape.snapshots * (labels + spectra) + 150 * shape.samples
 
     def compute(self, block: LayerBlock) -> Statistics:
         """Compute the variables of the results for a block of snapshots of one layer.

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.kde import PLANE
-from ibtools.analysis.estimators.whole_layer import OTHER_QUANTITY, WholeLayer
-from ibtools.analysis.measures.block import LayerBlock, Statistics
+from ibtools.analysis.estimators.whole_layer import (
+    NO_CHANCE_REVISION,
+    OTHER_QUANTITY,
+    WholeLayer,
+)
 from ibtools.analysis.measures.protocol import BlockShape
 from ibtools.errors import InputError
 from ibtools.store.schema import CUBE, Variable
@@ -50,11 +54,14 @@ class Sliced(WholeLayer):
         How many directions are drawn.
     seed : int, optional
         Decides, with the number of units, which; they are the same in all snapshots.
+    n_permutations : int, optional
+        How many permutations of the labels the chance level is the mean of, 0 for no chance level;
+        each is looked at along one direction, the next one for the next permutation.
 
     Raises
     ------
     InputError
-        If there are fewer than two directions, or the seed is negative.
+        If there are fewer than two directions, or a number is negative.
 
     Notes
     -----
@@ -84,11 +91,14 @@ class Sliced(WholeLayer):
 
     n_projections: int = 128
     seed: int = 0
+    n_permutations: int = field(default=32, kw_only=True)
 
     name: ClassVar[str] = "sliced"
+    revision: ClassVar[int] = 2
+    revision_note: ClassVar[str] = NO_CHANCE_REVISION
     exempt: ClassVar[Mapping[str, str]] = OTHER_QUANTITY
     representation: ClassVar[str] = "projected T"
-    variables: ClassVar[tuple[Variable, ...]] = SLICED
+    measured: ClassVar[tuple[Variable, ...]] = SLICED
     meaning: ClassVar[str] = (
         "Not the information of the layer: what one-dimensional projections of it on random "
         "directions know of the label, estimated from neighbours on the line. It falls with the "
@@ -96,6 +106,7 @@ class Sliced(WholeLayer):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         from ibtools.analysis.kernels.slices import FEWEST
 
         if self.n_projections < FEWEST:
@@ -111,9 +122,9 @@ class Sliced(WholeLayer):
         return N_NEIGHBOURS + 1
 
     @property
-    def specification(self) -> str:
-        """The name with all options: what the results are called."""
-        return f"{self.name}-{self.n_projections}-{self.seed}"
+    def options(self) -> str:
+        """How many directions and the seed, as in the specification."""
+        return f"{self.n_projections}-{self.seed}"
 
     @classmethod
     def parse(cls, options: str) -> Self:
@@ -130,6 +141,7 @@ class Sliced(WholeLayer):
     def attributes(self) -> dict[str, Any]:
         """The options, and why there is no I(X;T), as attributes of the results."""
         return {
+            **super().attributes,
             "n_projections": self.n_projections,
             "seed_of_projections": self.seed,
             "n_neighbours": N_NEIGHBOURS,
@@ -137,7 +149,7 @@ class Sliced(WholeLayer):
             "note_mi_xt": WHY_NO_MI_XT,
         }
 
-    def memory(self, shape: BlockShape) -> int:
+    def memory_of_values(self, shape: BlockShape) -> int:
         """Return the bytes of a snapshot's values, their states and directions, and projections."""
         from ibtools.analysis.kernels.slices import PORTION
 
@@ -146,35 +158,14 @@ class Sliced(WholeLayer):
         portion = 12 * min(PORTION, shape.snapshot)
         return max(shape.decoding, states) + projections + portion
 
-    def compute(self, block: LayerBlock) -> Statistics:
-        """Compute SI(T;Y) and its standard error for a block of snapshots of one layer.
-
-        Parameters
-        ----------
-        block : LayerBlock
-            The snapshots; sample and unit are consumed.
-
-        Returns
-        -------
-        dict of str to ndarray, (block,), float64
-            `mi_ty` and `mi_ty_se`, in bits.
-
-        Raises
-        ------
-        InputError
-            If a value is not finite.
-        """
+    def measure(
+        self, values: NDArray[np.float32], y: NDArray[np.integer], orders: NDArray[np.intp]
+    ) -> tuple[Mapping[str, float], NDArray[np.float64]]:
+        """Estimate SI(T;Y) of one snapshot, and of permuted labels; see `WholeLayer`."""
         from ibtools.analysis.kernels.slices import random_directions, sliced_information
 
-        n_units = block.recorded.shape[2]
-        directions = random_directions(n_units, self.n_projections, seed=self.seed)
-        found = [
-            sliced_information(
-                block.finite_values(index), block.y, directions, n_neighbours=N_NEIGHBOURS
-            )
-            for index in range(len(block))
-        ]
-        return {
-            "mi_ty": np.array([one.mean for one in found]),
-            "mi_ty_se": np.array([one.standard_error for one in found]),
-        }
+        directions = random_directions(values.shape[1], self.n_projections, seed=self.seed)
+        found = sliced_information(
+            values, y, directions, n_neighbours=N_NEIGHBOURS, permuted=y[orders]
+        )
+        return {"mi_ty": found.mean, "mi_ty_se": found.standard_error}, found.by_chance

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ibtools.kernel import kernel
-from ibtools.partition import partition, partition_block
+from ibtools.partition import partition
 from ibtools.store.snapshots import LayerSpec
 from ibtools.store.symbols import exact_symbols
 
@@ -91,7 +91,9 @@ def _add_units(labels: NDArray[np.unsignedinteger], lanes: Words) -> None:
 
 
 @kernel
-def _label_digests(lanes: Words, table: Words, base: np.uint64, out: NDArray[np.uint32]) -> None:
+def _label_digests(
+    lanes: Words, table: NDArray[np.uint32], base: np.uint32, out: NDArray[np.uint32]
+) -> None:
     """Label the samples of digests (sample, 2) in order of first appearance.
 
     Digests are as good as random, so that the high bits of one lane choose the entry of the table.
@@ -100,19 +102,34 @@ def _label_digests(lanes: Words, table: Words, base: np.uint64, out: NDArray[np.
     n_states = 0
     shift, mask = np.uint64(64 - int(np.log2(len(table)))), np.uint64(len(table) - 1)
     for sample in range(len(lanes)):
-        slot = lanes[sample, 0] >> shift
+        lane = lanes[sample, 0]
+        slot = lane >> shift
         while True:
             entry = table[slot]
             if entry < base:
-                table[slot] = base + np.uint64(sample)
+                table[slot] = base + np.uint32(sample)
                 out[sample] = n_states
                 n_states += 1
                 break
-            first = np.int64(entry - base)
-            if lanes[first, 0] == lanes[sample, 0] and lanes[first, 1] == lanes[sample, 1]:
+            # Unsigned, or numba would look at the index whether it counts from the end.
+            first = np.uint64(entry - base)
+            if lanes[first, 0] == lane and lanes[first, 1] == lanes[sample, 1]:
                 out[sample] = out[first]
                 break
             slot = (slot + np.uint64(1)) & mask
+
+
+@kernel
+def _new_table(n_samples: int) -> NDArray[np.uint32]:
+    """Make a table that stays so empty that hardly any two samples want one entry."""
+    return np.zeros(1 << (np.int64(np.log2(n_samples)) + 3), np.uint32)
+
+
+@kernel
+def _label_all(lanes: Words, out: NDArray[np.uint32]) -> None:
+    """Fill (block, sample) with labels of all units."""
+    for b in range(len(out)):
+        _label_digests(lanes[b], _new_table(out.shape[1]), np.uint32(1), out[b])
 
 
 @kernel
@@ -121,16 +138,16 @@ def _label_without(
 ) -> None:
     """Fill (row, sample) with labels of all units but one; rows are all snapshots and units."""
     n_samples = labels.shape[2]
-    table = np.zeros(1 << (np.int64(np.log2(n_samples)) + 2), np.uint64)
+    table = _new_table(n_samples)
     digests = np.empty((n_samples, 2), np.uint64)
     for row in range(len(out)):
         b, unit = divmod(first_row + row, labels.shape[1])
         words = _words_of_unit(unit, labels[b, unit])
         for sample in range(n_samples):
-            label = labels[b, unit, sample]
+            label = np.uint64(labels[b, unit, sample])
             digests[sample, 0] = lanes[b, sample, 0] - words[label, 0]
             digests[sample, 1] = lanes[b, sample, 1] - words[label, 1]
-        _label_digests(digests, table, np.uint64(1 + row * n_samples), out[row])
+        _label_digests(digests, table, np.uint32(1 + row * n_samples), out[row])
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +298,9 @@ class UnitDigests:
 
     def all_units(self) -> NDArray[np.uint32]:
         """Label samples with equal rows equally, (block, sample)."""
-        return partition_block(self.lanes)[0]
+        found = np.empty(self.lanes.shape[:2], np.uint32)
+        _label_all(self.lanes, found)
+        return found
 
     def without_each(self) -> Iterator[NDArray[np.uint32]]:
         """Yield labels of the rows of all units but one, (row, sample), portion by portion.

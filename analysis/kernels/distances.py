@@ -253,6 +253,44 @@ def noisy_information(
     )
 
 
+def noisy_information_by_chance(
+    values: NDArray[np.float32],
+    y: NDArray[np.integer],
+    variance: float,
+    *,
+    mi_xt_upper: float,
+) -> float:
+    """Estimate I(T';Y) of other classes than those of `noisy_information`, such as permuted ones.
+
+    Parameters
+    ----------
+    values, y, variance
+        As for `noisy_information`.
+    mi_xt_upper : float
+        The upper bound on I(X;T') in bits, whatever the classes.
+
+    Returns
+    -------
+    float
+        `mi_ty` of `noisy_information` for these classes, but for rounding. Only pairs of one class
+        are looked at.
+
+    Examples
+    --------
+    >>> values = np.array([[0], [9]], np.float32)
+    >>> noisy_information_by_chance(values, np.array([0, 0]), 0.1, mi_xt_upper=1.0)
+    0.0
+    """
+    in_class = 0.0
+    for label in np.unique(y):
+        own = values[y == label]
+        one_class = np.zeros(len(own), np.int64)
+        components = Components.of(own, one_class)
+        upper = np.log2(kernel_sums(own, components, variance)[0] / len(own))
+        in_class -= float(upper @ components.n_samples) / y.size
+    return max(mi_xt_upper - in_class, 0.0)
+
+
 def _between(low: float, value: float, high: float) -> float:
     """Cut a value off where it, perhaps by rounding only, is outside of what it can be."""
     return float(min(max(value, low), high))

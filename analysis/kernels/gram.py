@@ -1,5 +1,6 @@
 """Matrix-based Rényi entropy: of the eigenvalues of a normalised Gram matrix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from ibtools.analysis.kernels.blas import one_thread
 
 WIDTHS = np.geomspace(0.1, 10, 25)
-"""Widths of the kernel that are tried, in the mean distance between samples."""
+"""Widths of the kernel that are tried, in the mean distance between samples: our own choice."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GramInformation:
     """Matrix-based entropy and information of a layer.
 
@@ -24,16 +25,23 @@ class GramInformation:
         I(T;Y) in bits.
     width : float
         Of the kernel, in the unit of the values; 0 where all values are equal.
+    by_chance : ndarray, (permutation,), float64
+        I(T;Y) of permuted labels in bits, under the same kernel.
     """
 
     entropy_t: float
     mi_ty: float
     width: float
+    by_chance: NDArray[np.float64]
 
 
 @one_thread()
 def gram_information(
-    values: NDArray[np.float32], y: NDArray[np.integer], *, alpha: float
+    values: NDArray[np.float32],
+    y: NDArray[np.integer],
+    *,
+    alpha: float,
+    permuted: Sequence[NDArray[np.integer]] | NDArray[np.integer] = (),
 ) -> GramInformation:
     """Compute the matrix-based entropy of a layer, and its information about the class.
 
@@ -45,6 +53,8 @@ def gram_information(
         The class of each sample.
     alpha : float
         The order; positive and not 1.
+    permuted : sequence of ndarray, (sample,), integer, optional
+        Permutations of `y`.
 
     Returns
     -------
@@ -62,12 +72,13 @@ def gram_information(
     most S(T) and S(Y); that it is never negative holds in the limit of alpha = 1 only.
 
     The width s is that of `WIDTHS` whose kernel is aligned best with that of the class, by
-    ``<K, L> / sqrt(<K, K> <L, L>)`` with L = n B.
+    ``<K, L> / sqrt(<K, K> <L, L>)`` with L = n B. Permuted labels are looked at with the kernel of
+    the true ones: that is what these samples tell of any labels at the scale that was taken.
 
     References
     ----------
     Sanchez Giraldo, Rao & Principe (2015), IEEE Trans. Inf. Theory 61, 535. Wickstrøm et al.
-    (2019), arXiv 1909.11396 (widths by alignment).
+    (2019), arXiv 1909.11396 (widths by alignment; which ones are tried is not theirs).
 
     Examples
     --------
@@ -83,16 +94,25 @@ def gram_information(
     sizes = np.unique(y, return_counts=True)[1]
     mean_distance = float(np.sqrt(squares).mean())
     if mean_distance == 0:
-        return GramInformation(0.0, 0.0, 0.0)
+        return GramInformation(0.0, 0.0, 0.0, np.zeros(len(permuted)))
     ends = np.cumsum(sizes)
     blocks = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     width = _aligned_width(squares, blocks, mean_distance)
     gram = np.exp(squares / -(width**2)) / y.size
     entropy_t = matrix_entropy(np.linalg.eigvalsh(gram), alpha)
-    of_blocks = np.concatenate([np.linalg.eigvalsh(gram[block, block]) for block in blocks])
-    joint = matrix_entropy(of_blocks, alpha)
     entropy_y = matrix_entropy(sizes / y.size, alpha)
-    return GramInformation(entropy_t, entropy_t + entropy_y - joint, width)
+    mi_ty, *by_chance = (
+        entropy_t + entropy_y - _joint_entropy(gram, labels[order], alpha)
+        for labels in (y, *permuted)
+    )
+    return GramInformation(entropy_t, mi_ty, width, np.array(by_chance))
+
+
+def _joint_entropy(gram: NDArray[np.float64], y: NDArray[np.integer], alpha: float) -> float:
+    """Compute S(T, Y) from the eigenvalues of the blocks of the classes, in bits."""
+    of_class = [np.flatnonzero(y == label) for label in np.unique(y)]
+    blocks = [np.linalg.eigvalsh(gram[np.ix_(one, one)]) for one in of_class]
+    return matrix_entropy(np.concatenate(blocks), alpha)
 
 
 def matrix_entropy(eigenvalues: NDArray[np.floating[Any]], alpha: float) -> float:

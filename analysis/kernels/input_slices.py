@@ -33,21 +33,6 @@ class InputSlices:
     chance_sd: NDArray[np.float64]
 
 
-def sample_permutations(n_samples: int, n_permutations: int, *, seed: int) -> NDArray[np.intp]:
-    """Draw permutations of samples, (permutation, sample), each equally likely.
-
-    The first are the same however many there are.
-
-    Examples
-    --------
-    >>> sample_permutations(4, 2, seed=0).tolist()
-    [[1, 3, 2, 0], [2, 3, 1, 0]]
-    """
-    draw = np.random.PCG64(np.random.SeedSequence((seed, n_samples, 1)))  # 1: not the directions'
-    words = draw.random_raw(n_permutations * n_samples).reshape(n_permutations, n_samples)
-    return np.argsort(words, axis=1, kind="stable")
-
-
 @one_thread()
 def input_slices(
     values: NDArray[np.float32],
@@ -68,7 +53,7 @@ def input_slices(
     directions : ndarray, (projection, unit), float64
         Of the layer; at least two, as from `ibtools.analysis.kernels.slices.random_directions`.
     permutations : ndarray, (permutation, sample), intp
-        As from `sample_permutations`; may be none.
+        As from `ibtools.analysis.kernels.permutations.sample_permutations`; may be none.
     n_neighbours : int
         As of `ibtools.analysis.kernels.number_pairs.number_information`.
 
@@ -87,6 +72,7 @@ def input_slices(
 
     Examples
     --------
+    >>> from ibtools.analysis.kernels.permutations import sample_permutations
     >>> from ibtools.analysis.kernels.slices import random_directions
     >>> x = np.random.default_rng(0).normal(size=(500, 2))
     >>> values, two = x[:, :1].astype(np.float32), random_directions(1, 2, seed=0)

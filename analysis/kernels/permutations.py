@@ -121,6 +121,21 @@ def shuffled_units(
         yield drawn
 
 
+def sample_permutations(n_samples: int, n_permutations: int, *, seed: int) -> NDArray[np.intp]:
+    """Draw permutations of samples, (permutation, sample), each equally likely.
+
+    The first are the same however many there are.
+
+    Examples
+    --------
+    >>> sample_permutations(4, 2, seed=0).tolist()
+    [[1, 3, 2, 0], [2, 3, 1, 0]]
+    """
+    draw = np.random.PCG64(np.random.SeedSequence((seed, n_samples, 1)))  # 1: not the directions'
+    words = draw.random_raw(n_permutations * n_samples).reshape(n_permutations, n_samples)
+    return np.argsort(words, axis=1, kind="stable")
+
+
 def permuted_information(
     states: Spectrum, classes: NDArray[np.integer], *, n_permutations: int, seed: int
 ) -> NDArray[np.float64]:

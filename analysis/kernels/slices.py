@@ -1,5 +1,6 @@
 """Sliced mutual information: what one-dimensional projections of a layer know of the class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ PORTION = 2**20
 """Values that are projected at once, as float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SlicedInformation:
     """What random projections know of the class, in bits.
 
@@ -28,10 +29,13 @@ class SlicedInformation:
         The mean over directions: the sliced mutual information.
     standard_error : float
         Of the mean, from the directions only.
+    by_chance : ndarray, (permutation,), float64
+        Of permuted labels, each along one direction.
     """
 
     mean: float
     standard_error: float
+    by_chance: NDArray[np.float64]
 
 
 def random_directions(n_units: int, n_projections: int, *, seed: int) -> NDArray[np.float64]:
@@ -73,6 +77,7 @@ def sliced_information(
     directions: NDArray[np.float64],
     *,
     n_neighbours: int,
+    permuted: Sequence[NDArray[np.integer]] | NDArray[np.integer] = (),
 ) -> SlicedInformation:
     """Estimate the sliced mutual information of a layer and the class.
 
@@ -86,6 +91,9 @@ def sliced_information(
         At least two, as from `random_directions`.
     n_neighbours : int
         As of `ibtools.analysis.kernels.neighbours.neighbour_information`.
+    permuted : sequence of ndarray, (sample,), integer, optional
+        Permutations of `y`. The first is looked at along the first direction, and so on, from the
+        first one again after the last.
 
     Returns
     -------
@@ -115,7 +123,11 @@ def sliced_information(
     states, projected = project(values, directions)
     found = np.array([line_information(one[states], y, n_neighbours) for one in projected])
     error = float(found.std(ddof=1) / np.sqrt(found.size))
-    return SlicedInformation(float(found.mean()), error)
+    by_chance = [
+        line_information(projected[place % len(projected)][states], labels, n_neighbours)
+        for place, labels in enumerate(permuted)
+    ]
+    return SlicedInformation(float(found.mean()), error, np.array(by_chance))
 
 
 def project(

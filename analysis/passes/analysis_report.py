@@ -9,6 +9,11 @@ from ibtools.shown import python_string, shell_command, visible
 DEFAULTS = ("exact", "resolution")
 """Estimators whose results their figures are drawn from where none are named."""
 
+_WHOLE = (
+    "; results of {name} are there and have these layers too: to draw or select some of them "
+    "nothing needs to be counted, the ones written now are a group of their own"
+)
+
 
 @dataclass(frozen=True)
 class AnalysisReport:
@@ -37,6 +42,8 @@ class AnalysisReport:
     is_saturated : bool, optional
         Whether every layer is saturated in every snapshot, see
         `ibtools.analysis.kernels.chance.SATURATED`: the plane is one dot.
+    whole : str, optional
+        Of some layers: the results of all layers that were there already, and have these.
     """
 
     estimator: str
@@ -49,6 +56,7 @@ class AnalysisReport:
     anew: tuple[str, ...] = ()
     figure: str | None = "information-plane"
     is_saturated: bool = False
+    whole: str = ""
 
     def __str__(self) -> str:
         anew = "".join(f"; {phrase}" for phrase in self.anew)
@@ -66,10 +74,11 @@ class AnalysisReport:
                 f"{', '.join(map(visible, self.digested))}"
             )
         saturated = f"; {WORDS}; {ADVICE}" if self.is_saturated else ""
+        whole = _WHOLE.format(name=self.whole) if self.whole and self.computed else ""
         return (
             f"information/{self.estimator}: {self.computed} snapshots analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
-            f"{saturated}"
+            f"{whole}{saturated}"
         )
 
 

@@ -1,7 +1,7 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import cast, overload
 
@@ -205,7 +205,9 @@ def _write(
     names = ", ".join(one.specification for one in estimators)
     write_pending(walk, rounds, names, quiet=quiet)
     digested = walk.plan.layers_in_parts
-    return _reports(estimators, rounds, anew, digested, n_incomplete(recording.header.complete))
+    incomplete = n_incomplete(recording.header.complete)
+    there = result_names(target) if any(isinstance(one, OfLayers) for one in estimators) else ()
+    return _reports(estimators, rounds, anew, digested, incomplete, there)
 
 
 def n_incomplete(complete: NDArray[np.bool_]) -> int:
@@ -219,6 +221,7 @@ def _reports(
     anew: Sequence[tuple[str, ...]],
     digested: tuple[str, ...],
     incomplete: int,
+    there: Collection[str],
 ) -> tuple[AnalysisReport, ...]:
     reports = []
     for index, (one, kept, why) in enumerate(zip(estimators, rounds.kept, anew, strict=True)):
@@ -236,9 +239,16 @@ def _reports(
                 why,
                 _figure_of(one),
                 _is_saturated(kept.group),
+                _whole_results(one, there),
             )
         )
     return tuple(reports)
+
+
+def _whole_results(estimator: Estimator, there: Collection[str]) -> str:
+    """Return the results of all layers that have those of an estimator of some, if they are."""
+    whole = estimator.base.specification if isinstance(estimator, OfLayers) else ""
+    return whole if whole in there else ""
 
 
 def _figure_of(estimator: Estimator) -> str | None:

@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibtools.analysis.estimators import EstimatorLike, get_estimators
+from ibtools.analysis.estimators.resolution import DIM
 from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.analysis.plots.comparison import estimator_comparison
 from ibtools.analysis.plots.files import make_figure, validate_output
 from ibtools.analysis.plots.sheets import Format
+from ibtools.errors import InputError
 from ibtools.store.storage import StorePath
 from ibtools.tasks.memory import DEFAULT_MEMORY
 
@@ -45,7 +47,8 @@ def compare(
         An ibtools store. What is not analysed yet is analysed first, in one pass, and written into
         the store as `ibtools.analyze_store` does.
     estimator : str, Estimator, or sequence of these, optional
-        The columns. By default one of each kind.
+        The columns. By default one of each kind. Of `resolution` those to draw are named, as
+        ``resolution-2``.
     output : str or Path, optional
         The file to write, as PNG, SVG, PDF or PGF by its suffix. A file that is there is replaced.
     layers : iterable of str, optional
@@ -69,7 +72,8 @@ def compare(
     UnknownNameError
         If there is no such estimator, no such layer, or `output` has another suffix.
     InputError
-        If an option of an estimator is out of range, or the store has not what it needs.
+        If an option of an estimator is out of range, an estimator is all resolutions, or the store
+        has not what it needs.
     StoreError
         If there is no store or no complete snapshot, or results can't be written.
     OSError
@@ -82,6 +86,12 @@ def compare(
     if output is not None:
         validate_output(output)
     chosen = get_estimators(estimator)
+    for one in chosen:
+        if any(DIM in variable.dims for variable in one.variables):
+            raise InputError(
+                f"{one.specification} is every resolution, too many columns to compare; name some, "
+                "such as resolution-2 and resolution-4, or draw all of them as resolution-profile"
+            )
 
     def draw() -> tuple[tuple[Axes, ...], ...]:
         analyze_store(path, estimator=chosen, memory=memory, scheduler=scheduler, quiet=quiet)

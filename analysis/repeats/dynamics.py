@@ -1,6 +1,6 @@
 """The dynamics of a training as numbers: peak, compression, turn and fitting of every layer.
 
-`docs/dynamics.md` defines every number, and says what is done about noise, about a resolution that
+`docs/dynamics.md` defines every number, and says what is done about noise, about a grid that
 changes, and about layers that are saturated.
 """
 
@@ -39,8 +39,9 @@ ABOVE_CHANCE = ("mi_ty_above_null", "n_states", "n_singletons")
 """What fitting is measured from."""
 
 NO_CHANCE_LEVEL = (
-    "Fitting is the rise of I(T;Y) above its chance level, which results of {estimator} do not "
-    "have; a rise of I(T;Y) itself may be that of its chance level"
+    "Fitting is the rise of I(T;Y) above its chance level by more than chance moves it, which is "
+    "known of what is counted; of results of {estimator} it is not, and a rise of I(T;Y) itself "
+    "may be that of its chance level"
 )
 
 NO_CEILING = "H(X) of the recorded inputs is no ceiling of an estimate for their population"
@@ -89,8 +90,8 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
         (NaN where it does not rise). `peak_saturation` is part of H(X). NaN for repeats that
         failed, or lack an epoch that another one has.
 
-        What an estimator cannot have is NaN, and an attribute says why: `note_fitting` where it has
-        no chance level of I(T;Y), `note_peak_saturation` where I(X;T) has no ceiling.
+        What an estimator cannot have is NaN, and an attribute says why: `note_fitting` where it
+        counts no states, `note_peak_saturation` where I(X;T) has no ceiling.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def dynamics(results: xr.Dataset, *, window: int = WINDOW) -> xr.Dataset:
     return _label(found, results, rows).assign_attrs(_notes(curves))
 
 
-def resolution(entropy_x: float) -> float:
+def least_change(entropy_x: float) -> float:
     """Return by how many bits a curve must change for more than a handful of inputs to have moved.
 
     Parameters
@@ -138,7 +139,7 @@ def resolution(entropy_x: float) -> float:
 
     Examples
     --------
-    >>> round(resolution(12.0), 4)
+    >>> round(least_change(12.0), 4)
     0.0044
     """
     return float(NOISE_FACTOR**2 * 2 / 2**entropy_x)
@@ -148,7 +149,7 @@ def _measure(curves: xr.Dataset, window: int) -> dict[str, Curves]:
     """Measure complete curves; every quantity is (repeat, layer)."""
     epochs = curves["epoch"].values.astype(np.float64)
     mi_xt, mi_ty = (_values(curves, name) for name in VARIABLES)
-    least = resolution(float(curves.attrs["entropy_x"]))
+    least = least_change(float(curves.attrs["entropy_x"]))
     fall = measure_fall(mi_xt, epochs, window=window, resolution=least)
     rise = measure_rise(mi_ty, epochs, window=window, resolution=least)
     found = {

@@ -24,7 +24,7 @@ LAST_PART = 0.1
 
 WORDS = (
     "Ranges of quantisers move against the values in them: what a layer gains until then is partly "
-    "the resolution of its grid, not learned."
+    "the fineness of its grid, not learned."
 )
 """What it means that there are layers as of `moving_ranges`."""
 

@@ -58,7 +58,7 @@ FITTING = ("fitting", "fitting_epoch")
 """What there is only where I(T;Y) has a chance level."""
 
 NOT_DEFINED = "not defined; see below"
-"""What is said in place of fitting where I(T;Y) has no chance level."""
+"""What is said in place of fitting where no states are counted."""
 
 NUMBERS_WIDTH, SHORTEST_NAME = 62, 12
 """Columns of the numbers of a layer, and of its name where the terminal is narrow."""

@@ -47,7 +47,7 @@ def summary(store: str, as_json: bool, **options: Any) -> None:
     The peak of I(X;T), the fall from there to the end and the epoch of the turn, the rise of I(T;Y)
     above its chance level (fitting) and that of I(T;Y) itself, and the epochs by which they are
     made: mean, interval, and rank correlation with test accuracy or another scalar. Then the layers
-    in which the range of the quantiser moves, so that what rises may be resolution.
+    in which the range of the quantiser moves, so that what rises may be a finer grid.
 
     \b
     Examples:

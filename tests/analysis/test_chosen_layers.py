@@ -66,6 +66,15 @@ def test_analyze_store__layers_have_the_numbers_of_the_whole(example_store: Path
         assert_equal(lazy, found)
 
 
+def test_analyze_store__says_that_results_of_all_layers_have_these(example_store: Path):
+    alone = ibtools.analyze_store(example_store, layers=["free"], quiet=True)
+    assert "have these layers" not in str(alone)
+    ibtools.analyze_store(example_store, quiet=True)
+    beside = ibtools.analyze_store(example_store, layers=CHOSEN, quiet=True)
+    assert "; results of exact are there and have these layers too: " in str(beside)
+    assert "have these" not in str(ibtools.analyze_store(example_store, layers=CHOSEN, quiet=True))
+
+
 def test_analyze_store__layers_of_a_kept_partition(partition_store: Path):
     ibtools.analyze_store(partition_store, quiet=True)
     ibtools.analyze_store(partition_store, layers=CHOSEN, quiet=True)

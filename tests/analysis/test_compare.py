@@ -141,3 +141,11 @@ def test_estimator_comparison__composes_into_a_users_figure(results):
 def test_compare__format_is_checked_before_analysing(tmp_path):
     with pytest.raises(UnknownNameError, match="unknown format 'tex'"):
         ibtools.compare(tmp_path / "nowhere.zarr", format="tex")
+
+
+@pytest.mark.parametrize("name", ["resolution", "resolution-layers-output"])
+def test_compare__every_resolution_is_too_much(example_store, name: str):
+    with pytest.raises(InputError, match=r"is every resolution, .* such as resolution-2 and resol"):
+        ibtools.compare(example_store, estimator=["exact", name], quiet=True)
+    with pytest.raises(StoreError, match="no results yet"):
+        ibtools.open_results(example_store)

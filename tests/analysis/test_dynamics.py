@@ -19,7 +19,7 @@ from ibtools.analysis.repeats.curves import (
     held_out_fall,
     running_median,
 )
-from ibtools.analysis.repeats.dynamics import dynamics, resolution
+from ibtools.analysis.repeats.dynamics import dynamics, least_change
 from ibtools.analysis.repeats.summary import (
     format_summary,
     rank_correlation,
@@ -126,8 +126,8 @@ def test_dynamics__a_few_joined_pairs_are_no_turn(fall, turns):
 
 def test_resolution__is_that_of_different_inputs():
     """Of 24 inputs, each recorded eight times, joining two takes 16 of 192 samples: 1/12 bits."""
-    assert resolution(np.log2(24)) == pytest.approx(9 / 12)
-    assert resolution(12.0) == 18 / 4096
+    assert least_change(np.log2(24)) == pytest.approx(9 / 12)
+    assert least_change(12.0) == 18 / 4096
 
 
 def test_dynamics__a_rise_with_the_chance_level_is_no_fitting():
@@ -147,14 +147,14 @@ def test_dynamics__a_rise_within_the_deviation_of_chance_is_no_fitting():
     assert numbers(dynamics(results))["fitting_epoch"] == 9
 
 
-def test_dynamics__without_a_chance_level_there_is_no_fitting():
+def test_dynamics__where_no_states_are_counted_there_is_no_fitting():
     """Fitting is not defined, and nothing takes its place; the raw rise is under its own name."""
     results = results_of(np.full(11, 8.0), np.linspace(0.1, 0.9, 11), estimator="kde-0.001")
-    found = dynamics(results.drop_vars("mi_ty_above_null"))
+    found = dynamics(results.drop_vars(["n_states", "n_singletons"]))
     assert found.fitting.isnull().all()
     assert found.fitting_epoch.isnull().all()
     assert numbers(found)["mi_ty_rise_epoch"] == 9
-    assert "results of kde-0.001 do not have" in found.attrs["note_fitting"]
+    assert "of results of kde-0.001 it is not" in found.attrs["note_fitting"]
     assert "note_fitting" not in dynamics(results).attrs
 
 

@@ -1,5 +1,6 @@
 """The estimators of float layers on blocks and stores: names, variables, refusals, meaning."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ibtools
-from ibtools.analysis.estimators import Exact, Kde, Knn, parse_estimator
+from ibtools.analysis.estimators import Exact, Kde, Knn, Renyi, Sliced, parse_estimator
 from ibtools.analysis.kernels.distances import noisy_information
+from ibtools.analysis.kernels.gram import chosen_samples, matrix_entropy
+from ibtools.analysis.kernels.permutations import sample_permutations
+from ibtools.analysis.kernels.slices import line_information, random_directions
 from ibtools.analysis.plots import information_epochs, information_plane
 from ibtools.analysis.repeats.ranks import rank_repeats
 from ibtools.errors import InputError, StoreError, UnknownNameError
@@ -27,7 +31,17 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("specification", [*EVERY, "kde-0.00001", "knn-10"])
+@pytest.mark.parametrize(
+    "specification",
+    [
+        *EVERY,
+        "kde-0.00001",
+        "knn-10",
+        "kde-relative-0.1-null-5",
+        "knn-3-null-0",
+        "sliced-8-0-null-2",
+    ],
+)
 def test_parse_estimator__round_trip(specification: str):
     estimator = parse_estimator(specification)
     assert estimator.specification == specification
@@ -46,6 +60,8 @@ def test_parse_estimator__round_trip(specification: str):
         ("sliced-16", "sliced-16-0"),
         ("renyi", "renyi-1.01-1000-0"),
         ("renyi-2", "renyi-2-1000-0"),
+        ("kde-null-9", "kde-0.001-null-9"),
+        ("renyi-2-null-2", "renyi-2-1000-0"),
     ],
 )
 def test_parse_estimator__defaults(short: str, full: str):
@@ -78,6 +94,7 @@ def test_parse_estimator__round_trip_of_any_noise(noise: float, scale):
         ("renyi-1.01-1", InputError, "at least 2 samples are needed, found 1"),
         ("renyi-1.01-9-0-3", InputError, "renyi must be written as in renyi-1.01-1000-0"),
         ("renyi-per-unit", InputError, "renyi measures whole layers"),
+        ("knn-3-null-x", InputError, "n_neighbours must be a positive whole number"),
     ],
 )
 def test_parse_estimator__refuses(specification: str, kind: type, message: str):
@@ -100,6 +117,61 @@ def test_statistics__are_the_variables_of_each_snapshot(name: str):
         for variable, value in found.items():
             assert value.dtype == np.float64
             assert value[index] == alone[variable][0]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_chance_level__is_the_mean_over_permutations_that_are_counted_one_by_one(name: str):
+    """Of renyi under the same kernel, so that its width is given; of sliced along each direction"""
+    block = random_block()
+    few = [parse_estimator(f"{name}-null-{n}").compute(block) for n in (0, 1, 3)]
+    assert "mi_ty_null" not in few[0]
+    assert all(few[2][variable][1] == few[0][variable][1] for variable in few[0])
+    orders = sample_permutations(80, 3, seed=0)
+    values = [mi_ty_of_labels(name, block, order) for order in orders]
+    assert few[1]["mi_ty_null"][1] == pytest.approx(values[0], abs=1e-9)
+    assert few[2]["mi_ty_null"][1] == pytest.approx(np.mean(values), abs=1e-9)
+    above = few[2]["mi_ty"] - few[2]["mi_ty_null"]
+    np.testing.assert_array_equal(few[2]["mi_ty_above_null"], above)
+
+
+def mi_ty_of_labels(name: str, block, order) -> float:
+    """I(T;Y) of the second snapshot by the estimator itself, for permuted labels."""
+    values, estimator = block.values(1), parse_estimator(f"{name}-null-0")
+    if name.startswith("sliced"):
+        place = [one.tolist() for one in sample_permutations(80, 3, seed=0)].index(order.tolist())
+        direction = random_directions(3, 8, seed=0)[place]
+        return line_information(values.astype(float) @ direction, block.y[order], 3)
+    if name.startswith("renyi"):
+        chosen = chosen_samples(80, 50, seed=0)
+        labels = block.y[chosen][np.argsort(order[chosen])]
+        assert sorted(labels) == sorted(block.y[chosen])
+        width = estimator.compute(block)["kernel_width"][1]
+        points = values[chosen].astype(float)
+        kernel = np.exp(-((points[:, None] - points) ** 2).sum(axis=2) / width**2) / 50
+        same = labels[:, None] == labels
+        t, of_y, both = (
+            matrix_entropy(np.linalg.eigvalsh(one), 1.01)
+            for one in (kernel, same / 50, kernel * same)
+        )
+        return t + of_y - both
+    return float(estimator.compute(replace(block, y=block.y[order]))["mi_ty"][1])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_chance_level__of_what_tells_the_label_and_of_noise(name: str):
+    y = np.arange(300) % 2
+    values = np.random.default_rng(3).normal(size=(2, 300, 2))
+    values[1, :, 0] += 8 * y
+    values[1] /= 4
+    found = parse_estimator(name).compute(float_block(values, y=y))
+    assert abs(found["mi_ty_above_null"][0]) < 0.1
+    assert found["mi_ty_above_null"][1] > (0.25 if name.startswith("sliced") else 0.5)
+
+
+def test_chance_level__refuses_less_than_no_permutations():
+    for kind in (Kde, Knn, Sliced, Renyi):
+        with pytest.raises(InputError, match="n_permutations must not be negative, found -1"):
+            kind(n_permutations=-1)
 
 
 def test_kde__variables_are_bounds():
@@ -180,6 +252,8 @@ def test_analyze__names_what_is_measured(example_store: Path):
     assert labels == {
         "mi_xt": "I(X;T + noise)",
         "mi_ty": "I(T + noise;Y)",
+        "mi_ty_null": "chance level of I(T + noise;Y)",
+        "mi_ty_above_null": "I(T + noise;Y) above chance",
         "mi_xt_lower": "I(X;T + noise), lower bound",
         "mi_ty_lower": "I(T + noise;Y), lower bound",
         "mi_ty_upper": "I(T + noise;Y), upper bound",
@@ -191,7 +265,7 @@ def test_analyze__names_what_is_measured(example_store: Path):
     assert expected.items() <= found.attrs.items()
     assert "upper bound" in found.attrs["note_mi_xt"]
     neighbours = ibtools.analyze(dataset, estimator="knn")
-    assert list(neighbours.data_vars) == ["mi_ty"]
+    assert list(neighbours.data_vars) == ["mi_ty", "mi_ty_null", "mi_ty_above_null"]
     assert neighbours["mi_ty"].attrs["long_name"] == "I(T;Y)"
     assert "infinite" in neighbours.attrs["note_mi_xt"]
 
@@ -250,7 +324,6 @@ def test_information_epochs__bounds_are_dotted(example_store: Path):
     for name in ("mi_xt_lower", "mi_ty_lower", "mi_ty_upper"):
         expected = results[name].sel(layer="free").mean("repeat")
         np.testing.assert_allclose(lines[f"_{name} free"].get_ydata(), expected)
-    assert [one.name for one in Knn().variables] == ["mi_ty"]
 
 
 def test_check__a_rise_of_neighbours_is_an_error_of_the_estimate(tmp_path: Path):

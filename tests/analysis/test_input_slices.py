@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ibtools.analysis.kernels.input_slices import input_slices, sample_permutations
+from ibtools.analysis.kernels.input_slices import input_slices
+from ibtools.analysis.kernels.permutations import sample_permutations
 from ibtools.analysis.kernels.principal import principal_directions
 from ibtools.analysis.kernels.slices import random_directions
 from ibtools.errors import InputError

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from sklearn.feature_selection import mutual_info_classif
 
 from ibtools.analysis.kernels.information import entropy
-from ibtools.analysis.kernels.neighbours import neighbour_information
+from ibtools.analysis.kernels.neighbours import neighbour_information, neighbour_informations
 
 
 def slow_neighbour_information(values, y, k):
@@ -45,6 +45,18 @@ def test_neighbour_information__equals_the_slow_twin(k, n_units):
     y = (y + (values[:, 0] > 1.5)).astype(int)
     found = neighbour_information(values, y, n_neighbours=k)
     assert found == pytest.approx(slow_neighbour_information(values, y, k), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_neighbour_information__of_a_rare_class_is_looked_up_in_its_own_tree(k):
+    """Of 10 samples among 500 hardly one has its neighbours among the nearest of all."""
+    values, y = two_normals(500, 0.0, 3)
+    y = (np.arange(500) % 50 == 0).astype(int)
+    values[:90] = values[0]  # more equal ones than are looked up
+    labels = np.stack([y, y[::-1], values[:, 0] > 0])
+    found = neighbour_informations(values, labels.astype(int), n_neighbours=k)
+    expected = [slow_neighbour_information(values, one, k) for one in labels]
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("k", [3, 10])

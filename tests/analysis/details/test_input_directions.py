@@ -9,7 +9,8 @@ import xarray as xr
 
 import ibtools
 from ibtools.analysis.details.input_directions import VARIABLES, sliced_input_information
-from ibtools.analysis.kernels.input_slices import input_slices, sample_permutations
+from ibtools.analysis.kernels.input_slices import input_slices
+from ibtools.analysis.kernels.permutations import sample_permutations
 from ibtools.analysis.kernels.principal import principal_directions
 from ibtools.analysis.kernels.slices import random_directions
 from ibtools.errors import InputError, StoreError
