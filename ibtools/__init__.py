@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.recorders.recorder import Recorder
+    from ibtools.recorders.simulate import simulate_store
     from ibtools.reproduction import reproduce
 
 _LAZY = {
@@ -75,6 +76,7 @@ _LAZY = {
     "repeat_intervals": "ibtools.analysis.repeats.uncertainty",
     "report": "ibtools.analysis.report",
     "reproduce": "ibtools.reproduction",
+    "simulate_store": "ibtools.recorders.simulate",
     "sliced_input_information": "ibtools.analysis.details.input_directions",
     "summary": "ibtools.analysis.repeats.summary",
 }
@@ -117,6 +119,7 @@ __all__ = [
     "report",
     "reproduce",
     "sample_labels",
+    "simulate_store",
     "sliced_input_information",
     "summary",
 ]

@@ -16,6 +16,7 @@ from ibtools.cli.printing import tell_line
 from ibtools.cli.record import record
 from ibtools.cli.report import report
 from ibtools.cli.reproduce import reproduce
+from ibtools.cli.simulate import simulate
 from ibtools.cli.summary import summary
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
@@ -89,6 +90,7 @@ for command in (
     info,
     export,
     reproduce,
+    simulate,
     completion,
 ):
     cli.add_command(command)
