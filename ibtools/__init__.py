@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.repeats.summary import summary
     from ibtools.analysis.repeats.uncertainty import repeat_intervals
     from ibtools.analysis.report import report
+    from ibtools.analysis.watch import watch
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.capture.keras_models.callback import KerasCallback
@@ -79,6 +80,7 @@ _LAZY = {
     "simulate_store": "ibtools.recorders.simulate",
     "sliced_input_information": "ibtools.analysis.details.input_directions",
     "summary": "ibtools.analysis.repeats.summary",
+    "watch": "ibtools.analysis.watch",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before, nor does PyTorch."""
@@ -122,6 +124,7 @@ __all__ = [
     "simulate_store",
     "sliced_input_information",
     "summary",
+    "watch",
 ]
 
 survive_forks()

@@ -18,6 +18,7 @@ from ibtools.cli.report import report
 from ibtools.cli.reproduce import reproduce
 from ibtools.cli.simulate import simulate
 from ibtools.cli.summary import summary
+from ibtools.cli.watch import watch
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
 from ibtools.shown import visible
@@ -91,6 +92,7 @@ for command in (
     export,
     reproduce,
     simulate,
+    watch,
     completion,
 ):
     cli.add_command(command)
