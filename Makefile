@@ -2,6 +2,8 @@
 # make test   lint, types, documentation, tests
 # make docs   build the documentation into site/
 # All create .venv and install into it first.
+# make test-oldest   all tests without frameworks, with the oldest versions that pyproject.toml allows
+# make test-newest PYTHON=python3.13   the same with the newest versions
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +12,10 @@ INSTALLED := $(VENV)/installed
 # How many processes run tests; each may need 2 GB.
 TEST_PROCESSES ?= 2
 
-.PHONY: demo test lint bench docs clean
+# Of test-oldest and test-newest: what pytest is given.
+TESTS ?= tests
+
+.PHONY: demo test test-oldest test-newest lint bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 1000 --schedule log:60 --output demo/syn.zarr --overwrite
@@ -22,10 +27,22 @@ demo: $(INSTALLED)
 test: lint docs
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
+test-oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(PYTHON) .ci/oldest.py > $(VENV)-oldest/constraints.txt
+	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt --editable '.[test]'
+	$(VENV)-oldest/bin/pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS)
+
+test-newest:
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet --upgrade --editable '.[test]'
+	$(VENV)-newest/bin/pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
@@ -34,7 +51,7 @@ docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -q docs site
 
 clean:
-	rm -rf $(VENV) demo site build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest demo site build dist *.egg-info
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.repeats.summary import summary
     from ibtools.analysis.repeats.uncertainty import repeat_intervals
     from ibtools.analysis.report import report
+    from ibtools.analysis.watch import watch
     from ibtools.export import export_results
     from ibtools.recorders.arrays import record_arrays
     from ibtools.recorders.capture.keras_models.callback import KerasCallback
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ibtools.recorders.other_labels import sample_labels
     from ibtools.recorders.record import forecast_recording, record
     from ibtools.recorders.recorder import Recorder
+    from ibtools.recorders.simulate import simulate_store
     from ibtools.reproduction import reproduce
     from ibtools.store.thinning import thin_store
 
@@ -77,9 +79,11 @@ _LAZY = {
     "repeat_intervals": "ibtools.analysis.repeats.uncertainty",
     "report": "ibtools.analysis.report",
     "reproduce": "ibtools.reproduction",
+    "simulate_store": "ibtools.recorders.simulate",
     "sliced_input_information": "ibtools.analysis.details.input_directions",
     "summary": "ibtools.analysis.repeats.summary",
     "thin_store": "ibtools.store.thinning",
+    "watch": "ibtools.analysis.watch",
 }
 """What is imported when it is first used: neither numba nor matplotlib nor TensorFlow loads
 before, nor does PyTorch."""
@@ -121,9 +125,11 @@ __all__ = [
     "report",
     "reproduce",
     "sample_labels",
+    "simulate_store",
     "sliced_input_information",
     "summary",
     "thin_store",
+    "watch",
 ]
 
 survive_forks()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ibtools.analysis.estimators import EstimatorLike  # noqa: TID251
     from ibtools.analysis.plots.sheets import Format  # noqa: TID251
     from ibtools.analysis.repeats.uncertainty import IntervalMethod  # noqa: TID251
+    from ibtools.analysis.watch.widget import WatchWidget  # noqa: TID251
 
 
 @xr.register_dataset_accessor("ib")  # type: ignore[no-untyped-call]
@@ -29,7 +30,8 @@ class IbAccessor:
 
     Every method but `layer` (`ibtools.store.decode.select_layer`) is the function of that name in
     `ibtools`, with the Dataset as its first argument: it has the same options, returns the same,
-    and raises the same errors. All but `plot`, `dynamics` and `repeat_intervals` are lazy.
+    and raises the same errors; `watch` shows in the notebook what that shows in the browser. All
+    but `plot`, `dynamics`, `repeat_intervals` and `watch` are lazy.
     Displayed, it describes the Dataset, and computes nothing for that.
 
     Parameters
@@ -134,6 +136,42 @@ class IbAccessor:
         return ibtools.repeat_intervals(
             self._dataset, method=method, level=level, n_resamples=n_resamples, seed=seed
         )
+
+    def watch(self, *, estimator: "EstimatorLike" = "exact") -> "WatchWidget":
+        """Show plane and curves of the store in the notebook, while it is recorded.
+
+        Only what is new is analysed, in the background, and nothing is written to the store. The
+        page of `ibtools.watch` shows the same.
+
+        Parameters
+        ----------
+        estimator : str or Estimator, optional
+            One whose results have a plane.
+
+        Returns
+        -------
+        WatchWidget
+            To be displayed; its method `stop` ends it.
+
+        Raises
+        ------
+        InputError
+            If Plotly or anywidget is not installed, or the estimator has no plane.
+        StoreError
+            If the Dataset does not say where its store is.
+        """
+        source = self._dataset.encoding.get("source")
+        if source is None:
+            raise StoreError(
+                "what is watched is the store, and this Dataset does not say where that is; open "
+                "it with ibtools.open_store(path)"
+            )
+        from ibtools.analysis.watch import require  # noqa: TID251
+
+        require(("plotly", "anywidget"), "notebook")
+        from ibtools.analysis.watch.widget import WatchWidget  # noqa: TID251
+
+        return WatchWidget(source, estimator)
 
     def __repr__(self) -> str:
         return format_text(_overview(self._dataset))

@@ -49,19 +49,24 @@ MODULES = sorted(
 )
 
 
-TORCH = ".capture.torch"
-"""What only PyTorch can import."""
+OPTIONAL = {".capture.torch": "torch", ".watch.widget": "anywidget"}
+"""Modules that can only be imported where a package is installed."""
 
 
-def require_torch(name: str) -> None:
-    """Skip what a name stands for where PyTorch is not installed."""
-    if TORCH in name:
-        pytest.importorskip("torch")
+def require_optional(name: str) -> None:
+    """Skip what a name stands for where its package is not installed."""
+    for module, package in OPTIONAL.items():
+        if module in name:
+            pytest.importorskip(package)
+
+
+def is_importable(name: str) -> bool:
+    return all(find_spec(of) is not None for module, of in OPTIONAL.items() if module in name)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings__examples_run(name: str):
-    require_torch(name)
+    require_optional(name)
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
@@ -166,9 +171,8 @@ def documented_names() -> set[str]:
 
 @pytest.mark.parametrize("name", ibtools.__all__)
 def test_api__every_public_name_is_there(name: str):
-    require_torch(TORCH if name == "TorchCapture" else name)
-    there = find_spec("torch") is not None
-    documented = [resolve(one) for one in documented_names() if there or TORCH not in one]
+    require_optional(".capture.torch" if name == "TorchCapture" else name)
+    documented = [resolve(one) for one in documented_names() if is_importable(one)]
     errors = vars(importlib.import_module("ibtools.errors")).values()  # the page has all of them
     assert any(getattr(ibtools, name) is one for one in [*documented, *errors])
 
@@ -195,7 +199,7 @@ def resolve(dotted: str) -> object:
     ),
 )
 def test_architecture__every_name_exists(name: str):
-    require_torch(name)
+    require_optional(name)
     assert resolve(name) is not None
 
 

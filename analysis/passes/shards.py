@@ -98,7 +98,8 @@ class ShardReader:
         if isinstance(inner[0], TransposeCodec):
             order = tuple(cast(TransposeCodec, inner.pop(0)).order)
         known = [BytesCodec, ZstdCodec, Crc32cCodec]
-        if [type(one) for one in inner] != known or codec.index_location.value != "end":
+        location = codec.to_dict()["configuration"]["index_location"]  # type: ignore[index,call-overload]
+        if [type(one) for one in inner] != known or location != "end":
             return None
         if any(size < n for size, n in zip(array.shards[2:], array.shape[2:], strict=True)):
             return None

@@ -16,8 +16,10 @@ from ibtools.cli.printing import tell_line
 from ibtools.cli.record import record
 from ibtools.cli.report import report
 from ibtools.cli.reproduce import reproduce
+from ibtools.cli.simulate import simulate
 from ibtools.cli.summary import summary
 from ibtools.cli.thin import thin
+from ibtools.cli.watch import watch
 from ibtools.errors import IbtoolsError
 from ibtools.provenance import version_report
 from ibtools.shown import visible
@@ -91,6 +93,8 @@ for command in (
     export,
     thin,
     reproduce,
+    simulate,
+    watch,
     completion,
 ):
     cli.add_command(command)

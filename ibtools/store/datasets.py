@@ -20,7 +20,7 @@ from ibtools.store.groups import (
 from ibtools.store.opened import open_checked
 from ibtools.store.schema import STORE_COORDINATES, STORE_VARIABLES
 from ibtools.store.several import join_stores
-from ibtools.store.storage import StorePath, is_local, reaching
+from ibtools.store.storage import StorePath, absolute, is_local, reaching
 from ibtools.store.validation.coordinates import validate_coordinates
 from ibtools.store.validation.declared import arrays_of, leaving_others_alone
 from ibtools.store.validation.reading import CheckedStore
@@ -73,7 +73,9 @@ def _open_one(path: StorePath) -> xr.Dataset:
     group, coordinates = open_checked(path)
     with reaching(path, "the store can't be read"):
         opened = in_order(_as_dataset(group, f"{path}", coordinates), _OF_STORES)
-        return without_layout(decode(opened))
+        decoded = without_layout(decode(opened))
+    decoded.encoding["source"] = absolute(path)  # as xarray does: what is watched is found by it
+    return decoded
 
 
 def open_raw(path: StorePath, *, group: str | None = None) -> xr.Dataset:

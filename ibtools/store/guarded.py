@@ -18,7 +18,6 @@ from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 from zarr.errors import ArrayNotFoundError
-from zarr.storage import WrapperStore
 
 from ibtools.errors import StoreError
 from ibtools.store.checksums import (
@@ -43,6 +42,7 @@ from ibtools.store.validation.chunks import (
 )
 from ibtools.store.validation.metadata import parse_node
 from ibtools.store.validation.stored import local_root, why_unreadable
+from ibtools.store.wrapping import LookingStore
 
 _DIMS = {variable.name: variable.dims for variable in STORE_VARIABLES}
 
@@ -53,7 +53,7 @@ _MOST_INDICES = 256
 """Indices of shards that are kept in memory, for reading single chunks."""
 
 
-class GuardedStore(WrapperStore[Store]):
+class GuardedStore(LookingStore):
     """A store that checks what is read of a recording.
 
     Notes

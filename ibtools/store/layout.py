@@ -93,6 +93,8 @@ class StoreSpec:
         Numbers of each epoch trained, beside those of every store: learning rate, say.
     unit_grids : bool, optional
         Whether there is a place for grids of single units.
+    known : bool, optional
+        Whether the information of the layers is known, and kept.
 
     Raises
     ------
@@ -118,6 +120,7 @@ class StoreSpec:
     growing: bool = False
     scalars: tuple[str, ...] = ()
     unit_grids: bool = False
+    known: bool = False
 
     def __post_init__(self) -> None:
         if self.keep not in get_args(Keep):
@@ -155,6 +158,7 @@ class StoreSpec:
             "prefit": self.prefit,
             "recomputed": self.recomputed,
             "input": self.input is not None,
+            "known": self.known,
         }
         declared = store_variables([one for one, holds in present.items() if holds])
         return (*declared, *map(scalar_variable, self.scalars))

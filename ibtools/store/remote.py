@@ -8,10 +8,11 @@ from functools import cache, partial
 from zarr.abc.buffer import Buffer
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import BufferPrototype
-from zarr.storage import FsspecStore, WrapperStore
+from zarr.storage import FsspecStore
 
 from ibtools.store.retrying import persist, persist_here
 from ibtools.store.storage import RemoteError, StorePath, storage_options
+from ibtools.store.wrapping import LookingStore
 
 
 def remote_store(path: StorePath) -> Store:
@@ -39,7 +40,7 @@ def list_remote(path: StorePath) -> set[str]:
     return {name.rstrip("/").rpartition("/")[2] for name in found}
 
 
-class _RetryingStore(WrapperStore[Store]):
+class _RetryingStore(LookingStore):
     """A store whose operations are done again while they fail with what passes.
 
     All of them can be: an object is written as a whole, and what is deleted may be gone already.

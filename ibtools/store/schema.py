@@ -38,6 +38,7 @@ Presence = Literal[
     "prefit",
     "recomputed",
     "input",
+    "known",
 ]
 
 PRESENCES: dict[Presence, str] = {
@@ -50,6 +51,7 @@ PRESENCES: dict[Presence, str] = {
     "prefit": "trained on random labels",
     "recomputed": "snapshots computed twice",
     "input": "equal inputs known",
+    "known": "simulated",
 }
 """Which stores have a variable, as the documentation says it."""
 
@@ -169,6 +171,16 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "activation_max", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
         "largest value over samples and units; of the logits where their codes are stored",
+    ),
+    Variable(
+        "known_entropy_t", CUBE[:3], ("float64",), "bit", math.nan, _NOT_RECORDED,
+        "entropy H(T) that the layer was made with, which is I(X;T)",
+        presence="known",
+    ),
+    Variable(
+        "known_mi_ty", CUBE[:3], ("float64",), "bit", math.nan, _NOT_RECORDED,
+        "information about the label, I(T;Y), that the layer was made with",
+        presence="known",
     ),
     Variable(
         "train_loss", ("repeat", "trained_epoch"), ("float32",), "nat", math.nan, _NOT_RECORDED,
@@ -385,6 +397,10 @@ RECORDED = tuple(variable.name for variable in STORE_VARIABLES if variable.dims[
 
 UNIT_GRIDS = tuple(variable.name for variable in STORE_VARIABLES if variable.dims == UNIT_GRID)
 """The variables that hold the grid of each unit: a store has both of them, or none."""
+
+
+KNOWN = tuple(variable.name for variable in STORE_VARIABLES if variable.presence == "known")
+"""The variables that hold the information that a simulated store was made with."""
 
 
 def store_variables(present: Container[Presence]) -> tuple[Variable, ...]:

@@ -16,7 +16,6 @@ from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.buffer import default_buffer_prototype
 from zarr.core.sync import sync  # there is no public way to write a key of any store from here
-from zarr.storage import WrapperStore
 
 from ibtools.store.checksums import (
     ABSENT,
@@ -29,12 +28,13 @@ from ibtools.store.checksums import (
     find_checksums,
 )
 from ibtools.store.schema import STORE_VARIABLES
+from ibtools.store.wrapping import LookingStore
 
 _MARKS = tuple(variable.name for variable in STORE_VARIABLES if variable.is_mark)
 """What is written last, because it promises the rest."""
 
 
-class StagedStore(WrapperStore[Store]):
+class StagedStore(LookingStore):
     """A store that notes the checksums of what is written of one repeat.
 
     Parameters

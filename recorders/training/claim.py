@@ -20,7 +20,6 @@ import zarr
 from zarr.abc.buffer import Buffer
 from zarr.abc.store import Store
 from zarr.buffer import default_buffer_prototype
-from zarr.storage import WrapperStore
 
 from ibtools.errors import ClaimLostError
 from ibtools.recorders.training.checkpoint import (
@@ -30,6 +29,7 @@ from ibtools.recorders.training.checkpoint import (
     prepare_checkpoints,
 )
 from ibtools.store.groups import writing
+from ibtools.store.wrapping import LookingStore
 
 CONFIRM_SECONDS = 1.0
 """How long a look at the mark is good for."""
@@ -116,7 +116,7 @@ def _taken_over(store: Store) -> ClaimLostError:
     )
 
 
-class _ClaimedStore(WrapperStore[Store]):
+class _ClaimedStore(LookingStore):
     """A store that looks at the mark before it writes or deletes."""
 
     def __init__(self, store: Store, key: str, owner: str) -> None:

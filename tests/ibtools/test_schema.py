@@ -13,7 +13,7 @@ RHYTHMS = {
     "split",
     "repeat": "random_label n_recomputed n_recomputed_differences seed outcome failed_attempts",
     "snapshot": "code scale zero_point unit_scale unit_zero_point activation partition "
-    "activation_min activation_max complete",
+    "activation_min activation_max known_entropy_t known_mi_ty complete",
     "trained epoch": "train_loss train_accuracy test_loss test_accuracy",
 }
 

@@ -1,0 +1,14 @@
+"""Print the oldest versions that pyproject.toml allows, as constraints for pip."""
+
+import re
+import tomllib
+from pathlib import Path
+
+EXTRAS = ("cluster", "report", "remote", "notebook")
+REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?>=([0-9.]+)")
+
+project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+groups = [project["dependencies"], *(project["optional-dependencies"][name] for name in EXTRAS)]
+for requirement in sorted({one for group in groups for one in group}):
+    if found := REQUIREMENT.fullmatch(requirement):
+        print(f"{found[1]}=={found[2]}")
