@@ -66,9 +66,14 @@ class Part:
         """The store that is there: with codes, or thin."""
         return self.store if self.has_codes else self.thin
 
-    def thin_with(self, thin: Callable[[Path, Path], object]) -> None:
-        """Put a thin store in the place of the store, which goes once that is whole."""
-        if self.has_codes:
+    def thin_with(self, thin: Callable[[Path, Path], object] | None) -> None:
+        """Put a thin store in the place of the store, which goes once that is whole.
+
+        A store that is thin as it was recorded needs nothing that thins it.
+        """
+        if self.has_codes and thin is None:
+            os.replace(self.store, self.thin)
+        elif self.has_codes and thin is not None:
             unfinished = self.folder / f"{self.name}.thinning{_SUFFIX}"
             thin(self.store, unfinished)
             os.replace(unfinished, self.thin)

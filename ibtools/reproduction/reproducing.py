@@ -26,6 +26,7 @@ from ibtools.reproduction.steps import (
     Step,
     analyze_step,
     figure_steps,
+    learned_steps,
     record_step,
     scatter_step,
     thin_step,
@@ -151,9 +152,11 @@ class _Plan:
                     done.add(run)
             yield from figure_steps(reproduction, stores, place)
         if self.is_all:
-            yield from table_steps(
-                stores, {run: one for run, (_, one) in self.wanted.items()}, place
-            )
+            estimators = {run: named for run, (_, named) in self.wanted.items()}
+            for run in filter(has_control, stores):
+                if "resolution" in estimators[run]:
+                    yield from learned_steps(run, stores, place)
+            yield from table_steps(stores, estimators, place)
 
     def _run_steps(
         self, run: Run, parts: Sequence[Part], budget: Budget | None, how: Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import xarray as xr
 
 import ibtools
-from ibtools.reproduction.experiments import Reproduction, Run
+from ibtools.reproduction.experiments import Reproduction, Run, control_of
 from ibtools.reproduction.parts import Part
 from ibtools.shown import analyze_command, shell_command
 from ibtools.store.groups import is_taken
@@ -74,23 +74,21 @@ def analyze_step(part: Part, estimators: Sequence[str], *, quiet: bool) -> Step:
 
 
 def thin_step(part: Part, *, epochs: str | None, quiet: bool) -> Step:
-    """Keep the partition of each layer of a part in place of its codes."""
+    """Keep the partition of each layer of a part in place of its codes, of some or all epochs."""
+    keep: Literal["partition"] | None = "partition"
+    if part.settings.get("keep") == keep:
+        keep = None
 
     def thin(store: Path, output: Path) -> None:
-        ibtools.thin_store(store, output, keep=_unless_kept(part), epochs=epochs, quiet=quiet)
+        ibtools.thin_store(store, output, keep=keep, epochs=epochs, quiet=quiet)
 
-    def do() -> None:
-        part.thin_with(thin)
-
-    chosen = () if epochs is None else ("--epochs", epochs)
-    kept = () if _unless_kept(part) is None else ("--keep", "partition")
-    says = shell_command("thin", part.store, *kept, *chosen, "--output", part.thin)
-    return Step("thin", f"{says}, then delete {part.store.name}", do, part)
-
-
-def _unless_kept(part: Part) -> Literal["partition"] | None:
-    """Return what is to be kept, if it is not all that is there."""
-    return None if part.settings.get("keep") == "partition" else "partition"
+    is_thin = keep is None and epochs is None
+    options = {"--keep": keep, "--epochs": epochs, "--output": part.thin}
+    words = [word for pair in options.items() if pair[1] is not None for word in pair]
+    says = f"keep {part.store} as {part.thin}"
+    if not is_thin:
+        says = shell_command("thin", part.store, *words)
+    return Step("thin", says, lambda: part.thin_with(None if is_thin else thin), part)
 
 
 def scatter_step(part: Part, layer: str) -> Step:
@@ -111,7 +109,7 @@ def open_parts(parts: Sequence[Part], estimator: str) -> xr.Dataset:
 
 
 def figure_steps(reproduction: Reproduction, stores: Parts, folder: Path) -> Iterator[Step]:
-    """Yield what draws the figures of an experiment."""
+    """Yield what draws the figures of an experiment, with controls where they are recorded."""
     first = reproduction.estimators[0] if reproduction.estimators else "exact"
     for figure in reproduction.figures:
         if figure == "panels":
@@ -123,7 +121,14 @@ def figure_steps(reproduction: Reproduction, stores: Parts, folder: Path) -> Ite
                 panels = {name: (run, name) for name in reproduction.estimators}
                 yield _panels_step(panels, stores, folder / f"{run.title}-estimators.png")
             else:
-                yield _plot_step(run, figure, stores[run], folder)
+                yield _plot_step(run, figure, stores, folder / f"{run.title}-{figure}.png")
+
+
+def learned_steps(run: Run, stores: Parts, folder: Path) -> Iterator[Step]:
+    """Yield what draws what a run learned: above its control, and the plane at two bits."""
+    above, plane = (folder / f"{run.title}-{name}.png" for name in ("above-control", "two-bits"))
+    yield _plot_step(run, "information-epochs", stores, above, subtract=True)
+    yield _plot_step(run, "information-plane", stores, plane, estimator="resolution-2")
 
 
 def _panels_step(panels: dict[str, tuple[Run, str]], stores: Parts, output: Path) -> Step:
@@ -139,20 +144,37 @@ def _panels_step(panels: dict[str, tuple[Run, str]], stores: Parts, output: Path
     return Step("draw", f"draw {output}: {', '.join(panels)}", do, output=output)
 
 
-def _plot_step(run: Run, figure: str, parts: Sequence[Part], folder: Path) -> Step:
+def _plot_step(
+    run: Run,
+    figure: str,
+    stores: Parts,
+    output: Path,
+    *,
+    estimator: str | None = None,
+    subtract: bool = False,
+) -> Step:
+    """Draw a figure of a run, with its control if there is one that the figure can draw."""
     from ibtools.analysis.figures import get_figure  # noqa: TID251
 
-    output = folder / f"{run.title}-{figure}.png"
     kind = get_figure(figure)
-    paths = [part.results if kind.source == "results" else part.store for part in parts]
+    is_of_results = kind.source == "results"
+    control = stores.get(control_of(run)) if is_of_results and kind.control else None
+    options = [] if estimator is None else ["--estimator", estimator]
+    options += [word for part in control or () for word in ("--control", str(part.results))]
+    options += ["--subtract"] if subtract else []
+
+    def open_run(parts: Sequence[Part]) -> xr.Dataset:
+        if is_of_results:
+            return open_parts(parts, estimator or kind.estimator)
+        return ibtools.open_store([part.opened for part in parts])
 
     def do() -> None:
-        if kind.source == "results":
-            opened = open_parts(parts, kind.estimator)
-        else:
-            opened = ibtools.open_store([part.opened for part in parts])
-        ibtools.plot(opened, figure, output=output)
+        beside = None if control is None else open_run(control)
+        drawn = open_run(stores[run])
+        ibtools.plot(drawn, figure, output=output, control=beside, subtract=subtract)
 
-    return Step(
-        "draw", shell_command("plot", *paths, figure, "--output", output), do, output=output
-    )
+    paths = [part.results if is_of_results else part.store for part in stores[run]]
+    says = f"draw {output}: {figure} of {', '.join(path.name for path in paths)}"
+    if len(paths) == 1:
+        says = shell_command("plot", *paths, figure, *options, "--output", output)
+    return Step("draw", says, do, output=output)

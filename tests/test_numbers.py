@@ -1,0 +1,82 @@
+"""The numbers in the repository are computed again from their seeds, as far as that is quick."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ibtools
+from ibtools.reproduction.tables import curve_rows
+
+NUMBERS = Path(__file__).parents[1] / "docs" / "numbers"
+TITLES = sorted(file.stem for file in NUMBERS.glob("*.json"))
+
+ROUNDING = 0.02
+"""Bits by which means differ where single codes fall on the other side of an edge, as between two
+processors."""
+
+pytest.importorskip("tensorflow_model_optimization")
+
+
+def settings_of(title: str) -> dict[str, Any]:
+    """Return the settings that a table says it was recorded with."""
+    about = json.loads((NUMBERS / f"{title}.json").read_text())
+    return {"experiment": about["experiment"], **about["configuration"]}
+
+
+def read_table(title: str) -> pd.DataFrame:
+    return pd.read_csv(NUMBERS / f"{title}.csv.gz")
+
+
+def quick(title: str) -> Any:
+    """Mark what takes minutes: many repeats, and large data."""
+    settings = settings_of(title)
+    is_slow = settings["repeats"] > 5 or not settings["experiment"].startswith("SYN")
+    return pytest.param(title, marks=[pytest.mark.slow] if is_slow else [])
+
+
+@pytest.mark.parametrize("title", [quick(title) for title in TITLES])
+def test_numbers__first_row_is_computed_again_from_its_seeds(title: str, tmp_path: Path):
+    """The first recorded epoch, of the network with its seeds, trained anew."""
+    about = json.loads((NUMBERS / f"{title}.json").read_text())
+    table = read_table(title).query("estimator == 'exact'")
+    first = int(table["epoch"].min())
+    settings = settings_of(title)
+    changed = {"epochs": max(first, 0), "recorded_epochs": None, "engine": None}
+    kept = {k: v for k, v in settings.items() if k not in (*changed, "experiment", "data_set")}
+    store = tmp_path / "again.zarr"
+    ibtools.record(
+        settings["experiment"],
+        store,
+        quiet=True,
+        epochs=changed["epochs"],
+        schedule=[first],
+        **kept,
+    )
+    ibtools.analyze_store(store, quiet=True)
+    results = ibtools.open_results(store).load()
+    assert results["seed"].values.tolist() == about["seeds"]
+    again = curve_rows(results).set_index("layer")
+    there = table[table["epoch"] == first].set_index("layer")
+    for name in ("n_repeats", "mi_xt", "mi_xt_deviation", "mi_ty", "mi_ty_null", "saturation"):
+        np.testing.assert_allclose(again[name], there[name], atol=ROUNDING, err_msg=name)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_numbers__are_possible(title: str):
+    """Means are between 0 and their ceilings, the published estimator never above the exact."""
+    table = read_table(title)
+    assert table["n_repeats"].min() > 0
+    assert table["saturation"].between(0, 1 + 1e-12).all()
+    assert (table["mi_ty"] <= table["mi_xt"] + 1e-9).all()
+    by_estimator = table.set_index(["estimator", "epoch", "layer"])["mi_xt"]
+    if "requantised" in by_estimator.index.get_level_values("estimator"):
+        exact, published = by_estimator.loc["exact"], by_estimator.loc["requantised"]
+        assert (published <= exact + 1e-9).all()
+
+
+def test_numbers__are_small():
+    assert sum(file.stat().st_size for file in NUMBERS.rglob("*") if file.is_file()) < 10e6
