@@ -148,8 +148,8 @@ def test_train__is_fit_for_any_width(n_features, n_units):
 
 
 EVALUATED = {
-    "dense-full": (create_training, ("tanh", 8, 3), {"scheme": "full"}),
-    "dense-float": (create_training, ("tanh", 32, 3), {}),
+    "dense-full": (create_training, ("tanh", 8), {"scheme": "full"}),
+    "dense-float": (create_training, ("tanh", 32), {}),
     "images-tanh": (create_images, (), {"activation": "tanh", "bits": 8, "n": 700}),
     "images-relu": (create_images, (), {"activation": "relu", "bits": 8, "n": 700}),
 }

@@ -22,30 +22,44 @@ WIDE = 64
 """Inputs of more features than this are kept (sample, feature)."""
 
 
+LAYER = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            *("kind", "function", "output", "side"),
+            *("n_inputs", "channels_before", "rows_before", "columns_before"),
+            *("n_units", "channels", "rows", "columns"),
+            *("kernel_start", "bias_start", "stop"),
+            *("kernel_is_quantised", "bias_is_quantised"),
+            *("activated_at", "quantised_at"),
+        )
+    ]
+)
+"""What machine code is told of a layer.
+
+* `kind`: `DENSE`, `CONVOLUTION` without padding and with stride 1, or `POOL`, maxima of squares;
+* `function`: the activation function, `TANH`, `RELU`, `RELU6` or `LINEAR`;
+* `output`: how the output is quantised, `CONTINUOUS`, `CURRENT`, `AVERAGE` or `FIXED`;
+* `side`: height and width of the kernel of a convolution, or of the squares of a pool; else 1;
+* `n_inputs`, and the shape of what the layer takes; `n_units`, and the shape of what it gives:
+  where samples are flat, each feature or unit is a channel of one row and one column;
+* `kernel_start`, `bias_start`, `stop`: where among the parameters its kernel and bias are;
+* `kernel_is_quantised`, `bias_is_quantised`: on the range of their current values;
+* `activated_at`, `quantised_at`: where the values of a single sample would lie among those of all
+  layers; at the same place if the output is continuous.
+"""
+
+
 class Layers(NamedTuple):
     """What a training does not change.
 
-    Images lie (channel, row, column): their channels are what loops run over least often. Where
-    samples are flat, each feature or unit is a channel of one row and one column.
+    It is handed from function to function, each of which counts references to its arrays, so that
+    these are few.
 
     Parameters
     ----------
-    kinds : ndarray, (layer,), int64
-        `DENSE`, `CONVOLUTION` without padding and with stride 1, or `POOL`: maxima of squares.
-    shapes : ndarray, (layer + 1, 3), int64
-        Channels, rows and columns of a sample, then of each layer; the last is that of the logits.
-    widths : ndarray, (layer + 1,), int64
-        Their products: features of a sample, then units of each layer.
-    sizes : ndarray, (layer,), int64
-        Height and width of the kernel of a convolution, or of the squares of a pool; else 1.
-    functions : ndarray, (layer,), int64
-        Activation functions: `TANH`, `RELU`, `RELU6`, `LINEAR`.
-    starts : ndarray, (layer, 3), int64
-        Where among the parameters a layer's kernel begins, then its bias, and where that ends.
-    quantised : ndarray, (layer, 2), bool
-        Whether kernel and bias are quantised, on the range of their current values.
-    outputs : ndarray, (layer,), int64
-        How outputs are quantised: `CONTINUOUS`, `CURRENT`, `AVERAGE`, `FIXED`.
+    each : ndarray, (layer,), LAYER
+        The layers, from the first to that of the logits.
     largest_code : float32
         2**bits - 1.
     quantised_softmax : bool
@@ -54,14 +68,7 @@ class Layers(NamedTuple):
         Whether steps change ranges only.
     """
 
-    kinds: Ints
-    shapes: Ints
-    widths: Ints
-    sizes: Ints
-    functions: Ints
-    starts: Ints
-    quantised: NDArray[np.bool_]
-    outputs: Ints
+    each: NDArray[np.void]
     largest_code: np.float32
     quantised_softmax: bool
     frozen: bool

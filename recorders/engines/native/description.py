@@ -1,5 +1,6 @@
 """A Keras model described to the machine code: which layers it can train, and what they are."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ class Stage:
         return _KINDS[type(unwrapped(self.layer))]
 
     @property
-    def size(self) -> int:
+    def side(self) -> int:
         """Height and width of the kernel or the squares; 1 of a dense layer."""
         inner = unwrapped(self.layer)
         sizes = {arrays.CONVOLUTION: "kernel_size", arrays.POOL: "pool_size"}
@@ -94,7 +95,7 @@ class Stage:
             return []
         named = {short_name(weight): weight for weight in self.layer.trainable_weights}
         channels, *image = self.inputs
-        area = image if self.kind == arrays.DENSE else [self.size] * 2
+        area = image if self.kind == arrays.DENSE else [self.side] * 2
         units = self.outputs[0]
         return [
             (named["kernel"], (area[0], area[1], channels, units)),
@@ -133,30 +134,34 @@ def find_stages(model: Any) -> list[Stage]:
 def describe(stages: Sequence[Stage], training: Training) -> Layers:
     """Describe the layers of a model to the machine code."""
     bits = 1 if training.bits == FLOAT_BITS else training.bits
-    shapes = np.array([stages[0].inputs, *(stage.outputs for stage in stages)], np.int64)
+    each = np.zeros(len(stages), arrays.LAYER)
+    n_parameters = n_values = 0
+    for row, stage in zip(each, stages, strict=True):
+        _fill_in(row, stage)
+        n_weights = [int(np.prod(axes)) for _, axes in stage.weights] or [0, 0]
+        row["kernel_start"], row["bias_start"] = n_parameters, n_parameters + n_weights[0]
+        row["stop"] = n_parameters = n_parameters + sum(n_weights)
+        is_continuous = stage.output_rule == arrays.CONTINUOUS
+        row["activated_at"], row["quantised_at"] = n_values, n_values
+        row["quantised_at"] += 0 if is_continuous else row["n_units"]
+        n_values = row["quantised_at"] + row["n_units"]
     return Layers(
-        kinds=np.array([stage.kind for stage in stages], np.int64),
-        shapes=shapes,
-        widths=shapes.prod(axis=1),
-        sizes=np.array([stage.size for stage in stages], np.int64),
-        functions=np.array([stage.function for stage in stages], np.int64),
-        starts=_find_starts(stages),
-        quantised=np.array([[stage.is_quantised(q) for q in QUANTITIES[:2]] for stage in stages]),
-        outputs=np.array([stage.output_rule for stage in stages], np.int64),
+        each,
         largest_code=np.float32(2**bits - 1),
         quantised_softmax=training.scheme == "full" and training.bits != FLOAT_BITS,
         frozen=training.control == "frozen",
     )
 
 
-def _find_starts(stages: Sequence[Stage]) -> Any:
-    """Return where kernel and bias of each layer begin, and where the bias ends."""
-    sizes = np.zeros((len(stages), 2), np.int64)
-    for row, stage in zip(sizes, stages, strict=True):
-        for which, (_, shape) in enumerate(stage.weights):
-            row[which] = np.prod(shape)
-    ends = sizes.cumsum().reshape(sizes.shape)
-    return np.column_stack([ends - sizes, ends[:, 1]])
+def _fill_in(row: Any, stage: Stage) -> None:
+    """Describe a layer, but for its place among the others."""
+    row["kind"], row["function"], row["output"] = stage.kind, stage.function, stage.output_rule
+    row["side"] = stage.side
+    row["n_inputs"], row["n_units"] = math.prod(stage.inputs), math.prod(stage.outputs)
+    row["channels_before"], row["rows_before"], row["columns_before"] = stage.inputs
+    row["channels"], row["rows"], row["columns"] = stage.outputs
+    row["kernel_is_quantised"] = stage.is_quantised("kernel")
+    row["bias_is_quantised"] = stage.is_quantised("bias")
 
 
 def _image_shape(shape: Sequence[int | None]) -> Shape:

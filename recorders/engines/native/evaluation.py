@@ -40,9 +40,9 @@ class Evaluation(NamedTuple):
 def allocate_evaluation(layers: Layers, n_parameters: int, n_samples: int) -> Evaluation:
     """Make room for the evaluation of so many samples."""
     first, widest = 0, 0
-    while first < layers.kinds.size:
+    while first < layers.each.size:
         first = _after_pools(layers, _end_of_stage(layers, first))
-        widest = max(widest, layers.widths[first])
+        widest = max(widest, layers.each[first - 1]["n_units"])
     rows = np.empty(_BLOCK, np.int64)
     return Evaluation(
         allocate(layers, n_parameters, rows.size),
@@ -69,10 +69,10 @@ def evaluate(
     """
     first, low, high = 0, _ZERO, _ZERO
     quantise_weights(layers, state, place.work)
-    while first < layers.kinds.size:
+    while first < layers.each.size:
         last = _end_of_stage(layers, first)
         ends = state.ranges[last, 2].copy()
-        if layers.outputs[last] == CURRENT:
+        if layers.each[last]["output"] == CURRENT:
             ends[:] = _ZERO
         for block in range(len(place.stored)):
             _begin(layers, samples, first, block, low, high, place)
@@ -92,18 +92,18 @@ def evaluate(
 @float_kernel
 def _end_of_stage(layers: Layers, first: int) -> int:
     """Return the first layer from some layer on whose range is that of all samples, or the last."""
-    for layer in range(first, layers.kinds.size):
-        if layers.outputs[layer] == CURRENT:
+    for layer in range(first, layers.each.size):
+        if layers.each[layer]["output"] == CURRENT:
             return layer
-    return int(layers.kinds.size - 1)
+    return int(layers.each.size - 1)
 
 
 @float_kernel
 def _after_pools(layers: Layers, layer: int) -> int:
     """Return the first layer after some layer that is no pool of its values."""
     after = layer + 1
-    while after < layers.kinds.size and layers.kinds[after] == POOL:
-        if layers.outputs[after] != CONTINUOUS:
+    while after < layers.each.size and layers.each[after]["kind"] == POOL:
+        if layers.each[after]["output"] != CONTINUOUS:
             break
         after += 1
     return after
@@ -128,7 +128,7 @@ def _begin(
         return
     out = quantised(layers, first - 1, work)
     kept = place.stored[block, : out.size].reshape(out.shape)
-    if layers.outputs[_before_pools(layers, first)] == CONTINUOUS:
+    if layers.each[_before_pools(layers, first)]["output"] == CONTINUOUS:
         out[:] = kept
     else:
         scale, low, high = grid(low, high, layers.largest_code)
@@ -140,7 +140,7 @@ def _begin(
 def _before_pools(layers: Layers, layer: int) -> int:
     """Return the last layer before some layer that is no pool of another's values."""
     before = layer - 1
-    while layers.kinds[before] == POOL and layers.outputs[before] == CONTINUOUS and before > 0:
+    while before > 0 and _after_pools(layers, before - 1) == layer:
         before -= 1
     return before
 
@@ -152,11 +152,11 @@ def _advance(
     """Compute the layers of a stage, the last without its quantiser, whose range may grow."""
     for layer in range(first, last):
         apply(layers, layer, work)
-        if layers.outputs[layer] != CONTINUOUS:
+        if layers.each[layer]["output"] != CONTINUOUS:
             low, high = state.ranges[layer, 2]
             quantise_output(layers, layer, low, high, work)
     apply(layers, last, work)
-    if layers.outputs[last] == CURRENT:
+    if layers.each[last]["output"] == CURRENT:
         low, high = find_range(activated(layers, last, work))
         ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
 

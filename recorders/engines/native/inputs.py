@@ -15,13 +15,13 @@ _SIDE_BY_SIDE = 8  # samples that are turned at once
 @float_kernel
 def is_wide(layers: Layers) -> bool:
     """Whether inputs of a batch lie (sample, feature): those of a dense layer of many features."""
-    return bool(layers.widths[0] > WIDE and layers.kinds[0] == DENSE)
+    return bool(layers.each[0]["n_inputs"] > WIDE and layers.each[0]["kind"] == DENSE)
 
 
 @float_kernel
 def take(layers: Layers, samples: Samples, rows: Ints, inputs: Floats) -> None:
     """Decode the inputs of some samples, (feature, sample), or (sample, feature) if wide."""
-    by_sample, wide = layers.widths[0] > WIDE, is_wide(layers)
+    by_sample, wide = layers.each[0]["n_inputs"] > WIDE, is_wide(layers)
     scale, zero = samples.scale, samples.zero_point
     if samples.codes.size:
         _take(samples.codes, scale, zero, rows, by_sample, wide, inputs)

@@ -9,7 +9,6 @@ from ibtools.recorders.engines.native.arrays import (
     DENSE,
     POOL,
     Floats,
-    Ints,
     Layers,
 )
 from ibtools.recorders.engines.native.convolution import (
@@ -25,6 +24,7 @@ from ibtools.recorders.engines.native.workspace import (
     Workspace,
     activated,
     gradient_of,
+    inner_gradient_of,
     inputs_of,
 )
 
@@ -34,39 +34,36 @@ _ZERO, _INFINITE = np.float32(0), np.float32(np.inf)
 @float_kernel
 def apply(layers: Layers, layer: int, work: Workspace) -> None:
     """Compute a layer's activated values, before they are quantised, with quantised weights."""
-    inputs, out = inputs_of(layers, layer, work), activated(layers, layer, work)
-    n_samples = out.shape[1]
-    start, middle, end = layers.starts[layer]
-    kernel, bias = work.weights[start:middle], work.weights[middle:end]
-    if layers.kinds[layer] == POOL:
-        images = _images(inputs, layers.shapes[layer])
-        pool(images, layers.sizes[layer], n_samples, _images(out, layers.shapes[layer + 1]))
-    elif layers.kinds[layer] == CONVOLUTION:
-        images = _images(inputs, layers.shapes[layer])
-        out_images = _images(out, layers.shapes[layer + 1])
-        convolve(_four_axes(kernel, layers, layer), bias, images, n_samples, out_images)
+    one, out = layers.each[layer], activated(layers, layer, work)
+    if one["kind"] == DENSE:
+        _multiply(layers, layer, work, out)
     else:
-        _multiply(layers, layer, kernel, bias, inputs, out)
+        inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
+        images, n_samples = _images_of(layers, layer, out), out.shape[1]
+        if one["kind"] == POOL:
+            pool(inputs, one["side"], n_samples, images)
+        else:
+            bias = work.weights[0, one["bias_start"] : one["stop"]]
+            convolve(_four_axes(layers, layer, work.weights[0]), bias, inputs, n_samples, images)
     for j in range(len(out)):
-        activate(out[j], layers.functions[layer])
+        activate(out[j], one["function"])
 
 
 @float_kernel
-def _multiply(
-    layers: Layers, layer: int, kernel: Floats, bias: Floats, inputs: Floats, out: Floats
-) -> None:
+def _multiply(layers: Layers, layer: int, work: Workspace, out: Floats) -> None:
     """Compute the weighted sums of a dense layer."""
-    of_units = kernel.reshape(bias.size, layers.widths[layer])
-    wide = layer == 0 and is_wide(layers)
+    inputs, wide = inputs_of(layers, layer, work), layer == 0 and is_wide(layers)
+    kernel = _two_axes(layers, layer, work.weights[0])
+    bias = work.weights[0, layers.each[layer]["bias_start"] : layers.each[layer]["stop"]]
     if wide:
-        multiply_wide(out, of_units, inputs)
-    for j in range(bias.size):
+        multiply_wide(out, kernel, inputs)
+    for j in range(len(out)):
         row = out[j]
         if wide:
             row += bias[j]
         else:
             row[:] = bias[j]
-            add_rows(row, of_units[j], inputs)
+            add_rows(row, kernel[j], inputs)
 
 
 @float_kernel
@@ -76,82 +73,107 @@ def lead_back(layers: Layers, layer: int, work: Workspace) -> None:
     It goes straight through the quantiser of the output, inside of its range. Of the first layer
     only that of the weights is computed.
     """
-    inner = _lead_to_sums(layers, layer, work)
-    if layers.kinds[layer] == DENSE:
-        _lead_to_dense_weights(layers, layer, inner, work)
-    elif layers.kinds[layer] == CONVOLUTION:
-        _lead_to_convolved_weights(layers, layer, inner, work)
-    if layer > 0:
-        _lead_to_inputs(layers, layer, inner, work)
+    kind = layers.each[layer]["kind"]
+    _lead_through_function(layers, layer, work)
+    if kind == DENSE:
+        _lead_to_dense_weights(layers, layer, work)
+    elif kind == CONVOLUTION:
+        _lead_to_convolved_weights(layers, layer, work)
+    if layer > 0 and kind == DENSE:
+        _lead_to_dense_inputs(layers, layer, work)
+    elif layer > 0:
+        _lead_to_images(layers, layer, work)
 
 
 @float_kernel
-def _lead_to_sums(layers: Layers, layer: int, work: Workspace) -> Floats:
-    """Lead the gradient of a layer's values back to what was activated, in another array."""
+def _lead_through_function(layers: Layers, layer: int, work: Workspace) -> None:
+    """Lead the gradient of a layer's values back to what was activated."""
     gradient, values = gradient_of(layers, layer, work), activated(layers, layer, work)
-    inner = work.inner[: gradient.size].reshape(gradient.shape)
-    low, high = -_INFINITE, _INFINITE
-    if layers.outputs[layer] != CONTINUOUS:
+    inner, low, high = inner_gradient_of(layers, layer, work), -_INFINITE, _INFINITE
+    if layers.each[layer]["output"] != CONTINUOUS:
         low, high = work.ends[layer, 2, 0], work.ends[layer, 2, 1]
     for j in range(len(values)):
-        differentiate(gradient[j], values[j], layers.functions[layer], low, high, inner[j])
-    return inner
+        differentiate(gradient[j], values[j], layers.each[layer]["function"], low, high, inner[j])
 
 
 @float_kernel
-def _lead_to_dense_weights(layers: Layers, layer: int, inner: Floats, work: Workspace) -> None:
-    start, middle, end = layers.starts[layer]
-    of_units = work.weights_gradient[start:middle].reshape(len(inner), layers.widths[layer])
-    of_bias, inputs = work.weights_gradient[middle:end], inputs_of(layers, layer, work)
+def _lead_to_dense_weights(layers: Layers, layer: int, work: Workspace) -> None:
+    inner, inputs = inner_gradient_of(layers, layer, work), inputs_of(layers, layer, work)
+    of_kernel = _two_axes(layers, layer, work.weights[1])
+    of_bias = work.weights[1, layers.each[layer]["bias_start"] : layers.each[layer]["stop"]]
     for j in range(len(inner)):
         of_bias[j] = inner[j].sum()
     if layer == 0 and is_wide(layers):
-        of_units[:] = _ZERO
-        add_wide(of_units, inner, inputs)
+        of_kernel[:] = _ZERO
+        add_wide(of_kernel, inner, inputs)
     else:
         for j in range(len(inner)):
-            multiply_rows(of_units[j], inner[j], inputs)
+            multiply_rows(of_kernel[j], inner[j], inputs)
 
 
 @float_kernel
-def _lead_to_convolved_weights(layers: Layers, layer: int, inner: Floats, work: Workspace) -> None:
-    start, middle, end = layers.starts[layer]
-    of_kernel = _four_axes(work.weights_gradient[start:middle], layers, layer)
-    of_bias, gradient = work.weights_gradient[middle:end], _images(inner, layers.shapes[layer + 1])
-    inputs = _images(inputs_of(layers, layer, work), layers.shapes[layer])
+def _lead_to_convolved_weights(layers: Layers, layer: int, work: Workspace) -> None:
+    inner = inner_gradient_of(layers, layer, work)
+    gradient = _images_of(layers, layer, inner)
+    inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
+    of_bias = work.weights[1, layers.each[layer]["bias_start"] : layers.each[layer]["stop"]]
     for channel in range(of_bias.size):
         of_bias[channel] = gradient[channel].sum()
+    of_kernel = _four_axes(layers, layer, work.weights[1])
     gradient_of_kernel(gradient, inputs, inner.shape[1], of_kernel)
 
 
 @float_kernel
-def _lead_to_inputs(layers: Layers, layer: int, inner: Floats, work: Workspace) -> None:
-    start, middle, _ = layers.starts[layer]
-    kernel, before = work.weights[start:middle], gradient_of(layers, layer - 1, work)
-    if layers.kinds[layer] == DENSE:
-        of_units = kernel.reshape(len(inner), len(before))
-        for k in range(len(before)):
-            before[k] = _ZERO
-            add_rows(before[k], of_units[:, k], inner)
-        return
-    gradient = _images(inner, layers.shapes[layer + 1])
-    of_images, n_samples = _images(before, layers.shapes[layer]), inner.shape[1]
-    if layers.kinds[layer] == CONVOLUTION:
-        gradient_of_inputs(_four_axes(kernel, layers, layer), gradient, n_samples, of_images)
+def _lead_to_dense_inputs(layers: Layers, layer: int, work: Workspace) -> None:
+    inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
+    kernel = _two_axes(layers, layer, work.weights[0])
+    for k in range(len(before)):
+        before[k] = _ZERO
+        add_rows(before[k], kernel[:, k], inner)
+
+
+@float_kernel
+def _lead_to_images(layers: Layers, layer: int, work: Workspace) -> None:
+    """Compute the gradient of the inputs of a convolution or a pool."""
+    inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
+    gradient, n_samples = _images_of(layers, layer, inner), inner.shape[1]
+    of_images = _images_before(layers, layer, before)
+    if layers.each[layer]["kind"] == CONVOLUTION:
+        kernel = _four_axes(layers, layer, work.weights[0])
+        gradient_of_inputs(kernel, gradient, n_samples, of_images)
     else:
-        inputs = _images(inputs_of(layers, layer, work), layers.shapes[layer])
-        pooled = _images(activated(layers, layer, work), layers.shapes[layer + 1])
-        gradient_of_pool(gradient, inputs, pooled, layers.sizes[layer], n_samples, of_images)
+        inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
+        pooled = _images_of(layers, layer, activated(layers, layer, work))
+        side = layers.each[layer]["side"]
+        gradient_of_pool(gradient, inputs, pooled, side, n_samples, of_images)
 
 
 @float_kernel
-def _images(values: Floats, shape: Ints) -> Floats:
-    """Reshape values (unit, sample) as images (channel, row, column x sample)."""
-    return values.reshape(shape[0], shape[1], shape[2] * values.shape[1])
+def _images_before(layers: Layers, layer: int, values: Floats) -> Floats:
+    """Reshape what a layer takes, (unit, sample), as images (channel, row, column x sample)."""
+    one, n_samples = layers.each[layer], values.shape[1]
+    shape = one["channels_before"], one["rows_before"], one["columns_before"] * n_samples
+    return values.reshape(shape)
 
 
 @float_kernel
-def _four_axes(kernel: Floats, layers: Layers, layer: int) -> Floats:
-    """Reshape the kernel of a convolution: (channel, channel before, row, column)."""
-    n_channels, n_before = layers.shapes[layer + 1, 0], layers.shapes[layer, 0]
-    return kernel.reshape(n_channels, n_before, layers.sizes[layer], layers.sizes[layer])
+def _images_of(layers: Layers, layer: int, values: Floats) -> Floats:
+    """Reshape what a layer gives, (unit, sample), as images (channel, row, column x sample)."""
+    one, n_samples = layers.each[layer], values.shape[1]
+    return values.reshape((one["channels"], one["rows"], one["columns"] * n_samples))
+
+
+@float_kernel
+def _two_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
+    """Return the kernel of a dense layer among all weights: (unit, input)."""
+    one = layers.each[layer]
+    kernel = weights[one["kernel_start"] : one["bias_start"]]
+    return kernel.reshape((one["n_units"], one["n_inputs"]))
+
+
+@float_kernel
+def _four_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
+    """Return the kernel of a convolution: (channel, channel before, row, column)."""
+    one = layers.each[layer]
+    kernel = weights[one["kernel_start"] : one["bias_start"]]
+    return kernel.reshape((one["channels"], one["channels_before"], one["side"], one["side"]))

@@ -16,39 +16,50 @@ _FORGOTTEN = _FLOAT(0.001)  # part of a moving average that a batch replaces
 @float_kernel
 def measure_weights(layers: Layers, state: State) -> None:
     """Set the ranges of kernels and biases to those of their current values."""
-    for layer in range(layers.kinds.size):
+    for layer in range(layers.each.size):
         for which in range(2):
-            if layers.quantised[layer, which]:
-                start, end = layers.starts[layer, which], layers.starts[layer, which + 1]
-                low, high = find_range(state.parameters[start:end].reshape(1, end - start))
+            start, stop = _find_quantised(layers, layer, which)
+            if start < stop:
+                low, high = find_range(state.parameters[start:stop].reshape(1, stop - start))
                 state.ranges[layer, which, 0], state.ranges[layer, which, 1] = low, high
 
 
 @float_kernel
 def quantise_weights(layers: Layers, state: State, work: Workspace) -> None:
     """Quantise kernels and biases on their ranges."""
-    for layer in range(layers.kinds.size):
+    work.weights[0] = state.parameters
+    for layer in range(layers.each.size):
         for which in range(2):
-            start, end = layers.starts[layer, which], layers.starts[layer, which + 1]
-            weights, out = state.parameters[start:end], work.weights[start:end]
-            if layers.quantised[layer, which]:
+            start, stop = _find_quantised(layers, layer, which)
+            if start < stop:
                 low, high = state.ranges[layer, which]
                 scale, low, high = grid(low, high, layers.largest_code)
+                weights, out = state.parameters[start:stop], work.weights[0, start:stop]
                 quantise(weights, scale, low, high, out)
                 work.ends[layer, which, 0], work.ends[layer, which, 1] = low, high
-            else:
-                out[:] = weights
 
 
 @float_kernel
 def cut_gradient_of_weights(layers: Layers, state: State, work: Workspace) -> None:
     """Take the gradient of weights that their range clips."""
-    for layer in range(layers.kinds.size):
+    for layer in range(layers.each.size):
         for which in range(2):
-            if layers.quantised[layer, which]:
-                start, end = layers.starts[layer, which], layers.starts[layer, which + 1]
+            start, stop = _find_quantised(layers, layer, which)
+            if start < stop:
                 low, high = work.ends[layer, which]
-                cut(work.weights_gradient[start:end], state.parameters[start:end], low, high)
+                cut(work.weights[1, start:stop], state.parameters[start:stop], low, high)
+
+
+@float_kernel
+def _find_quantised(layers: Layers, layer: int, which: int) -> tuple[int, int]:
+    """Return where the kernel, or the bias, begins and ends; nothing if it is not quantised."""
+    one = layers.each[layer]
+    start, stop = one["kernel_start"], one["bias_start"]
+    is_quantised = one["kernel_is_quantised"]
+    if which == 1:
+        start, stop = one["bias_start"], one["stop"]
+        is_quantised = one["bias_is_quantised"]
+    return start, stop if is_quantised else start
 
 
 @float_kernel
@@ -68,7 +79,7 @@ def choose_range(
     layers: Layers, layer: int, state: State, work: Workspace
 ) -> tuple[np.float32, np.float32]:
     """Return the range on which a training step quantises an output, and keep an average's."""
-    ends, rule = state.ranges[layer, 2], layers.outputs[layer]
+    ends, rule = state.ranges[layer, 2], layers.each[layer]["output"]
     if rule == FIXED:
         return ends[0], ends[1]
     low, high = find_range(activated(layers, layer, work))

@@ -106,7 +106,7 @@ def _train_batch(
         state.n_steps[0] += 1
         return
     _backward(layers, state, work)
-    adam(state, work.weights_gradient, rate)
+    adam(state, work.weights[1], rate)
 
 
 @float_kernel
@@ -114,9 +114,9 @@ def _forward(layers: Layers, state: State, work: Workspace) -> None:
     """Compute all layers of a batch as a training step does, which sets the ranges."""
     measure_weights(layers, state)
     quantise_weights(layers, state, work)
-    for layer in range(layers.kinds.size):
+    for layer in range(layers.each.size):
         apply(layers, layer, work)
-        if layers.outputs[layer] != CONTINUOUS:
+        if layers.each[layer]["output"] != CONTINUOUS:
             low, high = choose_range(layers, layer, state, work)
             quantise_output(layers, layer, low, high, work)
 
@@ -124,7 +124,7 @@ def _forward(layers: Layers, state: State, work: Workspace) -> None:
 @float_kernel
 def _backward(layers: Layers, state: State, work: Workspace) -> None:
     """Compute the gradient of all parameters; straight through each quantiser inside its range."""
-    last = layers.kinds.size - 1
+    last = layers.each.size - 1
     gradient_of_logits(quantised(layers, last, work), work.labels, gradient_of(layers, last, work))
     for layer in range(last, -1, -1):
         lead_back(layers, layer, work)

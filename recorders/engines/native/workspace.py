@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ibtools.kernel import float_kernel
-from ibtools.recorders.engines.native.arrays import CONTINUOUS, Floats, Ints, Layers
+from ibtools.recorders.engines.native.arrays import Floats, Ints, Layers
 from ibtools.recorders.engines.native.inputs import is_wide
 
 
@@ -15,34 +15,24 @@ class Workspace(NamedTuple):
     inputs: Floats  # (feature, sample), or (sample, feature) if wide
     labels: Ints  # (sample,)
     values: Floats  # of every layer (unit, sample), activated and, behind these, quantised
-    places: Ints  # (layer, 2): where these begin; at the same place if outputs are continuous
-    gradient: Floats  # (unit, sample), of the layer at hand; there is room for the widest
-    inner: Floats  # (unit, sample), the same before the activation function
-    weights: Floats  # (parameter,), quantised
-    weights_gradient: Floats  # (parameter,)
+    gradients: Floats  # (2, value): of the layer at hand, outside and inside of its function
+    weights: Floats  # (2, parameter): quantised, and their gradient
     ends: Floats  # (layer, 3, 2), of the ranges as `grid` moves them
 
 
 @float_kernel
 def allocate(layers: Layers, n_parameters: int, n_samples: int) -> Workspace:
     """Make room for a batch of so many samples."""
-    n_layers, n_in, widest = layers.kinds.size, layers.widths[0], layers.widths[1:].max()
-    places, n_values = np.empty((n_layers, 2), np.int64), 0
+    n_layers, n_in, widest = layers.each.size, layers.each[0]["n_inputs"], 0
     for layer in range(n_layers):
-        size = layers.widths[layer + 1] * n_samples
-        places[layer, 0], places[layer, 1] = n_values, n_values
-        if layers.outputs[layer] != CONTINUOUS:
-            places[layer, 1] += size
-        n_values = places[layer, 1] + size
+        widest = max(widest, layers.each[layer]["n_units"])
+    last = layers.each[n_layers - 1]
     return Workspace(
         np.empty((n_samples, n_in) if is_wide(layers) else (n_in, n_samples), np.float32),
         np.empty(n_samples, np.int64),
-        np.empty(n_values, np.float32),
-        places,
-        np.empty(widest * n_samples, np.float32),
-        np.empty(widest * n_samples, np.float32),
-        np.empty(n_parameters, np.float32),
-        np.empty(n_parameters, np.float32),
+        np.empty((last["quantised_at"] + last["n_units"]) * n_samples, np.float32),
+        np.empty((2, widest * n_samples), np.float32),
+        np.empty((2, n_parameters), np.float32),
         np.empty((n_layers, 3, 2), np.float32),
     )
 
@@ -50,13 +40,15 @@ def allocate(layers: Layers, n_parameters: int, n_samples: int) -> Workspace:
 @float_kernel
 def activated(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return the values of a layer before they are quantised, (unit, sample)."""
-    return _part(work.values, work.places[layer, 0], layers.widths[layer + 1], work.labels.size)
+    one, n_samples = layers.each[layer], work.labels.size
+    return _part(work.values, one["activated_at"], one["n_units"], n_samples)
 
 
 @float_kernel
 def quantised(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return the values of a layer as the next one takes them, (unit, sample)."""
-    return _part(work.values, work.places[layer, 1], layers.widths[layer + 1], work.labels.size)
+    one, n_samples = layers.each[layer], work.labels.size
+    return _part(work.values, one["quantised_at"], one["n_units"], n_samples)
 
 
 @float_kernel
@@ -68,9 +60,16 @@ def inputs_of(layers: Layers, layer: int, work: Workspace) -> Floats:
 @float_kernel
 def gradient_of(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return where the gradient of a layer's values is, (unit, sample)."""
-    return _part(work.gradient, 0, layers.widths[layer + 1], work.labels.size)
+    return _part(work.gradients[0], 0, layers.each[layer]["n_units"], work.labels.size)
+
+
+@float_kernel
+def inner_gradient_of(layers: Layers, layer: int, work: Workspace) -> Floats:
+    """Return where that is kept which was led back through a layer's function, (unit, sample)."""
+    return _part(work.gradients[1], 0, layers.each[layer]["n_units"], work.labels.size)
 
 
 @float_kernel
 def _part(values: Floats, first: int, n_units: int, n_samples: int) -> Floats:
-    return values[first : first + n_units * n_samples].reshape(n_units, n_samples)
+    start = first * n_samples
+    return values[start : start + n_units * n_samples].reshape(n_units, n_samples)
