@@ -48,8 +48,9 @@ def draw_singles(ax: Axes, summary: RepeatSummary, values: xr.DataArray | None, 
     """Draw single repeats, (repeat, epoch), where there are so few that all are drawn."""
     if values is None:
         return
-    for line in values.transpose("repeat", ...):
-        ax.plot(summary.epochs, line, color=color, label="_repeat", **SINGLE_LINE)
+    for line in values.transpose("repeat", ...).values:
+        there = np.isfinite(line)
+        ax.plot(summary.epochs[there], line[there], color=color, label="_repeat", **SINGLE_LINE)
 
 
 def spread_handles(

@@ -115,16 +115,23 @@ def dynamics_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
     """List mean and interval over repeats of every quantity of the dynamics, by layer."""
     attributes = summarised.attrs
     caption = (
-        f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats and "
-        f"{_describe_interval(summarised)}"
+        f"Dynamics by {attributes['estimator']}, {attributes['repeats']}: mean over repeats"
+        f"{_describe_interval(summarised, PRINTED)}"
     )
     return _quantities(caption + _describe_symbols(results), summarised, PRINTED)
 
 
-def _describe_interval(summarised: xr.Dataset) -> str:
-    level, clipped = (summarised.attrs[f"interval_{name}"] for name in ("level", "clipped"))
-    said = ", clipped to what is possible" * bool(clipped)
-    return f"{100 * level:g} % interval (Student{said}); of two values, these"
+def _describe_interval(summarised: xr.Dataset, names: Sequence[str]) -> str:
+    """Say what is below the means of quantities: intervals, or the values where they are two."""
+    n_repeats = summarised[list(names)].sel(statistic="n_repeats").to_array()
+    words = []
+    if n_repeats.max() >= FEWEST_FOR_SPREAD:
+        level, clipped = (summarised.attrs[f"interval_{name}"] for name in ("level", "clipped"))
+        said = ", clipped to what is possible" * bool(clipped)
+        words.append(f"{100 * level:g} % interval (Student{said})")
+    if (n_repeats == 2).any():
+        words.append("of two, their values")
+    return "".join(f", {one}" for one in words)
 
 
 def _quantities(caption: str, summarised: xr.Dataset, names: Sequence[str]) -> Table:
@@ -147,7 +154,7 @@ def above_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
     n_pairs = int(summarised[names[0]].sel(statistic="n_repeats").max())
     caption = (
         f"Above the {attributes[CONTROL]} by {attributes['estimator']}: differences of {n_pairs} "
-        f"pair{'s' * (n_pairs != 1)} of repeats, mean and {_describe_interval(summarised)}"
+        f"pair{'s' * (n_pairs != 1)} of repeats, mean{_describe_interval(summarised, names)}"
     )
     return _quantities(caption + _describe_symbols(results), summarised, names)
 

@@ -84,7 +84,7 @@ def test_report__says_what_the_store_holds(analysed_store: Path):
         "not in the store, which was written from arrays",
         "nothing was binned",
         "H(binned T) is the entropy of the binned layer, not I(X;T)",
-        "Dynamics by exact, 2 of 2 repeats: mean over repeats and 95 % interval (Student)",
+        "Dynamics by exact, 2 of 2 repeats: mean over repeats, of two, their values",
         "Here I(X;T) is H(binned T) and I(T;Y) is I(binned T;Y)",
         "Audit: ",
         "xarray",
