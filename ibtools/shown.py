@@ -121,6 +121,17 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
 
 
+def counted(n: int, what: str) -> str:
+    """Say how many there are of what is named in the singular.
+
+    Examples
+    --------
+    >>> counted(1, "snapshot"), counted(0, "more snapshot")
+    ('1 snapshot', '0 more snapshots')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def shell_command(*words: object) -> str:
     r"""Write a command of ibtools such that a shell takes every word as it is.
 

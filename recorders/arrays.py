@@ -22,6 +22,7 @@ from ibtools.recorders.array_layers import (
 from ibtools.recorders.corridor import Corridor, most_waiting
 from ibtools.recorders.recorded_samples import RecordedSamples
 from ibtools.recorders.training.background import Background
+from ibtools.shown import counted
 from ibtools.store.creation import create_store
 from ibtools.store.layout import StoreSpec, whole_numbers
 from ibtools.store.schema import Inputs, Keep
@@ -210,8 +211,8 @@ def _default_numbers(
         epochs = range(array.shape[1]) if epochs is None else epochs
         if tuple(array.shape[:2]) != (len(repeats), len(epochs)):
             raise StoreError(
-                f"layer {name!r} must have {len(repeats)} repeats and {len(epochs)} epochs, "
-                f"found {array.shape[0]} and {array.shape[1]}"
+                f"layer {name!r} must have {counted(len(repeats), 'repeat')} and "
+                f"{counted(len(epochs), 'epoch')}, found {array.shape[0]} and {array.shape[1]}"
             )
     if repeats is None or epochs is None:
         raise StoreError("activations must hold at least one layer, found none")

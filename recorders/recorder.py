@@ -27,6 +27,7 @@ from ibtools.recorders.recorded_store import complete_epochs, find_store, open_o
 from ibtools.recorders.recorder_input import epoch_number, natural, own_attributes, scalar
 from ibtools.recorders.training.background import Background
 from ibtools.schedule import open_schedule, parse_schedule
+from ibtools.shown import counted
 from ibtools.store.counts import COUNTS, Counts
 from ibtools.store.growing import EPOCH_AXES
 from ibtools.store.growth import validate_new_epoch
@@ -396,8 +397,8 @@ class Recorder:
             begins += f"{left} {'more ' * (left < n)}snapshot{'s' * (left != 1)}, "
             takes += f", {format_bytes(n * snapshot_bytes)} the {n} of a repeat"
         write_line(
-            f"{begins}{len(spec.layers)} layers of {spec.n_samples} samples, {takes}, before they "
-            "are compressed"
+            f"{begins}{counted(len(spec.layers), 'layer')} of {spec.n_samples} samples, {takes}, "
+            "before they are compressed"
         )
         if self._n_epochs is not None:
             done = max(0, self._last_snapshot)

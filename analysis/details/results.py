@@ -47,7 +47,7 @@ from ibtools.analysis.passes.store_pass import Pass
 from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import StoreError
-from ibtools.shown import shell_command
+from ibtools.shown import counted, shell_command
 from ibtools.store.datasets import open_raw_results, raw_dataset
 from ibtools.store.groups import consolidate, find_group, get_array, writing
 from ibtools.store.header import Header
@@ -86,7 +86,7 @@ class DetailsReport:
     def __str__(self) -> str:
         incomplete = f", {self.incomplete} not recorded yet" if self.incomplete else ""
         return (
-            f"{self.group}: {self.computed} snapshots analysed, {self.skipped} skipped "
+            f"{self.group}: {counted(self.computed, 'snapshot')} analysed, {self.skipped} skipped "
             f"(analysed before){incomplete}" + "".join(f"; {phrase}" for phrase in self.anew)
         )
 

@@ -206,7 +206,8 @@ def _sort_states(
     are to be ordered, and of how many of its last bits; of none, it is the next word.
     """
     order, differ, keys, dealt, places, todo = scratch
-    n_units, n_levels = codes.shape[1], grid[3]
+    n_units, n_levels, n_numbers = codes.shape[1], grid[3], grid[4]
+    n_words = -(-n_numbers // n_levels) * _words_of_level(n_units)
     for i in range(n_states):
         order[i] = i
     todo[0, 0], todo[0, 1], todo[0, 2], todo[0, 3] = 0, n_states, -1, 0
@@ -216,6 +217,9 @@ def _sort_states(
         start, end = todo[n_todo, 0], todo[n_todo, 1]
         word, left = todo[n_todo, 2], todo[n_todo, 3]
         own_keys, own_order = keys[start:end], order[start:end]
+        if left == 0 and word + 1 == n_words:
+            differ[start + 1 : end] = bits  # codes of more bits than are said, of a damaged store
+            continue
         if left == 0:
             word, left = word + 1, n_levels * min(n_units, 64)
             _read_words(codes, grid, word, own_order, first, own_keys)

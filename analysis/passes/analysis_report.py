@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ibtools.analysis.passes.saturated import ADVICE, WORDS
-from ibtools.shown import python_string, shell_command, visible
+from ibtools.shown import counted, python_string, shell_command, visible
 
 DEFAULTS = ("exact", "resolution")
 """Estimators whose results their figures are drawn from where none are named."""
@@ -76,7 +76,7 @@ class AnalysisReport:
         saturated = f"; {WORDS}; {ADVICE}" if self.is_saturated else ""
         whole = _WHOLE.format(name=self.whole) if self.whole and self.computed else ""
         return (
-            f"information/{self.estimator}: {self.computed} snapshots analysed, "
+            f"information/{self.estimator}: {counted(self.computed, 'snapshot')} analysed, "
             f"{self.skipped} skipped (analysed before){incomplete}{clipped}{digested}{anew}"
             f"{whole}{saturated}"
         )

@@ -20,6 +20,7 @@ from ibtools.analysis.passes.outdated import ASSUMED
 from ibtools.analysis.passes.result_checksums import CHECKSUM, Binding, checked_names, names_of
 from ibtools.analysis.passes.result_rows import read_marks, read_row, read_rows
 from ibtools.errors import StoreError
+from ibtools.shown import counted
 from ibtools.store.groups import get_array, writing
 from ibtools.store.locking import changing
 from ibtools.store.storage import StorePath
@@ -321,7 +322,7 @@ def describe_damaged(damaged: NDArray[np.bool_], binding: Binding) -> tuple[str,
     if not damaged.any():
         return ()
     return (
-        f"anew, because their numbers were damaged: {int(damaged.sum())} snapshots "
+        f"anew, because their numbers were damaged: {counted(int(damaged.sum()), 'snapshot')} "
         f"({describe_snapshots(damaged, binding)})",
     )
 

@@ -20,7 +20,7 @@ from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.repeats.controls import BESIDE, CONTROL, UNPAIRED, split_control
 from ibtools.errors import StoreError, unknown_name
 from ibtools.settings import describe_training
-from ibtools.shown import shortened
+from ibtools.shown import counted, shortened
 from ibtools.store.configuration import configuration_of
 from ibtools.store.counts import Counts, counts_of
 
@@ -381,8 +381,8 @@ def _validate_values(present: xr.DataArray, n_repeats: int) -> None:
         n_counted = present.sizes["repeat"]
         raise StoreError(
             "there must be a value to draw, but there is no complete snapshot in "
-            f"{n_counted} repeats ({n_repeats - n_counted} more failed in training and do not "
-            "count); record and analyse some first"
+            f"{counted(n_counted, 'repeat')} ({n_repeats - n_counted} more failed in training and "
+            "do not count); record and analyse some first"
         )
 
 

@@ -26,7 +26,7 @@ from ibtools.analysis.repeats.scalars import called, last_values, recorded_scala
 from ibtools.analysis.repeats.shown import FEWEST_FOR_SPREAD, describe_left_out
 from ibtools.analysis.repeats.uncertainty import STATISTICS, IntervalMethod, repeat_intervals
 from ibtools.errors import StoreError
-from ibtools.shown import LONGEST_NAME, display_width, padded, short_names, visible
+from ibtools.shown import LONGEST_NAME, counted, display_width, padded, short_names, visible
 from ibtools.store.datasets import open_raw
 from ibtools.store.groups import find_group
 from ibtools.store.storage import StorePath
@@ -254,7 +254,10 @@ def _last_scalar(path: StorePath, measured: xr.Dataset, name: str | None) -> xr.
 
 def _describe_repeats(measured: xr.Dataset) -> str:
     n_counted = int(measured["mi_xt_peak"].notnull().any("layer").sum())
-    parts = [f"{n_counted} of {measured.sizes['repeat']} repeats", *describe_left_out(measured)]
+    parts = [
+        f"{n_counted} of {counted(measured.sizes['repeat'], 'repeat')}",
+        *describe_left_out(measured),
+    ]
     return ", ".join(parts)
 
 

@@ -39,7 +39,7 @@ from ibtools.analysis.report.tables import (
     repeats_table,
 )
 from ibtools.errors import InputError, StoreError
-from ibtools.shown import analyze_command, visible
+from ibtools.shown import analyze_command, counted, visible
 from ibtools.store.counts import Counts
 from ibtools.store.datasets import open_store
 from ibtools.store.info import StoreInfo, store_info
@@ -192,12 +192,13 @@ def _exact_first(names: Iterable[str]) -> list[str]:
 
 def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     """Say in a sentence what the store holds."""
-    repeats = f"{info.n_repeats} repeat{'s' * (info.n_repeats != 1)}"
+    repeats = counted(info.n_repeats, "repeat")
     first, last = info.epochs
     return (
-        f"{repeats} of {visible(info.experiment)}: {info.n_complete} snapshots of "
-        f"{len(info.layers)} layers, at {info.n_epochs} {info.counts}s from {first} to {last}, on "
-        f"{info.n_samples} samples in {info.n_classes} classes. Information by {', '.join(names)}."
+        f"{repeats} of {visible(info.experiment)}: {counted(info.n_complete, 'snapshot')} of "
+        f"{counted(len(info.layers), 'layer')}, at {counted(info.n_epochs, info.counts)} from "
+        f"{first} to {last}, on {info.n_samples} samples in {info.n_classes} classes. "
+        f"Information by {', '.join(names)}."
     )
 
 

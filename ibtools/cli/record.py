@@ -10,7 +10,7 @@ from ibtools.cli.completing import names
 from ibtools.cli.json_output import json_option, print_json, to_json
 from ibtools.cli.printing import tell_line, tell_lines
 from ibtools.cli.setting_options import setting_options
-from ibtools.shown import shell_command
+from ibtools.shown import counted, shell_command
 from ibtools.tasks.interruption import exit_interrupted, recorded
 
 
@@ -99,8 +99,12 @@ def record(
         print_json({"store": output, **to_json(report)})
         return
     failed = f", {report.failed} failed" if report.failed else ""
-    retried = f" ({report.failed_attempts} attempts given up)" if report.failed_attempts else ""
+    retried = (
+        f" ({counted(report.failed_attempts, 'attempt')} given up)"
+        if report.failed_attempts
+        else ""
+    )
     tell_line(
-        f"{output}: {report.trained} repeats recorded{failed}{retried}; "
+        f"{output}: {counted(report.trained, 'repeat')} recorded{failed}{retried}; "
         f"next: {shell_command('analyze', output)}"
     )

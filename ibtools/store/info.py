@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import UnknownResultsError
 from ibtools.settings import describe_training
-from ibtools.shown import analyze_command, visible
+from ibtools.shown import analyze_command, counted, visible
 from ibtools.store.checksums import find_checksums
 from ibtools.store.configuration import configuration_of
 from ibtools.store.counts import Counts, counts_of
@@ -70,7 +70,7 @@ class StoreInfo:
     epochs : tuple of int and int
         First and last recorded epoch.
     trained_epochs : int
-        Epochs of training in all.
+        Epochs of training in all; epoch 0, before the first, is none.
     outcomes : dict of str to int
         How many repeats are trained, failed, pending.
     failed_attempts : int
@@ -175,7 +175,7 @@ def store_info(path: StorePath) -> StoreInfo:
         classes=_class_names(header),
         n_inputs=np.unique(header.input).size if "input" in coordinates else None,
         epochs=(int(epochs[0]), int(epochs[-1])),
-        trained_epochs=len(coordinates["trained_epoch"]),
+        trained_epochs=_count_trained(coordinates["trained_epoch"]),
         outcomes={name: int((outcome == name).sum()) for name in ("trained", "failed", "pending")},
         failed_attempts=int(coordinates["failed_attempts"].sum()),
         keep=header.keep,
@@ -230,6 +230,11 @@ def format_info(info: StoreInfo, path: StorePath) -> str:
     return "\n".join(f"{name:<11} {visible(text)}" for name, text in lines)
 
 
+def _count_trained(epochs: NDArray[np.integer]) -> int:
+    """Count the epochs of training. A training on random labels counts up to 0, and 0 is one."""
+    return int((epochs != 0).sum() if (epochs >= 0).all() else epochs.size)
+
+
 def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
     """Say in words what there is in the store at `path`, each line by its name."""
     outcomes = ", ".join(f"{count} {name}" for name, count in info.outcomes.items() if count)
@@ -246,16 +251,21 @@ def describe_info(info: StoreInfo, path: StorePath) -> dict[str, str]:
         "quantised": "" if info.quantised_inputs is None else str(info.quantised_inputs),
         f"{info.counts}s": f"{info.n_epochs} recorded, {info.epochs[0]} to {info.epochs[1]}, "
         f"of {info.trained_epochs} trained",
-        "repeats": f"{info.n_repeats}: {outcomes}; {info.failed_attempts} failed attempts",
-        "complete": f"{info.n_complete} of {total} snapshots",
+        "repeats": f"{info.n_repeats}: {outcomes}; "
+        f"{counted(info.failed_attempts, 'failed attempt')}",
+        "complete": f"{info.n_complete} of {counted(total, 'snapshot')}",
         "kept": _format_keep(info),
         "accuracy": _format_accuracy(info),
         "size": _format_size(info),
         "checksums": "of every chunk" if info.has_checksums else _NO_CHECKSUMS,
-        "results": ", ".join(f"{name} ({n} snapshots)" for name, n in info.results.items())
+        "results": ", ".join(
+            f"{name} ({counted(n, 'snapshot')})" for name, n in info.results.items()
+        )
         or f"none yet; compute them with: {analyze_command(path)}",
         "out of date": _format_outdated(info, path),
-        "details": ", ".join(f"{name} ({n} snapshots)" for name, n in info.details.items()),
+        "details": ", ".join(
+            f"{name} ({counted(n, 'snapshot')})" for name, n in info.details.items()
+        ),
         "not read": _format_unknown(info),
     }
     return {name: text for name, text in lines.items() if text}

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ibtools.errors import StoreError
+from ibtools.shown import counted
 from ibtools.store.counts import counts_of, in_counts
 from ibtools.store.derived import as_store
 from ibtools.store.info import layer_table
@@ -150,7 +151,7 @@ def _complete(dataset: xr.Dataset) -> str:
     complete = known(dataset, "complete")
     if complete is None:
         return "not read yet (ds.complete.load() does)"
-    return f"{int(complete.sum())} of {complete.size} snapshots"
+    return f"{int(complete.sum())} of {counted(complete.size, 'snapshot')}"
 
 
 def _cube(dataset: xr.Dataset, layers: Sequence[LayerSpec]) -> str:

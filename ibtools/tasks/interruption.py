@@ -4,7 +4,7 @@ import sys
 from typing import NoReturn
 
 from ibtools.cli.printing import tell_line
-from ibtools.shown import shell_command
+from ibtools.shown import counted, shell_command
 from ibtools.store.info import StoreResults, count_results, count_snapshots
 from ibtools.store.storage import StorePath
 
@@ -29,10 +29,14 @@ def exit_interrupted(on_disk: str | None, *further: str) -> NoReturn:
 def recorded(store: StorePath) -> str | None:
     """Say what a recording left in `store`; None if there is none."""
     found = count_snapshots(store)
-    return None if found is None else f"{found[0]} of {found[1]} snapshots are in {store}"
+    return (
+        None if found is None else f"{found[0]} of {counted(found[1], 'snapshot')} are in {store}"
+    )
 
 
 def computed(store: StorePath, kind: StoreResults) -> str | None:
     """Say which results of a kind are in `store`; None if there are none."""
-    counts = [f"{name} ({n} snapshots)" for name, n in count_results(store, kind).items() if n]
+    counts = [
+        f"{name} ({counted(n, 'snapshot')})" for name, n in count_results(store, kind).items() if n
+    ]
     return f"in {store} are {', '.join(counts)}" if counts else None

@@ -125,7 +125,7 @@ def test_analyze_store__damaged_numbers_are_computed_anew(analysed: Path, damage
 def test_analyze_store__says_which_numbers_were_damaged(analysed: Path):
     tear(analysed)
     assert ibtools.analyze_store(analysed, quiet=True).anew == (
-        "anew, because their numbers were damaged: 1 snapshots (repeat 1: epochs 5)",
+        "anew, because their numbers were damaged: 1 snapshot (repeat 1: epochs 5)",
     )
 
 

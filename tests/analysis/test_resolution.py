@@ -68,6 +68,17 @@ def expect_spectra_of_cut_levels(levels: Levels, y: np.ndarray) -> None:
     assert classes.counts.tolist() == expected_y.counts[expected_y.counts > 0].tolist()
 
 
+@pytest.mark.parametrize("n_units", [1, 70])
+def test_resolution_spectra__codes_of_more_bits_than_are_said_end(n_units: int):
+    """As a damaged store may have: what has no bit to tell it apart does at the full resolution."""
+    codes = np.zeros((1, 40, n_units), np.uint8)
+    codes[0, :, 0] = np.arange(40) * 4 % 160
+    labels, _ = partition_block(codes)
+    levels = Levels(codes, np.zeros((1, n_units), np.int64), 1)
+    states, _, _ = resolution_spectra(levels, labels, np.arange(40) % 2, 2)
+    assert states.cells.sum(axis=-1).tolist() == [[1, 40]]
+
+
 @given(layers())
 def test_cut_levels__are_the_formula(layer):
     levels, _ = layer

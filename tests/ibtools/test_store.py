@@ -615,3 +615,14 @@ def test_store__says_how_many_snapshots_were_computed_twice(tmp_path: Path):
     assert (group["n_recomputed"].dtype, group["n_recomputed_differences"].dtype) == ("i4", "i8")
     assert open_store(tmp_path / "s.zarr")["n_recomputed"].values.tolist() == [0, 0]
     assert "n_recomputed" not in create_store(tmp_path / "t.zarr", small_spec())
+
+
+def test_store_info__epoch_0_is_before_the_training(tmp_path: Path):
+    """It is no epoch of training, unless others were on random labels before it."""
+    values = np.zeros((1, 3, 4, 1), np.float32)
+    for epochs, n_trained in (([0, 5, 9], 2), ([1, 5, 9], 3), ([-1, 0, 1], 3)):
+        path = tmp_path / f"{epochs[0]}.zarr"
+        ibtools.record_arrays(path, {"x": values}, label=[0, 1, 0, 1], epochs=epochs)
+        said = format_info(store_info(path), path)
+        assert f"of {n_trained} trained" in said
+        assert "3 of 3 snapshots" in said

@@ -126,7 +126,7 @@ GOOD = np.zeros((1, 1, 4, 2), "float32")
     [
         ({"x": GOOD}, {"label": [0, 1, 0]}, r"of the 3 samples .* found shape \(1, 1, 4, 2\)"),
         ({"x": GOOD[0]}, {}, r"\(repeat, epoch, sample, unit\), .* found shape \(1, 4, 2\); of a"),
-        ({"x": GOOD, "y": GOOD[:, [0, 0]]}, {}, "must have 1 repeats and 1 epochs, found 1 and 2"),
+        ({"x": GOOD, "y": GOOD[:, [0, 0]]}, {}, "must have 1 repeat and 1 epoch, found 1 and 2"),
         ({"x": np.full_like(GOOD, np.nan)}, {}, "no NaN, found one at sample 0, unit 0"),
         ({"x": GOOD.astype("int64")}, {}, "found int64; shift signed codes"),
         ({"x": GOOD.astype("int8")}, {}, "found int8"),

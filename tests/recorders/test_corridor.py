@@ -317,7 +317,7 @@ def test_recorder__says_how_many_snapshots_there_will_be(tmp_path: Path, capsys)
     with ibtools.Recorder(path, **settings) as recorder:
         for epoch in (0, 1):
             recorder.snapshot(epoch, {"a": CODE})
-    assert "run.zarr: 17 snapshots, 1 layers of 24 samples" in capsys.readouterr().err
+    assert "run.zarr: 17 snapshots, 1 layer of 24 samples" in capsys.readouterr().err
     with ibtools.Recorder(path, resume=True, **settings) as recorder:
         recorder.snapshot(2, {"a": CODE})
-    assert "run.zarr: 15 more snapshots, 1 layers" in capsys.readouterr().err
+    assert "run.zarr: 15 more snapshots, 1 layer of" in capsys.readouterr().err

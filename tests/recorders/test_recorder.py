@@ -288,7 +288,7 @@ def test_recorder__says_what_it_takes(store, capsys):
     with ibtools.Recorder(store, label=LABEL, epochs=9, schedule="every:3") as recorder:
         recorder.snapshot(0, {"a": np.zeros((24, 100), "uint8")})
     said = capsys.readouterr().err
-    assert "1 layers of 24 samples, 2.34 kiB a snapshot, 9.38 kiB the 4 of a repeat" in said
+    assert "1 layer of 24 samples, 2.34 kiB a snapshot, 9.38 kiB the 4 of a repeat" in said
 
 
 def begin(store: Path, **settings: object) -> ibtools.Recorder:
