@@ -4,7 +4,9 @@ import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("cluster", "report", "remote", "notebook")
+EXTRAS = ("cluster", "report", "notebook")
+"""Not remote: the oldest s3fs pins botocore, and pip looks for very long for what goes with it."""
+
 REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?>=([0-9.]+)")
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
