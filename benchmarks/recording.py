@@ -94,7 +94,7 @@ def in_processes(n: int, measure: Callable[..., float], *arguments: object) -> f
         return float(np.mean([future.result() for future in futures])) / n
 
 
-_EPOCHS = {"fit": 2, "compiled": 4, "native": 10}
+_EPOCHS = {"fit": 1, "compiled": 1, "native": 5}
 """Epochs of MNIST that are trained alone, in the short version; of SYN fifty times as many."""
 
 
