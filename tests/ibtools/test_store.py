@@ -121,7 +121,7 @@ def test_create_store__template_has_every_declared_variable(tmp_path: Path):
     layers = (*LAYERS, LayerSpec("free", 4, "linear", 32))
     arrays = {}
     extra = {"prefit": True, "recomputed": True, "input": np.array([0, 1, 1, 2])}
-    extra["unit_grids"] = True
+    extra |= {"unit_grids": True, "known": True}
     for keep in ("codes", "partition"):
         spec = small_spec(layers=layers, keep=keep, **extra)
         arrays |= dict(create_store(tmp_path / keep, spec).arrays())
