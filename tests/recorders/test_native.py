@@ -159,7 +159,8 @@ EVALUATED = {
 def test_train__evaluates_as_a_snapshot_does(case):
     """Epochs between recorded ones are evaluated by machine code, the others by TensorFlow.
 
-    Ranges of Tanh layers are those of all samples, of which a block is evaluated at once.
+    Ranges of Tanh layers are those of all samples, of which a block is evaluated at once. A single
+    sample with a sum at the edge of two codes moves the mean of thousands by some 1e-6.
     """
     create, arguments, settings = EVALUATED[case]
     training = create(*arguments, **settings | {"epochs": 3})
@@ -172,7 +173,7 @@ def test_train__evaluates_as_a_snapshot_does(case):
         )
         histories.append(found[1:])
     for history, expected in zip(*histories, strict=True):
-        assert vars(history) == pytest.approx(vars(expected), abs=1e-6)
+        assert vars(history) == pytest.approx(vars(expected), abs=1e-5)
 
 
 def test_train__one_batch_of_all():
