@@ -27,7 +27,9 @@ HANDLE_LENGTH, HANDLE_PAD, COLUMN_SPACING = 2.0, 0.4, 1.2
 
 
 def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
-    """Put a legend of labelled handles under the x label, where it hides no data."""
+    """Put a legend of labelled handles, if any, under the x label, where it hides no data."""
+    if not handles:
+        return
     legend_format = _legend_format(handles, ax.get_window_extent().width / ax.figure.dpi)
     legend = ax.legend(
         handles,
@@ -41,7 +43,9 @@ def draw_legend_below(ax: Axes, handles: Sequence[Artist]) -> None:
 
 
 def draw_figure_legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Put one legend for all axes at the foot of a figure with constrained layout."""
+    """Put one legend for all axes, if any, at the foot of a figure with constrained layout."""
+    if not handles:
+        return
     legend_format = _legend_format(handles, 0.8 * figure.get_figwidth())
     labels = [""] * len(handles)
     legend = figure.legend(handles, labels, loc="outside lower center", **legend_format)
