@@ -75,7 +75,9 @@ def test_scalars__mean_and_t_interval_through_the_epochs_that_have_a_value(parti
     np.testing.assert_allclose([ends.min(), ends.max()], expected, rtol=1e-5)
     assert ax.get_ylabel().replace("\n", " ") == "test accuracy"
     title = ax.figure.get_suptitle()
-    assert title == "recorder\nmean of 3 repeats, 95 % confidence"
+    assert title == "recorder\nmean of 3 repeats"
+    said = [text.get_text() for legend in ax.figure.legends for text in legend.get_texts()]
+    assert any("95 %" in text for text in said), said
 
 
 def test_scalars__chosen_by_name_and_errors(bare):
