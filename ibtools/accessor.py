@@ -13,7 +13,7 @@ from ibtools.store.overview_format import format_html, format_text
 from ibtools.store.schema import RECORDED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure  # noqa: TID251  # its name only
 
@@ -113,11 +113,24 @@ class IbAccessor:
         output: str | Path | None = None,
         format: "Format | None" = None,
         width: float | None = None,
+        height: float | None = None,
+        title: str | None = None,
+        control: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
+        subtract: bool = False,
         **options: Any,
     ) -> "Figure":
         """Draw a figure by its name: `ibtools.plot`."""
         return ibtools.plot(
-            self._dataset, figure, output=output, format=format, width=width, **options
+            self._dataset,
+            figure,
+            output=output,
+            format=format,
+            width=width,
+            height=height,
+            title=title,
+            control=control,
+            subtract=subtract,
+            **options,
         )
 
     def dynamics(self, *, window: int = 5) -> xr.Dataset:
