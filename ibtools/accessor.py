@@ -1,5 +1,6 @@
 """The accessor `.ib` of Datasets: the functions of ibtools that take one, as its methods."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from ibtools.store.overview_format import format_html, format_text
 from ibtools.store.schema import RECORDED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from matplotlib.figure import Figure  # noqa: TID251  # its name only
 
     from ibtools.analysis.details.kinds import DetailLike  # noqa: TID251
