@@ -14,7 +14,7 @@ from ibtools.store.configuration import CONFIGURATION, configuration_of
 from ibtools.store.growing import is_growing
 from ibtools.store.header import Header
 from ibtools.store.layout import StoreSpec
-from ibtools.store.schema import SCALARS, UNIT_GRIDS, Keep
+from ibtools.store.schema import KNOWN, SCALARS, UNIT_GRIDS, Keep
 
 THINNED = "thinned_from"
 """The attribute of a thin store that says in a sentence what it was thinned from, and how."""
@@ -92,6 +92,7 @@ class ThinChoice:
             growing=is_growing(source.attributes),
             scalars=tuple(source.attributes.get(SCALARS, ())),
             unit_grids=source.has(UNIT_GRIDS[0]),
+            known=source.has(KNOWN[0]),
         )
 
     def sentence(self) -> str:

@@ -21,7 +21,7 @@ from ibtools.store.thin_choice import ThinChoice
 from ibtools.store.validation.declared import describe_place
 from ibtools.store.writer import Kept
 
-_OF_LAYERS = tuple(one.name for one in STORE_VARIABLES if one.dims == CUBE[:3])
+_OF_LAYERS = tuple(one for one in STORE_VARIABLES if one.dims == CUBE[:3])
 """The variables that are one number of each layer of a snapshot."""
 
 
@@ -100,10 +100,9 @@ class ThinnedRepeat:
     @cached_property
     def _rows(self) -> dict[str, NDArray[Any]]:
         """The numbers of each layer of each snapshot, (epoch, layer), by name."""
-        names = [name for name in _OF_LAYERS if name in self._group]
-        if self.choice.keep == "partition":
-            names = [name for name in names if name.startswith("activation")]
-        return {name: self._read(name) for name in names}
+        of_codes = () if self.choice.keep == "partition" else ("quantised",)
+        kept = [one.name for one in _OF_LAYERS if one.presence in ("always", "known", *of_codes)]
+        return {name: self._read(name) for name in kept if name in self._group}
 
     def _kept(self, positions: NDArray[np.intp], index: int) -> list[Kept]:
         """Return what is kept of a layer in some snapshots."""

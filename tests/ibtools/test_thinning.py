@@ -177,7 +177,7 @@ def test_thin_store__tells_what_it_is_of(analysed: Path, tmp_path: Path):
     assert [found[name] for name in inherited] == [source[name] for name in inherited]
     told = format_info(store_info(output), output)
     assert f"thinned     from arrays, store {source['store_id']}; the partition" in told
-    assert "epochs      1 recorded, 1 to 1, of 4 trained" in told
+    assert "epochs      1 recorded, 1 to 1, of 3 trained" in told
 
 
 SMALL = {
@@ -479,3 +479,15 @@ def test_thin__command(analysed: Path, tmp_path: Path):
     assert result.output.count("the layers of the source are not all kept") == 1
     result = CliRunner().invoke(cli, [*command, "--layers", "output,free", "--json"])
     assert json.loads(result.output)["skipped"] == 2
+
+
+@pytest.mark.parametrize("how", [{"epochs": [0, 10]}, {"keep": "partition"}])
+def test_thin_store__what_a_simulated_store_was_made_with_comes_along(how, tmp_path: Path):
+    path, thin = tmp_path / "known.zarr", tmp_path / "thin.zarr"
+    ibtools.simulate_store(path, samples=32, repeats=1, epochs=10, schedule=[0, 5, 10])
+    ibtools.thin_store(path, thin, quiet=True, **how)
+    source, found = ibtools.open_store(path), ibtools.open_store(thin)
+    for name in ("known_entropy_t", "known_mi_ty"):
+        expected = source[name].sel(epoch=found["epoch"]).values
+        np.testing.assert_array_equal(found[name].values, expected)
+        assert np.isfinite(expected).all()
