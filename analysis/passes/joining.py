@@ -10,6 +10,7 @@ import xarray as xr
 from ibtools.errors import InputError, StoreError
 from ibtools.store.configuration import CONFIGURATION, configuration_of
 from ibtools.store.identity import DIGEST
+from ibtools.store.several import concat_repeats
 
 _COUNTED = ("repeats", "first_repeat")
 """The settings in which parts of one recording differ."""
@@ -47,20 +48,7 @@ def join_results(results: Mapping[str, xr.Dataset]) -> xr.Dataset:
         raise InputError("results of at least one store are needed, found none")
     configuration = _joined_configuration(results)
     _validate_alike(results)
-    names = np.repeat(list(results), [one.sizes["repeat"] for one in results.values()])
-    joined: xr.Dataset = xr.concat(
-        list(results.values()),
-        "repeat",
-        data_vars="minimal",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="drop_conflicts",
-    )
-    numbers = joined["repeat"]
-    if len(np.unique(numbers)) < numbers.size:
-        joined = joined.assign_coords(repeat=("repeat", np.arange(numbers.size), numbers.attrs))
-    return joined.assign_coords(store=("repeat", names)).assign_attrs(configuration)
+    return concat_repeats(results).assign_attrs(configuration)
 
 
 def _validate_alike(results: Mapping[str, xr.Dataset]) -> None:

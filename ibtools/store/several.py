@@ -50,7 +50,7 @@ def join_stores(stores: Mapping[str, xr.Dataset], dim: str) -> xr.Dataset:
     along_repeat = dim == "repeat"
     _validate_alike(stores, [one for one in LAYER_COLUMNS if along_repeat or one != "bits"])
     aligned = _align(stores, ("epoch", "trained_epoch", *(() if along_repeat else ("repeat",))))
-    joined = _along_repeat(aligned) if along_repeat else _along_new(aligned, dim)
+    joined = concat_repeats(aligned) if along_repeat else _along_new(aligned, dim)
     return _evenly_chunked(joined, ("repeat", "epoch", "trained_epoch"))
 
 
@@ -73,7 +73,11 @@ def concat_along(datasets: Sequence[xr.Dataset], dim: Any) -> xr.Dataset:
     return joined
 
 
-def _along_repeat(aligned: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def concat_repeats(aligned: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Put Datasets of several stores, or their results, along `repeat`; `store` says whose each is.
+
+    Repeats are numbered from 0 if two have one number.
+    """
     names = np.repeat(list(aligned), [one.sizes["repeat"] for one in aligned.values()])
     joined: xr.Dataset = xr.concat(
         list(aligned.values()),
