@@ -12,6 +12,7 @@ import xarray as xr
 from ibtools.analysis.figures import get_figure
 from ibtools.analysis.repeats.controls import above_control, beside_control
 from ibtools.errors import InputError
+from ibtools.shown import counted
 
 
 def validate_control(figure: str, given: object, *, subtract: bool) -> None:
@@ -48,7 +49,7 @@ def match_controls(given: Any, n_stores: int) -> list[Any]:
     if len(controls) != n_stores:
         raise InputError(
             f"each store needs a control of its own, in the same order; got {len(controls)} for "
-            f"{n_stores} store{'s' * (n_stores != 1)}"
+            f"{counted(n_stores, 'store')}"
         )
     return controls
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.repeats.controls import BESIDE, UNPAIRED, beside_control
-from ibtools.shown import visible
+from ibtools.shown import counted, visible
 from ibtools.store.datasets import open_store
 from ibtools.store.storage import StorePath
 
@@ -55,8 +55,8 @@ class ReportControl:
         left_out = f", without {n_alone} that it does not have" if n_alone else ""
         return (
             f"Beside the recording is {visible(os.fspath(self.path))}, its {self.kind}: what "
-            f"happens in both was not learned. Figures are of the {n} "
-            f"repeat{'s' * (n != 1)} that both have{left_out}; the control is pale in them."
+            f"happens in both was not learned. Figures are of the "
+            f"{counted(n, 'repeat')} that both have{left_out}; the control is pale in them."
         )
 
     def put_beside(self, results: xr.Dataset) -> xr.Dataset:

@@ -18,7 +18,7 @@ from ibtools.analysis.repeats.shown import FEWEST_FOR_SPREAD
 from ibtools.analysis.repeats.summary import PRINTED, spread_ends
 from ibtools.provenance import provenance
 from ibtools.settings import SETTINGS
-from ibtools.shown import visible
+from ibtools.shown import counted, visible
 from ibtools.store.configuration import configuration_of
 from ibtools.store.info import StoreInfo, describe_info, layer_table
 from ibtools.store.storage import StorePath
@@ -153,8 +153,8 @@ def above_table(summarised: xr.Dataset, results: xr.Dataset) -> Table:
     names = [name + ABOVE for name in PRINTED if name + ABOVE in summarised]
     n_pairs = int(summarised[names[0]].sel(statistic="n_repeats").max())
     caption = (
-        f"Above the {attributes[CONTROL]} by {attributes['estimator']}: differences of {n_pairs} "
-        f"pair{'s' * (n_pairs != 1)} of repeats, mean{_describe_interval(summarised, names)}"
+        f"Above the {attributes[CONTROL]} by {attributes['estimator']}: differences of "
+        f"{counted(n_pairs, 'pair')} of repeats, mean{_describe_interval(summarised, names)}"
     )
     return _quantities(caption + _describe_symbols(results), summarised, names)
 

@@ -13,6 +13,7 @@ from ibtools.analysis.estimators import EstimatorLike, get_estimators
 from ibtools.analysis.passes.results import analyze_store, open_results
 from ibtools.analysis.watch.figures import draw
 from ibtools.errors import InputError, StoreError
+from ibtools.shown import counted
 from ibtools.store.counts import counts_of
 from ibtools.store.datasets import open_store
 from ibtools.store.groups import find_group, read_array
@@ -139,10 +140,6 @@ def _describe(store: xr.Dataset) -> str:
     outcomes = store["outcome"].values.tolist()
     finished = sum(one != "pending" for one in outcomes)
     return (
-        f"{_several(int(complete.sum()), 'snapshot')}, up to {counts_of(store.attrs)} {last}; "
-        f"{finished} of {_several(len(outcomes), 'repeat')} finished"
+        f"{counted(int(complete.sum()), 'snapshot')}, up to {counts_of(store.attrs)} {last}; "
+        f"{finished} of {counted(len(outcomes), 'repeat')} finished"
     )
-
-
-def _several(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
