@@ -96,7 +96,7 @@ def test_reproduce__dry_run_tells_commands_that_parse(
 def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all runs take the same, without trying any."""
     monkeypatch.setattr(
-        reproducing, "forecast", lambda wanted, **how: {run: expected() for run in wanted}
+        reproducing, "forecast", lambda wanted, **how: {run: expected(repeats=2) for run in wanted}
     )
 
 
@@ -236,7 +236,7 @@ def test_forecast_lines__sum_up(tmp_path: Path):
     part = Part(run, {"repeats": 4}, tmp_path, "a", is_thinned=True)
     steps = [record_step(part), analyze_step(part, ["exact"], quiet=True)]
     steps.append(thin_step(part, epochs=None, quiet=True))
-    budget = Budget(10**6, all_epochs=True, most={run: 4})
+    budget = Budget(10**6, all_epochs=True, repeats={run: 4}, most={run: 4})
     found = expected(cube=10**9, thin=10**8)
     *_, last = forecast_lines(steps, {run: found}, budget, jobs=4)
     assert last.startswith("about ")

@@ -87,12 +87,13 @@ class Budget:
         What it may take.
     all_epochs : bool
         Whether thin stores keep all recorded epochs.
-    most : mapping of Run to int
-        How many repeats of each are recorded at once.
+    repeats, most : mapping of Run to int
+        How many repeats each has, and how many of them are recorded at once.
     """
 
     n_bytes: int
     all_epochs: bool
+    repeats: Mapping[Run, int]
     most: Mapping[Run, int]
 
     @classmethod
@@ -118,7 +119,8 @@ class Budget:
                 f"disk must be {needed / 1e9:.0f} GB or more here, for the repeat that takes most "
                 f"and what is thin of the others; found {n_bytes / 1e9:.0f} GB"
             )
-        return cls(n_bytes, all_epochs, most)
+        repeats = {run: one.repeats for run, one in expected.items()}
+        return cls(n_bytes, all_epochs, repeats, most)
 
     @property
     def epochs(self) -> str | None:

@@ -81,33 +81,33 @@ class Part:
             shutil.rmtree(self.store)
 
 
-def parts_of(
-    run: Run,
-    settings: Mapping[str, Any],
-    folder: Path,
-    *,
-    repeats: int,
-    most: int | None = None,
-) -> tuple[Part, ...]:
-    """Cut a run into parts of at most so many repeats, which are thinned; into none if it is None.
-
-    Parts that are there stay as they are: their names say which repeats they have.
+def whole_of(run: Run, settings: Mapping[str, Any], folder: Path) -> Part:
+    """Return a run as one part, which keeps its codes.
 
     Raises
     ------
     InputError
-        If a run was begun in parts, and is to be one.
+        If it was begun in several.
     """
-    there = _found(run, folder)
-    if most is None and there:
+    if there := _found(run, folder):
         raise InputError(
             f"{folder}: {run.title} was begun in parts ({', '.join(there.values())}), as with "
             "--disk; go on with --disk (disk=)"
         )
-    whole = Part(run, settings, folder, run.title, is_thinned=most is not None)
-    if most is None or is_taken(whole.opened):
+    return Part(run, settings, folder, run.title)
+
+
+def parts_of(
+    run: Run, settings: Mapping[str, Any], folder: Path, repeats: int, most: int
+) -> tuple[Part, ...]:
+    """Cut a run of some repeats into parts of at most so many, which are thinned.
+
+    Those that are there stay as they are: their names say which repeats they have.
+    """
+    whole = Part(run, settings, folder, run.title, is_thinned=True)
+    if is_taken(whole.opened):
         return (whole,)
-    parts, first = [], int(settings.get("first_repeat", 0))
+    there, parts, first = _found(run, folder), [], int(settings.get("first_repeat", 0))
     end = first + repeats
     while first < end:
         name = there.get(first) or _name(run, first, min(most, end - first))

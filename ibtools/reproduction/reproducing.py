@@ -20,7 +20,7 @@ from ibtools.reproduction.experiments import (
 )
 from ibtools.reproduction.forecast import Budget, forecast, forecast_lines
 from ibtools.reproduction.journal import noted
-from ibtools.reproduction.parts import Part, parts_of
+from ibtools.reproduction.parts import Part, parts_of, whole_of
 from ibtools.reproduction.steps import (
     Parts,
     Step,
@@ -97,14 +97,16 @@ def reproduce(
     What each step took is in ``steps.csv`` of the folder.
     """
     plan = _Plan.of(name, scale, changes)
-    place, expected, budget = local_folder(folder), None, None
+    place, expected = local_folder(folder), {}
     if dry_run or disk is not None:
         expected = forecast(plan.wanted, scale=scale, data_folder=data_folder, quiet=quiet)
-        budget = None if disk is None else Budget.of(disk, expected)
-    stores = plan.stores(place, budget, data_folder)
+    else:
+        plan.validate(data_folder)
+    budget = None if disk is None else Budget.of(disk, expected)
+    stores = plan.stores(place, budget)
     how = {"jobs": jobs, "quiet": quiet, "data_folder": data_folder}
     steps = list(plan.steps(stores, place, budget, how))
-    if dry_run and expected is not None:
+    if dry_run:
         for line in forecast_lines(steps, expected, budget, jobs=jobs):
             tell(line)
     else:
@@ -129,16 +131,21 @@ class _Plan:
             wanted[run] = {**settings_of(run, scale), **changes}, named
         return cls(reproductions, wanted, is_all)
 
-    def stores(self, place: Path, budget: Budget | None, data_folder: str | Path | None) -> Parts:
-        """Cut the runs into stores; what can't be had is missed before the first recording."""
+    def validate(self, data_folder: str | Path | None) -> None:
+        """Plan all recordings, so that what can't be had is missed before the first of them."""
         from ibtools.recorders.record import plan  # noqa: TID251
 
-        found = {}
         for run, (settings, _) in self.wanted.items():
-            repeats = plan(run.experiment, data_folder=data_folder, **settings).settings.repeats
-            most = None if budget is None else budget.most[run]
-            found[run] = parts_of(run, settings, place, repeats=repeats, most=most)
-        return found
+            plan(run.experiment, data_folder=data_folder, **settings)
+
+    def stores(self, place: Path, budget: Budget | None) -> Parts:
+        """Return the stores of all runs: one of each, or parts where there is a budget."""
+        return {
+            run: (whole_of(run, settings, place),)
+            if budget is None
+            else parts_of(run, settings, place, budget.repeats[run], budget.most[run])
+            for run, (settings, _) in self.wanted.items()
+        }
 
     def steps(
         self, stores: Parts, place: Path, budget: Budget | None, how: Mapping[str, Any]

@@ -34,7 +34,7 @@ class NativeProgram:
     ----------
     tapped : TappedModel
         Compiled by Keras; of convolutions, pools and dense layers only
-        (`ibtools.recorders.engines.native.description.plain_layers`).
+        (`ibtools.recorders.engines.choose_engine`).
     training : Training
         What is trained. Its seeds are not part of the program.
 
