@@ -28,6 +28,9 @@ OTHER_QUANTITY: Mapping[str, str] = MappingProxyType(
 CHANCE = tuple(one for one in RESULT_VARIABLES if one.name in ("mi_ty_null", "mi_ty_above_null"))
 """What chance alone would give, and what is above it."""
 
+_SHARED = {one.name for one in RESULT_VARIABLES}
+"""The variables that most estimators have, which come first in all results."""
+
 NO_CHANCE_REVISION = "results had no chance level of I(T;Y)"
 """What was different in the revision before these estimators had one."""
 
@@ -112,8 +115,7 @@ class WholeLayer(ABC):
             return self.measured
         (of,) = [one.label for one in self.measured if one.name == "mi_ty"]
         null, above = CHANCE
-        return (
-            *self.measured,
+        chance = (
             replace(
                 null,
                 description="chance level: mean of mi_ty over drawn permutations of the labels",
@@ -121,6 +123,9 @@ class WholeLayer(ABC):
             ),
             replace(above, label=f"{of} above chance"),
         )
+        shared = [one for one in self.measured if one.name in _SHARED]
+        own = [one for one in self.measured if one.name not in _SHARED]
+        return (*shared, *chance, *own)
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ibtools.analysis.estimators.resolution import as_selected, split_resolution
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
+from ibtools.store.counts import counts_of, in_counts
 
 HELD = "has_layer"
 """The coordinate (estimator, layer) that says which layers the results of each hold."""
@@ -116,7 +117,18 @@ def select_estimator(results: xr.Dataset) -> xr.Dataset:
         for name in sorted(meanings)
         if name in one
     }
-    return one.assign(named).assign_attrs(known)
+    return _described(one.assign(named).assign_attrs(known))
+
+
+def _described(results: xr.Dataset) -> xr.Dataset:
+    """Describe variables as their estimator declares them, not as all that were stacked did."""
+    declared, counts = variables_of(str(results.attrs["estimator"])), counts_of(results.attrs)
+    own = {
+        name: one.assign_attrs(description=in_counts(declared[str(name)].description, counts))
+        for name, one in results.data_vars.items()
+        if name in declared and "description" in one.attrs
+    }
+    return results.assign(own)
 
 
 def split_estimators(results: xr.Dataset) -> list[xr.Dataset]:

@@ -208,7 +208,7 @@ def test_open_results__layers_in_any_order(example_store: Path):
 
 def test_open_results__layers_beside_all(example_store: Path):
     """What some lack is missing beside the others, and no part of them by themselves."""
-    names = ["exact-layers-free", "knn-3", NAME]
+    names = ["exact-layers-free", "knn-3", "kde", "renyi", NAME]
     ibtools.analyze_store(example_store, estimator=names, quiet=True)
     found = ibtools.open_results(example_store, estimator=None).load()
     assert found["layer"].values.tolist() == ["hidden_1", "free", "output"]
