@@ -150,20 +150,32 @@ class _Plan:
     def steps(
         self, stores: Parts, place: Path, budget: Budget | None, how: Mapping[str, Any]
     ) -> Iterator[Step]:
-        """Yield all steps: of each experiment its runs, then its figures; tables at the end."""
+        """Yield all steps: of each run what it shows as soon as it is there, then the figures."""
         done: set[Run] = set()
         for reproduction in self.reproductions:
-            for run in _runs([reproduction], with_controls=self.is_all):
+            for run in reproduction.runs:
                 if run not in done:
-                    yield from self._run_steps(run, stores[run], budget, how)
+                    yield from self._pair_steps(run, stores, place, budget, how)
                     done.add(run)
             yield from figure_steps(reproduction, stores, place)
+
+    def _pair_steps(
+        self,
+        run: Run,
+        stores: Parts,
+        place: Path,
+        budget: Budget | None,
+        how: Mapping[str, Any],
+    ) -> Iterator[Step]:
+        """Yield the steps of a run and its control, with their tables."""
+        pair = {one: stores[one] for one in _runs_of(run, with_controls=self.is_all)}
+        for one, parts in pair.items():
+            yield from self._run_steps(one, parts, budget, how)
         if self.is_all:
-            estimators = {run: named for run, (_, named) in self.wanted.items()}
-            for run in filter(has_control, stores):
-                if "resolution" in estimators[run]:
-                    yield from learned_steps(run, stores, place)
-            yield from table_steps(stores, estimators, place)
+            estimators = {one: self.wanted[one][1] for one in pair}
+            if has_control(run) and "resolution" in estimators[run]:
+                yield from learned_steps(run, stores, place)
+            yield from table_steps(pair, estimators, place)
 
     def _run_steps(
         self, run: Run, parts: Sequence[Part], budget: Budget | None, how: Mapping[str, Any]
@@ -182,9 +194,12 @@ class _Plan:
 def _runs(reproductions: Iterable[Reproduction], *, with_controls: bool) -> Iterator[Run]:
     """Yield the runs of experiments, each once, followed by its control."""
     for run in dict.fromkeys(run for one in reproductions for run in one.runs):
-        yield run
-        if with_controls and has_control(run):
-            yield control_of(run)
+        yield from _runs_of(run, with_controls=with_controls)
+
+
+def _runs_of(run: Run, *, with_controls: bool) -> tuple[Run, ...]:
+    """Return a run, and its control if there is one and it is wanted."""
+    return (run, control_of(run)) if with_controls and has_control(run) else (run,)
 
 
 def _do(
