@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import re
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -85,16 +86,28 @@ def example_snapshots(repeats: int = 2, epochs: tuple[int, ...] = (0, 1, 5, 10))
             )
 
 
+@pytest.fixture(scope="session")
+def recorded_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `example_store` is a copy of; leave it as it is."""
+    return record_example(tmp_path_factory.mktemp("recorded") / "example.zarr")
+
+
+@pytest.fixture(scope="session")
+def recorded_partition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `partition_store` is a copy of; leave it as it is."""
+    return record_example(tmp_path_factory.mktemp("recorded") / "partition.zarr", keep="partition")
+
+
 @pytest.fixture
-def example_store(tmp_path: Path) -> Path:
+def example_store(recorded_example: Path, tmp_path: Path) -> Path:
     """A small complete store: 2 repeats, 4 epochs, 3 layers, 64 samples."""
-    return record_example(tmp_path / "example.zarr")
+    return Path(shutil.copytree(recorded_example, tmp_path / "example.zarr"))
 
 
 @pytest.fixture
-def partition_store(tmp_path: Path) -> Path:
+def partition_store(recorded_partition: Path, tmp_path: Path) -> Path:
     """The example store, of which only the partition is kept."""
-    return record_example(tmp_path / "partition.zarr", keep="partition")
+    return Path(shutil.copytree(recorded_partition, tmp_path / "partition.zarr"))
 
 
 def record_example(path: Path, **options) -> Path:

@@ -1,5 +1,6 @@
 """Results of several estimators in one Dataset, and one of them out of it again."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,16 @@ SEVERAL = [
 OF_RESULTS = [name for name, kind in FIGURES.items() if kind.source == "results" and not kind.dims]
 
 
+@pytest.fixture(scope="module")
+def analysed_once(recorded_example: Path, tmp_path_factory) -> Path:
+    path = shutil.copytree(recorded_example, tmp_path_factory.mktemp("analysed") / "example.zarr")
+    ibtools.analyze_store(path, estimator=SEVERAL, quiet=True)
+    return path
+
+
 @pytest.fixture
-def analysed(example_store: Path) -> Path:
-    ibtools.analyze_store(example_store, estimator=SEVERAL, quiet=True)
-    return example_store
+def analysed(analysed_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(analysed_once, tmp_path / "example.zarr"))
 
 
 def example_stack() -> xr.Dataset:
