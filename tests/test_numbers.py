@@ -75,7 +75,7 @@ def test_numbers__are_possible(title: str):
     by_estimator = table.set_index(["estimator", "epoch", "layer"])["mi_xt"]
     if "requantised" in by_estimator.index.get_level_values("estimator"):
         exact, published = by_estimator.loc["exact"], by_estimator.loc["requantised"]
-        assert (published <= exact + 1e-9).all()
+        assert (published <= exact[published.index] + 1e-9).all()
 
 
 def test_numbers__are_small():

@@ -1,7 +1,7 @@
 """What was found as tables: every curve over the repeats, and what the curves come to."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,10 @@ NUMBERS = "numbers"
 """The folder of the curves."""
 
 CURVES = ("mi_xt", "mi_ty", "mi_ty_null", "saturation")
-"""The variables whose means and deviations over repeats are written down."""
+"""The variables whose means over repeats are written down."""
+
+DEVIATING = ("mi_xt", "mi_ty")
+"""Those of them whose deviations are, too: a table of all would be twice as large."""
 
 OF_CURVES = ("exact", "requantised")
 """The estimators whose curves are written down."""
@@ -48,7 +51,8 @@ def _curves_step(run: Run, parts: Sequence[Part], estimators: list[str], output:
     def do() -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         results = {name: open_parts(parts, name) for name in estimators}
-        _write(_curve_rows(results.values()), output)
+        first, *others = [curve_rows(one) for one in results.values()]
+        _write([first, *(_differing_layers(one, first) for one in others)], output)
         about = output.with_name(f"{run.title}.json")
         about.write_text(_origin(run, next(iter(results.values()))), encoding="utf-8")
 
@@ -89,9 +93,9 @@ def curve_rows(results: xr.Dataset) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        A row for each estimator, epoch and layer: the number of repeats that did not fail, and of
-        each of `CURVES` (information in bits) the mean, and the deviation between repeats (n - 1)
-        with the suffix ``_deviation``. Nothing is rounded.
+        A row for each layer and epoch: the estimator, the number of repeats that did not fail, of
+        each of `CURVES` (information in bits) the mean, and of `DEVIATING` the deviation between
+        repeats (n - 1) with the suffix ``_deviation``. Nothing is rounded.
     """
     from ibtools.analysis.repeats.uncertainty import repeat_intervals  # noqa: TID251
 
@@ -101,14 +105,21 @@ def curve_rows(results: xr.Dataset) -> "pd.DataFrame":
     )
     columns = {"n_repeats": count["mi_xt"].astype(int)}
     for name in CURVES:
-        columns |= {name: mean[name], f"{name}_deviation": deviation[name]}
-    frame = xr.Dataset(columns).to_dataframe(["epoch", "layer"]).reset_index()
+        columns[name] = mean[name]
+        if name in DEVIATING:
+            columns[f"{name}_deviation"] = deviation[name]
+    frame = xr.Dataset(columns).to_dataframe(["layer", "epoch"]).reset_index()
     frame.insert(0, "estimator", results.attrs["estimator"])
     return frame
 
 
-def _curve_rows(results: Iterable[xr.Dataset]) -> "list[pd.DataFrame]":
-    return [curve_rows(one) for one in results]
+def _differing_layers(rows: "pd.DataFrame", first: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out layers in which an estimator finds what the first does, in all epochs."""
+    values = [name for name in rows if name != "estimator"]
+    same = (rows[values].eq(first[values]) | (rows[values].isna() & first[values].isna())).all(
+        axis=1
+    )
+    return rows[~same.groupby(rows["layer"]).transform("all")]
 
 
 def dynamics_rows(results: xr.Dataset, control: xr.Dataset | None = None) -> "pd.DataFrame":
