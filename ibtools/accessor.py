@@ -8,6 +8,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.errors import StoreError
+from ibtools.extras import require
 from ibtools.store.decode import decoded, select_layer
 from ibtools.store.overview import Overview, describe
 from ibtools.store.overview_format import format_html, format_text
@@ -178,9 +179,7 @@ class IbAccessor:
                 "what is watched is the store, and this Dataset does not say where that is; open "
                 "it with ibtools.open_store(path)"
             )
-        from ibtools.analysis.watch import require  # noqa: TID251
-
-        require(("plotly", "anywidget"), "notebook")
+        require("a widget", ("plotly", "anywidget"), "notebook")
         from ibtools.analysis.watch.widget import WatchWidget  # noqa: TID251
 
         return WatchWidget(source, estimator)

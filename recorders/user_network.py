@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ibtools.errors import InputError, RecordingError
+from ibtools.extras import lacking
 from ibtools.recorders.networks import Layer, output_function
 from ibtools.recorders.user_code import import_function
 from ibtools.settings import validate_setting
@@ -98,10 +99,7 @@ def load_user_network(name: str, *, input_shape: tuple[int, ...], n_classes: int
         describe = importlib.import_module("ibtools.recorders.capture.keras.describe")
         plain = importlib.import_module("ibtools.recorders.capture.keras.plain_layers")
     except ModuleNotFoundError as err:
-        raise RecordingError(
-            f"a model of one's own needs TensorFlow, but {err.name} is not installed; "
-            "install it with: pip install 'ibtools-nn[record]'"
-        ) from err
+        raise RecordingError(lacking("a model of one's own", [err.name], "record")) from err
     function = import_function(name)
     model = user_model.create_checked(function, name, input_shape, n_classes)
     return UserNetwork(

@@ -144,7 +144,7 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
         check=False,
     )
     assert done.returncode == 1
-    assert "pip install 'ibtools-nn[record]'" in done.stderr
+    assert "pip install 'ibtools-nn[record] @ file://" in done.stderr  # it came from no index
 
 
 def install_alone(place: Path, *what: str | Path) -> Path:

@@ -1,13 +1,12 @@
 """The report: one self-contained HTML file of a store, its results and its audit."""
 
-import importlib.util
 import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from ibtools.analysis.estimators import EstimatorLike
-from ibtools.errors import InputError
+from ibtools.extras import require
 from ibtools.store.storage import StorePath, local_file
 from ibtools.tasks.memory import DEFAULT_MEMORY
 
@@ -75,7 +74,7 @@ def report(
     ibtools.check : The audit alone.
     ibtools.summary : The dynamics alone.
     """
-    _require_libraries()
+    require("a page of figures", LIBRARIES, "report")
     place = local_file(output, "a report", SUFFIXES)
     from ibtools.analysis.report.contents import collect
     from ibtools.analysis.report.page import render
@@ -86,15 +85,6 @@ def report(
     text = render(found)
     _replace(place, text)
     return place
-
-
-def _require_libraries() -> None:
-    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"a report is made with Plotly and Jinja, but {' and '.join(missing)} is not "
-            "installed; install it with: pip install 'ibtools-nn[report]'"
-        )
 
 
 def _replace(place: Path, text: str) -> None:

@@ -1,13 +1,11 @@
 """A recording that is still being made, watched in the browser or in a notebook; read-only."""
 
-import importlib.util
 import time
 import webbrowser
-from collections.abc import Sequence
 
 from ibtools.analysis.estimators import EstimatorLike
 from ibtools.analysis.report import LIBRARIES
-from ibtools.errors import InputError
+from ibtools.extras import require
 from ibtools.progress import write_line
 from ibtools.store.storage import StorePath
 
@@ -47,7 +45,7 @@ def watch(
     UnknownNameError
         If there is no such estimator.
     """
-    require(LIBRARIES, "report")
+    require("a page of figures", LIBRARIES, "report")
     from ibtools.analysis.watch.follower import Follower
     from ibtools.analysis.watch.page import render
     from ibtools.analysis.watch.server import serving
@@ -65,19 +63,3 @@ def watch(
                 time.sleep(SECONDS)
         except KeyboardInterrupt:
             write_line("")
-
-
-def require(libraries: Sequence[str], extra: str) -> None:
-    """Check that what is optional is installed.
-
-    Raises
-    ------
-    InputError
-        If it is not: which, and what installs it.
-    """
-    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"watching needs {' and '.join(libraries)}, not installed: {' and '.join(missing)}; "
-            f"install with: pip install 'ibtools-nn[{extra}]'"
-        )

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ibtools.errors import ClusterError, InputError
+from ibtools.extras import lacking
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -150,10 +151,7 @@ def _open(address: str) -> "Client":
     try:
         from distributed import Client
     except ModuleNotFoundError as err:
-        raise InputError(
-            f"computing on a cluster needs {err.name}, which is not installed; install it with: "
-            "pip install 'ibtools-nn[cluster]'"
-        ) from err
+        raise InputError(lacking("computing on a cluster", [err.name], "cluster")) from err
     if "://" not in address:
         raise InputError(
             f"a scheduler's address must be like tcp://host:port, found {address!r}; "

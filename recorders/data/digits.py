@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ibtools.errors import InputError
+from ibtools.extras import lacking
 from ibtools.recorders.data.data_set import DataSet
 from ibtools.recorders.data.split import stratified_split
 from ibtools.store.inputs import checksum
@@ -17,10 +18,7 @@ def load_digits(_: Path | None = None) -> DataSet:
     try:
         from sklearn import datasets
     except ModuleNotFoundError as err:
-        raise InputError(
-            "the data set digits comes with scikit-learn, which is not installed; "
-            "install it with: pip install 'ibtools-nn[record]'"
-        ) from err
+        raise InputError(lacking("the data set digits", ["scikit-learn"], "record")) from err
     images, labels = datasets.load_digits(return_X_y=True)
     x = (images.astype(np.float32) / _LARGEST).reshape(-1, 8, 8, 1)
     y = labels.astype(np.int64)

@@ -4,6 +4,7 @@ from functools import cache
 from typing import cast
 
 from ibtools.errors import InputError, RecordingError
+from ibtools.extras import lacking
 from ibtools.recorders.engines.protocol import Engine
 from ibtools.recorders.networks import Conv, Dense, Layer, Network
 from ibtools.recorders.resolve import AnyNetwork
@@ -56,10 +57,7 @@ def load_engine(target: str) -> Engine:
     try:
         return cast("type[Engine]", load_attribute(target))()
     except ModuleNotFoundError as err:
-        raise RecordingError(
-            f"the engine at {target} needs {err.name}, which is not installed; TensorFlow and all "
-            "of ibtools' own engines are installed with: pip install 'ibtools-nn[record]'"
-        ) from err
+        raise RecordingError(lacking(f"the engine at {target}", [err.name], "record")) from err
 
 
 @cache

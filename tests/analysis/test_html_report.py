@@ -227,7 +227,9 @@ def test_report__says_how_to_install_what_is_missing(analysed_store: Path, monke
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name, *_: None if name in missing else find(name)
     )
-    words = rf"{' and '.join(missing)} is not installed; .* pip install 'ibtools-nn\[report\]'"
+    words = (
+        rf"needs {' and '.join(missing)}, which (is|are) not installed; .* pip install .*\[report\]"
+    )
     with pytest.raises(InputError, match=words):
         ibtools.report(analysed_store, output="report.html")
 

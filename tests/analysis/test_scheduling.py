@@ -92,7 +92,7 @@ def test_open_workers__refuses():
 def test_open_workers__without_distributed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
-        pytest.raises(InputError, match=r"pip install 'ibtools-nn\[cluster\]'"),
+        pytest.raises(InputError, match=r"pip install .*\[cluster\]"),
         open_workers("tcp://127.0.0.1:1"),
     ):
         pass
