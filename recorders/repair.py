@@ -14,7 +14,7 @@ from zarr.core.sync import sync  # there is no public way to delete a key of any
 from ibtools.recorders.training.checkpoint import delete_checkpoint, delete_checkpoints
 from ibtools.recorders.training.claim import claim_repeat
 from ibtools.store.checksums import Place
-from ibtools.store.configuration import configuration_of
+from ibtools.store.configuration import is_training
 from ibtools.store.damage import Damage, bare, find_damage
 from ibtools.store.groups import get_array, read_array, writing
 from ibtools.store.opened import open_group
@@ -96,17 +96,15 @@ def repair_store(path: StorePath, *, quiet: bool = False) -> RepairReport:
         for row in range(*one.place.covers(0).indices(one.place.grid.files[0])):
             by_repeat[row].append(one.place)
     numbers = read_array(group, "repeat")
-    is_training = "experiment" in configuration_of(group.attrs)
+    trained = is_training(group.attrs)
     unmarked = {}
     for row, places in by_repeat.items():
         number = int(numbers[row])
-        unmarked[number] = _repair_repeat(group, row, number, places, is_training=is_training)
+        unmarked[number] = _repair_repeat(group, row, number, places, is_training=trained)
     touched = tuple(unmarked)
-    if touched and not is_training:
+    if touched and not trained:
         delete_checkpoints(group)
-    return RepairReport(
-        damage, unmarked, touched if is_training else (), () if is_training else touched
-    )
+    return RepairReport(damage, unmarked, touched if trained else (), () if trained else touched)
 
 
 def _repair_repeat(

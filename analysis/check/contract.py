@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge
+from ibtools.store.configuration import how_to_finish
 from ibtools.store.layout import SPLITS
 from ibtools.store.schema import kept
 from ibtools.store.snapshots import FLOAT_BITS, HISTORY, MAX_CODE_BITS
@@ -111,7 +112,8 @@ def _check_outcomes(store: xr.Dataset) -> Check:
     if bad.any():
         return _check("outcomes", bad, "repeats", words.OUTCOMES)
     undecided = (store["outcome"] == "pending") & store["complete"].all("epoch")
-    return judge("outcomes", undecided, cases="repeats", status="note", meaning=words.UNDECIDED)
+    meaning = words.UNDECIDED.format(how=how_to_finish(store.attrs))
+    return judge("outcomes", undecided, cases="repeats", status="note", meaning=meaning)
 
 
 def _bad_history(store: xr.Dataset) -> xr.DataArray:

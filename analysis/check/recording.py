@@ -8,6 +8,7 @@ import xarray as xr
 from ibtools.analysis.check import words
 from ibtools.analysis.check.report import Check, judge, not_checked
 from ibtools.analysis.repeats.shown import FAILED
+from ibtools.store.configuration import how_to_finish
 from ibtools.store.growing import is_growing
 from ibtools.store.snapshots import FLOAT_BITS
 
@@ -49,13 +50,14 @@ def _check_complete(store: xr.Dataset) -> Check:
     if is_growing(store.attrs):
         ended |= store["outcome"] == "trained"
     lost = missing & (store["outcome"] == "trained") & ~ended
+    pending = words.PENDING.format(how=how_to_finish(store.attrs))
     return judge(
         "complete",
         lost if lost.any() else missing & ~ended,
         checked=~(missing & ended),
         cases="snapshots",
         status="violation" if lost.any() else "note",
-        meaning=words.LOST if lost.any() else words.PENDING,
+        meaning=words.LOST if lost.any() else pending,
     )
 
 

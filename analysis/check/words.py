@@ -67,7 +67,7 @@ OUTCOMES = (
 
 UNDECIDED = (
     "All snapshots of a repeat are on disk, but its outcome is pending: the recording ended just "
-    "before it was written, or it was changed since. Run the same ibtools record with --resume."
+    "before it was written, or it was changed since. To go on: {how}."
 )
 
 HISTORY = (
@@ -91,7 +91,7 @@ LOST = (
     "since; figures would leave these epochs out. Record again."
 )
 
-PENDING = "The recording is not finished. Run the same ibtools record with --resume."
+PENDING = "The recording is not finished. To go on: {how}."
 
 TRAININGS = (
     "A training did not reach the required accuracy and was begun anew from another seed, or all "

@@ -16,7 +16,7 @@ from ibtools.analysis.passes.ranges import global_range, read_rows
 from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError, StoreError
 from ibtools.provenance import provenance
-from ibtools.store.configuration import configuration_of_results
+from ibtools.store.configuration import configuration_of_results, how_to_finish
 from ibtools.store.counts import COUNTS
 from ibtools.store.derived import validate_derived
 from ibtools.store.header import Header
@@ -169,5 +169,5 @@ def _validate(dataset: xr.Dataset) -> None:
         )
     if not bool(dataset["complete"].any()):
         raise StoreError(
-            "the store holds no complete snapshot yet; record, or go on with --resume, first"
+            f"the store holds no complete snapshot yet; to go on: {how_to_finish(dataset.attrs)}"
         )

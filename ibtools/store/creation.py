@@ -13,6 +13,7 @@ from ibtools.errors import StoreExistsError
 from ibtools.provenance import provenance
 from ibtools.store.backing import backing_store
 from ibtools.store.checksums import create_checksums
+from ibtools.store.configuration import how_to_finish
 from ibtools.store.groups import (
     CREATING,
     consolidate,
@@ -222,6 +223,6 @@ def _validate_free(path: StorePath, *, overwrite: bool) -> None:
         )
     if not overwrite and not is_unfinished(group):
         raise StoreExistsError(
-            f"{path}: a store is there already; choose another path, finish it with --resume "
-            "(resume=True) if it was interrupted, or replace it with --overwrite (overwrite=True)"
+            f"{path}: a store is there already; choose another path, or replace it with "
+            f"--overwrite (overwrite=True); if it was interrupted: {how_to_finish(group.attrs)}"
         )

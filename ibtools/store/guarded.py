@@ -308,7 +308,8 @@ class GuardedStore(LookingStore):
         return StoreError(
             f"{self}: the file {place.key} is not as it was recorded: {why}. It holds "
             f"{await describe(self._store, place)}. Mark this as not recorded with: ibtools check "
-            "STORE --repair; then ibtools record ... --resume records it anew, and all else stays"
+            "STORE --repair; all else stays, and what recorded it can go on then (with --resume or "
+            "resume=True)"
         )
 
 

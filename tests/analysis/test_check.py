@@ -19,6 +19,7 @@ from ibtools.analysis.check.report import judge
 from ibtools.analysis.kernels.information import entropy
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError
+from ibtools.store.configuration import how_to_finish
 from ibtools.store.creation import create_store
 from ibtools.store.groups import get_array
 from ibtools.store.header import is_chain
@@ -244,7 +245,7 @@ def test_check__completeness(sound: Path):
     assert (lost.status, lost.found, lost.checked) == ("violation", 1, 6)
     assert (lost.worst.repeat, lost.worst.epoch) == (1, 5)
     change(sound, "outcome", (1,), "pending")
-    assert line(check(sound), "complete").words == words.PENDING
+    assert line(check(sound), "complete").words == words.PENDING.format(how=how_to_finish({}))
     assert line(check(sound), "complete").status == "note"
     change(sound, "outcome", (1,), "failed")
     assert line(check(sound), "complete").status == "ok"

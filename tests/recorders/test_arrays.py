@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import ibtools
-from ibtools.errors import IbtoolsError, StoreError, UnknownNameError
+from ibtools.errors import IbtoolsError, StoreError, StoreExistsError, UnknownNameError
 from ibtools.store.info import describe_info, store_info
 from ibtools.store.snapshots import LayerValues
 from tests.conftest import LABEL, example_snapshots
@@ -20,6 +20,16 @@ def example_arrays() -> dict[str, np.ndarray]:
         "hidden": rng.random((2, 3, 8, 5), dtype="float32"),
         "output": rng.integers(0, 255, (2, 3, 8, 2), "uint8"),
     }
+
+
+def test_record_arrays__what_is_there_is_not_resumed(tmp_path: Path):
+    """A store of arrays has no command that goes on with it, and none is recommended."""
+    options = {"label": np.arange(8) % 2}
+    ibtools.record_arrays(tmp_path / "s.zarr", example_arrays(), **options)
+    with pytest.raises(StoreExistsError, match="is there already") as caught:
+        ibtools.record_arrays(tmp_path / "s.zarr", example_arrays(), **options)
+    assert "--resume" not in str(caught.value)
+    assert "has to be recorded again" in str(caught.value)
 
 
 def test_record_arrays__round_trip(tmp_path: Path):

@@ -75,7 +75,7 @@ def test_record__killed_and_resumed_in_a_bucket(bucket: str, whole: Path, monkey
         patch.setattr(FsspecStore, "set", killing)
         with pytest.raises(KilledError):
             record_small(f"{bucket}/s.zarr")
-    with pytest.raises(StoreExistsError, match="finish it with --resume"):
+    with pytest.raises(StoreExistsError, match="is there already; choose another path"):
         record_small(f"{bucket}/s.zarr")
     record_small(f"{bucket}/s.zarr", resume=True)
     assert contents(f"{bucket}/s.zarr") == contents(whole)
