@@ -26,10 +26,10 @@ def read(notebook: Path) -> nbformat.NotebookNode:
 
 def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
     """Run in a process of its own, because nbclient leaves event loops and sockets behind."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     program = (
         "import sys, nbformat, nbclient; notebook = nbformat.read(sys.argv[1], 4); "
-        "nbclient.NotebookClient(notebook, timeout=300).execute(); nbformat.write(notebook, 'out')"
+        "nbclient.NotebookClient(notebook, timeout=None).execute(); nbformat.write(notebook, 'out')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(notebook)],
@@ -59,6 +59,24 @@ def test_notebooks__run_and_draw(notebook: Path, executed: dict[str, Future]):
         kind for cell in cells for out in cell.get("outputs", []) for kind in out.get("data", ())
     }
     assert ("image/png" in kinds) == (notebook.stem != "5_on_a_cluster")
+
+
+def test_notebooks__run_twice_in_one_folder(tmp_path: Path):
+    """What a notebook recorded there before is recorded anew."""
+    for _ in range(2):
+        execute(EXAMPLES / "3_arrays_of_another_framework.ipynb", tmp_path)
+
+
+@ALL
+def test_notebooks__record_anew_what_no_other_store_is_called(notebook: Path):
+    """As often as they record something, they say so; the names are of examples only."""
+    code = "\n".join(cell.source for cell in read(notebook).cells if cell.cell_type == "code")
+    recordings = re.findall(r"ibtools\.(?:record|record_arrays|Recorder)\(", code)
+    names = set(re.findall(r'"([^"]*\.zarr)"', code))
+    assert names
+    assert all(name.startswith("example-") for name in names)
+    shared = code.count("**settings")
+    assert len(re.findall(r'overwrite"?(?:=|: )True', code)) == len(recordings) - max(shared - 1, 0)
 
 
 @ALL
