@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -222,11 +223,11 @@ def test_completion__of_the_layers_of_a_store(example_store: Path, begun: str, e
     assert complete(str(example_store / "code")) == complete("s3://bucket/s.zarr") == []
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_completion__prints_script_and_how_to_install_it(shell: str):
     result = run(f"completion {shell}")
     assert result.exit_code == 0
-    assert f"_IBTOOLS_COMPLETE={shell}_complete" in result.stdout
+    assert re.search(f"_IBTOOLS_COMPLETE ?= ?[\"']?{shell}_complete", result.stdout)
     assert f"ibtools completion {shell}" in result.stdout.splitlines()[-1]
 
 
