@@ -19,6 +19,7 @@ from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_ch
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.training.workers import record_repeats
+from ibtools.shown import counted, size
 from ibtools.store.configuration import configuration_of
 from ibtools.store.creation import create_store
 from ibtools.store.groups import (
@@ -32,6 +33,9 @@ from ibtools.store.opened import open_group
 from ibtools.store.storage import StorePath
 from ibtools.tasks.linked import open_cluster
 from ibtools.tasks.processes import validate_main
+
+LARGE_BYTES = 10**10
+"""From how much on a recording says how much it is, before compression."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def record(
     target = ENGINES.find(recording.engine)
     load_engine(target)
     _warn_of_merged_inputs(recording)
+    _warn_of_size(recording)
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
         prepare_checkpoints(group)
@@ -151,6 +156,18 @@ def _warn_of_merged_inputs(recording: Recording) -> None:
         write_line(
             f"{recording.data.name}: {inputs}, for it has one range for all; layers can't know "
             "more, which is no compression: bring the features to similar ranges"
+        )
+
+
+def _warn_of_size(recording: Recording) -> None:
+    """Say on standard error how much a large recording is, and what makes it smaller."""
+    repeats, n_bytes = recording.settings.repeats, recording.repeat_bytes()
+    if n_bytes * repeats >= LARGE_BYTES:
+        write_line(
+            f"{recording.settings.experiment}: {size(n_bytes * repeats)} before compression, "
+            f"{size(n_bytes)} of each of {counted(repeats, 'repeat')}; --dry-run says what that "
+            "takes on disk; fewer epochs (--schedule log:200), --samples, or --keep partition make "
+            "it smaller"
         )
 
 

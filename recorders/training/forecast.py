@@ -84,7 +84,7 @@ def forecast(recording: Recording, *, jobs: int = 1, quiet: bool = False) -> For
     return Forecast(
         settings.repeats,
         snapshots,
-        _snapshot_bytes(recording) * snapshots,
+        recording.repeat_bytes(),
         trial.epoch_seconds * epochs,
         trial.seconds(epochs=epochs, repeats=settings.repeats, jobs=jobs),
         round(trial.stored_bytes / trial.snapshots * snapshots * settings.repeats),
@@ -93,8 +93,3 @@ def forecast(recording: Recording, *, jobs: int = 1, quiet: bool = False) -> For
         recording.store_spec().layers,
         dict(recording.network.left_out),
     )
-
-
-def _snapshot_bytes(recording: Recording) -> int:
-    spec = recording.store_spec()
-    return spec.n_samples * sum(layer.row_bytes(spec.keep) for layer in spec.layers)

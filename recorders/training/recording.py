@@ -149,6 +149,12 @@ class Recording:
             return None
         return measure_inputs(self.data.x, self.data.is_test, self.recorded_samples())
 
+    def repeat_bytes(self) -> int:
+        """Return what is recorded of one repeat, before compression and without padding."""
+        spec = self.store_spec()
+        row = sum(layer.row_bytes(spec.keep) for layer in spec.layers)
+        return spec.n_samples * row * len(spec.epochs)
+
     def store_spec(self) -> StoreSpec:
         """Return what a store of this recording holds."""
         settings, chosen = self.settings, self.recorded_samples()

@@ -542,3 +542,16 @@ def test_record__resume_with_other_layers_says_so(tmp_path: Path):
     open_group(unbind(tmp_path / "s.zarr"), "r+")["layer"][0] = "first"
     with pytest.raises(StoreError, match=r"layers is .*first.* in the store, .*hidden_1"):
         record_fake(tmp_path / "s.zarr", resume=True)
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_record__says_how_much_a_large_recording_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, is_large: bool
+):
+    """3 repeats of 6 snapshots of 4096 samples in 31 units."""
+    n_bytes = 3 * 6 * 4096 * 31
+    monkeypatch.setattr("ibtools.recorders.record.LARGE_BYTES", n_bytes + (not is_large))
+    record_fake(tmp_path / "s.zarr", repeats=3)
+    said = capsys.readouterr().err
+    assert ("SYN-Tanh: 2 MB before compression, 1 MB of each of 3 repeats;" in said) == is_large
+    assert ("--keep partition" in said) == is_large
