@@ -73,7 +73,7 @@ def cli() -> None:
 
     \b
     Record, analyse, look:
-      ibtools record SYN-Tanh --repeats 2 --epochs 300 --output syn.zarr
+      ibtools record SYN-Tanh --repeats 2 --epochs 2000 --schedule log:60 --output syn.zarr
       ibtools analyze syn.zarr --estimator exact
       ibtools check syn.zarr
       ibtools plot syn.zarr information-plane --output plane.png

@@ -65,10 +65,10 @@ def record(
 
     \b
     Examples:
-      ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 300 --output syn.zarr
+      ibtools record SYN-Tanh --repeats 2 --epochs 2000 --schedule log:60 --output syn.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr
       ibtools record SYN-ReLU --schedule log:200 --jobs 2 --output relu.zarr --resume
-      ibtools record SYN-Tanh --repeats 2 --epochs 300 --control frozen --output frozen.zarr
+      ibtools record SYN-Tanh --repeats 2 --epochs 2000 --control frozen --output frozen.zarr
       ibtools record SYN-Tanh --scheduler tcp://10.0.0.1:8786 --output s3://bucket/syn.zarr
       ibtools record MNIST-Conv --keep partition --dry-run
       ibtools record custom --data digits --network dense:64-32-10 --output digits.zarr
