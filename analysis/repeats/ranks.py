@@ -120,7 +120,8 @@ def notable_ranks(n_ranked: int) -> dict[str, int]:
     -------
     dict of str to int
         From the best to the worst, without any rank twice. Of an even number of repeats, the
-        middle is the better of the two middle ones.
+        middle is the better of the two middle ones. Of two, neither is better: each is as far from
+        their mean as the other.
 
     Examples
     --------
@@ -128,11 +129,11 @@ def notable_ranks(n_ranked: int) -> dict[str, int]:
     {'best': 0, 'middle': 24, 'second-worst': 48, 'worst': 49}
     >>> notable_ranks(3)
     {'best': 0, 'middle': 1, 'worst': 2}
-    >>> notable_ranks(1)
-    {'only': 0}
+    >>> notable_ranks(2), notable_ranks(1)
+    ({'one': 0, 'other': 1}, {'only': 0})
     """
-    if n_ranked == 1:
-        return {"only": 0}
+    if n_ranked <= 2:
+        return {"one": 0, "other": 1} if n_ranked == 2 else {"only": 0}
     named = {
         "second-worst": n_ranked - 2,
         "middle": (n_ranked - 1) // 2,

@@ -256,7 +256,7 @@ def test_information_planes__errors():
 
 @pytest.mark.parametrize(("n_repeats", "names"), [
     (1, ["only"]),
-    (2, ["best", "worst"]),
+    (2, ["one", "other"]),
     (3, ["best", "middle", "worst"]),
     (6, ["best", "middle", "second-worst", "worst"]),
 ])  # fmt: skip
