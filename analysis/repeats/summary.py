@@ -299,7 +299,7 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     if few := _are_few(summarised):
         shown = "values of one repeat" if few == 1 else "mean, and the values of the two repeats"
         head += (
-            f"{shown}: an interval needs {FEWEST_FOR_SPREAD} or more, as does a rank correlation"
+            f"{shown} (an interval and a rank correlation need {FEWEST_FOR_SPREAD} or more)"
         )
     else:
         clipped = ", clipped to what is possible" * bool(attributes["interval_clipped"])
@@ -307,7 +307,7 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
             f"mean over repeats with {100 * attributes['interval_level']:g} % interval "
             f"({attributes['interval_method']}{clipped})"
         )
-    if correlated_with := attributes["correlated_with"]:
+    if (correlated_with := attributes["correlated_with"]) and not few:
         head += f", and rank correlation with the {called(correlated_with)} at the end"
     if CONTROL in attributes:
         n_pairs = int(summarised[PRINTED[0] + ABOVE].sel(statistic="n_repeats").max())

@@ -383,7 +383,7 @@ def test_format_summary__two_repeats_are_shown_instead_of_an_interval(analysed: 
     ibtools.record_arrays(tmp_path / "s.zarr", {"only": codes}, label=np.arange(16) % 2)
     ibtools.analyze_store(tmp_path / "s.zarr", quiet=True)
     lines = format_summary(ibtools.summary(tmp_path / "s.zarr"), "s.zarr").splitlines()
-    assert lines[1].startswith("mean, and the values of the two repeats: an interval needs 3")
+    assert lines[1].startswith("mean, and the values of the two repeats (an interval and a rank ")
     start = lines.index("I(X;T) at its peak (bit)")
     assert lines[start + 1].split() == ["mean", "lower", "higher", "repeats"]
     peaks = ibtools.dynamics(ibtools.open_results(tmp_path / "s.zarr"))["mi_xt_peak"].values
@@ -416,7 +416,7 @@ def test_format_summary__one_repeat_has_values_and_no_intervals(tmp_path: Path):
     ibtools.analyze_store(path, quiet=True)
     lines = format_summary(ibtools.summary(path), "one.zarr").splitlines()
     assert lines[1] == (
-        "values of one repeat: an interval needs 3 or more, as does a rank correlation"
+        "values of one repeat (an interval and a rank correlation need 3 or more)"
     )
     start = lines.index("I(X;T) at its peak (bit)")
     assert lines[start + 1].split() == ["value"]
