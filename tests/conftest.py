@@ -24,10 +24,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow"):
         return
-    skip = pytest.mark.skip(reason="slow; run with --slow")
+    for item in [*_slow(items), *_beyond_the_sample(items)]:
+        item.add_marker(pytest.mark.skip(reason="slow; run with --slow"))
+
+
+def _slow(items: list[pytest.Item]) -> list[pytest.Item]:
+    return [item for item in items if "slow" in item.keywords]
+
+
+def _beyond_the_sample(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the cases of sampled tests but for a few of each, spread evenly over all."""
+    cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+        if item.get_closest_marker("sampled") and "slow" not in item.keywords:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left = []
+    for of_test in cases.values():
+        (n_run,) = of_test[0].get_closest_marker("sampled").args
+        chosen = {round(place) for place in np.linspace(0, len(of_test) - 1, n_run)}
+        left += [item for place, item in enumerate(of_test) if place not in chosen]
+    return left
 
 
 LACKS_TENSORFLOW = re.compile(

@@ -1,10 +1,9 @@
 """Every notebook in examples/ runs, in a folder of its own, and is committed clean."""
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -26,7 +25,6 @@ def read(notebook: Path) -> nbformat.NotebookNode:
 
 def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
     """Run in a process of its own, because nbclient leaves event loops and sockets behind."""
-    folder.mkdir(exist_ok=True)
     program = (
         "import sys, nbformat, nbclient; notebook = nbformat.read(sys.argv[1], 4); "
         "nbclient.NotebookClient(notebook, timeout=None).execute(); nbformat.write(notebook, 'out')"
@@ -34,6 +32,7 @@ def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
     done = subprocess.run(
         [sys.executable, "-c", program, str(notebook)],
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -42,19 +41,11 @@ def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
     return read(folder / "out")
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> Iterator[dict[str, Future]]:
-    """The notebooks as they run, two at a time: most of what they take is starting TensorFlow."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        yield {path.stem: pool.submit(execute, path, folder / path.stem) for path in NOTEBOOKS}
-
-
+@pytest.mark.sampled(2)
 @ALL
-def test_notebooks__run_and_draw(notebook: Path, executed: dict[str, Future]):
+def test_notebooks__run_and_draw(notebook: Path, tmp_path: Path):
     """The figures of all but that about clusters are shown, not only made."""
-    cells = executed[notebook.stem].result().cells
+    cells = execute(notebook, tmp_path).cells
     kinds = {
         kind for cell in cells for out in cell.get("outputs", []) for kind in out.get("data", ())
     }

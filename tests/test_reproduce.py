@@ -47,6 +47,7 @@ def make_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "name",
     ["binning", "bit-width", "prefit", pytest.param("quantize", marks=pytest.mark.slow)],
@@ -77,6 +78,7 @@ def test_reproduce__architectures_and_accuracy(tmp_path: Path, monkeypatch: pyte
         assert all(figure.exists() for figure in reproduce(name, tmp_path / "out", **changes))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [*REPRODUCTIONS, "all"])
 @pytest.mark.parametrize("scale", ["quick", "paper"])
 def test_reproduce__dry_run_tells_commands_that_parse(
@@ -172,6 +174,7 @@ def test_reproduce_all__parts_that_fit_the_disk_give_the_same_numbers(
         reproduce("all", tmp_path, **FAKE)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("broken", ["record", "analyze_store", "thin_store"])
 def test_reproduce_all__goes_on_where_it_was_interrupted(
     broken, whole, only_syn, no_trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def assert_equal(found: xr.Dataset, expected: xr.Dataset) -> None:
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("layers", [["output"], ["hidden_1"], CHOSEN, ["output", "free"]])
 def test_analyze_store__layers_have_the_numbers_of_the_whole(example_store: Path, layers):
     """Global bounds are over all layers of the store, whichever are analysed."""

@@ -415,9 +415,7 @@ def test_format_summary__one_repeat_has_values_and_no_intervals(tmp_path: Path):
     ibtools.record_arrays(path, {"only": codes}, label=np.arange(16) % 2)
     ibtools.analyze_store(path, quiet=True)
     lines = format_summary(ibtools.summary(path), "one.zarr").splitlines()
-    assert lines[1] == (
-        "values of one repeat (an interval and a rank correlation need 3 or more)"
-    )
+    assert lines[1] == ("values of one repeat (an interval and a rank correlation need 3 or more)")
     start = lines.index("I(X;T) at its peak (bit)")
     assert lines[start + 1].split() == ["value"]
     name, value = lines[start + 2].split()[:2]

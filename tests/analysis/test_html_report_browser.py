@@ -38,6 +38,10 @@ def report_file(tmp_path_factory) -> Path:
     return ibtools.report(store, output=store.parent / "report.html", quiet=True)
 
 
+PATIENCE = 600_000
+"""Milliseconds that a page may take for anything, on a machine that does much else."""
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
@@ -51,6 +55,7 @@ class Visit:
 
     def __init__(self, browser, report_file: Path, **options):
         self.page = browser.new_page(viewport={"width": 1100, "height": 900}, **options)
+        self.page.set_default_timeout(PATIENCE)
         self.messages: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))

@@ -462,6 +462,7 @@ def test_plot__writes_the_format_of_the_suffix(figure, suffix, tmp_path):
     assert path.read_bytes().startswith(MAGIC[suffix.lower()])
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("suffix", MAGIC)
 def test_plot__same_results_give_same_bytes(figure, suffix, tmp_path):

@@ -79,6 +79,7 @@ def grids(snapshot):
     return {name: (layer.scale, layer.zero_point) for name, layer in snapshot.items()}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "case"), PAIRS)
 def test_train__resumed_equals_uninterrupted(name, case):
     reports = reports_of(name, case)
@@ -87,6 +88,7 @@ def test_train__resumed_equals_uninterrupted(name, case):
     assert digest(resumed) == digest(reports[2:])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "case"), PAIRS)
 def test_train__engines_agree(name, case):
     """The untrained network to the last bit, then ranges, accuracy and loss but for rounding."""
@@ -98,6 +100,7 @@ def test_train__engines_agree(name, case):
     assert vars(reports[1][1]) == pytest.approx(vars(of_fit[1][1]), abs=5e-3)
 
 
+@pytest.mark.sampled(1)
 def test_frozen__no_weight_moves_by_a_bit_and_ranges_do(name):
     training, reports = training_of("frozen"), reports_of(name, "frozen")
     initial = [weight.numpy() for weight in create_trainable(training).model.trainable_weights]
@@ -110,6 +113,7 @@ def test_frozen__no_weight_moves_by_a_bit_and_ranges_do(name):
     assert int(model_of(training, reports[-1][3]).optimizer.iterations) == 2 * 13
 
 
+@pytest.mark.sampled(1)
 def test_frozen__starts_as_the_trained_network_does(name):
     trained = replace(training_of("frozen", epochs=0), control="none")
     assert digest(record(engine_of(name), trained)[:1]) == digest(reports_of(name, "frozen")[:1])
@@ -135,6 +139,7 @@ def test_frozen__constraints_of_a_model_of_the_users_move_no_weight():
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("scheme", ["paper", "full"])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("ranges", ["calibrated", "fixed"])

@@ -30,6 +30,7 @@ def weights(training, state):
     return [weight.numpy() for weight in model.weights]
 
 
+@pytest.mark.sampled(2)
 def test_train__reports_what_fit_reports(reports, fit_reports):
     """The untrained network to the last bit; then loss and accuracy but for rounding."""
     assert [report[0] for report in reports] == [report[0] for report in fit_reports]
@@ -82,6 +83,7 @@ def test_train__resumed_equals_uninterrupted(engine, training, reports, index):
     assert digest(resumed) == digest(reports[1:] if index == 0 else reports[index + 1 :])
 
 
+@pytest.mark.sampled(2)
 def test_train__schedule_does_not_change_the_training(engine, training, reports):
     """Epochs are trained in chunks from one recorded epoch to the next."""
     ends = frozenset({reports[0][0], reports[-1][0]})
@@ -136,6 +138,7 @@ def test_train__records_a_subset_and_evaluates_all(engine):
     assert np.array_equal(subset["output"].values, whole["output"].values[chosen])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("n_reports", [1, 2])
 def test_train__stops_when_told_to(engine, training, n_reports):
     assert len(record(engine, training, n_reports=n_reports)) == n_reports

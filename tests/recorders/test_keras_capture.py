@@ -30,7 +30,7 @@ SAMPLE = "training or fake_quantised or xla or goes_on or names or not_seen"
 @pytest.mark.parametrize(
     ("backend", "cases"),
     [
-        pytest.param("jax", "", id="jax"),
+        pytest.param("jax", "", id="jax", marks=pytest.mark.slow),
         pytest.param("tensorflow", f"({SAMPLE}) and not (hgq or ordered)", id="tensorflow-sample"),
         pytest.param("tensorflow", "", id="tensorflow", marks=pytest.mark.slow),
         pytest.param("torch", "", id="torch", marks=pytest.mark.slow),

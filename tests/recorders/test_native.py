@@ -99,6 +99,7 @@ def create_random(network, x, *, repeat=0, **settings):
     return Training(network=network, data=data, seeds=seeds, **defaults | settings)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("activation", "bits", "scheme"), SETTINGS)
 def test_train__is_fit_in_every_scheme(activation, bits, scheme):
     """But for sums of quantised values at an edge: of two codes, or of the ReLU at exactly 0.
@@ -111,6 +112,7 @@ def test_train__is_fit_in_every_scheme(activation, bits, scheme):
     assert any(difference_of_gradients(training) < most for training in trainings)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("activation", "bits", "scheme"), OF_IMAGES)
 def test_train__convolutions_are_those_of_fit_in_every_scheme(activation, bits, scheme):
     settings = {"activation": activation, "bits": bits, "scheme": scheme, "batch_size": 500}
@@ -119,6 +121,7 @@ def test_train__convolutions_are_those_of_fit_in_every_scheme(activation, bits, 
     assert any(difference_of_gradients(training) < most for training in trainings)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("layers", "shape"),
     [
@@ -141,6 +144,7 @@ def assert_is_fit(training):
         assert vars(history) == pytest.approx(vars(expected), abs=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("n_features", [3, 64, 65, 130])
 @pytest.mark.parametrize("n_units", [(5, 3), (4, 1, 6)])
 def test_train__is_fit_for_any_width(n_features, n_units):
@@ -155,6 +159,7 @@ EVALUATED = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", EVALUATED)
 def test_train__evaluates_as_a_snapshot_does(case):
     """Epochs between recorded ones are evaluated by machine code, the others by TensorFlow.

@@ -138,6 +138,7 @@ def test_recorder__an_error_in_the_loop_keeps_what_came(store):
     assert store_info(store).outcomes["trained"] == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("stop_after", [1, 40, 64, 100])
 def test_recorder__killed_and_resumed_equals_uninterrupted(store, tmp_path, stop_after):
     """Whatever was on disk when it died, the same script ends with the same bytes."""

@@ -73,6 +73,7 @@ def test_build_model__float_model_is_what_the_specs_say(name, activation):
     ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "activation", "bits", "scheme"),
     [
@@ -111,6 +112,7 @@ def test_train__mnist_networks_are_certified(name, activation, bits, scheme):
         assert all(is_function_of(b, a) for a, b in pairwise(snapshot.values()))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("activation", "bits"), [("tanh", 8), ("tanh", 16), ("relu", 2), ("relu6", 3)]
 )

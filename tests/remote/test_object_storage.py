@@ -57,6 +57,7 @@ def test_record__to_a_bucket_has_the_bytes_of_the_local_store(bucket: str, whole
     assert contents(f"{bucket}/s.zarr") == contents(whole)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("write", [60, 90, 120])
 def test_record__killed_and_resumed_in_a_bucket(bucket: str, whole: Path, monkeypatch, write: int):
     class KilledError(RuntimeError):
