@@ -34,6 +34,7 @@ from ibtools.analysis.repeats.shown import (
     summarise_repeats,
 )
 from ibtools.errors import InputError
+from ibtools.shown import counted
 
 PLANES = Grid(panel=(3.7, 3.2), furniture=(1.0, 0.6))
 """Room beside for the colour bar, and below for the legend."""
@@ -227,7 +228,7 @@ def ranked_repeats(
     for ax, title in zip(drawn, by_title, strict=True):
         ax.title.set_text(title)  # without the number of repeats, which is 1
     if axes is None:
-        ranked = f"{ranking.size} repeat{'s' * (ranking.size > 1)} ranked"
+        ranked = f"{counted(ranking.size, 'repeat')} ranked"
         words = ", ".join([ranked, *describe_left_out(results)])
         with drawing_style(axes):
             caption = figure_text(f"{describe_source(results)}\n{words}")

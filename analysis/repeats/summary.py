@@ -1,5 +1,7 @@
 """The dynamics of a store in one table: means and intervals over repeats, and rank correlations."""
 
+from __future__ import annotations
+
 import math
 import os
 import textwrap

@@ -1,5 +1,7 @@
 """The report: one self-contained HTML file of a store, its results and its audit."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import uuid
