@@ -1,5 +1,7 @@
 """The accessor `.ib` of Datasets: the functions of ibtools that take one, as its methods."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +34,8 @@ class IbAccessor:
     `ibtools`, with the Dataset as its first argument: it has the same options, returns the same,
     and raises the same errors; `watch` shows in the notebook what that shows in the browser. All
     but `plot`, `dynamics`, `repeat_intervals` and `watch` are lazy.
-    Displayed, it describes the Dataset, and computes nothing for that.
+    Displayed, it describes the Dataset; of results, it shows the numbers of every layer. It
+    computes nothing for that, and of what is not in memory it reads no more than 32 MiB of results.
 
     Parameters
     ----------
@@ -80,16 +83,16 @@ class IbAccessor:
         return select_layer(self._dataset, name)
 
     def analyze(
-        self, *, estimator: "EstimatorLike | Sequence[EstimatorLike]" = "exact"
+        self, *, estimator: EstimatorLike | Sequence[EstimatorLike] = "exact"
     ) -> xr.Dataset:
         """Compute the information of every layer: `ibtools.analyze`."""
         return ibtools.analyze(self._dataset, estimator=estimator)
 
     def details(
         self,
-        what: "DetailLike | Sequence[DetailLike]",
+        what: DetailLike | Sequence[DetailLike],
         *,
-        estimator: "EstimatorLike" = "exact",
+        estimator: EstimatorLike = "exact",
     ) -> xr.Dataset | dict[str, xr.Dataset]:
         """Compute more from the states of the layers: `ibtools.details`."""
         return ibtools.details(self._dataset, what, estimator=estimator)
@@ -99,7 +102,7 @@ class IbAccessor:
         *,
         n_permutations: int = 1000,
         seed: int = 0,
-        estimator: "EstimatorLike" = "exact",
+        estimator: EstimatorLike = "exact",
     ) -> xr.Dataset:
         """Compare I(T;Y) with that of permuted labels: `ibtools.permutation_test`."""
         return ibtools.permutation_test(
@@ -111,14 +114,14 @@ class IbAccessor:
         figure: str,
         *,
         output: str | Path | None = None,
-        format: "Format | None" = None,
+        format: Format | None = None,
         width: float | None = None,
         height: float | None = None,
         title: str | None = None,
         control: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
         subtract: bool = False,
         **options: Any,
-    ) -> "Figure":
+    ) -> Figure:
         """Draw a figure by its name: `ibtools.plot`."""
         return ibtools.plot(
             self._dataset,
@@ -140,7 +143,7 @@ class IbAccessor:
     def repeat_intervals(
         self,
         *,
-        method: "IntervalMethod" = "t",
+        method: IntervalMethod = "t",
         level: float = 0.95,
         n_resamples: int = 9999,
         seed: int = 0,
@@ -150,7 +153,7 @@ class IbAccessor:
             self._dataset, method=method, level=level, n_resamples=n_resamples, seed=seed
         )
 
-    def watch(self, *, estimator: "EstimatorLike" = "exact") -> "WatchWidget":
+    def watch(self, *, estimator: EstimatorLike = "exact") -> WatchWidget:
         """Show plane and curves of the store in the notebook, while it is recorded.
 
         Only what is new is analysed, in the background, and nothing is written to the store. The

@@ -128,8 +128,10 @@ def counted(n: int, what: str) -> str:
     --------
     >>> counted(1, "snapshot"), counted(0, "more snapshot")
     ('1 snapshot', '0 more snapshots')
+    >>> counted(2, "class")
+    '2 classes'
     """
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    return f"{n} {what}" if n == 1 else f"{n} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def shell_command(*words: object) -> str:

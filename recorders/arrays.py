@@ -1,5 +1,7 @@
 """Stores from arrays: how the data of any other framework comes in."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol, cast
@@ -343,5 +345,6 @@ def _validate_all_came(writers: Mapping[int, RepeatWriter], spec: StoreSpec) -> 
         if missing:
             raise StoreError(
                 f"the snapshots ended early: repeat {repeat} lacks {len(missing)} of "
-                f"{len(spec.epochs)} epochs, first {missing[0]}; what came is in the store"
+                f"{counted(len(spec.epochs), 'epoch')}, first {missing[0]}; what came is in the "
+                "store"
             )

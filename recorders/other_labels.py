@@ -1,5 +1,7 @@
 """Labels of the samples other than the class: by name, or from the user's file."""
 
+from __future__ import annotations
+
 import re
 from decimal import Decimal
 from pathlib import Path

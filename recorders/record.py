@@ -1,5 +1,7 @@
 """Recording an experiment: train every repeat, write every snapshot, resume what stopped."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping
@@ -237,10 +239,11 @@ def _report(group: zarr.Group, output: StorePath) -> RecordReport:
         int((outcome == "trained").sum()), int((outcome == "failed").sum()), attempts
     )
     if not report.trained:
+        all_ = "all " * (report.failed > 1)
         raise RecordingError(
-            f"{output}: all {report.failed} repeats failed: no attempt reached the required "
-            "training accuracy (see --patience, --required-gain, --max-attempts); what they came "
-            "to is in the store"
+            f"{output}: {all_}{counted(report.failed, 'repeat')} failed: no attempt reached the "
+            "required training accuracy (see --patience, --required-gain, --max-attempts); what "
+            "they came to is in the store"
         )
     return report
 

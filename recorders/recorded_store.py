@@ -9,6 +9,7 @@ import zarr
 
 from ibtools.errors import StoreError, StoreExistsError
 from ibtools.recorders.training.claim import Claim
+from ibtools.shown import counted
 from ibtools.store.creation import create_store
 from ibtools.store.groups import find_group, is_taken, is_unfinished
 from ibtools.store.growing import is_growing
@@ -118,7 +119,8 @@ def open_or_create(path: StorePath, spec: StoreSpec, *, overwrite: bool) -> None
 
 def _described(layers: Sequence[LayerSpec]) -> str:
     return ", ".join(
-        f"{one.name} ({one.n_units} units, {one.activation_function}, {one.bits} bits)"
+        f"{one.name} ({counted(one.n_units, 'unit')}, {one.activation_function}, "
+        f"{counted(one.bits, 'bit')})"
         for one in layers
     )
 

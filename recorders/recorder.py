@@ -1,5 +1,7 @@
 """The `Recorder`: a training loop of the user's own records what it wants, as it comes."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -394,10 +396,11 @@ class Recorder:
         if self._n_epochs is not None:
             n = len(self._scheduled)
             left = sum(epoch > self._last_snapshot for epoch in self._scheduled)
-            begins += f"{left} {'more ' * (left < n)}snapshot{'s' * (left != 1)}, "
+            begins += f"{counted(left, 'more ' * (left < n) + 'snapshot')}, "
             takes += f", {format_bytes(n * snapshot_bytes)} the {n} of a repeat"
         write_line(
-            f"{begins}{counted(len(spec.layers), 'layer')} of {spec.n_samples} samples, {takes}, "
+            f"{begins}{counted(len(spec.layers), 'layer')} of "
+            f"{counted(spec.n_samples, 'sample')}, {takes}, "
             "before they are compressed"
         )
         if self._n_epochs is not None:

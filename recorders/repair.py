@@ -1,5 +1,7 @@
 """Marking what is damaged as not recorded, so that it can be recorded anew."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from zarr.core.sync import sync  # there is no public way to delete a key of any
 
 from ibtools.recorders.training.checkpoint import delete_checkpoint, delete_checkpoints
 from ibtools.recorders.training.claim import claim_repeat
+from ibtools.shown import counted
 from ibtools.store.checksums import Place
 from ibtools.store.configuration import is_training
 from ibtools.store.damage import Damage, bare, find_damage
@@ -60,7 +63,10 @@ class RepairReport:
         if not self.damage:
             return "nothing is damaged"
         lines = [f"{one.place.key}: {one.why}; it held {one.holds}" for one in self.damage]
-        lines += [f"repeat {k}: {n} snapshots not recorded now" for k, n in self.unmarked.items()]
+        lines += [
+            f"repeat {k}: {counted(n, 'snapshot')} not recorded now"
+            for k, n in self.unmarked.items()
+        ]
         if self.to_resume:
             lines.append(f"repeats {_listed(self.to_resume)}: ibtools record ... --resume")
         if self.lost:

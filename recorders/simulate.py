@@ -1,5 +1,7 @@
 """A store of known information, made without any network: for demos, tests and teaching."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ class _Inputs:
     n_classes: int
 
     @classmethod
-    def of(cls, n_samples: int, n_classes: int) -> "_Inputs":
+    def of(cls, n_samples: int, n_classes: int) -> _Inputs:
         samples, classes = natural("samples", n_samples), natural("classes", n_classes)
         if classes < 2:
             raise InputError(f"classes must be 2 or more, found {classes}")

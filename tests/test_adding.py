@@ -43,7 +43,7 @@ writer.finish("trained")
 print(ibtools.open_store(new)["n_steps"].values, ibtools.check(new).ok, ibtools.check(older).ok)
 RepeatWriter(group, 0).start_attempt(seed=2, failed_attempts=1)
 anew = ibtools.open_store(new)["n_steps"]
-print(anew.attrs["long_name"], anew.values)
+print(anew.attrs["long_name"], anew.attrs["description"], anew.values)
 print("| `n_steps` | repeat | int64 |" in markdown_table(STORE_VARIABLES))
 """
 
@@ -104,7 +104,7 @@ def test_examples__a_variable_of_stores_is_one_entry(tmp_path: Path, example_sto
     ).splitlines()
     assert found == [
         "[1280   -1] True True",
-        "batches that the network of the repeat was trained on [-1 -1]",
+        "n steps batches that the network of the repeat was trained on [-1 -1]",
         "True",
     ]
     # and an ibtools that does not declare it opens the store too

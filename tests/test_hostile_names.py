@@ -22,6 +22,7 @@ from ibtools.cli.main import cli
 from ibtools.shown import short_names, shortened, visible
 from ibtools.store.groups import consolidate
 from tests.analysis.figure_kinds import FACETS, FIGURES
+from tests.analysis.test_export import validate_latex
 from tests.hostile_names import EXPERIMENT, FUNCTION, NAMES, record_hostile
 
 SHORT = short_names(NAMES)
@@ -178,6 +179,15 @@ def test_csv__comes_back_as_it_was_and_has_no_formula(store, tmp_path):
     assert not any(name.startswith(("=", "+", "-", "@", "\t", "\r")) for name in written)
     assert [name.removeprefix("'") for name in written] == list(NAMES)
     assert written[3] == "''apostrophe"
+
+
+def test_latex_table__obeys_no_name(store, tmp_path):
+    run("export", store, "--output", tmp_path / "t.tex", "--estimator", "exact")
+    text = (tmp_path / "t.tex").read_text(encoding="utf-8")
+    rows = [row for row in validate_latex(text) if not row.startswith(("layer &", r"\multicolumn"))]
+    assert len(rows) == len(NAMES)
+    assert all(row.count(r"\multicolumn{2}{c}{$") == 2 for row in rows)
+    assert r"=1+1,''quoted''" in text
 
 
 class Page(HTMLParser):

@@ -1,5 +1,7 @@
 """The audit: everything that must hold of a store and its results, checked in one pass."""
 
+from __future__ import annotations
+
 import os
 
 import xarray as xr

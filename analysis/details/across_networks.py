@@ -1,5 +1,7 @@
 """What layers of different networks share: which of them group the same samples."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

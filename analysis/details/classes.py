@@ -34,11 +34,11 @@ VARIABLES = (
     ),
     Variable(
         "class_samples", ("class",), ("int64",), "1", 0, "never missing",
-        "samples of the class", coordinate=True,
+        "samples of the class", coordinate=True, label="samples",
     ),
     Variable(
         "class_entropy", ("class",), ("float64",), "bit", math.nan, "never missing",
-        "H([Y=c]), the most that mi_t_class can be", coordinate=True,
+        "H([Y=c]), the most that mi_t_class can be", coordinate=True, label="H([Y=c])",
     ),
 )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The lazy details of a Dataset: all layers of a snapshot at once, each partitioned once."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What layers know of the input's principal directions, where the user has the inputs."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,12 +27,13 @@ _OF_DIRECTIONS = (*CUBE[:3], DIM)
 DIRECTION = Variable(
     DIM, (DIM,), ("int64",), "1", 0, "never missing",
     "number of the principal direction of the inputs, from that of the largest variance",
-    coordinate=True,
+    coordinate=True, label="principal direction",
 )  # fmt: skip
 
 SHARE = Variable(
     "direction_share", (DIM,), ("float64",), "1", math.nan, "never missing",
     "share of the variance of the inputs that is along the direction", coordinate=True,
+    label="share of the variance",
 )  # fmt: skip
 
 VARIABLES = (
@@ -55,6 +58,7 @@ VARIABLES = (
         "mi_direction_null_sd", _OF_DIRECTIONS, ("float64",), "bit", math.nan,
         "NaN: not complete, or fewer than two permutations were drawn",
         "standard deviation of that over the drawn permutations (n - 1)",
+        label="chance spread of SI(T;X_j)",
     ),
 )  # fmt: skip
 

@@ -45,23 +45,23 @@ ABOUT_LABEL = (
     Variable(
         "redundancy_degree", CUBE[:3], ("float64",), "1", math.nan, NO_INFORMATION,
         "average degree of redundancy: sum over units of I(T_u;Y), divided by I(T;Y)",
-        label="average degree of redundancy",
+        label="degree of redundancy",
     ),
     Variable(
         "redundancy_degree_null", CUBE[:3], ("float64",), "1", math.nan, NO_INFORMATION,
         "chance level of that: the chance level of the sum, divided by that of I(T;Y)",
-        label="chance level of the average degree of redundancy",
+        label="chance level of degree of redundancy",
     ),
     Variable(
         "vulnerability_degree", CUBE[:3], ("float64",), "1", math.nan, NO_INFORMATION,
         "average degree of vulnerability: sum over units of I(T_u;Y | all other units), divided by "
         "I(T;Y)",
-        label="average degree of vulnerability",
+        label="degree of vulnerability",
     ),
     Variable(
         "vulnerability_degree_null", CUBE[:3], ("float64",), "1", math.nan, NO_INFORMATION,
         "chance level of that: the chance level of the sum, divided by that of I(T;Y)",
-        label="chance level of the average degree of vulnerability",
+        label="chance level of degree of vulnerability",
     ),
 )  # fmt: skip
 
@@ -90,12 +90,12 @@ def _with_chance(name: str, description: str, label: str) -> tuple[Variable, ...
         Variable(
             f"{name}_null", *what[1:], NOT_DRAWN,
             "chance level of that: its mean over drawn permutations of each unit on its own",
-            label=f"chance level of the {label}",
+            label=f"chance level of {label}",
         ),
         Variable(
             f"{name}_null_sd", *what[1:], TOO_FEW_DRAWN,
             "standard deviation of that over the drawn permutations (n - 1)",
-            label=f"standard deviation of the chance level of the {label}",
+            label=f"chance spread of {label}",
         ),
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Details on disk: one group per estimator and detail, written block by block, none twice."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast

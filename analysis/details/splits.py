@@ -25,15 +25,15 @@ VARIABLES = (
     ),
     Variable(
         "split_samples", ("split",), ("int64",), "1", 0, "never missing",
-        "N of these samples", coordinate=True,
+        "N of these samples", coordinate=True, label="samples",
     ),
     Variable(
         "split_entropy_x", ("split",), ("float64",), "bit", math.nan, "never missing",
-        "H(X) of these samples", coordinate=True,
+        "H(X) of these samples", coordinate=True, label="H(X)",
     ),
     Variable(
         "split_entropy_y", ("split",), ("float64",), "bit", math.nan, "never missing",
-        "H(Y) of these samples", coordinate=True,
+        "H(Y) of these samples", coordinate=True, label="H(Y)",
     ),
 )  # fmt: skip
 

@@ -45,6 +45,7 @@ N_CLIPPED = Variable(
     "n_clipped", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
     "values of samples and units that lay outside of given bounds, and were put into the end "
     "bins; with --bounds low,high",
+    label="clipped values",
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ BOUNDS = (
 NOISE_VARIANCE = Variable(
     "noise_variance", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
     "variance of the noise that was added to each unit; of kde with noise relative to values",
+    label="variance of the noise",
 )  # fmt: skip
 
 PLANE = tuple(one for one in RESULT_VARIABLES if one.name in ("mi_xt", "mi_ty"))

@@ -100,7 +100,7 @@ class Population(DerivedEstimator):
         return tuple(self._estimated(variable) for variable in self.base.variables[:N_VARIABLES])
 
     def _estimated(self, variable: Variable) -> Variable:
-        if not variable.label:
+        if "T" not in variable.label:
             return variable
         return replace(
             variable,

@@ -35,6 +35,7 @@ RENYI = (
     Variable(
         "kernel_width", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",
         "width of the kernel, in the unit of the values; 0 where all are equal; of renyi",
+        label="width of the kernel",
     ),
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ def relabelled(
 
 
 def _relabelled(variable: Variable, representation: str, *, is_informative: bool) -> Variable:
-    if representation == "T" or not variable.label:
+    if representation == "T" or "T" not in variable.label:
         return variable
     label = variable.label.replace("X;T", f"X;{representation}")
     if not is_informative:

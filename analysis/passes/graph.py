@@ -1,5 +1,7 @@
 """The lazy analysis of a Dataset."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import xarray as xr

@@ -21,6 +21,7 @@ from ibtools.analysis.kernels.digests import WORD_BYTES
 from ibtools.analysis.passes.cost import BLOCK_BYTES, Cost, Cube, Run, result_bytes
 from ibtools.analysis.passes.store_blocks import Block, Reads
 from ibtools.errors import InputError
+from ibtools.shown import counted
 from ibtools.store.snapshots import LayerSpec
 from ibtools.tasks.memory import LIBRARIES
 
@@ -192,9 +193,9 @@ def _too_large(
     layer = max(layers[run.layers], key=lambda layer: layer.n_units)
     takes = format_bytes(need + cost.writing + LIBRARIES)
     return InputError(
-        f"layer {layer.name!r} of {run.cube.n_samples} samples and {layer.n_units} units is too "
-        f"large: {what} takes {takes} with the libraries; give as much "
-        f"with --memory (memory=...){others}"
+        f"layer {layer.name!r} of {counted(run.cube.n_samples, 'sample')} and "
+        f"{counted(layer.n_units, 'unit')} is too large: {what} takes {takes} with the libraries; "
+        f"give as much with --memory (memory=...){others}"
     )
 
 

@@ -1,5 +1,7 @@
 """Analyse a store and keep the results beside the recording, nothing computed twice."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -49,7 +51,7 @@ from ibtools.analysis.passes.verified import mask_results
 from ibtools.analysis.passes.writing import write_pending
 from ibtools.errors import IbtoolsError, StoreError, UnknownResultsError
 from ibtools.shown import analyze_command
-from ibtools.store.datasets import open_raw_results
+from ibtools.store.datasets import SOURCE, open_raw_results
 from ibtools.store.groups import find_group, read_array
 from ibtools.store.identity import Content, is_store
 from ibtools.store.opened import open_group
@@ -297,8 +299,11 @@ def open_results(
     Returns
     -------
     Dataset
-        As `ibtools.analyze` describes it; lazy. What is not analysed yet is NaN (0 in `n_states`).
-        For a sequence of estimators, even of one, and for None, the first dimension is `estimator`.
+        As `ibtools.analyze` describes it. What is not analysed yet is NaN (0 in `n_states`).
+        Coordinates are in memory, all else is lazy whatever its size, so that what is damaged
+        hinders only who reads it; ``.load()`` reads everything. Displayed as ``results.ib``, it
+        shows of each layer the peak and the end of I(X;T) and I(T;Y), and chance. For a sequence of
+        estimators, even of one, and for None, the first dimension is `estimator`.
         Of several stores, the coordinate `store` (repeat,) says which is whose.
 
     Raises
@@ -318,13 +323,18 @@ def open_results(
     if not isinstance(path, str | os.PathLike):
         named = path if isinstance(path, Mapping) else {str(one): one for one in path}
         opened = {name: open_results(one, estimator=estimator) for name, one in named.items()}
-        return join_results(opened)
+        found = join_results(opened)
+        found.encoding[SOURCE] = ", ".join(opened)
+        return found
     if estimator is None:
-        return _open_all(path)
-    if isinstance(estimator, Sequence) and not isinstance(estimator, str):
+        found = _open_all(path)
+    elif isinstance(estimator, Sequence) and not isinstance(estimator, str):
         root = _find_root(path)
-        return stack_estimators([_open_one(path, root, one) for one in estimator])
-    return _open_one(path, _find_root(path), estimator)
+        found = stack_estimators([_open_one(path, root, one) for one in estimator])
+    else:
+        found = _open_one(path, _find_root(path), estimator)
+    found.encoding[SOURCE] = absolute(path)
+    return found
 
 
 def _open_all(path: StorePath) -> xr.Dataset:

@@ -18,6 +18,7 @@ from ibtools.analysis.passes.result_variables import RESULT_COORDINATES
 from ibtools.errors import InputError
 from ibtools.provenance import provenance
 from ibtools.store.counts import counts_of, in_counts
+from ibtools.store.schema import LONGEST_LABEL
 
 HELD = "has_layer"
 """The coordinate (estimator, layer) that says which layers the results of each hold."""
@@ -42,10 +43,10 @@ def stack_estimators(results: Sequence[xr.Dataset]) -> xr.Dataset:
         With the first dimension `estimator`, labelled with specifications. Every variable that any
         of them has, with its missing value where an estimator does not have it. Attributes in which
         they differ are coordinates (estimator): NaN, -1 in whole numbers or "" where an estimator
-        has none. A `long_name` in which they differ names each, and the coordinate
-        ``<variable>_meaning`` (estimator) says which is whose, "" for an estimator that lacks the
-        variable. If they hold different layers, the coordinate `has_layer` (estimator, layer) says
-        which are whose. Lazy where they are.
+        has none. A `long_name` in which they differ names each, or the first if that were more than
+        a few words; the coordinate ``<variable>_meaning`` (estimator) says which is whose, "" for
+        an estimator that lacks the variable. If they hold different layers, the coordinate
+        `has_layer` (estimator, layer) says which are whose. Lazy where they are.
 
     Raises
     ------
@@ -223,11 +224,14 @@ def _fill(name: str, results: Sequence[xr.Dataset]) -> Any:
 def _joined_attributes(name: str, results: Sequence[xr.Dataset]) -> dict[str, str]:
     """Return what the variable is called, and is, for each of the estimators that have it."""
     having = [one[name].attrs for one in results if name in one]
-    return {
+    joined = {
         key: " or ".join(dict.fromkeys(str(attributes[key]) for attributes in having))
         for key in ("long_name", "description")
         if all(key in attributes for attributes in having)
     }
+    if len(joined.get("long_name", "")) > LONGEST_LABEL:
+        joined["long_name"] = f"{having[0]['long_name']} or others"
+    return joined
 
 
 def _differing(results: Sequence[xr.Dataset]) -> dict[str, xr.Variable]:

@@ -1,5 +1,7 @@
 """Animations as GIF or MP4 files, by suffix."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,7 @@
 """One network under several estimators: analysed where that is still to do, drawn side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -42,7 +42,7 @@ def mathematical(text: str) -> str:
     """
     if "$" in text:
         return text if _can_be_set(text) else figure_text(text)
-    return INFORMATION.sub(lambda found: f"${_typeset(found[0])}$", text)
+    return INFORMATION.sub(lambda found: f"${typeset(found[0])}$", text)
 
 
 def _can_be_set(text: str) -> bool:
@@ -54,10 +54,17 @@ def _can_be_set(text: str) -> bool:
     return True
 
 
-def _typeset(symbols: str) -> str:
+def typeset(symbols: str) -> str:
+    r"""Write symbols of this field as mathematics, without the dollars.
+
+    Examples
+    --------
+    >>> print(typeset("H(binned T_10)"))
+    H(\mathrm{binned}\ T_{10})
+    """
     if symbols in COMMANDS:
         return COMMANDS[symbols]
-    spaced = symbols.replace(" ", r"\ ")
+    spaced = re.sub(r"_(\w{2,})", r"_{\1}", symbols.replace(" ", r"\ "))
     return re.sub(r"(?<!\\)\b[^\W\d_]{2,}", lambda word: rf"\mathrm{{{word[0]}}}", spaced)
 
 

@@ -6,6 +6,8 @@ control go through all that measures, averages and draws results; what knows of 
 `split_control` for theirs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from textwrap import shorten
 from typing import Any

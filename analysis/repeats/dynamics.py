@@ -4,6 +4,8 @@
 changes, and about layers that are saturated.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ibtools.shown import counted
 from ibtools.store.counts import counts_of, in_counts
 from ibtools.store.snapshots import FLOAT_BITS
 
@@ -211,7 +212,8 @@ class MovingRange:
             until = f"the snapshot after the first, {until}"
         if not self.n_still_moving:
             return until
-        return f"{until}, and still at the end in {self.n_still_moving} of {self.n_repeats} repeats"
+        repeats = counted(self.n_repeats, "repeat")
+        return f"{until}, and still at the end in {self.n_still_moving} of {repeats}"
 
 
 def moving_ranges(intervals: xr.Dataset) -> tuple[MovingRange, ...]:

@@ -367,11 +367,10 @@ def describe_left_out(dataset: xr.Dataset) -> list[str]:
     """
     n_failed = int((~has_not_failed(dataset)).sum())
     n_attempts = int(dataset["failed_attempts"].sum()) if "failed_attempts" in dataset else 0
-    attempts = f"{n_attempts} failed attempt{'s' * (n_attempts > 1)}"
     n_alone = int(dataset.attrs.get(UNPAIRED, 0))
     return [
         *[f"{n_failed} failed"] * (n_failed > 0),
-        *[attempts] * (n_attempts > 0),
+        *[counted(n_attempts, "failed attempt")] * (n_attempts > 0),
         *[f"{n_alone} not in the control"] * (n_alone > 0),
     ]
 
@@ -397,5 +396,5 @@ def _describe_repeats(present: NDArray[np.bool_], dataset: xr.Dataset) -> str:
     parts += [f"{n_empty} without a snapshot"] * (n_empty > 0)
     n_epochs = int((per_epoch > 0).sum())
     if n_epochs < per_epoch.size:
-        parts.append(f"{n_epochs} of {per_epoch.size} {counts_of(dataset.attrs)}s")
+        parts.append(f"{n_epochs} of {counted(per_epoch.size, counts_of(dataset.attrs))}")
     return ", ".join(parts)

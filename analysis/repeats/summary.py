@@ -1,5 +1,7 @@
 """The dynamics of a store in one table: means and intervals over repeats, and rank correlations."""
 
+from __future__ import annotations
+
 import math
 import os
 import textwrap
@@ -298,9 +300,7 @@ def _format_head(summarised: xr.Dataset, path: StorePath) -> str:
     head = f"{visible(os.fspath(path))}, {attributes['estimator']}: {attributes['repeats']}\n"
     if few := _are_few(summarised):
         shown = "values of one repeat" if few == 1 else "mean, and the values of the two repeats"
-        head += (
-            f"{shown} (an interval and a rank correlation need {FEWEST_FOR_SPREAD} or more)"
-        )
+        head += f"{shown} (an interval and a rank correlation need {FEWEST_FOR_SPREAD} or more)"
     else:
         clipped = ", clipped to what is possible" * bool(attributes["interval_clipped"])
         head += (

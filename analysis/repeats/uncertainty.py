@@ -5,6 +5,8 @@ from the mean of all possible trainings, on the recorded inputs. That the inputs
 another uncertainty, which no number of repeats makes smaller (`ibtools.analysis.kernels.sampling`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 

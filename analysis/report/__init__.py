@@ -1,5 +1,7 @@
 """The report: one self-contained HTML file of a store, its results and its audit."""
 
+from __future__ import annotations
+
 import os
 import uuid
 from collections.abc import Sequence

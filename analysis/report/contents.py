@@ -197,7 +197,8 @@ def _describe(info: StoreInfo, names: Sequence[str]) -> str:
     return (
         f"{repeats} of {visible(info.experiment)}: {counted(info.n_complete, 'snapshot')} of "
         f"{counted(len(info.layers), 'layer')}, at {counted(info.n_epochs, info.counts)} from "
-        f"{first} to {last}, on {info.n_samples} samples in {info.n_classes} classes. "
+        f"{first} to {last}, on {counted(info.n_samples, 'sample')} in "
+        f"{counted(info.n_classes, 'class')}. "
         f"Information by {', '.join(names)}."
     )
 
@@ -217,8 +218,8 @@ def _describe_incomplete(path: StorePath, info: StoreInfo) -> tuple[str, ...]:
         )
     if info.outcomes["failed"]:
         notes.append(
-            f"{info.outcomes['failed']} of {info.n_repeats} repeats failed in training and count "
-            "in no mean."
+            f"{info.outcomes['failed']} of {counted(info.n_repeats, 'repeat')} failed in "
+            "training and count in no mean."
         )
     if info.outdated:
         notes.append(

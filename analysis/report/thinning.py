@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ibtools.shown import counted
+
 MOST_EPOCHS = 100
 """Steps of the slider."""
 
@@ -41,11 +43,11 @@ def describe_thinning(
     >>> describe_thinning((72, 1600), (2, 2), 150)[:71]
     'Shown are 72 of 1600 epochs, spread evenly on the epoch scale of the fi'
     """
+    repeats = counted(n_repeats[1], "repeat")
     if n_epochs[0] == n_epochs[1] and n_repeats[0] == n_repeats[1]:
-        repeat = f"{n_repeats[1]} repeat{'s' * (n_repeats[1] != 1)}"
-        return f"All {n_epochs[1]} {counts}s and {repeat} are shown."
+        return f"All {counted(n_epochs[1], counts)} and {repeats} are shown."
     return (
         f"Shown are {n_epochs[0]} of {n_epochs[1]} {counts}s, spread evenly on the {counts} scale "
-        f"of the figures above, and {n_repeats[0]} of {n_repeats[1]} repeats as faint lines "
-        f"through {n_repeat_epochs} {counts}s. Means are over all repeats that count."
+        f"of the figures above, and {n_repeats[0]} of {repeats} as faint lines through "
+        f"{counted(n_repeat_epochs, counts)}. Means are over all repeats that count."
     )

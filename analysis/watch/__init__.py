@@ -1,5 +1,7 @@
 """A recording that is still being made, watched in the browser or in a notebook; read-only."""
 
+from __future__ import annotations
+
 import time
 import webbrowser
 

@@ -1,5 +1,7 @@
 """Doing what an experiment of the paper, or all of them, takes, and going on with it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +125,7 @@ class _Plan:
     is_all: bool
 
     @classmethod
-    def of(cls, name: str, scale: Scale, changes: Mapping[str, Any]) -> "_Plan":
+    def of(cls, name: str, scale: Scale, changes: Mapping[str, Any]) -> _Plan:
         reproductions, is_all = find_reproductions(name, scale), name == ALL
         wanted = {}
         for run in _runs(reproductions, with_controls=is_all):

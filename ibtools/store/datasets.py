@@ -1,5 +1,7 @@
 """A store as a Dataset: decoded and lazy, or as plain xarray opens it."""
 
+from __future__ import annotations
+
 import os
 import uuid
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -18,15 +20,26 @@ from ibtools.store.groups import (
     read_arrays,
 )
 from ibtools.store.opened import open_checked
-from ibtools.store.schema import STORE_COORDINATES, STORE_VARIABLES
+from ibtools.store.schema import (
+    NO_UNIT,
+    STORE_COORDINATES,
+    STORE_VARIABLES,
+    Variable,
+    scalars_of,
+)
 from ibtools.store.several import join_stores
 from ibtools.store.storage import StorePath, absolute, is_local, reaching
 from ibtools.store.validation.coordinates import validate_coordinates
 from ibtools.store.validation.declared import arrays_of, leaving_others_alone
 from ibtools.store.validation.reading import CheckedStore
-from ibtools.store.validation.results import RESULT_COORDINATES, declared_names, validate_results
+from ibtools.store.validation.results import (
+    RESULT_COORDINATES,
+    declared_variables,
+    validate_results,
+)
 
-_OF_STORES = tuple(one.name for one in STORE_VARIABLES)
+SOURCE = "source"
+"""The encoding of a Dataset that is as it is on disk: where it is from, as xarray says it too."""
 
 
 def open_store(
@@ -72,9 +85,9 @@ def open_store(
 def _open_one(path: StorePath) -> xr.Dataset:
     group, coordinates = open_checked(path)
     with reaching(path, "the store can't be read"):
-        opened = in_order(_as_dataset(group, f"{path}", coordinates), _OF_STORES)
+        opened = _as_dataset(group, f"{path}", coordinates, STORE_VARIABLES)
         decoded = without_layout(decode(opened))
-    decoded.encoding["source"] = absolute(path)  # as xarray does: what is watched is found by it
+    decoded.encoding[SOURCE] = absolute(path)
     return decoded
 
 
@@ -94,7 +107,7 @@ def raw_dataset(group: zarr.Group, path: StorePath) -> xr.Dataset:
     with reaching(path, "the store can't be read"):
         arrays = arrays_of(group)
         there = {name: arrays[name] for name in STORE_COORDINATES if name in arrays}
-        return in_order(_as_dataset(group, f"{path}", read_arrays(there, path)), _OF_STORES)
+        return _as_dataset(group, f"{path}", read_arrays(there, path), STORE_VARIABLES)
 
 
 def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
@@ -104,18 +117,23 @@ def open_raw_results(group: zarr.Group, where: str) -> xr.Dataset:
         validate_results(group, arrays, where)
         known = read_arrays({name: arrays[name] for name in RESULT_COORDINATES}, where)
         validate_coordinates(known, where, dtypes={})
-        return in_order(_as_dataset(group, where, known), declared_names(group))
+        return _as_dataset(group, where, known, declared_variables(group))
 
 
 def _as_dataset(
-    group: zarr.Group, where: str, coordinates: Mapping[str, NDArray[Any]]
+    group: zarr.Group,
+    where: str,
+    coordinates: Mapping[str, NDArray[Any]],
+    declared: Sequence[Variable],
 ) -> xr.Dataset:
     """Return a group as xarray opens it: coordinates in memory, all else in the chunks on disk.
 
+    Variables are in the order of their declarations, and described by them.
     Dask looks at a name only, and not at what is behind each: every opening has names of its own.
     """
     with leaving_others_alone():
-        opened = _in_its_counts(xr.open_dataset(CheckedStore.of(group, where, coordinates)))
+        opened = xr.open_dataset(CheckedStore.of(group, where, coordinates))
+    _describe(opened, (*declared, *scalars_of(opened.attrs)))
     for name in opened.coords:
         opened[name].variable.load()
     token = uuid.uuid4().hex
@@ -123,13 +141,24 @@ def _as_dataset(
         name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
         for name, one in opened.data_vars.items()
     }
-    return opened.assign(lazy)
+    return in_order(opened.assign(lazy), [one.name for one in declared])
 
 
-def _in_its_counts(dataset: xr.Dataset) -> xr.Dataset:
-    """Describe variables by what a store counts: declarations speak of epochs."""
+def _describe(dataset: xr.Dataset, declared: Iterable[Variable]) -> None:
+    """Describe variables by what a store counts: declarations speak of epochs.
+
+    Where the label of a variable is its description, as earlier versions wrote it, it gets the
+    label that is declared now.
+    """
     counts = counts_of(dataset.attrs)
+    for known in declared:
+        if known.name in dataset.variables:
+            said = dataset.variables[known.name].attrs
+            if said.get("long_name") == known.description:
+                said.update(known.attributes())
     for one in dataset.variables.values():
+        if one.attrs.get("units") == NO_UNIT:
+            del one.attrs["units"]
         one.attrs.update(
             {
                 name: in_counts(one.attrs[name], counts)
@@ -137,7 +166,6 @@ def _in_its_counts(dataset: xr.Dataset) -> xr.Dataset:
                 if isinstance(one.attrs.get(name), str)
             }
         )
-    return dataset
 
 
 def in_order(dataset: xr.Dataset, names: Iterable[str]) -> xr.Dataset:

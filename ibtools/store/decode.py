@@ -12,7 +12,8 @@ from ibtools.store.schema import CUBE, STORE_VARIABLES, UNIT_GRIDS, kept
 from ibtools.store.snapshots import LAYER_COLUMNS, LayerSpec, layer_specs
 
 _GRID = ("code", "scale", "zero_point")
-_STORED_ACTIVATION = next(one for one in STORE_VARIABLES if one.name == "activation")
+_AS_STORED = next(one.description for one in STORE_VARIABLES if one.name == "activation")
+_DECODED = "value of each unit"
 
 
 def dequantise(
@@ -87,17 +88,20 @@ def decode(dataset: xr.Dataset) -> xr.Dataset:
         for index, spec in enumerate(specs)
     ]
     activation = xr.concat(layers, "layer").transpose(*CUBE).squeeze(lost)
-    activation.attrs = {"long_name": "value of each unit", "units": "1"}
+    activation.attrs = {"long_name": "activation", "description": _DECODED}
     return dataset.assign(activation=activation)
 
 
 def decoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a Dataset of a store as `decode` does, or as it is if it is decoded already; lazy."""
     dataset = as_store(dataset)
-    stored = "activation" not in dataset or (
-        dataset["activation"].attrs.get("long_name") == _STORED_ACTIVATION.description
-    )
-    return decode(dataset) if stored else dataset
+    return decode(dataset) if _is_as_stored(dataset) else dataset
+
+
+def _is_as_stored(dataset: xr.Dataset) -> bool:
+    """Whether there is no activation, or that of layers that are not quantised, as on disk."""
+    said = dataset["activation"].attrs if "activation" in dataset else {"long_name": _AS_STORED}
+    return _AS_STORED in (said.get("description"), said.get("long_name"))
 
 
 def select_layer(dataset: xr.Dataset, name: str) -> xr.Dataset:

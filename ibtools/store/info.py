@@ -294,10 +294,10 @@ def _format_unknown(info: StoreInfo) -> str:
 def describe_classes(info: StoreInfo) -> str:
     """Say how many classes there are, and what they were called before they were numbered."""
     if info.classes is None:
-        return f"{info.n_classes} classes"
+        return counted(info.n_classes, "class")
     names = [str(name) for name in info.classes[:MOST_NAMED]]
     names += ["..."] * (len(info.classes) > MOST_NAMED)
-    return f"{info.n_classes} classes, numbered from 0: {', '.join(names)}"
+    return f"{counted(info.n_classes, 'class')}, numbered from 0: {', '.join(names)}"
 
 
 def _format_inputs(info: StoreInfo) -> str:

@@ -121,13 +121,13 @@ def sizes(dataset: xr.Dataset) -> str:
             epochs = known(dataset, "epoch") if dim == "epoch" and n else None
             span = f" ({epochs[0]} to {epochs[-1]})" if epochs is not None else ""
             word = in_counts(dim, counts_of(dataset.attrs))
-            words.append(f"{n} {word}{'s' * (n != 1)}{span}")
+            words.append(f"{counted(n, word)}{span}")
     return " × ".join(words)
 
 
 def _samples(dataset: xr.Dataset) -> str:
     label, split = known(dataset, "label"), known(dataset, "split")
-    parts = [] if label is None or not label.ndim else [f"{len(np.unique(label))} classes"]
+    parts = [] if label is None or not label.ndim else [counted(len(np.unique(label)), "class")]
     if split is not None and split.ndim:
         parts += [f"{int((split == name).sum())} {name}" for name in dict.fromkeys(split.tolist())]
     return ", ".join(parts)
@@ -141,7 +141,7 @@ def outcomes(dataset: xr.Dataset) -> str:
     names = np.atleast_1d(outcome).tolist()
     parts = [f"{names.count(name)} {name}" for name in dict.fromkeys(names)]
     n_failed = 0 if failed is None else int(failed.sum())
-    parts += [f"{n_failed} failed attempt{'s' * (n_failed > 1)}"] * (n_failed > 0)
+    parts += [counted(n_failed, "failed attempt")] * (n_failed > 0)
     return ", ".join(parts)
 
 

@@ -60,6 +60,13 @@ Rhythm = Literal["store", "repeat", "snapshot", "trained epoch"]
 others, those of snapshots block by block, and the marks last."""
 
 
+LONGEST_LABEL = 40
+"""Characters of a label, at most."""
+
+NO_UNIT = "1"
+"""The unit of plain numbers."""
+
+
 @dataclass(frozen=True)
 class Variable:
     """One variable of the contract.
@@ -90,7 +97,7 @@ class Variable:
         Whether recorded values are misread without this coordinate, so that a change of it is an
         error; all else that a store is created with may be given anew.
     label : str, optional
-        Short name for the axis of a figure.
+        A few words for the axis of a figure, of `LONGEST_LABEL`; those of the name by default.
     """
 
     name: str
@@ -116,10 +123,13 @@ class Variable:
         return "trained epoch" if "trained_epoch" in self.dims else "repeat"
 
     def attributes(self) -> dict[str, Any]:
-        """Return what is stored beside the values, so that a bare store explains itself."""
-        units = {"units": self.units} if self.units else {}
-        described = {"description": self.description} if self.label else {}
-        return {"long_name": self.label or self.description, **units, **described}
+        """Return what is stored beside the values, so that a bare store explains itself.
+
+        Plain numbers have no unit there: xarray would write "epoch [1]" at an axis.
+        """
+        units = {} if self.units in ("", NO_UNIT) else {"units": self.units}
+        long_name = self.label or self.name.replace("_", " ")
+        return {"long_name": long_name, **units, "description": self.description}
 
 
 _NOT_RECORDED = "NaN: not recorded"
@@ -167,28 +177,32 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "activation_min", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
         "smallest value over samples and units; of the logits where their codes are stored",
+        label="smallest activation",
     ),
     Variable(
         "activation_max", CUBE[:3], ("float32",), "1", math.nan, _NOT_RECORDED,
         "largest value over samples and units; of the logits where their codes are stored",
+        label="largest activation",
     ),
     Variable(
         "known_entropy_t", CUBE[:3], ("float64",), "bit", math.nan, _NOT_RECORDED,
         "entropy H(T) that the layer was made with, which is I(X;T)",
-        presence="known",
+        presence="known", label="known H(T)",
     ),
     Variable(
         "known_mi_ty", CUBE[:3], ("float64",), "bit", math.nan, _NOT_RECORDED,
         "information about the label, I(T;Y), that the layer was made with",
-        presence="known",
+        presence="known", label="known I(T;Y)",
     ),
     Variable(
         "train_loss", ("repeat", "trained_epoch"), ("float32",), "nat", math.nan, _NOT_RECORDED,
         "cross-entropy on the training samples after the epoch",
+        label="training loss",
     ),
     Variable(
         "train_accuracy", ("repeat", "trained_epoch"), ("float32",), "1", math.nan, _NOT_RECORDED,
         "fraction of training samples classified correctly after the epoch",
+        label="training accuracy",
     ),
     Variable(
         "test_loss", ("repeat", "trained_epoch"), ("float32",), "nat", math.nan, _NOT_RECORDED,
@@ -206,12 +220,12 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "n_recomputed", ("repeat",), ("int32",), "1", 0, "0: none",
         "snapshots of the repeat that were computed twice, the samples in other batches",
-        presence="recomputed",
+        presence="recomputed", label="recomputed snapshots",
     ),
     Variable(
         "n_recomputed_differences", ("repeat",), ("int64",), "1", 0, "0: none",
         "codes (or float values) of these that were not the same both times",
-        presence="recomputed",
+        presence="recomputed", label="differences of recomputed snapshots",
     ),
     Variable(
         "complete", ("repeat", "epoch"), ("bool",), "1", False, "False: not (wholly) on disk yet",
@@ -229,7 +243,7 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "trained_epoch", ("trained_epoch",), ("int32",), "1", 0, "never missing",
-        "every epoch of training, recorded or not", coordinate=True, is_bound=True,
+        "every epoch of training, recorded or not", coordinate=True, is_bound=True, label="epoch",
     ),
     Variable(
         "layer", ("layer",), ("str",), "", "", "never missing",
@@ -256,7 +270,7 @@ STORE_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "n_units", ("layer",), ("int64",), "1", 0, "never missing",
         "units that the layer has; further units of the cube are padding", coordinate=True,
-        is_bound=True,
+        is_bound=True, label="units",
     ),
     Variable(
         "activation_function", ("layer",), ("str",), "", "", "never missing",
@@ -350,10 +364,12 @@ RESULT_VARIABLES: tuple[Variable, ...] = (
     Variable(
         "n_states", CUBE[:3], ("int64",), "1", 0, "0: not analysed",
         "distinct states of the layer over the samples",
+        label="states",
     ),
     Variable(
         "n_singletons", CUBE[:3], ("int64",), "1", -1, "-1: not analysed",
         "states of the layer that a single sample is in",
+        label="states of a single sample",
     ),
     Variable(
         "saturation", CUBE[:3], ("float64",), "1", math.nan, "NaN: not analysed",

@@ -1,5 +1,7 @@
 """The unit that recorders hand to a store: one network at one epoch, layer by layer."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

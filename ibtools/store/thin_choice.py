@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError, unknown_name
 from ibtools.schedule import MOST_EPOCHS, parse_schedule
+from ibtools.shown import counted
 from ibtools.store.configuration import CONFIGURATION, configuration_of
 from ibtools.store.growing import is_growing
 from ibtools.store.header import Header
@@ -103,9 +104,9 @@ class ThinChoice:
         if self.keep != self.source.keep:
             kept.append("the partition in place of codes and values")
         if not self.has_all_layers:
-            kept.append(f"{len(self.layers)} of {len(self.source.layers)} layers")
+            kept.append(f"{len(self.layers)} of {counted(len(self.source.layers), 'layer')}")
         if len(self.epochs) < n_epochs:
-            kept.append(f"{len(self.epochs)} of {n_epochs} recorded epochs")
+            kept.append(f"{len(self.epochs)} of {counted(n_epochs, 'recorded epoch')}")
         if THINNED in known:
             kept.append(f"that was thinned from {known[THINNED]}")
         return "; ".join(kept)

@@ -1,5 +1,7 @@
 """Writing a smaller store from a store: the partition, some layers, some epochs."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import StoreExistsError
 from ibtools.progress import Progress, progress_bar
+from ibtools.shown import counted
 from ibtools.store.creation import create_store
 from ibtools.store.groups import (
     delete_partial_files,
@@ -58,8 +61,8 @@ class ThinReport:
             for why in dict.fromkeys(self.left.values())
         )
         return (
-            f"{self.copied} repeats copied, {self.skipped} skipped (copied before), "
-            f"{self.snapshots} snapshots{along}{left}"
+            f"{counted(self.copied, 'repeat')} copied, {self.skipped} skipped (copied before), "
+            f"{counted(self.snapshots, 'snapshot')}{along}{left}"
         )
 
 

@@ -4,6 +4,8 @@
 reads goes through `ibtools.Recorder` like everything that is recorded.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby

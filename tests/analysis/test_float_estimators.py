@@ -257,8 +257,7 @@ def test_analyze__names_what_is_measured(example_store: Path):
         "mi_xt_lower": "I(X;T + noise), lower bound",
         "mi_ty_lower": "I(T + noise;Y), lower bound",
         "mi_ty_upper": "I(T + noise;Y), upper bound",
-        "noise_variance": "variance of the noise that was added to each unit; of kde with noise "
-        "relative to values",
+        "noise_variance": "variance of the noise",
     }
     assert "of T + noise, not of the layer itself" in found["mi_xt"].attrs["description"]
     expected = {"representation": "T + noise", "noise": 0.1, "noise_scale": "relative"}
@@ -286,7 +285,7 @@ def test_export__results_without_mi_xt(example_store: Path, tmp_path: Path):
     ibtools.analyze_store(example_store, estimator=["exact", "knn"], quiet=True)
     table, _ = export_results(example_store, tmp_path / "tables")
     lines = table.read_text().splitlines()
-    assert len([line for line in lines if line.startswith("knn-3,")]) == 8 * 3
+    assert len([line for line in lines if line.startswith("arrays,knn-3,")]) == 8 * 3
 
 
 @pytest.mark.parametrize("name", ["kde", "knn", "sliced", "renyi"])

@@ -230,8 +230,10 @@ def test_info__says_steps_and_no_nan(bare, partial):
 
 def test_open_store__describes_what_it_counts(bare):
     dataset, results = ibtools.open_store(bare), ibtools.open_results(bare)
-    assert dataset["epoch"].attrs["long_name"].startswith("steps trained")
-    assert dataset["grad_norm"].attrs["long_name"] == "grad norm after the step"
+    assert dataset["epoch"].attrs["long_name"] == "step"
+    assert dataset["epoch"].attrs["description"].startswith("steps trained")
+    assert dataset["grad_norm"].attrs["long_name"] == "grad norm"
+    assert dataset["grad_norm"].attrs["description"] == "grad norm after the step"
     assert counts_of(results.attrs) == "step"
     assert "6 steps (5 to 30)" in repr(dataset.ib)
 

@@ -1,6 +1,7 @@
 """The accessor `.ib`: the functions as methods, the layers, and what is displayed."""
 
 import inspect
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pytest
 import xarray as xr
 
 import ibtools
+from ibtools.analysis.passes import result_overview
 from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store.datasets import open_raw
 from ibtools.store.schema import CUBE
@@ -191,7 +193,7 @@ def test_repr__computes_nothing(analysed: Path, forbid_computing, opened):
     datasets = [
         opened(analysed),
         opened(analysed).isel(repeat=0, layer=[0]),
-        ibtools.open_results(analysed),
+        ibtools.open_store(analysed).ib.analyze(),
         ibtools.open_results(analysed, estimator=None),
     ]
     with forbid_computing:
@@ -223,11 +225,43 @@ def test_repr__of_results(analysed: Path):
     text = repr(results.ib)
     for words in ("estimator", "exact", "mi_xt is I(X;T) (bit)", "N = 64, H(X) = 6 bit", "lazy"):
         assert words in text
-    assert "epoch 10" not in text
-    text = repr(results.load().ib)
-    mean = float(results["mi_xt"].sel(layer="output").isel(epoch=-1).mean())
-    assert "mi_xt, epoch 10" in text
-    assert f"{mean:.4g}" in text
+    assert "numbers     mean of 2 repeats, and the peak of that curve" in text
+    assert "mi_ty_null is chance level of I(T;Y) (bit)" in text
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("  output"))
+    mean = results[["mi_xt", "mi_ty", "mi_ty_null"]].sel(layer="output").mean("repeat").load()
+    expected = []
+    for name in ("mi_xt", "mi_ty"):
+        peak = int(mean["epoch"][int(mean[name].argmax("epoch"))])
+        expected += [f"{float(mean[name].max()):.4g}", f"({peak})", f"{float(mean[name][-1]):.4g}"]
+    assert row[4:] == [*expected, f"{float(mean['mi_ty_null'][-1]):.4g}"]
+    head = next(line for line in text.splitlines() if "units" in line and "bits" in line)
+    assert re.split(" {2,}", head.strip())[4:] == [
+        "mi_xt, peak (epoch)",
+        "mi_xt, epoch 10",
+        "mi_ty, peak (epoch)",
+        "mi_ty, epoch 10",
+        "mi_ty_null, epoch 10",
+    ]
+    assert text.replace("lazy: read from the store when used", "in memory") == repr(
+        results.load().ib
+    )
+
+
+def test_repr__of_results_that_are_large_or_damaged_or_not_computed(analysed: Path, monkeypatch):
+    results = ibtools.open_results(analysed)
+    selected = results.sel(layer=["output"]).isel(repeat=[0])
+    assert "numbers     1 repeat, and" in repr(selected.ib)
+    with monkeypatch.context() as patch:
+        patch.setattr(result_overview, "MOST_READ", 100)
+        assert "numbers" not in repr(results.ib)
+        assert "numbers" in repr(results.load().ib)
+    lazy = repr(ibtools.open_store(analysed).ib.analyze().ib)
+    assert "lazy: not computed yet" in lazy
+    assert "numbers" not in lazy
+    for file in (analysed / "information" / "exact" / "mi_ty" / "c").rglob("0"):
+        if file.is_file():
+            file.write_bytes(b"")
+    assert "numbers" not in repr(ibtools.open_results(analysed).ib)
 
 
 def test_repr__of_several_estimators_and_a_selected_one(analysed: Path):

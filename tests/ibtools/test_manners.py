@@ -66,7 +66,7 @@ def test_json__is_alone_on_standard_output(example_store: Path, tmp_path: Path):
         f"details {example_store} classes": ["store", "details"],
         f"info {example_store}": ["store", "experiment"],
         f"check {example_store}": ["store", "ok", "checks"],
-        f"export {example_store} --output {tmp_path}/t": ["store", "files"],
+        f"export {example_store} --output {tmp_path}/t": ["stores", "files"],
         f"reproduce prefit --dry-run --output {tmp_path}/r": ["steps", "figures"],
     }
     for command, keys in commands.items():

@@ -56,7 +56,7 @@ def test_open_zarr__shows_the_labelled_cube_without_ibtools(example_store: Path)
     assert list(dataset["layer"].values) == ["hidden_1", "free", "output"]
     assert list(dataset["epoch"].values) == [0, 1, 5, 10]
     assert {"seed", "outcome", "label", "n_units", "bits", "phase"} <= set(dataset.coords)
-    assert "grid" in dataset["code"].attrs["long_name"]
+    assert "grid" in dataset["code"].attrs["description"]
     loaded = dataset["code"].sel(layer="hidden_1", repeat=1, epoch=5).isel(unit=slice(5))
     expected = next(s for s in example_snapshots() if s[:2] == (1, 5))[2]["hidden_1"].values
     assert (loaded.values == expected).all()

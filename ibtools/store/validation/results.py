@@ -61,9 +61,9 @@ def _of_estimator(attributes: Mapping[str, Any]) -> tuple[Variable, ...]:
     return (*own_coordinates(known), *known.variables) if known else ()
 
 
-def declared_names(group: zarr.Group) -> list[str]:
-    """Return the variables that results or details may hold, without what an estimator declares."""
-    return [one.name for one in (*_OF_ALL, *_of_detail(group.path))]
+def declared_variables(group: zarr.Group) -> tuple[Variable, ...]:
+    """Return what results or details may hold, without what an estimator declares."""
+    return (*_OF_ALL, *_of_detail(group.path))
 
 
 RESULT_COORDINATES = tuple(one.name for one in _coordinates())

@@ -1,5 +1,7 @@
 """A callback that records while `model.fit` trains."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -84,7 +86,7 @@ class KerasCallback:
 
     def __init__(
         self,
-        recorder: "Recorder",
+        recorder: Recorder,
         inputs: Inputs,
         layers: str | Iterable[str] | Mapping[str, str],
         *,

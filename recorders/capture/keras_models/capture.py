@@ -1,5 +1,7 @@
 """The layers of a Keras model for a snapshot, of a model in training that is left untouched."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

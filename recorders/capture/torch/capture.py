@@ -1,5 +1,7 @@
 """The layers of a PyTorch model for a snapshot, of a model in training that is left untouched."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

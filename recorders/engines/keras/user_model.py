@@ -8,6 +8,7 @@ import tf_keras
 from ibtools.errors import InputError
 from ibtools.recorders.capture.keras.describe import output_layer, recorded_name
 from ibtools.recorders.user_code import running
+from ibtools.shown import counted
 
 _REPLACEABLE = (
     *("__call__", "call", "compute_loss", "fit", "make_train_function", "train_step"),
@@ -148,6 +149,6 @@ def _validate_output(model: Any, name: str, n_classes: int) -> None:
         hint = f"make it Dense({n_classes}, activation='softmax'), a unit for each class"
     raise InputError(
         f"{name} must return a model whose last layer is a softmax over the classes, but "
-        f"{output.name!r} is {function}, of {n_units} unit{'s' * (n_units != 1)}; {_TRAINED}: "
+        f"{output.name!r} is {function}, of {counted(n_units, 'unit')}; {_TRAINED}: "
         f"{hint}"
     )
