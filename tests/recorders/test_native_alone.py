@@ -312,11 +312,12 @@ import sys
 for name in ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras"):
     sys.modules[name] = None  # importing it fails
 import ibtools
+from ibtools.errors import RecordingError
 print(ibtools.record(sys.argv[1], sys.argv[2], epochs=3, repeats=2, schedule="every:1", quiet=True))
 for options in {"engine": "compiled"}, {"initializer": "orthogonal"}:
     try:
         ibtools.record("SYN-Tanh", sys.argv[2] + "-2", epochs=1, repeats=1, **options)
-    except ibtools.RecordingError as err:
+    except RecordingError as err:
         print(err)
 """
 
@@ -334,6 +335,7 @@ def test_record__without_tensorflow_to_the_same_bytes(experiment, tmp_path):
         "tensorflow"
     ] * 2
     ibtools.record(experiment, here, **SHORT)
+    assert contents(alone)
     assert contents(alone) == contents(here)
     configuration = json.loads(ibtools.open_store(alone).attrs["configuration"])
     assert (configuration["engine"], configuration["snapshots"]) == ("native", "native")
