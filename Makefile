@@ -1,13 +1,14 @@
 # make demo   record a small SYN run, analyse it exactly, draw its information plane
 # make test   lint, types, documentation, tests
 # make docs   build the documentation into site/
-# All create .venv and install into it first.
+# All create .venv and install into it first; for demo that is ibtools alone, without TensorFlow.
 # make test-oldest   all tests without frameworks, with the oldest versions that pyproject.toml allows
 # make test-newest PYTHON=python3.13   the same with the newest versions
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BASE := $(VENV)/installed-base
 INSTALLED := $(VENV)/installed
 # How many processes run tests; each may need 2 GB.
 TEST_PROCESSES ?= 2
@@ -17,7 +18,7 @@ TESTS ?= tests
 
 .PHONY: demo test test-oldest test-newest lint bench docs clean
 
-demo: $(INSTALLED)
+demo: $(BASE)
 	$(BIN)/ibtools record SYN-Tanh --bits 8 --repeats 2 --epochs 1000 --schedule log:60 --output demo/syn.zarr --overwrite
 	$(BIN)/ibtools analyze demo/syn.zarr --estimator exact
 	$(BIN)/ibtools plot demo/syn.zarr information-plane --output demo/information-plane.png
@@ -53,8 +54,12 @@ docs: $(INSTALLED)
 clean:
 	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest demo site build dist *.egg-info
 
-$(INSTALLED): pyproject.toml
+$(BASE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	touch $(BASE)
+
+$(INSTALLED): $(BASE)
 	$(BIN)/pip install --quiet --editable '.[record,dev]'
 	touch $(INSTALLED)

@@ -90,16 +90,15 @@ def milliseconds_per_epoch(n_repeats: int) -> float:
 
 def milliseconds_of_native(epochs: int = 200) -> float:
     """Return the processor time of an epoch of SYN-Tanh in engine `native`."""
-    from ibtools.recorders.engines.keras.fit import create_trainable
-    from ibtools.recorders.engines.native.program import NativeProgram
+    from ibtools.recorders.engines.native.engine import NativeProgram
     from ibtools.recorders.record import plan
 
     training = plan("SYN-Tanh", epochs=epochs).training(0, 0)
-    program = NativeProgram(create_trainable(training), training)
-    state = program.load()
-    program.run(training, [1], 0, state)
+    program = NativeProgram(training)
+    state = program.begin(training)
+    program.machine.run(training, [1], 0, state)
     start = time.process_time()
-    program.run(training, range(1, epochs + 1), 0, state)
+    program.machine.run(training, range(1, epochs + 1), 0, state)
     return (time.process_time() - start) / epochs * 1e3
 
 

@@ -43,7 +43,7 @@ def milliseconds_per_epoch(experiment: str, engine: str, epochs: int, schedule: 
     stopwatch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         group = create_store(Path(folder) / "store.zarr", recording.store_spec())
-        RepeatRecorder(recording, group, 0, stopwatch).run(load_engine(ENGINES.find(engine)))
+        RepeatRecorder(recording, group, 0, stopwatch).run(load_engine(recording.engine_target))
         end = time.perf_counter()
     first = epochs // 10
     return (end - stopwatch.times[first]) / (epochs - first - 1) * 1e3
@@ -73,17 +73,17 @@ def _prepare(engine: str, training: Training, gap: int) -> Callable[[range], obj
     from ibtools.recorders.engines.keras.calibration import start_ranges
     from ibtools.recorders.engines.keras.epochs import EpochProgram
     from ibtools.recorders.engines.keras.fit import create_trainable
-    from ibtools.recorders.engines.native.program import NativeProgram
+    from ibtools.recorders.engines.native.engine import NativeProgram
 
+    if engine == "native":
+        native = NativeProgram(training)
+        state = native.begin(training)
+        return lambda epochs: native.machine.run(training, epochs, len(epochs), state)
     load_engine(ENGINES.find(engine))  # asks for one thread
     tapped = create_trainable(training)
     start_ranges(tapped.model, training)
-    if engine == "compiled":
-        compiled = EpochProgram(tapped, training, tf.constant(training.data.x), gap)
-        return lambda epochs: compiled.run(training, epochs)
-    native = NativeProgram(tapped, training)
-    state = native.load()
-    return lambda epochs: native.run(training, epochs, len(epochs), state)
+    compiled = EpochProgram(tapped, training, tf.constant(training.data.x), gap)
+    return lambda epochs: compiled.run(training, epochs)
 
 
 def in_processes(n: int, measure: Callable[..., float], *arguments: object) -> float:

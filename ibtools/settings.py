@@ -20,13 +20,16 @@ QUANTISED_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 """Bit widths that a network can be trained with, besides 32 for one that is not quantised."""
 
 Scheme = Literal["paper", "full"]
-"""What is quantised: see `ibtools.recorders.engines.keras.schemes`."""
+"""What is quantised: see `ibtools.recorders.engines.schemes`."""
 
 Ranges = Literal["paper", "calibrated", "fixed"]
 """Where the ranges of quantised outputs start, and whether they move: see `schemes`, too."""
 
 Control = Literal["none", "frozen"]
 """Whether a training is a control, in which nothing is learned."""
+
+Snapshots = Literal["native", "keras"]
+"""What computes the values that engine `native` records."""
 
 Labels = Literal["true", "random"]
 """What a training learns: the labels of its samples, or these shuffled among them."""
@@ -80,6 +83,8 @@ class About:
         Values that change what a network is, and what it is called then, in titles and lists. A
         setting that has some is in the configuration of a store only where it has such a value, so
         that the configurations of all other stores are what they were before there was this one.
+    left_out : tuple, optional
+        The values with which it is not in the configuration of a store, for the same reason.
     """
 
     help: str
@@ -93,6 +98,11 @@ class About:
     option: str = ""
     option_default: str | None = None
     said: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[Any, ...] = ()
+
+    def is_kept(self, value: Any) -> bool:
+        """Whether the configuration of a store has the setting with this value."""
+        return value in self.said if self.said else value not in self.left_out
 
 
 def _says(sentence: str, label: str = "", **more: Any) -> dict[str, About]:
@@ -334,19 +344,27 @@ class Settings(TrainingSettings):
             otherwise="chosen",
         ),
     )
+    snapshots: str | None = field(
+        default=None,
+        metadata=_says(
+            "What computes the values that engine native records: native, without TensorFlow; or "
+            "keras, the tf_keras model, which was all that there was before.",
+            "snapshots computed by",
+            choices=get_args(Snapshots),
+            kind="snapshots",
+            otherwise="chosen",
+            left_out=(None, "keras"),
+        ),
+    )
 
     def of_training(self) -> dict[str, Any]:
         """Return what decides how one network is trained, by name."""
         return {one.name: getattr(self, one.name) for one in fields(TrainingSettings)}
 
     def configuration(self) -> dict[str, Any]:
-        """Return what a store keeps, by name: of what has `About.said`, only such values."""
+        """Return what a store keeps, by name, as far as `About.is_kept`."""
         values = {name: getattr(self, name) for name in SETTINGS}
-        return {
-            name: value
-            for name, value in values.items()
-            if not SETTINGS[name].about.said or value in SETTINGS[name].about.said
-        }
+        return {k: value for k, value in values.items() if SETTINGS[k].about.is_kept(value)}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ibtools.errors import InputError, RecordingError, StoreError
 from ibtools.progress import progress_bar, write_line
 from ibtools.recorders.data import load_data_set
-from ibtools.recorders.engines import ENGINES, load_engine, present_name
+from ibtools.recorders.engines import load_engine, present_name
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
@@ -106,7 +106,7 @@ def record(
         What trains: machine code for networks of convolutions, max pools and dense layers,
         TensorFlow's whole epochs as one compiled program, or `Model.fit`, which is slower. They
         agree but for rounding. By default that of the store that is resumed, else "native" where it
-        is the fastest, or "compiled".
+        is the fastest or TensorFlow is not installed, or "compiled".
     **settings
         What else differs from the experiment: any setting of `ibtools.settings.Settings`, and
         `schedule`: "every:N" (default "every:5"), "log:N" (fewer where epochs fall together),
@@ -126,16 +126,17 @@ def record(
     StoreError
         If the store can't be created, resumed, or written to.
     RecordingError
-        If TensorFlow is not installed, every repeat failed (they are in the store), or the cluster
-        has no workers, or keeps losing them.
+        If TensorFlow is needed and not installed, every repeat failed (they are in the store), or
+        the cluster has no workers, or keeps losing them.
     IbtoolsError
         If worker processes can't be started, because the script that starts them has no main guard.
     """
     validate_main()
-    if resume and engine is None:
-        engine = _recorded_engine(output)
-    recording = plan(experiment, data=data, data_folder=data_folder, engine=engine, **settings)
-    target = ENGINES.find(recording.engine)
+    chosen = {"engine": engine, "snapshots": settings.pop("snapshots", None)}
+    if resume:
+        chosen = _as_recorded(output, **chosen)
+    recording = plan(experiment, data=data, data_folder=data_folder, **chosen, **settings)
+    target = recording.engine_target
     load_engine(target)
     _warn_of_merged_inputs(recording)
     _warn_of_size(recording)
@@ -218,12 +219,26 @@ def forecast_recording(
     return forecast(recording, jobs=jobs or 1, quiet=quiet)
 
 
-def _recorded_engine(output: StorePath) -> str | None:
-    """Return the engine that a store was recorded with."""
-    if _is_unfinished(output):
-        return None
-    engine = configuration_of(open_group(output).attrs).get("engine")
-    return None if engine is None else present_name(str(engine))
+def _as_recorded(
+    output: StorePath, engine: str | None, snapshots: str | None
+) -> dict[str, str | None]:
+    """Choose the engine that a store was recorded with, and its snapshots, if none are given."""
+    found: dict[str, str] = {}
+    if not _is_unfinished(output):
+        found = _present_choices(configuration_of(open_group(output).attrs))
+    if engine in (None, found.get("engine")):
+        engine, snapshots = found.get("engine"), snapshots or found.get("snapshots")
+    return {"engine": engine, "snapshots": snapshots}
+
+
+def _present_choices(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Name an engine as it is called now; stores say of snapshots only what is not `keras`."""
+    if "engine" not in configuration:
+        return {}
+    engine = present_name(str(configuration["engine"]))
+    if engine != "native":
+        return {"engine": engine}
+    return {"engine": engine, "snapshots": str(configuration.get("snapshots", "keras"))}
 
 
 def _is_unfinished(output: StorePath) -> bool:
@@ -258,18 +273,22 @@ def _open_or_create(
         return create_store(output, spec, overwrite=overwrite)
     group = open_group(output, "r+")
     found = configuration_of(group.attrs)
-    if "engine" in found:
-        found["engine"] = present_name(str(found["engine"]))
+    found |= _present_choices(found)
     found |= {
         "data": group.attrs.get("data_checksum"),
         "layers": read_array(group, "layer").tolist(),
         "split": _describe_split(read_array(group, "split")),
     }
-    wanted = json.loads(spec.configuration_json()) | {
-        "data": recording.data.checksum,
-        "layers": [layer.name for layer in spec.layers],
-        "split": _describe_split(spec.coordinates()["split"]),
-    }
+    asked = json.loads(spec.configuration_json())
+    wanted = (
+        asked
+        | _present_choices(asked)
+        | {
+            "data": recording.data.checksum,
+            "layers": [layer.name for layer in spec.layers],
+            "split": _describe_split(spec.coordinates()["split"]),
+        }
+    )
     _validate_same(found, wanted, output)
     return group
 

@@ -137,7 +137,7 @@ def test_wheel__works_in_a_bare_environment(wheel: Path, tmp_path: Path):
     run(python, "-c", program, cwd=tmp_path)
     assert "record" in run(python, "-m", "ibtools", "--help", cwd=tmp_path)
     done = subprocess.run(
-        [python, "-m", "ibtools", "record", "SYN-Tanh", "--output", "x.zarr"],
+        [python, "-m", "ibtools", "record", "SYN-Tanh", "--engine", "fit", "--output", "x.zarr"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -238,6 +238,7 @@ def test_keras_callback__loads_no_framework():
         ("recorders/capture/torch", "from ibtools.analysis.passes import results"),
         ("ibtools", "def f():\n    import torch"),
         ("recorders/engines/keras", "import matplotlib"),
+        ("recorders/engines/native", "import tensorflow"),
         ("recorders/engines/keras", "from ibtools.analysis.passes import results"),
         ("analysis", "import tensorflow as tf"),
         ("analysis", "import matplotlib.pyplot"),

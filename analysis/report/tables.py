@@ -28,8 +28,8 @@ LISTED: Mapping[str, str] = MappingProxyType(
         name: SETTINGS[name].about.label
         for name in (
             *("network", "data_set", "activation", "bits", "scheme", "ranges", "initializer"),
-            *("engine", "learning_rate", "batch_size", "prefit", "labels", "control", "seed"),
-            *("patience", "required_gain", "max_attempts"),
+            *("engine", "snapshots", "learning_rate", "batch_size", "prefit", "labels", "control"),
+            *("seed", "patience", "required_gain", "max_attempts"),
         )
     }
 )

@@ -40,7 +40,7 @@ from ibtools.tasks.interruption import exit_interrupted, recorded
 @click.option(
     "--scheduler", help="Record on the workers of a Dask cluster: tcp://host:port of its scheduler."
 )
-@setting_options("engine")
+@setting_options("engine", "snapshots")
 @click.option("--dry-run", is_flag=True, help="Print sizes and a time forecast; record nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the ibtools store that is at `--output`.")
 @click.option("--resume", is_flag=True, help="Finish the interrupted recording at `--output`.")

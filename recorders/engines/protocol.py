@@ -65,6 +65,11 @@ class Training(TrainingSettings):
         self._validate_data()
 
     @property
+    def recorded_rows(self) -> NDArray[np.int64]:
+        """Positions of the recorded samples."""
+        return np.arange(self.data.y.size) if self.recorded is None else self.recorded
+
+    @property
     def recorded_x(self) -> NDArray[np.float32]:
         """Inputs of the recorded samples, (recorded sample, ...)."""
         return self.data.x if self.recorded is None else self.data.x[self.recorded]

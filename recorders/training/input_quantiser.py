@@ -44,12 +44,9 @@ def measure_inputs(
     QuantisedInputs(distinct=4, distinct_quantised=2, features=2, features_merged=1)
     """
     rows = x.reshape(len(x), -1)
-    low, high = _training_range(rows, is_test)
+    low, high = training_range(rows, is_test)
     counted = rows if len(recorded) == len(rows) else rows[recorded]
-    codes = np.empty(counted.shape, np.uint8)
-    for start in range(0, len(counted), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
-        codes[block] = quantise(counted[block], low, high)
+    codes = quantise_rows(counted, low, high)
     smallest, largest = counted.min(axis=0), counted.max(axis=0)
     merged = (smallest < largest) & (quantise(smallest, low, high) == quantise(largest, low, high))
     distinct_quantised = count_distinct(codes)
@@ -60,6 +57,17 @@ def measure_inputs(
         features=rows.shape[1],
         features_merged=int(merged.sum()),
     )
+
+
+def quantise_rows(
+    rows: NDArray[np.float32], low: np.float32, high: np.float32
+) -> NDArray[np.uint8]:
+    """Return what `quantise` does, (sample, feature), with little memory besides."""
+    codes = np.empty(rows.shape, np.uint8)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        codes[block] = quantise(rows[block], low, high)
+    return codes
 
 
 def quantise(values: NDArray[np.float32], low: np.float32, high: np.float32) -> NDArray[np.uint8]:
@@ -95,9 +103,9 @@ def quantise(values: NDArray[np.float32], low: np.float32, high: np.float32) -> 
     return codes
 
 
-def _training_range(
+def training_range(
     rows: NDArray[np.float32], is_test: NDArray[np.bool_]
 ) -> tuple[np.float32, np.float32]:
-    """Return the range of all training samples and 0, without a copy of them."""
+    """Return the range of the training samples (sample, feature) and 0, without a copy of them."""
     low, high = rows.min(axis=1)[~is_test].min(), rows.max(axis=1)[~is_test].max()
     return min(low, np.float32(0)), max(high, _SMALLEST_END)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ibtools.errors import InputError, unknown_name
 from ibtools.recorders.data import DataSet
-from ibtools.recorders.engines import choose_engine
+from ibtools.recorders.engines import choose_engine, choose_snapshots, find_engine
 from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.experiments import Experiment, get_experiment
 from ibtools.recorders.resolve import AnyNetwork, resolve_network
@@ -102,6 +102,7 @@ class Recording:
     data: DataSet
     network: AnyNetwork = field(init=False)
     engine: str = field(init=False)
+    snapshots: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         network = resolve_network(
@@ -110,8 +111,16 @@ class Recording:
             n_classes=self.data.n_classes,
         )
         object.__setattr__(self, "network", network)
-        object.__setattr__(self, "engine", choose_engine(network, self.settings.engine))
+        settings, engine = self.settings, choose_engine(network, self.settings.engine)
+        object.__setattr__(self, "engine", engine)
+        snapshots = choose_snapshots(network, engine, settings.initializer, settings.snapshots)
+        object.__setattr__(self, "snapshots", snapshots)
         self._validate_trainings()
+
+    @property
+    def engine_target(self) -> str:
+        """Where the engine is, as `ibtools.recorders.engines.load_engine` takes it."""
+        return find_engine(self.engine, self.snapshots)
 
     def training(self, repeat: int, attempt: int) -> Training:
         """Return one training of this recording."""
@@ -167,7 +176,7 @@ class Recording:
             trained_epochs=tuple(range(1 - settings.prefit, settings.epochs + 1)),
             label=self.data.y[chosen],
             split=np.where(self.data.is_test, "test", "train")[chosen],
-            configuration=settings.configuration() | {"engine": self.engine},
+            configuration=self._configuration(),
             attributes=self._attributes(),
             keep=settings.keep,
             prefit=settings.has_random_labels,
@@ -176,6 +185,10 @@ class Recording:
             is_chain=self.network.is_chain,
             input=self._input_numbers[chosen],
         )
+
+    def _configuration(self) -> dict[str, Any]:
+        """Return the settings, with what was chosen."""
+        return replace(self.settings, engine=self.engine, snapshots=self.snapshots).configuration()
 
     @cached_property
     def _input_numbers(self) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ibtools.progress import Progress
-from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.engines import load_engine
 from ibtools.recorders.engines.protocol import EpochReport
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
 from ibtools.recorders.training.recording import Recording
@@ -74,7 +74,7 @@ def try_recording(recording: Recording, store: Path, progress: Progress) -> Tria
     group = create_store(store, tried.store_spec())
     prepare_checkpoints(group)
     recorder = _TrialRecorder(tried, group, tried.settings.first_repeat, progress)
-    recorder.run(load_engine(ENGINES.find(recording.engine)))
+    recorder.run(load_engine(recording.engine_target))
     delete_checkpoints(group)
     return recorder.report(begun, stored_bytes(store))
 

@@ -33,7 +33,8 @@ VALID = {
     "patience": 2,
     "required_gain": 0.5,
     "max_attempts": 2,
-    "engine": "compiled",
+    "engine": "native",
+    "snapshots": "native",
 }
 """Another value than the default of everything that a recording is given."""
 
@@ -108,7 +109,7 @@ def test_validate_setting__a_name_that_there_is_not():
         validate_setting("keep", "partitions")
 
 
-@pytest.mark.parametrize("name", ["samples", "engine"])
+@pytest.mark.parametrize("name", ["samples", "engine", "snapshots"])
 def test_validate_setting__what_may_be_none(name: str):
     validate_setting(name, None)
 

@@ -8,7 +8,7 @@ import pytest
 
 from ibtools.errors import InputError, UnknownNameError
 from ibtools.recorders.data import DataSet
-from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.engines import ENGINES, find_engine, load_engine
 from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
 from ibtools.recorders.engines.keras.quantizers import range_variables
 from ibtools.recorders.engines.keras.state import unpack_state
@@ -42,7 +42,7 @@ PAIRS = [
 
 @cache
 def engine_of(name):
-    return load_engine(ENGINES.find(name))
+    return load_engine(find_engine(name, "keras"))
 
 
 def training_of(case, epochs=2):

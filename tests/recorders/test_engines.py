@@ -1,4 +1,7 @@
-"""What every engine promises that is not `fit` itself, whose semantics they are checked against."""
+"""What every engine promises that is not `fit` itself, whose semantics they are checked against.
+
+Of engine `native` with snapshots of its own, tests/recorders/test_native_alone.py shows the same.
+"""
 
 import subprocess
 import sys
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from ibtools.errors import InputError
-from ibtools.recorders.engines import ENGINES, load_engine
+from ibtools.recorders.engines import find_engine, load_engine
 from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
 from ibtools.recorders.engines.keras.state import unpack_state
 from tests.recorders.trainings import create_training, digest, record
@@ -21,7 +24,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def engine(name):
-    return load_engine(ENGINES.find(name))
+    return load_engine(find_engine(name, "keras"))
 
 
 def weights(training, state):
@@ -107,7 +110,9 @@ def test_train__repeats_do_not_depend_on_each_other(name, engine):
     second = create_training(epochs=2, repeat=1)
     record(engine, create_training(epochs=2))
     program = engine._trainer
-    assert digest(record(engine, second)) == digest(record(load_engine(ENGINES.find(name)), second))
+    assert digest(record(engine, second)) == digest(
+        record(load_engine(find_engine(name, "keras")), second)
+    )
     assert engine._trainer is program  # also where the data were loaded, or sent to a worker, again
 
 
@@ -116,7 +121,7 @@ def test_train__is_the_same_in_another_process(request, name, engine):
     code = (
         "from ibtools.recorders.engines import load_engine\n"
         "from tests.recorders.trainings import create_training, digest, record\n"
-        f"print(digest(record(load_engine({ENGINES.find(name)!r}), create_training())))"
+        f"print(digest(record(load_engine({find_engine(name, 'keras')!r}), create_training())))"
     )
     output = subprocess.run(
         [sys.executable, "-c", code],

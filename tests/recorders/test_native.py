@@ -12,9 +12,9 @@ from ibtools.recorders.capture.keras.plain_layers import plain_layers
 from ibtools.recorders.data import DataSet
 from ibtools.recorders.engines import choose_engine
 from ibtools.recorders.engines.keras.fit import FitEngine, create_trainable
+from ibtools.recorders.engines.keras.native import NativeKerasEngine
 from ibtools.recorders.engines.keras.state import unpack_state
 from ibtools.recorders.engines.native import pooling
-from ibtools.recorders.engines.native.engine import NativeEngine
 from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import Conv, Dense, Network, Pool, dense_layers, get_network
 from ibtools.recorders.training.seeds import SeedStreams
@@ -66,7 +66,7 @@ def difference_of_gradients(training):
     It is infinite if weights or ranges differ by more than Adam makes of it.
     """
     (*_, ours), (*_, theirs) = (
-        record(each, training)[-1] for each in (NativeEngine(), FitEngine())
+        record(each, training)[-1] for each in (NativeKerasEngine(), FitEngine())
     )
     (found, moments), (expected, of_fit) = (variables(training, run) for run in (ours, theirs))
     # Where a gradient is 0 but for rounding, the first step of Adam goes either way.
@@ -138,7 +138,7 @@ def test_train__is_fit_for_any_shape(layers, shape):
 
 def assert_is_fit(training):
     """Check variables and histories after all epochs, which agree but for rounding."""
-    ours, theirs = (record(engine, training) for engine in (NativeEngine(), FitEngine()))
+    ours, theirs = (record(engine, training) for engine in (NativeKerasEngine(), FitEngine()))
     assert_same_variables(training, ours[-1], theirs[-1])
     for (_, history, *_), (_, expected, *_) in zip(ours[1:], theirs[1:], strict=True):
         assert vars(history) == pytest.approx(vars(expected), abs=1e-6)
@@ -172,7 +172,7 @@ def test_train__evaluates_as_a_snapshot_does(case):
     histories = []
     for recorded in (frozenset({0, 1, 2, 3}), frozenset({0, 3})):
         found = []
-        NativeEngine().train(
+        NativeKerasEngine().train(
             replace(training, recorded_epochs=recorded),
             lambda report, found=found: found.append(report.history) or True,
         )
@@ -184,13 +184,13 @@ def test_train__evaluates_as_a_snapshot_does(case):
 def test_train__one_batch_of_all():
     training = create_wide(7, activation="tanh")
     training = replace(training, batch_size=10_000)
-    ours, theirs = (record(engine, training)[-1] for engine in (NativeEngine(), FitEngine()))
+    ours, theirs = (record(engine, training)[-1] for engine in (NativeKerasEngine(), FitEngine()))
     assert_same_variables(training, ours, theirs)
 
 
 def test_train__a_training_that_ends_early_leaves_the_next_alone():
     """When told to stop, the engine is some epochs ahead."""
-    engine, training = NativeEngine(), create_training(epochs=4)
+    engine, training = NativeKerasEngine(), create_training(epochs=4)
     expected = digest(record(engine, training))
     record(engine, training, n_reports=2)
     assert digest(record(engine, training)) == expected
@@ -200,19 +200,19 @@ def test_train__a_training_that_ends_early_leaves_the_next_alone():
 def of_images():
     """A training of a quantised network with convolutions, and what is reported of it."""
     training = create_images(bits=8, epochs=3)
-    return training, record(NativeEngine(), training)
+    return training, record(NativeKerasEngine(), training)
 
 
 def test_train__convolutions_resumed_equal_uninterrupted(of_images):
     training, reports = of_images
     epoch, *_, state = reports[1]
-    resumed = record(NativeEngine(), training, resume=(epoch, state))
+    resumed = record(NativeKerasEngine(), training, resume=(epoch, state))
     assert digest(resumed) == digest(reports[2:])
 
 
 def test_train__repeats_of_convolutions_do_not_depend_on_each_other(of_images):
     training, reports = of_images
-    engine = NativeEngine()
+    engine = NativeKerasEngine()
     record(engine, create_images(bits=8, epochs=1, repeat=1))
     assert digest(record(engine, training)) == digest(reports)
 

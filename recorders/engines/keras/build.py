@@ -7,8 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from ibtools.recorders.engines.keras.quantise import Tap, TappedModel, quantise_model
-from ibtools.recorders.engines.keras.schemes import Probed
 from ibtools.recorders.engines.keras.user_model import create_checked
+from ibtools.recorders.engines.schemes import Probed
 from ibtools.recorders.networks import Conv, Dense, Layer, Network, Pool
 from ibtools.recorders.resolve import AnyNetwork
 from ibtools.recorders.user_code import import_function

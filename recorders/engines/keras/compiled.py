@@ -4,16 +4,10 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 
+from ibtools.recorders.engines.between import MAX_STEPS, n_steps, report_between, stops
 from ibtools.recorders.engines.keras.epochs import EpochProgram
 from ibtools.recorders.engines.keras.quantise import TappedModel
-from ibtools.recorders.engines.keras.trainers import (
-    MAX_STEPS,
-    Trainer,
-    TrainerEngine,
-    n_steps,
-    report_between,
-    stops,
-)
+from ibtools.recorders.engines.keras.trainers import Trainer, TrainerEngine
 from ibtools.recorders.engines.protocol import EpochReport, Training
 
 MAX_BYTES = 2**26

@@ -19,11 +19,9 @@ from ibtools.recorders.engines.keras.schemes import (
     CUSTOM_OBJECTS,
     InputScheme,
     LayerConfig,
-    Probed,
-    output_range,
     quantise_probabilities,
-    quantised_weights,
 )
+from ibtools.recorders.engines.schemes import Probed, output_range, quantised_weights
 from ibtools.settings import Scheme
 from ibtools.store.snapshots import LayerSpec
 

@@ -2,7 +2,7 @@
 
 Every range includes 0, as tfmot has it everywhere: TensorFlow's operation would otherwise shift a
 range of one sign towards 0 and clip what it leaves out. Ranges are per tensor and not symmetric.
-Which tensor gets which quantiser is decided in `ibtools.recorders.engines.keras.schemes`.
+Which tensor gets which quantiser is decided in `ibtools.recorders.engines.schemes`.
 """
 
 from typing import Any

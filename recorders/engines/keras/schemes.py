@@ -1,48 +1,6 @@
-"""The schemes of quantisation-aware training: which tensors are quantised, and on which range.
+"""What tfmot is told of the schemes of `ibtools.recorders.engines.schemes`."""
 
-Scheme `paper` does what the paper's networks do. It leaves biases, the kernels of Tanh layers and
-the softmax continuous:
-
-================= ========================================= =======================================
-quantity          any other layer, logits                   Tanh layers
-================= ========================================= =======================================
-input             8 bits, range grows to that of the data   same
-kernel            b bits, range of its current values       not quantised
-bias              not quantised                             not quantised
-output            b bits, moving average of batch ranges    b bits, range of the current tensor
-softmax           not quantised
-================= ========================================= =======================================
-
-Scheme `full` leaves nothing continuous between two layers:
-
-================= ==================================================================================
-quantity          range
-================= ==================================================================================
-input             8 bits, range grows to that of the data
-kernel, bias      b bits, range of its current values
-output            b bits: [-1, 1] of Tanh, [0, 6] of ReLU6, [0, 1] of a sigmoid or a softmax inside
-                  the network, else the moving average of batch ranges
-softmax           b bits, [0, 1]
-================= ==================================================================================
-
-Kernels are those of dense and convolutional layers. In scheme `paper`, all weights of other layers,
-as recurrent ones, embeddings and normalisation, stay continuous; scheme `full` refuses such layers.
-An input of whole numbers that an embedding looks up is not quantised, as others would be found.
-
-With ranges `calibrated`, moving averages start at the ranges that the outputs of the initial
-network have on the training samples. With `fixed` they stay there, as those of the current tensor
-do: what leaves them is clipped. Fixed ranges and those of weights are the same with any.
-
-The loss is computed from the softmax before it is quantised, in both. A probability that rounds to
-0 would have an infinite loss, and one that Keras clips has no gradient, so that a sample which the
-network gets quite wrong could never be corrected. What is recorded, and what the accuracy is
-computed from, is the quantised softmax.
-
-Max pooling chooses among quantised values and needs no quantiser: its values are on the grid of the
-layer before.
-"""
-
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow_model_optimization as tfmot
 import tf_keras
@@ -54,30 +12,7 @@ from ibtools.recorders.engines.keras.quantizers import (
     GrowingRangeQuantizer,
     LastRangeQuantizer,
 )
-from ibtools.settings import Ranges
-
-Range = str | tuple[float, float]
-"""Range of an output: "none", "current", "average", "kept", or the two ends of a fixed one.
-
-What is kept is where `ibtools.recorders.engines.keras.calibration` puts it.
-"""
-
-Probed = Ranges | Literal["probe"]
-"""Ranges, or those by which they are calibrated: every moving one is that of the current tensor."""
-
-_INSTEAD: dict[Probed, dict[str, Range]] = {
-    "paper": {},
-    "calibrated": {},
-    "fixed": {"average": "kept", "current": "kept"},
-    "probe": {"average": "current"},
-}
-"""What takes the place of a range of the paper's."""
-
-_FIRST_RANGE = (-6.0, 6.0)
-"""Of what is kept, until it is calibrated."""
-
-_FIXED_RANGES = {"tanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "sigmoid": (0.0, 1.0)}
-_UNIT_RANGE = (0.0, 1.0)
+from ibtools.recorders.engines.schemes import FIRST_RANGE, UNIT_RANGE
 
 # tfmot's flags in the order of its constructors: per_axis, symmetric, narrow_range.
 _PER_TENSOR = (False, False, False)
@@ -93,7 +28,7 @@ class LayerConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc
     weights : sequence of str
         The quantised weights, by the names of their attributes: "kernel", "bias", both or none.
     output : str or pair of float
-        Range of the output: see `Range`.
+        Range of the output: see `ibtools.recorders.engines.schemes.Range`.
     """
 
     def __init__(self, bits: int, weights: Any, output: Any) -> None:
@@ -132,7 +67,7 @@ class LayerConfig(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc
             return [CurrentRangeQuantizer(self.bits)]
         if self.output == "average":
             return [FlooredAverageQuantizer(self.bits, *_PER_TENSOR)]
-        ends = _FIRST_RANGE if self.output == "kept" else self.output
+        ends = FIRST_RANGE if self.output == "kept" else self.output
         return [FixedRangeQuantizer(self.bits, *ends)]
 
     def get_config(self) -> dict[str, Any]:
@@ -202,33 +137,16 @@ CUSTOM_OBJECTS = {
 """What Keras must know by name while tfmot copies a model."""
 
 
-def output_range(function: str, scheme: str, ranges: Probed) -> Range:
-    """Choose the range on which an output is quantised."""
-    chosen: Range = "current" if function == "tanh" else "average"
-    if scheme == "full":
-        chosen = _FIXED_RANGES.get(function, _UNIT_RANGE if "softmax" in function else "average")
-    return _INSTEAD[ranges].get(chosen, chosen) if isinstance(chosen, str) else chosen
-
-
 def is_calibrated(layer: Any) -> bool:
     """Whether calibration, where there is any, sets the range of a layer's output."""
     config = getattr(layer, "quantize_config", None)
     return isinstance(config, LayerConfig) and config.output in ("average", "kept")
 
 
-def quantised_weights(
-    function: str, kernels: tuple[str, ...], *, has_bias: bool, scheme: str
-) -> tuple[str, ...]:
-    """Choose the weights that are quantised: none, the kernels, or the kernels and "bias"."""
-    if scheme == "full":
-        return (*kernels, "bias") if has_bias else kernels
-    return () if function == "tanh" else kernels
-
-
 def quantise_probabilities(probabilities: Any, bits: int, name: str) -> Any:
     """Build the layer that gives a softmax 2**bits levels on [0, 1]."""
     layer = tfmot.quantization.keras.QuantizeWrapperV2(
-        tf_keras.layers.Activation("linear", name=name), LayerConfig(bits, (), _UNIT_RANGE)
+        tf_keras.layers.Activation("linear", name=name), LayerConfig(bits, (), UNIT_RANGE)
     )
     layer(probabilities)
     return layer

@@ -3,24 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import replace
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
-import numpy as np
 import tensorflow as tf
 
-from ibtools.errors import InputError
 from ibtools.recorders.capture.keras.snapshot import Output, SnapshotTaker
+from ibtools.recorders.engines.between import differ_in_seeds, report_between
 from ibtools.recorders.engines.keras.calibration import start_ranges
 from ibtools.recorders.engines.keras.fit import create_retaker, create_trainable, evaluate
 from ibtools.recorders.engines.keras.quantise import TappedModel
 from ibtools.recorders.engines.keras.state import copy_state, pack_state, unpack_state
 from ibtools.recorders.engines.protocol import EpochReport, Training
-from ibtools.recorders.networks import Network
 from ibtools.store.snapshots import History, LayerValues
-
-MAX_STEPS = 4096
-"""Training steps of one call at the most, so that progress is shown and Ctrl-C is heard."""
 
 
 class Trainer(ABC):
@@ -46,18 +40,8 @@ class Trainer(ABC):
         """Train the epochs after `start`, from the state of the model, and report each."""
 
     def fits(self, training: Training) -> bool:
-        """Whether the programs are those of another training too: they are but for its seeds.
-
-        A model of the user's own may have drawn seeds when it was built, which its program keeps.
-        """
-        same, data = self._training, self._training.data
-        return (
-            isinstance(training.network, Network)
-            and training.data.checksum == data.checksum
-            and np.array_equal(training.data.is_test, data.is_test)
-            and replace(training, seeds=same.seeds, data=data, recorded=None)
-            == replace(same, recorded=None)
-        )
+        """Whether the programs are those of another training too."""
+        return differ_in_seeds(training, self._training)
 
     def report_untrained(self, training: Training) -> EpochReport:
         """Report the network as it is before the first epoch."""
@@ -144,29 +128,6 @@ class TrainerEngine:
         else:
             copy_state(tapped.model, self._trainer.model)
         return self._trainer
-
-
-def report_between(epoch: int, history: History | None) -> EpochReport:
-    """Report an epoch that is not recorded."""
-    return EpochReport(epoch, history, _not_recorded, _not_recorded, _not_recorded)
-
-
-def _not_recorded() -> NoReturn:
-    raise InputError(
-        "this epoch has neither snapshot nor state: it is none of the training's recorded_epochs"
-    )
-
-
-def stops(training: Training) -> list[int]:
-    """Return the epochs that no call may pass: those that are recorded, and the last."""
-    epochs = range(1 - training.prefit, training.epochs + 1)
-    return [epoch for epoch in epochs if training.is_recorded(epoch) or epoch == training.epochs]
-
-
-def n_steps(training: Training) -> int:
-    """Return the training steps of an epoch."""
-    n_train = int((~training.data.is_test).sum())
-    return -(-n_train // training.batch_size)
 
 
 def _use_one_thread() -> None:

@@ -7,13 +7,13 @@ channels, which leave little to do for each pixel, are no loss.
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats
 
 _ZERO = np.float32(0)
 
 
-@float_kernel
+@float_part
 def convolve(kernel: Floats, bias: Floats, inputs: Floats, n_samples: int, out: Floats) -> None:
     """Convolve images.
 
@@ -41,7 +41,7 @@ def convolve(kernel: Floats, bias: Floats, inputs: Floats, n_samples: int, out: 
                     _add_shifted(sums, weights, inputs[before, row + down], n_samples)
 
 
-@float_kernel
+@float_part
 def gradient_of_kernel(gradient: Floats, inputs: Floats, n_samples: int, out: Floats) -> None:
     """Compute the gradient of a kernel from that of the result of a convolution.
 
@@ -57,7 +57,7 @@ def gradient_of_kernel(gradient: Floats, inputs: Floats, n_samples: int, out: Fl
                     _multiply_shifted(products, gradient[channel, row], values, n_samples)
 
 
-@float_kernel
+@float_part
 def gradient_of_inputs(kernel: Floats, gradient: Floats, n_samples: int, out: Floats) -> None:
     """Compute the gradient of the inputs of a convolution from that of its result.
 
@@ -77,13 +77,13 @@ def gradient_of_inputs(kernel: Floats, gradient: Floats, n_samples: int, out: Fl
                     _add_shifted(out[before, row + down], weights, between, n_samples)
 
 
-@float_kernel
+@float_part
 def _add(sums: Floats, weight: np.float32, values: Floats) -> None:
     for i in range(sums.size):
         sums[i] += weight * values[i]
 
 
-@float_kernel
+@float_part
 def _add_shifted(sums: Floats, weights: Floats, values: Floats, shift: int) -> None:
     """Add the products of weights with values that begin one shift further for each weight."""
     n, k = sums.size, 0
@@ -98,7 +98,7 @@ def _add_shifted(sums: Floats, weights: Floats, values: Floats, shift: int) -> N
         k += 1
 
 
-@float_kernel
+@float_part
 def _multiply_shifted(products: Floats, row: Floats, values: Floats, shift: int) -> None:
     """Add to each product that of a row with values that begin one shift further for each."""
     n, k = row.size, 0

@@ -6,13 +6,13 @@ are the exception: they stay (sample, feature).
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats
 
 _ZERO = np.float32(0)
 
 
-@float_kernel
+@float_part
 def add_rows(row: Floats, weights: Floats, rows: Floats) -> None:
     """Add a weighted sum of rows to a row."""
     n_rows, k = weights.size, 0
@@ -29,7 +29,7 @@ def add_rows(row: Floats, weights: Floats, rows: Floats) -> None:
         k += 1
 
 
-@float_kernel
+@float_part
 def multiply_rows(products: Floats, row: Floats, rows: Floats) -> None:
     """Take the dot product of a row with each of some rows."""
     n_rows, k = products.size, 0
@@ -52,7 +52,7 @@ def multiply_rows(products: Floats, row: Floats, rows: Floats) -> None:
         k += 1
 
 
-@float_kernel
+@float_part
 def multiply_wide(out: Floats, kernel: Floats, inputs: Floats) -> None:
     """Multiply the kernel (unit, feature) with inputs (sample, feature), four rows of each at once.
 
@@ -81,7 +81,7 @@ def multiply_wide(out: Floats, kernel: Floats, inputs: Floats) -> None:
             out[j3, i], out[j3, i1], out[j3, i2], out[j3, i3] = dw, dx, dy, dz
 
 
-@float_kernel
+@float_part
 def add_wide(products: Floats, gradient: Floats, inputs: Floats) -> None:
     """Add the product of a gradient (unit, sample) with inputs (sample, feature): 2 by 4 rows."""
     n_units, n_samples = gradient.shape
@@ -101,7 +101,7 @@ def add_wide(products: Floats, gradient: Floats, inputs: Floats) -> None:
                 y[k] += t0 * p + t1 * q + t2 * r + t3 * s
 
 
-@float_kernel
+@float_part
 def _four(row: Floats, first: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Take four values of a row, zeros behind its end."""
     n = row.size

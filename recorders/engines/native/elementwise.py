@@ -7,7 +7,7 @@ So choices are made among bits, or written to another array.
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import RELU, RELU6, TANH, Floats
 
 _FLOAT = np.float32
@@ -27,7 +27,7 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = np.array(
 )
 
 
-@float_kernel
+@float_part
 def activate(row: Floats, function: int) -> None:
     """Apply an activation function to a row of values, in place.
 
@@ -50,7 +50,7 @@ def activate(row: Floats, function: int) -> None:
             bits[i] = min(bits[i] & ~(bits[i] >> _SIGN), _BITS_OF_SIX)
 
 
-@float_kernel
+@float_part
 def differentiate(
     gradient: Floats, row: Floats, function: int, low: np.float32, high: np.float32, out: Floats
 ) -> None:
@@ -71,7 +71,7 @@ def differentiate(
             out[i] = gradient[i] if low <= row[i] <= high else _ZERO
 
 
-@float_kernel
+@float_part
 def find_range(rows: Floats) -> tuple[np.float32, np.float32]:
     """Return the range of rows of values and 0.
 
@@ -88,7 +88,7 @@ def find_range(rows: Floats) -> tuple[np.float32, np.float32]:
     return ends.view(np.float32)[0], ends.view(np.float32)[1]
 
 
-@float_kernel
+@float_part
 def grid(
     low: np.float32, high: np.float32, largest: np.float32
 ) -> tuple[np.float32, np.float32, np.float32]:
@@ -98,7 +98,7 @@ def grid(
     return scale, -zero_point * scale, (largest - zero_point) * scale
 
 
-@float_kernel
+@float_part
 def quantise(
     values: Floats, scale: np.float32, low: np.float32, high: np.float32, out: Floats
 ) -> None:
@@ -110,7 +110,7 @@ def quantise(
         out[i] = (np.floor(steps + _HALF) - zero_point) * scale
 
 
-@float_kernel
+@float_part
 def cut(gradient: Floats, values: Floats, low: np.float32, high: np.float32) -> None:
     """Take the gradient of what a range clips."""
     for i in range(values.size):

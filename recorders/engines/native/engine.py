@@ -1,89 +1,117 @@
-"""Engine `native`: what `fit` does, in machine code of our own."""
+"""Engine `native`: what `fit` does, in machine code of our own, without TensorFlow."""
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
-from itertools import islice
 
-from ibtools.recorders.engines.keras.quantise import TappedModel
-from ibtools.recorders.engines.keras.state import pack_state
-from ibtools.recorders.engines.keras.trainers import (
-    MAX_STEPS,
-    Trainer,
-    TrainerEngine,
-    n_steps,
-    report_between,
-    stops,
-)
+import numpy as np
+
+from ibtools.errors import InputError
+from ibtools.recorders.engines.between import differ_in_seeds, report_between
 from ibtools.recorders.engines.native.arrays import State
-from ibtools.recorders.engines.native.program import NativeProgram
+from ibtools.recorders.engines.native.machine import Machine
+from ibtools.recorders.engines.native.samples import choose_samples, encode_samples
+from ibtools.recorders.engines.native.snapshot import BLOCK, SnapshotMachine
+from ibtools.recorders.engines.native.stages import describe, plan_stages
+from ibtools.recorders.engines.native.state import begin, pack, unpack
 from ibtools.recorders.engines.protocol import EpochReport, Training
+from ibtools.recorders.networks import Network
 from ibtools.store.snapshots import History
 
-
-class NativeTrainer(Trainer):
-    """A model, and the machine code of its training."""
-
-    def __init__(self, tapped: TappedModel, training: Training) -> None:
-        super().__init__(tapped, training)
-        self._program = NativeProgram(tapped, training)
-
-    def train(self, training: Training, start: int) -> Generator[EpochReport, None, None]:
-        """Train the epochs after `start`, from the state of the model, and report each.
-
-        While a snapshot is taken and handed over, a second thread trains the epochs after it.
-        """
-        state = self._program.load()
-        with ThreadPoolExecutor(1) as pool:
-            jobs = (
-                pool.submit(self._advance, training, epochs, state)
-                for epochs in _chunks(training, start)
-            )
-            ahead = list(islice(jobs, 1))
-            while ahead:
-                reached = ahead.pop().result()
-                ahead.extend(islice(jobs, 1))
-                yield from self._reports(training, *reached)
-
-    def _advance(
-        self, training: Training, epochs: range, state: State
-    ) -> tuple[range, list[History], State]:
-        """Train some epochs; return them, their histories, and a copy of the state after them."""
-        n_evaluated = sum(not training.is_recorded(epoch) for epoch in epochs)
-        histories = self._program.run(training, epochs, n_evaluated, state)
-        return epochs, histories, State._make(array.copy() for array in state)
-
-    def _reports(
-        self, training: Training, epochs: range, histories: list[History], state: State
-    ) -> Iterator[EpochReport]:
-        for epoch, history in zip(epochs, histories, strict=False):
-            yield report_between(epoch, history)
-        if training.is_recorded(epochs[-1]):
-            self._program.store(state)
-            report = self.report(training, epochs[-1])
-            yield replace(report, state=partial(self._pack, state))
-
-    def _pack(self, state: State) -> bytes:
-        self._program.store_moments(state)
-        return pack_state(self.model)
+OTHER_BLOCK = BLOCK * 2 // 5
+"""Samples that are computed at once when a snapshot is taken again."""
 
 
-class NativeEngine(TrainerEngine):
-    """Trains convolutions, pools and dense layers: `ibtools.recorders.engines.native.training`.
+class NativeProgram:
+    """A network and samples as machine code takes them; they serve all repeats.
 
-    `ibtools.recorders.engines.keras.trainers.TrainerEngine` says what it guarantees. Every snapshot
-    is taken of the tfmot model itself, with the weights that the training has then.
+    Parameters
+    ----------
+    training : Training
+        Of a `Network`. Its seeds are not part of the program.
+
+    Raises
+    ------
+    InputError
+        If the network is a model of the user's.
     """
 
-    _trainer_type = NativeTrainer
+    def __init__(self, training: Training) -> None:
+        if not isinstance(training.network, Network):
+            raise InputError(
+                f"{training.network.name} is a model that Keras builds; choose snapshots 'keras'"
+            )
+        self._training, self._network = training, training.network
+        self._stages = plan_stages(self._network, training, ranges=training.ranges)
+        layers = describe(self._stages, training)
+        self.machine = Machine(layers, encode_samples(training, self._stages[0].inputs))
+        self._recorded = self.machine.samples
+        if training.recorded is not None:
+            shape = self._stages[0].inputs
+            self._recorded = choose_samples(self._recorded, training.recorded_rows, shape)
+        specs = training.network.layer_specs(training.activation, training.bits, training.scheme)
+        self._snapshots = SnapshotMachine(layers, specs)
+
+    def fits(self, training: Training) -> bool:
+        """Whether another training differs in its seeds only."""
+        rows, others = training.recorded_rows, self._training.recorded_rows
+        return differ_in_seeds(training, self._training) and np.array_equal(rows, others)
+
+    def begin(self, training: Training) -> State:
+        """Return the state that a training starts with."""
+        return begin(self._network, training, self._stages, self.machine.samples)
+
+    def report(
+        self, training: Training, epoch: int, history: History | None, state: State
+    ) -> EpochReport:
+        """Report the network as it is after an epoch; of a recorded one, all of it."""
+        if not training.is_recorded(epoch):
+            return report_between(epoch, history)
+        take = partial(self._snapshots.take, self._recorded, state)
+        return EpochReport(
+            epoch,
+            history,
+            snapshot=take,
+            state=partial(pack, state),
+            recompute=partial(take, block=OTHER_BLOCK),
+        )
 
 
-def _chunks(training: Training, start: int) -> Iterator[range]:
-    """Cut the epochs after `start` at those that are recorded, and where a call gets long."""
-    longest, first = max(1, MAX_STEPS // n_steps(training)), start + 1
-    for stop in stops(training):
-        while first <= stop:
-            length = min(longest, stop - first + 1)
-            yield range(first, first + length)
-            first += length
+class NativeEngine:
+    """Trains convolutions, pools and dense layers: `ibtools.recorders.engines.native.training`.
+
+    Notes
+    -----
+    Seeds, initial weights and batches are those of engine `fit`. On one machine, the weights are
+    the same to the last bit in every process, interrupted or not.
+
+    Snapshots and histories are computed in machine code too. They differ from what the tfmot model
+    computes where a sum that is rounded in another order falls on the other side of an edge.
+    """
+
+    def __init__(self) -> None:
+        self._program: NativeProgram | None = None
+
+    def train(
+        self,
+        training: Training,
+        on_epoch: Callable[[EpochReport], bool],
+        *,
+        resume: tuple[int, bytes] | None = None,
+    ) -> None:
+        """Train, calling `on_epoch` after every epoch and, unless resumed, before the first."""
+        if self._program is None or not self._program.fits(training):
+            self._program = NativeProgram(training)
+        program, start = self._program, -training.prefit
+        state = program.begin(training)
+        if resume is not None:
+            start, state = resume[0], unpack(resume[1], like=state)
+        elif not on_epoch(program.report(training, start, None, state)):
+            return
+        chunks = program.machine.train(training, start, state, evaluates_recorded=True)
+        with closing(chunks):
+            all(
+                on_epoch(program.report(training, epoch, history, reached))
+                for epochs, histories, reached in chunks
+                for epoch, history in zip(epochs, histories, strict=True)
+            )

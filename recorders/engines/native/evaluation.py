@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_kernel, float_part
 from ibtools.recorders.engines.native.arrays import (
     CONTINUOUS,
     CURRENT,
@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
     stored: Floats  # (block, value), of the layer that a stage ends with
 
 
-@float_kernel
+@float_part
 def allocate_evaluation(layers: Layers, n_parameters: int, n_samples: int) -> Evaluation:
     """Make room for the evaluation of so many samples."""
     first, widest = 0, 0
@@ -51,7 +51,7 @@ def allocate_evaluation(layers: Layers, n_parameters: int, n_samples: int) -> Ev
     )
 
 
-@float_kernel
+@float_part
 def evaluate(
     layers: Layers,
     samples: Samples,
@@ -90,6 +90,26 @@ def evaluate(
 
 
 @float_kernel
+def measure_ranges(
+    layers: Layers, samples: Samples, state: State, place: Evaluation, ranges: Floats
+) -> None:
+    """Set the ranges (layer, 2) of `CURRENT` outputs to those of all samples, stage by stage."""
+    first, low, high = 0, _ZERO, _ZERO
+    quantise_weights(layers, state, place.work)
+    while first < layers.each.size:
+        last = _end_of_stage(layers, first)
+        if layers.each[last]["output"] != CURRENT:
+            return
+        ends = ranges[last]
+        ends[:] = _ZERO
+        for block in range(len(place.stored)):
+            _begin(layers, samples, first, block, low, high, place)
+            _advance(layers, state, first, last, place.work, ends)
+            _keep(layers, last, block, place)
+        first, low, high = _after_pools(layers, last), ends[0], ends[1]
+
+
+@float_part
 def _end_of_stage(layers: Layers, first: int) -> int:
     """Return the first layer from some layer on whose range is that of all samples, or the last."""
     for layer in range(first, layers.each.size):
@@ -98,7 +118,7 @@ def _end_of_stage(layers: Layers, first: int) -> int:
     return int(layers.each.size - 1)
 
 
-@float_kernel
+@float_part
 def _after_pools(layers: Layers, layer: int) -> int:
     """Return the first layer after some layer that is no pool of its values."""
     after = layer + 1
@@ -109,7 +129,7 @@ def _after_pools(layers: Layers, layer: int) -> int:
     return after
 
 
-@float_kernel
+@float_part
 def _begin(
     layers: Layers,
     samples: Samples,
@@ -136,7 +156,7 @@ def _begin(
             quantise(kept[j], scale, low, high, out[j])
 
 
-@float_kernel
+@float_part
 def _before_pools(layers: Layers, layer: int) -> int:
     """Return the last layer before some layer that is no pool of another's values."""
     before = layer - 1
@@ -145,7 +165,7 @@ def _before_pools(layers: Layers, layer: int) -> int:
     return before
 
 
-@float_kernel
+@float_part
 def _advance(
     layers: Layers, state: State, first: int, last: int, work: Workspace, ends: Floats
 ) -> None:
@@ -161,7 +181,7 @@ def _advance(
         ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
 
 
-@float_kernel
+@float_part
 def _keep(layers: Layers, last: int, block: int, place: Evaluation) -> None:
     """Keep the values of the last layer of a stage, or what pools make of them."""
     work, after = place.work, _after_pools(layers, last)

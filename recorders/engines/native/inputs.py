@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import DENSE, WIDE, Floats, Ints, Layers, Samples
 
 Codes = NDArray[np.uint8] | NDArray[np.float32]
@@ -12,13 +12,13 @@ _FLOAT = np.float32
 _SIDE_BY_SIDE = 8  # samples that are turned at once
 
 
-@float_kernel
+@float_part
 def is_wide(layers: Layers) -> bool:
     """Whether inputs of a batch lie (sample, feature): those of a dense layer of many features."""
     return bool(layers.each[0]["n_inputs"] > WIDE and layers.each[0]["kind"] == DENSE)
 
 
-@float_kernel
+@float_part
 def take(layers: Layers, samples: Samples, rows: Ints, inputs: Floats) -> None:
     """Decode the inputs of some samples, (feature, sample), or (sample, feature) if wide."""
     by_sample, wide = layers.each[0]["n_inputs"] > WIDE, is_wide(layers)
@@ -29,7 +29,7 @@ def take(layers: Layers, samples: Samples, rows: Ints, inputs: Floats) -> None:
         _take(samples.values, scale, zero, rows, by_sample, wide, inputs)
 
 
-@float_kernel
+@float_part
 def _take(
     codes: Codes,
     scale: np.float32,
@@ -53,7 +53,7 @@ def _take(
                 row[i] = (_FLOAT(code[rows[i]]) - zero) * scale
 
 
-@float_kernel
+@float_part
 def _turn(codes: Codes, scale: np.float32, zero: np.float32, rows: Ints, inputs: Floats) -> None:
     """Decode samples that lie (sample, feature) to inputs that lie (feature, sample)."""
     whole = rows.size - rows.size % _SIDE_BY_SIDE

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import (
     CONTINUOUS,
     CONVOLUTION,
@@ -31,7 +31,7 @@ from ibtools.recorders.engines.native.workspace import (
 _ZERO, _INFINITE = np.float32(0), np.float32(np.inf)
 
 
-@float_kernel
+@float_part
 def apply(layers: Layers, layer: int, work: Workspace) -> None:
     """Compute a layer's activated values, before they are quantised, with quantised weights."""
     one, out = layers.each[layer], activated(layers, layer, work)
@@ -49,7 +49,7 @@ def apply(layers: Layers, layer: int, work: Workspace) -> None:
         activate(out[j], one["function"])
 
 
-@float_kernel
+@float_part
 def _multiply(layers: Layers, layer: int, work: Workspace, out: Floats) -> None:
     """Compute the weighted sums of a dense layer."""
     inputs, wide = inputs_of(layers, layer, work), layer == 0 and is_wide(layers)
@@ -66,7 +66,7 @@ def _multiply(layers: Layers, layer: int, work: Workspace, out: Floats) -> None:
             add_rows(row, kernel[j], inputs)
 
 
-@float_kernel
+@float_part
 def lead_back(layers: Layers, layer: int, work: Workspace) -> None:
     """Replace the gradient of a layer's values by that of its inputs; keep that of its weights.
 
@@ -85,7 +85,7 @@ def lead_back(layers: Layers, layer: int, work: Workspace) -> None:
         _lead_to_images(layers, layer, work)
 
 
-@float_kernel
+@float_part
 def _lead_through_function(layers: Layers, layer: int, work: Workspace) -> None:
     """Lead the gradient of a layer's values back to what was activated."""
     gradient, values = gradient_of(layers, layer, work), activated(layers, layer, work)
@@ -96,7 +96,7 @@ def _lead_through_function(layers: Layers, layer: int, work: Workspace) -> None:
         differentiate(gradient[j], values[j], layers.each[layer]["function"], low, high, inner[j])
 
 
-@float_kernel
+@float_part
 def _lead_to_dense_weights(layers: Layers, layer: int, work: Workspace) -> None:
     inner, inputs = inner_gradient_of(layers, layer, work), inputs_of(layers, layer, work)
     of_kernel = _two_axes(layers, layer, work.weights[1])
@@ -111,7 +111,7 @@ def _lead_to_dense_weights(layers: Layers, layer: int, work: Workspace) -> None:
             multiply_rows(of_kernel[j], inner[j], inputs)
 
 
-@float_kernel
+@float_part
 def _lead_to_convolved_weights(layers: Layers, layer: int, work: Workspace) -> None:
     inner = inner_gradient_of(layers, layer, work)
     gradient = _images_of(layers, layer, inner)
@@ -123,7 +123,7 @@ def _lead_to_convolved_weights(layers: Layers, layer: int, work: Workspace) -> N
     gradient_of_kernel(gradient, inputs, inner.shape[1], of_kernel)
 
 
-@float_kernel
+@float_part
 def _lead_to_dense_inputs(layers: Layers, layer: int, work: Workspace) -> None:
     inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
     kernel = _two_axes(layers, layer, work.weights[0])
@@ -132,7 +132,7 @@ def _lead_to_dense_inputs(layers: Layers, layer: int, work: Workspace) -> None:
         add_rows(before[k], kernel[:, k], inner)
 
 
-@float_kernel
+@float_part
 def _lead_to_images(layers: Layers, layer: int, work: Workspace) -> None:
     """Compute the gradient of the inputs of a convolution or a pool."""
     inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
@@ -148,7 +148,7 @@ def _lead_to_images(layers: Layers, layer: int, work: Workspace) -> None:
         gradient_of_pool(gradient, inputs, pooled, side, n_samples, of_images)
 
 
-@float_kernel
+@float_part
 def _images_before(layers: Layers, layer: int, values: Floats) -> Floats:
     """Reshape what a layer takes, (unit, sample), as images (channel, row, column x sample)."""
     one, n_samples = layers.each[layer], values.shape[1]
@@ -156,14 +156,14 @@ def _images_before(layers: Layers, layer: int, values: Floats) -> Floats:
     return values.reshape(shape)
 
 
-@float_kernel
+@float_part
 def _images_of(layers: Layers, layer: int, values: Floats) -> Floats:
     """Reshape what a layer gives, (unit, sample), as images (channel, row, column x sample)."""
     one, n_samples = layers.each[layer], values.shape[1]
     return values.reshape((one["channels"], one["rows"], one["columns"] * n_samples))
 
 
-@float_kernel
+@float_part
 def _two_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
     """Return the kernel of a dense layer among all weights: (unit, input)."""
     one = layers.each[layer]
@@ -171,7 +171,7 @@ def _two_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
     return kernel.reshape((one["n_units"], one["n_inputs"]))
 
 
-@float_kernel
+@float_part
 def _four_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
     """Return the kernel of a convolution: (channel, channel before, row, column)."""
     one = layers.each[layer]

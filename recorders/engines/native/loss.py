@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats, Ints, Layers
 
 _FLOAT = np.float32
@@ -11,7 +11,7 @@ _ZERO, _HALF, _ONE = _FLOAT(0), _FLOAT(0.5), _FLOAT(1)
 _TINY = np.finfo(np.float32).tiny
 
 
-@float_kernel
+@float_part
 def gradient_of_logits(logits: Floats, labels: Ints, gradient: Floats) -> None:
     """Compute the gradient of the mean cross-entropy with regard to the logits."""
     n_classes, n_samples = logits.shape
@@ -28,7 +28,7 @@ def gradient_of_logits(logits: Floats, labels: Ints, gradient: Floats) -> None:
         gradient[labels[i], i] -= share
 
 
-@float_kernel
+@float_part
 def add_losses(
     layers: Layers,
     first: int,

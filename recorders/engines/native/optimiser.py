@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats, State
 
 _FLOAT = np.float32
@@ -11,7 +11,7 @@ _TINY = np.finfo(np.float32).tiny
 _BETA_1, _BETA_2, _EPSILON = _FLOAT(0.9), _FLOAT(0.999), _FLOAT(1e-7)
 
 
-@float_kernel
+@float_part
 def adam(state: State, gradient: Floats, rate: np.float32) -> None:
     """Take a step of Adam (Kingma and Ba 2015), as Keras does.
 

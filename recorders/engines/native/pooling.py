@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats
 
 _ZERO = np.float32(0)
 
 
-@float_kernel
+@float_part
 def pool(inputs: Floats, size: int, n_samples: int, out: Floats) -> None:
     """Find the largest value of every square; what is left over at the edges is dropped.
 
@@ -36,7 +36,7 @@ def pool(inputs: Floats, size: int, n_samples: int, out: Floats) -> None:
                     _find_largest(square, size * first, found, scratch)
 
 
-@float_kernel
+@float_part
 def gradient_of_pool(
     gradient: Floats, inputs: Floats, pooled: Floats, size: int, n_samples: int, out: Floats
 ) -> None:
@@ -65,7 +65,7 @@ def gradient_of_pool(
                     _hand_out(square, size * first, largest, scratch, given)
 
 
-@float_kernel
+@float_part
 def _find_largest_of_four(square: Floats, first: int, found: Floats) -> None:
     """Do what `_find_largest` does, for the usual squares of two by two."""
     n = found.size
@@ -75,7 +75,7 @@ def _find_largest_of_four(square: Floats, first: int, found: Floats) -> None:
         found[i] = max(max(a[i], b[i]), max(c[i], d[i]))
 
 
-@float_kernel
+@float_part
 def _hand_to_one_of_four(
     square: Floats, first: int, largest: Floats, of_largest: Floats, out: Floats
 ) -> None:
@@ -101,7 +101,7 @@ def _hand_to_one_of_four(
         of_d[i] = of_largest[i] if is_last else _ZERO
 
 
-@float_kernel
+@float_part
 def _find_largest(square: Floats, first: int, found: Floats, scratch: Floats) -> None:
     """Find the largest value of a square for each sample, a pixel after the other.
 
@@ -119,7 +119,7 @@ def _find_largest(square: Floats, first: int, found: Floats, scratch: Floats) ->
     found[:] = here
 
 
-@float_kernel
+@float_part
 def _hand_out(square: Floats, first: int, largest: Floats, scratch: Floats, out: Floats) -> None:
     """Give what is in the first row of the scratch to the first of the largest pixels."""
     n, size = largest.size, len(square)

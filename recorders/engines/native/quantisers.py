@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import CURRENT, FIXED, Layers, State
 from ibtools.recorders.engines.native.elementwise import cut, find_range, grid, quantise
 from ibtools.recorders.engines.native.workspace import Workspace, activated, quantised
@@ -13,7 +13,7 @@ _SMALLEST_END = _FLOAT(1e-30)  # as in ibtools.recorders.engines.keras.quantizer
 _FORGOTTEN = _FLOAT(0.001)  # part of a moving average that a batch replaces
 
 
-@float_kernel
+@float_part
 def measure_weights(layers: Layers, state: State) -> None:
     """Set the ranges of kernels and biases to those of their current values."""
     for layer in range(layers.each.size):
@@ -24,7 +24,7 @@ def measure_weights(layers: Layers, state: State) -> None:
                 state.ranges[layer, which, 0], state.ranges[layer, which, 1] = low, high
 
 
-@float_kernel
+@float_part
 def quantise_weights(layers: Layers, state: State, work: Workspace) -> None:
     """Quantise kernels and biases on their ranges."""
     work.weights[0] = state.parameters
@@ -39,7 +39,7 @@ def quantise_weights(layers: Layers, state: State, work: Workspace) -> None:
                 work.ends[layer, which, 0], work.ends[layer, which, 1] = low, high
 
 
-@float_kernel
+@float_part
 def cut_gradient_of_weights(layers: Layers, state: State, work: Workspace) -> None:
     """Take the gradient of weights that their range clips."""
     for layer in range(layers.each.size):
@@ -50,7 +50,7 @@ def cut_gradient_of_weights(layers: Layers, state: State, work: Workspace) -> No
                 cut(work.weights[1, start:stop], state.parameters[start:stop], low, high)
 
 
-@float_kernel
+@float_part
 def _find_quantised(layers: Layers, layer: int, which: int) -> tuple[int, int]:
     """Return where the kernel, or the bias, begins and ends; nothing if it is not quantised."""
     one = layers.each[layer]
@@ -62,7 +62,7 @@ def _find_quantised(layers: Layers, layer: int, which: int) -> tuple[int, int]:
     return start, stop if is_quantised else start
 
 
-@float_kernel
+@float_part
 def quantise_output(
     layers: Layers, layer: int, low: np.float32, high: np.float32, work: Workspace
 ) -> None:
@@ -74,7 +74,7 @@ def quantise_output(
         quantise(values[j], scale, low, high, out[j])
 
 
-@float_kernel
+@float_part
 def choose_range(
     layers: Layers, layer: int, state: State, work: Workspace
 ) -> tuple[np.float32, np.float32]:

@@ -11,7 +11,7 @@ units or channels, which are few.
 import numpy as np
 from numpy.typing import NDArray
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_kernel, float_part
 from ibtools.recorders.engines.native.arrays import CONTINUOUS, Ints, Layers, Samples, State
 from ibtools.recorders.engines.native.evaluation import allocate_evaluation, evaluate
 from ibtools.recorders.engines.native.inputs import take
@@ -88,7 +88,7 @@ def train(
     return found
 
 
-@float_kernel
+@float_part
 def _train_batch(
     layers: Layers,
     samples: Samples,
@@ -109,7 +109,7 @@ def _train_batch(
     adam(state, work.weights[1], rate)
 
 
-@float_kernel
+@float_part
 def _forward(layers: Layers, state: State, work: Workspace) -> None:
     """Compute all layers of a batch as a training step does, which sets the ranges."""
     measure_weights(layers, state)
@@ -121,7 +121,7 @@ def _forward(layers: Layers, state: State, work: Workspace) -> None:
             quantise_output(layers, layer, low, high, work)
 
 
-@float_kernel
+@float_part
 def _backward(layers: Layers, state: State, work: Workspace) -> None:
     """Compute the gradient of all parameters; straight through each quantiser inside its range."""
     last = layers.each.size - 1

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ibtools.kernel import float_kernel
+from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats, Ints, Layers
 from ibtools.recorders.engines.native.inputs import is_wide
 
@@ -20,7 +20,7 @@ class Workspace(NamedTuple):
     ends: Floats  # (layer, 3, 2), of the ranges as `grid` moves them
 
 
-@float_kernel
+@float_part
 def allocate(layers: Layers, n_parameters: int, n_samples: int) -> Workspace:
     """Make room for a batch of so many samples."""
     n_layers, n_in, widest = layers.each.size, layers.each[0]["n_inputs"], 0
@@ -37,39 +37,39 @@ def allocate(layers: Layers, n_parameters: int, n_samples: int) -> Workspace:
     )
 
 
-@float_kernel
+@float_part
 def activated(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return the values of a layer before they are quantised, (unit, sample)."""
     one, n_samples = layers.each[layer], work.labels.size
     return _part(work.values, one["activated_at"], one["n_units"], n_samples)
 
 
-@float_kernel
+@float_part
 def quantised(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return the values of a layer as the next one takes them, (unit, sample)."""
     one, n_samples = layers.each[layer], work.labels.size
     return _part(work.values, one["quantised_at"], one["n_units"], n_samples)
 
 
-@float_kernel
+@float_part
 def inputs_of(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return what a layer is computed from."""
     return work.inputs if layer == 0 else quantised(layers, layer - 1, work)
 
 
-@float_kernel
+@float_part
 def gradient_of(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return where the gradient of a layer's values is, (unit, sample)."""
     return _part(work.gradients[0], 0, layers.each[layer]["n_units"], work.labels.size)
 
 
-@float_kernel
+@float_part
 def inner_gradient_of(layers: Layers, layer: int, work: Workspace) -> Floats:
     """Return where that is kept which was led back through a layer's function, (unit, sample)."""
     return _part(work.gradients[1], 0, layers.each[layer]["n_units"], work.labels.size)
 
 
-@float_kernel
+@float_part
 def _part(values: Floats, first: int, n_units: int, n_samples: int) -> Floats:
     start = first * n_samples
     return values[start : start + n_units * n_samples].reshape(n_units, n_samples)

@@ -5,30 +5,48 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from numpy.typing import NDArray
 
 from ibtools.recorders.capture.grid import Grid
+from ibtools.recorders.capture.keras.functions import function_name
 from ibtools.recorders.engines.keras.quantise import TappedModel
 from ibtools.recorders.engines.keras.quantizers import (
     fake_quantise,
     range_variables,
     range_with_zero,
+    short_name,
 )
-from ibtools.recorders.engines.native import training as machine_code
-from ibtools.recorders.engines.native.arrays import WIDE, Samples, State
-from ibtools.recorders.engines.native.description import (
+from ibtools.recorders.engines.native import arrays
+from ibtools.recorders.engines.native.arrays import Samples, State
+from ibtools.recorders.engines.native.machine import Machine
+from ibtools.recorders.engines.native.samples import (
+    INPUT_BITS,
+    lay_out,
+    samples_of_codes,
+    samples_of_values,
+)
+from ibtools.recorders.engines.native.stages import (
+    FUNCTIONS,
     QUANTITIES,
     Axes,
     Shape,
+    Stage,
     describe,
-    find_stages,
+    image_shape,
 )
 from ibtools.recorders.engines.protocol import Training
-from ibtools.store.snapshots import FLOAT_BITS, History
+from ibtools.store.snapshots import FLOAT_BITS
+
+_KINDS = {
+    tf_keras.layers.Dense: arrays.DENSE,
+    tf_keras.layers.Conv2D: arrays.CONVOLUTION,
+    tf_keras.layers.MaxPooling2D: arrays.POOL,
+}
 
 
 class NativeProgram:
-    """Trains and evaluates a model for several epochs in one call.
+    """A model, and the machine code that trains what it is.
 
     Parameters
     ----------
@@ -40,18 +58,17 @@ class NativeProgram:
 
     Notes
     -----
-    The model itself changes only when a state is stored in it. Weights differ from those of
-    `tf_keras.Model.fit` by the order in which sums round.
+    The model itself changes only when a state is stored in it.
     """
 
     def __init__(self, tapped: TappedModel, training: Training) -> None:
         self._model = tapped.model
-        self._stages = find_stages(tapped.model)
-        self._layers = describe(self._stages, training)
-        weights = [pair for stage in self._stages for pair in stage.weights]
-        self._parameters, self._axes = map(list, zip(*weights, strict=True))
+        self._wrapped, self._stages = find_stages(tapped.model)
+        self._axes = [axes for stage in self._stages for axes in stage.axes]
+        self._parameters = [weight for layer in self._wrapped for weight in _weights(layer)]
         self._moments = _moments(tapped.model, self._parameters)
-        self._samples = _encode_samples(training, self._stages[0].inputs)
+        samples = _encode_samples(training, self._stages[0].inputs)
+        self.machine = Machine(describe(self._stages, training), samples)
         self._assign = self._trace_assignment()
         self._assign_moments = self._trace_moments()
 
@@ -75,36 +92,14 @@ class NativeProgram:
         """Give the model's optimiser the moments and the number of steps of a state."""
         self._assign_moments(*map(tf.constant, (state.momentum, state.velocity, state.n_steps)))
 
-    def run(
-        self, training: Training, epochs: Sequence[int], n_evaluated: int, state: State
-    ) -> list[History]:
-        """Train some epochs, and `state` with them; return histories of the first `n_evaluated`.
-
-        It needs neither the model nor the GIL.
-        """
-        train = np.flatnonzero(~training.data.is_test)
-        orders = [train[training.seeds.batch_order(epoch, train.size)] for epoch in epochs]
-        labels = [training.trained_label(epoch) for epoch in epochs]
-        found = machine_code.train(
-            self._layers,
-            self._samples,
-            np.stack(orders),
-            np.stack(labels),
-            training.batch_size,
-            training.learning_rate,
-            n_evaluated,
-            state,
-        )
-        return [History(*map(float, row)) for row in found]
-
     def _ranges(self) -> list[tuple[tuple[int, int, int], Any]]:
         """Return the variables of all ranges, with their place in `State.ranges`."""
         return [
             ((layer, which, end), variable)
-            for layer, stage in enumerate(self._stages)
+            for layer, (wrapped, stage) in enumerate(zip(self._wrapped, self._stages, strict=True))
             for which, quantity in enumerate(QUANTITIES)
             if stage.is_quantised(quantity)
-            for end, variable in enumerate(range_variables(stage.layer, quantity))
+            for end, variable in enumerate(range_variables(wrapped, quantity))
         ]
 
     def _trace_assignment(self) -> Any:
@@ -133,6 +128,43 @@ class NativeProgram:
 
         flat = _flat(momentum)
         return _trace(assign, flat, flat, tf.TensorSpec([1], tf.int64))
+
+
+def find_stages(model: Any) -> tuple[list[Any], list[Stage]]:
+    """List the layers of a model that are computed, in their order, and what machine code does.
+
+    Left out are what hands values on, the quantiser of the input, and the softmax, which belongs to
+    the loss.
+    """
+    layers = [layer for layer in model.layers if type(_unwrapped(layer)) in _KINDS]
+    shapes = [image_shape(layer.output_shape[1:]) for layer in layers]
+    inputs = [image_shape(layers[0].input_shape[1:]), *shapes]
+    return layers, list(map(_stage, layers, inputs, shapes))
+
+
+def _stage(layer: Any, inputs: Shape, outputs: Shape) -> Stage:
+    inner, config = _unwrapped(layer), getattr(layer, "quantize_config", None)
+    sizes: Any = getattr(inner, "kernel_size", getattr(inner, "pool_size", (1,)))
+    return Stage(
+        _KINDS[type(inner)],
+        FUNCTIONS[function_name(inner)],
+        inputs,
+        outputs,
+        int(sizes[0]),
+        config.weights if config else (),
+        config.output if config else "none",
+    )
+
+
+def _unwrapped(layer: Any) -> Any:
+    """Return the layer that tfmot wrapped, or the layer itself."""
+    return getattr(layer, "layer", layer)
+
+
+def _weights(layer: Any) -> list[Any]:
+    """Return kernel and bias of a layer, if it has them."""
+    named = {short_name(weight): weight for weight in layer.trainable_weights}
+    return [named[name] for name in ("kernel", "bias") if name in named]
 
 
 def _trace(function: Callable[..., None], *signature: Any) -> Any:
@@ -173,20 +205,10 @@ def _moments(model: Any, parameters: Sequence[Any]) -> tuple[list[Any], list[Any
 def _encode_samples(training: Training, shape: Shape) -> Samples:
     """Quantise all inputs on the range that `calibrate` gives them, which training keeps."""
     data = training.data
-    x = _lay_out(data.x, shape)
+    x = lay_out(data.x, shape)
     if training.bits == FLOAT_BITS:
-        no_codes = np.empty((0, 0), np.uint8)
-        return Samples(no_codes, x, np.float32(1), np.float32(0), data.is_test)
+        return samples_of_values(x, data.is_test)
     low, high = range_with_zero(data.x[~data.is_test])
-    grid = Grid.from_range(float(low), float(high), bits=8)
-    codes = grid.encode(fake_quantise(x, low, high, grid.bits).numpy(), layer="input")
-    no_values, zero_point = np.empty((0, 0), np.float32), np.float32(grid.zero_point)
-    return Samples(np.asarray(codes, np.uint8), no_values, grid.scale, zero_point, data.is_test)
-
-
-def _lay_out(x: NDArray[np.float32], shape: Shape) -> NDArray[np.float32]:
-    """Lay samples out as machine code has them: channels, rows, columns, as in `Samples`."""
-    channels, rows, columns = shape
-    images = x.reshape(len(x), rows, columns, channels).transpose(0, 3, 1, 2)
-    by_sample = images.reshape(len(x), -1)
-    return np.ascontiguousarray(by_sample if by_sample.shape[1] > WIDE else by_sample.T)
+    grid = Grid.from_range(float(low), float(high), INPUT_BITS)
+    codes = grid.encode(fake_quantise(x, low, high, INPUT_BITS).numpy(), layer="input")
+    return samples_of_codes(np.asarray(codes, np.uint8), grid, data.is_test)
