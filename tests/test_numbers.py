@@ -80,3 +80,44 @@ def test_numbers__are_possible(title: str):
 
 def test_numbers__are_small():
     assert sum(file.stat().st_size for file in NUMBERS.rglob("*") if file.is_file()) < 10e6
+
+
+SHOWN = (
+    "fitting",
+    "fitting_above_control",
+    "compression",
+    "compression_held_out",
+    "compression_above_control",
+)
+"""The quantities of the page of results."""
+
+
+def dynamics_table(title: str, estimator: str) -> str:
+    """Return what the layers of an experiment come to, as the page of results shows it."""
+    found = pd.read_csv(NUMBERS / f"{title}-dynamics.csv").query(f"estimator == '{estimator}'")
+    cells = found.set_index(["layer", "quantity"])
+    head = ("layer", *(name.replace("_", " ") for name in SHOWN))
+    rows = [
+        (layer, *(shown_interval(cells.loc[(layer, name)]) for name in SHOWN))
+        for layer in dict.fromkeys(found["layer"])
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ("---",) * len(head), *rows])
+
+
+def shown_interval(row: pd.Series) -> str:
+    """Return a mean and its interval, in hundredths of a bit."""
+    mean, low, high = (round(float(row[name]), 2) + 0.0 for name in ("mean", "low", "high"))
+    return f"{mean:.2f}" if low == high else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+@pytest.mark.parametrize("estimator", ["exact", "requantised", "resolution-2"])
+@pytest.mark.parametrize("file", sorted(NUMBERS.glob("*-dynamics.csv")), ids=lambda file: file.stem)
+def test_results__tables_are_the_numbers(file: Path, estimator: str):
+    """Of the published estimator, the row of the output: others are those of exact."""
+    page = (NUMBERS.parent / "results.md").read_text()
+    table = dynamics_table(file.stem.removesuffix("-dynamics"), estimator).splitlines()
+    if estimator == "requantised":
+        shown = [line for line in table if line.startswith("| output ")]
+        assert shown[0].replace("| output |", "| output, requantised |") in page
+    else:
+        assert "\n".join(table) in page
