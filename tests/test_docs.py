@@ -80,6 +80,7 @@ def recorded(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for store in ("syn.zarr", "demo/syn.zarr"):
         record_store(folder / store)
+    (folder / "docs").symlink_to(ROOT / "docs")
     return folder
 
 
