@@ -139,9 +139,9 @@ def record(
     target = recording.engine_target
     load_engine(target)
     _warn_of_merged_inputs(recording)
-    _warn_of_size(recording)
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
+        _warn_of_size(recording)
         prepare_checkpoints(group)
         _record_pending(
             recording, output, group, engine=target, jobs=jobs, client=client, quiet=quiet

@@ -123,7 +123,7 @@ def thin_store(
     >>> code = np.arange(16, dtype="uint8").reshape(1, 2, 8, 1)
     >>> ibtools.record_arrays(path, {"hidden": code}, label=np.arange(8) % 2)
     >>> print(ibtools.thin_store(path, thin, keep="partition", epochs=[1], quiet=True))
-    1 repeats copied, 0 skipped (copied before), 1 snapshots
+    1 repeat copied, 0 skipped (copied before), 1 snapshot
     >>> folder.cleanup()
     """
     from ibtools.analysis.passes.carrying import carry_results  # noqa: TID251
