@@ -74,10 +74,7 @@ def evaluate(
         ends = state.ranges[last, 2].copy()
         if layers.each[last]["output"] == CURRENT:
             ends[:] = _ZERO
-        for block in range(len(place.stored)):
-            _begin(layers, samples, first, block, low, high, place)
-            _advance(layers, state, first, last, place.work, ends)
-            _keep(layers, last, block, place)
+        _pass_stage(layers, samples, state, first, last, low, high, place, ends)
         first, low, high = _after_pools(layers, last), ends[0], ends[1]
     found[:] = 0.0
     for block in range(len(place.stored)):
@@ -102,11 +99,27 @@ def measure_ranges(
             return
         ends = ranges[last]
         ends[:] = _ZERO
-        for block in range(len(place.stored)):
-            _begin(layers, samples, first, block, low, high, place)
-            _advance(layers, state, first, last, place.work, ends)
-            _keep(layers, last, block, place)
+        _pass_stage(layers, samples, state, first, last, low, high, place, ends)
         first, low, high = _after_pools(layers, last), ends[0], ends[1]
+
+
+@float_part
+def _pass_stage(
+    layers: Layers,
+    samples: Samples,
+    state: State,
+    first: int,
+    last: int,
+    low: np.float32,
+    high: np.float32,
+    place: Evaluation,
+    ends: Floats,
+) -> None:
+    """Compute a stage for all blocks of samples, and keep the values of its last layer."""
+    for block in range(len(place.stored)):
+        _begin(layers, samples, first, block, low, high, place)
+        _advance(layers, state, first, last, place.work, ends)
+        _keep(layers, last, block, place)
 
 
 @float_part
