@@ -23,6 +23,9 @@ _SMALL = 24
 _MOST_BITS = 11
 """Leading bits that keys are parted by at once, at the most."""
 
+_SAME = np.int32(127)
+"""Above all resolutions: samples of one state never differ."""
+
 
 def resolution_spectra(
     levels: Levels,
@@ -125,7 +128,7 @@ def _read_words(
     than their sign needs, that is what `kept` leaves of it: 0 of units whose zero is no code, which
     are always on, or never.
     """
-    zero, kept, spread, n_levels, n_numbers = grid
+    zero, kept, spread, _, n_levels, n_numbers = grid
     n_units = codes.shape[1]
     n_parts = _words_of_level(n_units)
     begin, end = 64 * (word % n_parts), min(64 * (word % n_parts) + 64, n_units)
@@ -144,15 +147,22 @@ def _read_words(
 
 
 @kernel
+def _leading_bit(number: np.uint64) -> np.int64:
+    """Return the place of the leading bit of a number above 0.
+
+    It is the exponent of a float, which is not rounded up where the next bit is 0.
+    """
+    return (np.float64(number & ~(number >> np.uint64(1))).view(np.int64) >> 52) - 1023
+
+
+@kernel
 def _resolution(unlike: np.uint64, word: int, n_units: int, grid: Any, bits: int) -> int:
     """Return the resolution from which on two keys differ, of what differs in one of their words.
 
     Where numbers have a bit more, resolution 1 has two of them.
     """
-    _, _, _, n_levels, n_numbers = grid
-    level, place = word // _words_of_level(n_units) * n_levels, (n_levels - 1) * n_units
-    while unlike >> np.uint64(place) == 0:
-        level, place = level + 1, place - n_units
+    _, _, _, level_of_bit, n_levels, n_numbers = grid
+    level = word // _words_of_level(n_units) * n_levels + level_of_bit[_leading_bit(unlike)]
     return int(level - 1) if n_numbers > bits + 1 and level > 1 else int(level)
 
 
@@ -160,10 +170,14 @@ def _resolution(unlike: np.uint64, word: int, n_units: int, grid: Any, bits: int
 def _insert(keys: NDArray[np.uint64], order: NDArray[np.int32]) -> None:
     """Sort a few keys, and the states that have them."""
     for i in range(1, len(keys)):
-        key, state, place = keys[i], order[i], i
-        while place > 0 and keys[place - 1] > key:
-            keys[place], order[place] = keys[place - 1], order[place - 1]
-            place -= 1
+        key = keys[i]
+        if keys[i - 1] <= key:
+            continue
+        state, place = order[i], np.uint64(i)
+        while place > 0 and keys[place - np.uint64(1)] > key:
+            keys[place] = keys[place - np.uint64(1)]
+            order[place] = order[place - np.uint64(1)]
+            place -= np.uint64(1)
         keys[place], order[place] = key, state
 
 
@@ -174,21 +188,29 @@ def _deal(
     bits: tuple[int, int],
     dealt: tuple[NDArray[np.uint64], NDArray[np.int32]],
     places: NDArray[np.int32],
-) -> None:
-    """Order keys, and the states that have them, by some bits: from which one on, how many."""
+) -> int:
+    """Order keys, and the states that have them, by some bits: from which one on, how many.
+
+    Returns how many keys agree in these bits, at the most.
+    """
     shift, n_digits = np.uint64(bits[0]), 1 << bits[1]
     mask = np.uint64(n_digits - 1)
     places[:n_digits] = 0
     for key in keys:
         places[(key >> shift) & mask] += 1
-    total = 0
+    total, largest = 0, 0
     for digit in range(n_digits):
+        largest = max(largest, places[digit])
         total, places[digit] = total + places[digit], total
+    dealt_keys, dealt_order = dealt
     for i in range(len(keys)):
-        digit = (keys[i] >> shift) & mask
-        dealt[0][places[digit]], dealt[1][places[digit]] = keys[i], order[i]
+        key = keys[i]
+        digit = (key >> shift) & mask
+        place = np.uint64(places[digit])
+        dealt_keys[place], dealt_order[place] = key, order[i]
         places[digit] += 1
-    keys[:], order[:] = dealt[0][: len(keys)], dealt[1][: len(keys)]
+    keys[:], order[:] = dealt_keys[: len(keys)], dealt_order[: len(keys)]
+    return largest
 
 
 @kernel
@@ -206,7 +228,7 @@ def _sort_states(
     are to be ordered, and of how many of its last bits; of none, it is the next word.
     """
     order, differ, keys, dealt, places, todo = scratch
-    n_units, n_levels, n_numbers = codes.shape[1], grid[3], grid[4]
+    n_units, n_levels, n_numbers = codes.shape[1], grid[4], grid[5]
     n_words = -(-n_numbers // n_levels) * _words_of_level(n_units)
     for i in range(n_states):
         order[i] = i
@@ -223,15 +245,16 @@ def _sort_states(
         if left == 0:
             word, left = word + 1, n_levels * min(n_units, 64)
             _read_words(codes, grid, word, own_order, first, own_keys)
-        if end - start <= _SMALL:
-            _insert(own_keys, own_order)
-            left = 0
-        else:
+        largest = end - start
+        if largest > _SMALL:
             width = 4
             while width < _MOST_BITS and 2 << width < end - start:
                 width += 1
             left = max(left - width, 0)
-            _deal(own_keys, own_order, (left, width), dealt, places)
+            largest = _deal(own_keys, own_order, (left, width), dealt, places)
+        if largest <= _SMALL and left > 0:
+            _insert(own_keys, own_order)
+            left = 0
         shift, begin = np.uint64(left), start
         for i in range(start + 1, end + 1):
             if i < end and keys[i] >> shift == keys[i - 1] >> shift:
@@ -261,54 +284,72 @@ def _list_states(
 
 
 @kernel
-def _list_cells(
+def _list_samples(
     labels: NDArray[np.uint32],
     y: NDArray[np.int32],
-    order: NDArray[np.int32],
     sizes: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    samples: NDArray[np.int32],
+) -> None:
+    """List the classes of the samples of one state after the other, and where each state ends."""
+    total = 0
+    for before in range(len(ends)):
+        ends[before] = total
+        total += sizes[before]
+    for sample in range(len(labels)):
+        state = np.uint64(labels[sample])
+        samples[np.uint64(ends[state])] = y[sample]
+        ends[state] += 1
+
+
+@kernel
+def _list_runs(
+    labels: NDArray[np.uint32],
+    y: NDArray[np.int32],
+    n_of_class: NDArray[np.int64],
+    order: NDArray[np.int32],
+    state_sizes: NDArray[np.int32],
+    state_differ: NDArray[np.int32],
     lists: Any,
 ) -> None:
-    """List the samples of every class as cells of one sample, by the place of their state.
+    """List the states in their order, and behind them the samples of class after class.
 
-    `sizes` are ordered, too.
+    Each is as large as `sizes` says, and differs from the one before it from the resolution on that
+    `differ` says; the first of a list from 0 on. Samples of a class differ where a state between
+    theirs does.
     """
-    runs, cells, cell_ends, ends, samples = lists
-    total = 0
-    for place in range(len(order)):
-        state = order[place]
-        runs[place] = sizes[state]
-        ends[state] = total
-        total += sizes[state]
-    sizes[: len(order)] = runs[: len(order)]
-    cell_ends[:] = 0
-    for sample in range(len(labels)):
-        state = labels[sample]
-        samples[ends[state]] = sample
-        ends[state] += 1
-        cell_ends[y[sample]] += 1
-    total = 0
-    for c in range(len(cell_ends)):
-        total, cell_ends[c] = total + cell_ends[c], total
-    i = 0
-    for place in range(len(order)):
-        for _ in range(sizes[place]):
-            c = y[samples[i]]
-            cells[0, cell_ends[c]], cells[1, cell_ends[c]] = place, 1
-            cell_ends[c] += 1
-            i += 1
+    differ, sizes, state_ends, samples, ends, least = lists
+    n_states = len(order)
+    if n_states == len(labels):  # states are numbered as they appear: that of sample i is i
+        samples[:n_states] = y
+        state_ends[:n_states] = np.arange(1, n_states + 1)
+    else:
+        _list_samples(labels, y, state_sizes, state_ends[:n_states], samples)
+    total = n_states
+    for k in range(len(ends)):
+        ends[k], least[k] = total, 0
+        total += n_of_class[k]
+    for place in range(n_states):
+        state, begins = np.uint64(order[place]), state_differ[place]
+        size, end = state_sizes[state], state_ends[state]
+        differ[place], sizes[place] = begins, size
+        for k in range(len(ends)):
+            least[k] = min(least[k], begins)
+        for i in range(np.uint64(end - size), np.uint64(end)):
+            c = np.uint64(samples[i])
+            cell = np.uint64(ends[c])
+            differ[cell], sizes[cell] = least[c], 1
+            least[c] = _SAME
+            ends[c] += 1
 
 
 @kernel
 def _join_runs(
-    n_runs: int,
-    resolution: int,
-    differ: NDArray[np.int32],
-    sizes: NDArray[np.int32],
-    runs: NDArray[np.int32],
+    n_runs: int, resolution: int, differ: NDArray[np.int32], sizes: NDArray[np.int32]
 ) -> int:
-    """Join runs that do not differ at a resolution; `runs` says which is in which of the joined.
+    """Join runs that do not differ at a resolution; returns how many there are then.
 
-    Returns how many there are then. Without branches: which runs differ can't be predicted.
+    Without branches: which runs differ can't be predicted.
     """
     n_joined, size, kept = 0, np.int32(0), np.int32(0)
     for run in range(n_runs):
@@ -317,69 +358,69 @@ def _join_runs(
         size = sizes[run] + (np.int32(0) if begins else size)
         kept = differ[run] if begins else kept
         differ[n_joined - 1], sizes[n_joined - 1] = kept, size
-        runs[run] = n_joined - 1
     return n_joined
-
-
-@kernel
-def _join_cells(
-    runs: NDArray[np.int32], cells: NDArray[np.int32], cell_ends: NDArray[np.int64]
-) -> None:
-    """Join the cells of runs that were joined, class by class."""
-    start, n_joined = 0, 0
-    for c in range(len(cell_ends)):
-        last, size = np.int32(-1), np.int32(0)
-        for i in range(start, cell_ends[c]):
-            run = runs[cells[0, i]]
-            begins = run != last
-            n_joined += begins
-            size = cells[1, i] + (np.int32(0) if begins else size)
-            cells[0, n_joined - 1], cells[1, n_joined - 1] = run, size
-            last = run
-        start, cell_ends[c] = cell_ends[c], n_joined
 
 
 @kernel
 def _write_spectrum(
     sizes: NDArray[np.int32], histogram: NDArray[np.int32], out: NDArray[np.int64]
 ) -> None:
-    """Write how often each size occurs, (2, entry); `histogram` stays zero."""
-    largest = 0
-    for size in sizes:
-        histogram[size] += 1
+    """Write how often each size occurs, (2, entry); `histogram`, (2, size), stays zero.
+
+    Neighbours are counted apart: equal ones would wait for each other.
+    """
+    largest = np.int32(0)
+    n_pairs = len(sizes) // 2
+    for pair in range(n_pairs):
+        left, right = sizes[2 * pair], sizes[2 * pair + 1]
+        histogram[0, np.uint32(left)] += 1
+        histogram[1, np.uint32(right)] += 1
+        largest = max(largest, left, right)
+    for size in sizes[2 * n_pairs :]:
+        histogram[0, size] += 1
         largest = max(largest, size)
     entry = 0
     for size in range(1, largest + 1):
-        if histogram[size] > 0:
-            out[0, entry], out[1, entry] = size, histogram[size]
-            histogram[size] = 0
+        occurs = histogram[0, size] + histogram[1, size]
+        if occurs > 0:
+            out[0, entry], out[1, entry] = size, occurs
+            histogram[0, size] = histogram[1, size] = 0
             entry += 1
+
+
+@kernel
+def _count_differing(differ: NDArray[np.int32], resolution: int) -> int:
+    """Count the runs that are left when those that do not differ at a resolution are joined."""
+    n_joined = 0
+    for begins in differ:
+        n_joined += begins <= resolution
+    return n_joined
 
 
 @kernel
 def _write_resolutions(
     n_states: int,
+    n_runs: int,
     bits: int,
     differ: NDArray[np.int32],
     sizes: NDArray[np.int32],
-    lists: Any,
     histogram: NDArray[np.int32],
     out: NDArray[np.int64],
 ) -> None:
     """Write the spectra of one resolution after the other, (4, resolution, entry), finest first."""
-    runs, cells, cell_ends, _, _ = lists
-    n_runs = n_states
+    n_samples = n_runs - n_states
     for resolution in range(bits, -1, -1):
-        n_joined = 0
-        for run in range(n_runs):
-            n_joined += differ[run] <= resolution
-        if resolution < bits and n_joined == n_runs:
+        n_joined = _count_differing(differ[:n_states], resolution)
+        if n_joined == n_samples:  # every sample has a state of its own
+            out[::2, resolution, 0], out[1::2, resolution, 0] = 1, n_joined
+            continue
+        if resolution < bits and n_joined == n_states:
             out[:, resolution] = out[:, resolution + 1]
             continue
-        n_runs = _join_runs(n_runs, resolution, differ, sizes, runs)
-        _join_cells(runs, cells, cell_ends)
-        _write_spectrum(sizes[:n_runs], histogram, out[:2, resolution])
-        _write_spectrum(cells[1, : cell_ends[-1]], histogram, out[2:, resolution])
+        n_runs = _join_runs(n_runs, resolution, differ, sizes)
+        n_states = n_joined
+        _write_spectrum(sizes[:n_states], histogram, out[:2, resolution])
+        _write_spectrum(sizes[n_states:n_runs], histogram, out[2:, resolution])
 
 
 @kernel
@@ -399,25 +440,38 @@ def _count_block(
     n_levels = 0
     while 1 << n_levels < len(spread):
         n_levels += 1
-    first, sizes = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
-    order, differ = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
-    runs, cells = np.empty(n_samples, np.int32), np.empty((2, n_samples), np.int32)
-    ends, samples = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
-    lists = runs, cells, np.empty(n_classes, np.int64), ends, samples
-    histogram = np.zeros(n_samples + 1, np.int32)
+    level_of_bit = n_levels - 1 - np.arange(64) // min(codes.shape[2], 64)
+    first, state_sizes = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
+    order, state_differ = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
+    differ, sizes = np.empty(2 * n_samples, np.int32), np.empty(2 * n_samples, np.int32)
+    state_ends, samples = np.empty(n_samples, np.int32), np.empty(n_samples, np.int32)
+    lists = (
+        differ,
+        sizes,
+        state_ends,
+        samples,
+        np.empty(n_classes, np.int64),
+        np.empty(n_classes, np.int32),
+    )
+    histogram = np.zeros((2, n_samples + 1), np.int32)
     dealt = np.empty(n_samples, np.uint64), np.empty(n_samples, np.int32)
     scratch = (
         order,
-        differ,
+        state_differ,
         np.empty(n_samples, np.uint64),
         dealt,
         np.empty(1 << _MOST_BITS, np.int32),
         np.empty((n_samples // 2 + 1, 4), np.int64),
     )
+    n_of_class = np.zeros(n_classes, np.int64)
+    for c in y:
+        n_of_class[c] += 1
     for b in range(len(labels)):
-        n_states = _list_states(labels[b], first, sizes)
+        n_states = _list_states(labels[b], first, state_sizes)
         n_numbers = bits + 1 if (kept[b] == -1).all() else bits + 2
-        grid = zero[b], kept[b], spread, n_levels, n_numbers
+        grid = zero[b], kept[b], spread, level_of_bit, n_levels, n_numbers
         _sort_states(codes[b], grid, bits, first, n_states, scratch)
-        _list_cells(labels[b], y, order[:n_states], sizes, lists)
-        _write_resolutions(n_states, bits, differ, sizes, lists, histogram, out[:, b])
+        own_order = order[:n_states]
+        _list_runs(labels[b], y, n_of_class, own_order, state_sizes, state_differ, lists)
+        n_runs = n_states + n_samples
+        _write_resolutions(n_states, n_runs, bits, differ, sizes, histogram, out[:, b])

@@ -24,19 +24,24 @@ N_CLASSES = 3
 
 @st.composite
 def layers(draw) -> tuple[Levels, np.ndarray]:
-    """Levels (block, sample, unit) and classes (sample,), of any width, offset or saturation."""
+    """Levels (block, sample, unit) and classes (sample,), of any width, offset or saturation.
+
+    The classes may be a function of the states.
+    """
     bits = draw(st.integers(1, 16))
     n_units = draw(st.sampled_from([1, 2, 3, 8, 9, 13, 40, 70]))
-    n_samples = draw(st.integers(1, 60))
+    n_samples = draw(st.integers(1, 60) | st.integers(200, 400))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     largest = draw(st.integers(0, 2**bits - 1))
     codes = rng.integers(0, largest + 1, (2, n_samples, n_units))
-    codes[:, n_samples // 2 :] = codes[:, : n_samples - n_samples // 2]
+    if draw(st.booleans()):
+        codes[:, n_samples // 2 :] = codes[:, : n_samples - n_samples // 2]
+    y = codes[0, :, 0] % N_CLASSES if draw(st.booleans()) else rng.integers(0, N_CLASSES, n_samples)
     around = draw(st.sampled_from([0, 2 ** (bits - 1), -3, 2**bits + 5, -(10**6)]))
     zero = around + rng.integers(0, draw(st.integers(1, 4)), (2, n_units))
     dtype = np.uint8 if bits <= 8 else np.uint16
-    return Levels(codes.astype(dtype), zero, bits), rng.integers(0, N_CLASSES, n_samples)
+    return Levels(codes.astype(dtype), zero, bits), y
 
 
 @given(layers())
