@@ -221,8 +221,8 @@ def partition(symbols: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.uint32],
     Parameters
     ----------
     symbols : ndarray, (sample, unit), any unsigned integer
-        One row per sample. Rows may be padded at their end (the first columns of a wider array);
-        other layouts are copied.
+        One row per sample. Rows may be padded at their end (the first columns of a wider array),
+        and those of a single symbol of up to two bytes may be anywhere; other layouts are copied.
 
     Returns
     -------
@@ -328,7 +328,10 @@ def _rows(
 ) -> tuple[NDArray[np.uint8], tuple[int, int], int]:
     """View symbols as memory, the strides of snapshot and sample in it, and the bytes of a row."""
     row_bytes = symbols.shape[2] * symbols.itemsize
-    if min(symbols.strides) < 0 or symbols.strides[2] != symbols.itemsize:
+    # Rows of a single short symbol are read once, wherever they are.
+    is_read_once = symbols.shape[2] == 1 and row_bytes <= _DIRECT_BYTES
+    is_row = is_read_once or symbols.strides[2] == symbols.itemsize
+    if min(symbols.strides) < 0 or not is_row:
         symbols = symbols.copy(order="C")
     stride_block, stride_sample, _ = symbols.strides
     n_snapshots, n_samples, _ = symbols.shape

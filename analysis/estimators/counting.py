@@ -161,7 +161,7 @@ class CountingEstimator(ABC):
 
     def unit_symbols(self, block: LayerBlock, symbols: Symbols, index: int) -> Iterator[Symbols]:
         """Yield the symbols (unit, sample, 1) of single units of one snapshot, in any portions."""
-        yield np.ascontiguousarray(symbols[index].T)[..., np.newaxis]
+        yield symbols[index].T[..., np.newaxis]
 
 
 def statistics_of_labels(

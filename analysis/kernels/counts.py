@@ -125,10 +125,12 @@ def label_spectra(
 
 def _prepare(
     labels: NDArray[np.integer], y: NDArray[np.integer], n_classes: int
-) -> tuple[tuple[NDArray[np.uint32], NDArray[np.int64]], int]:
+) -> tuple[tuple[NDArray[np.unsignedinteger], NDArray[np.int64]], int]:
     """Check labels and classes; return them as the kernels take them, and entries per spectrum."""
     validate_labels(labels, y, y.size, n_classes)
-    contiguous = np.require(labels, np.uint32, ["C", "W"])
+    # States of single units are of two bytes; they are counted as they are.
+    dtype = np.uint16 if labels.dtype == np.uint16 else np.uint32
+    contiguous = np.require(labels, dtype, ["C", "W"])
     return (contiguous, y.astype(np.int64)), int(np.sqrt(2 * y.size)) + 1
 
 
@@ -151,7 +153,7 @@ def sort_by_class(
 
 @kernel
 def _count_snapshot(
-    labels: NDArray[np.uint32],
+    labels: NDArray[np.unsignedinteger],
     order: NDArray[np.int64],
     ends: NDArray[np.int64],
     work: NDArray[np.int32],
@@ -179,6 +181,31 @@ def _count_snapshot(
 
 
 @kernel
+def _count_table(
+    labels: NDArray[np.unsignedinteger],
+    y: NDArray[np.int64],
+    n_classes: int,
+    table: NDArray[np.int32],
+    histograms: NDArray[np.int32],
+) -> int:
+    """Do the same by a table (state, class), for which there is room."""
+    for sample in range(len(labels)):
+        cell = np.uint64(labels[sample]) * np.uint64(n_classes) + np.uint64(y[sample])
+        table[cell] += 1
+    largest = 0
+    for state in range(len(table) // n_classes):
+        size = 0
+        for c in range(n_classes):
+            count = table[state * n_classes + c]
+            histograms[1, count] += 1
+            size += count
+        histograms[0, size] += 1
+        largest = max(largest, size)
+    table[:] = 0
+    return largest
+
+
+@kernel
 def _copy_entries(
     histogram: NDArray[np.int32], counts: NDArray[np.int64], cells: NDArray[np.int64]
 ) -> None:
@@ -201,7 +228,7 @@ def _move_entries(
 
 
 @kernel
-def _all_different(labels: NDArray[np.uint32]) -> bool:
+def _all_different(labels: NDArray[np.unsignedinteger]) -> bool:
     """Whether labels in order of first appearance are of single samples; else mostly False."""
     sample = 0
     while sample < len(labels) and labels[sample] == sample:
@@ -211,7 +238,7 @@ def _all_different(labels: NDArray[np.uint32]) -> bool:
 
 @kernel
 def _count_block(
-    labels: NDArray[np.uint32],
+    labels: NDArray[np.unsignedinteger],
     y: NDArray[np.int64],
     n_classes: int,
     out_y: NDArray[np.int64],
@@ -221,6 +248,7 @@ def _count_block(
     order, ends = sort_by_class(y, n_classes)
     histograms = np.zeros((2, len(y) + 1), dtype=np.int32)
     work = np.zeros((2, len(y)), dtype=np.int32)
+    table = np.zeros(len(y), dtype=np.int32)
     start = 0
     for end in ends:
         histograms[0, end - start] += 1
@@ -231,7 +259,11 @@ def _count_block(
             out[0, b, 0], out[1, b, 0] = 1, len(y)
             out[2, b, 0], out[3, b, 0] = 1, len(y)
         else:
-            largest = _count_snapshot(labels[b], order, ends, work, histograms)
+            n_cells = (np.int64(labels[b].max()) + 1) * n_classes
+            if n_cells <= len(table):
+                largest = _count_table(labels[b], y, n_classes, table[:n_cells], histograms)
+            else:
+                largest = _count_snapshot(labels[b], order, ends, work, histograms)
             _move_entries(histograms[0, : largest + 1], out[0, b], out[1, b])
             _move_entries(histograms[1, : largest + 1], out[2, b], out[3, b])
 
@@ -262,7 +294,7 @@ def class_spectra(labels: NDArray[np.integer], y: NDArray[np.integer], n_classes
 
 @kernel
 def _class_block(
-    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+    labels: NDArray[np.unsignedinteger], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
     order, ends = sort_by_class(y, n_classes)
@@ -320,7 +352,7 @@ def one_against_rest_spectra(
 
 @kernel
 def _split_class(
-    labels: NDArray[np.uint32],
+    labels: NDArray[np.unsignedinteger],
     members: NDArray[np.int64],
     cells: NDArray[np.int32],
     sizes: NDArray[np.int32],
@@ -341,7 +373,7 @@ def _split_class(
 
 @kernel
 def _join_class(
-    labels: NDArray[np.uint32],
+    labels: NDArray[np.unsignedinteger],
     members: NDArray[np.int64],
     cells: NDArray[np.int32],
     sizes: NDArray[np.int32],
@@ -360,7 +392,7 @@ def _join_class(
 
 @kernel
 def _one_against_rest_block(
-    labels: NDArray[np.uint32], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+    labels: NDArray[np.unsignedinteger], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
     order, ends = sort_by_class(y, n_classes)

@@ -128,8 +128,10 @@ def _new_table(n_samples: int) -> NDArray[np.uint32]:
 @kernel
 def _label_all(lanes: Words, out: NDArray[np.uint32]) -> None:
     """Fill (block, sample) with labels of all units."""
+    n_samples = out.shape[1]
+    table = _new_table(n_samples)
     for b in range(len(out)):
-        _label_digests(lanes[b], _new_table(out.shape[1]), np.uint32(1), out[b])
+        _label_digests(lanes[b], table, np.uint32(1 + b * n_samples), out[b])
 
 
 @kernel
