@@ -30,8 +30,8 @@ test: lint docs
 
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(PYTHON) .ci/oldest.py > $(VENV)-oldest/constraints.txt
-	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt --editable '.[test]'
+	$(VENV)-oldest/bin/pip install --quiet uv
+	$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest --resolution lowest-direct --editable '.[test]'
 	$(VENV)-oldest/bin/pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 test-newest:

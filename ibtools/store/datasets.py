@@ -137,8 +137,8 @@ def _as_dataset(
     for name in opened.coords:
         opened[name].variable.load()
     token = uuid.uuid4().hex
-    lazy = {
-        name: one.variable.chunk(one.encoding["preferred_chunks"], name=f"{name}-{token}")
+    lazy = {  # words that an older xarray appended are without chunks: one does for them
+        name: one.variable.chunk(one.encoding.get("preferred_chunks", {}), name=f"{name}-{token}")
         for name, one in opened.data_vars.items()
     }
     return in_order(opened.assign(lazy), [one.name for one in declared])

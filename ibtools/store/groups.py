@@ -31,6 +31,7 @@ from ibtools.store.storage import (
 )
 from ibtools.store.validation.declared import (
     describe_place,
+    is_bool_as_int8,
     judged_nodes,
     known_array,
     leaving_others_alone,
@@ -126,11 +127,11 @@ def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
 def read_arrays(arrays: "Mapping[str, zarr.Array[Any]]", where: object) -> dict[str, NDArray[Any]]:
     """Read arrays as a whole, all at once: with small ones, most of the time is waiting."""
     values = {}
-    for name, found in zip(arrays, sync(_read_all(arrays.values())), strict=True):
+    for (name, array), found in zip(arrays.items(), sync(_read_all(arrays.values())), strict=True):
         with decoding(f"{where}: {name}"):
             if isinstance(found, BaseException):
                 raise found
-            values[name] = np.asarray(found)
+            values[name] = np.asarray(found, np.bool_ if is_bool_as_int8(array) else None)
     return values
 
 

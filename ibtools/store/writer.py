@@ -23,6 +23,7 @@ from ibtools.store.snapshots import (
 )
 from ibtools.store.staged import Staging
 from ibtools.store.symbols import exact_symbols
+from ibtools.store.validation.declared import is_bool_as_int8
 
 _GRID = {one.name: one.fill for one in STORE_VARIABLES if one.name in ("scale", "zero_point")}
 """The variables that hold the grid of a layer, and what they have where units have their own."""
@@ -340,7 +341,8 @@ class RepeatWriter:
         return np.full(shape, array.fill_value, array.dtype)
 
     def _read_row(self, name: str) -> NDArray[Any]:
-        return np.asarray(get_array(self._group, name)[self._row])
+        array = get_array(self._group, name)
+        return np.asarray(array[self._row], np.bool_ if is_bool_as_int8(array) else None)
 
     def _write_row(self, name: str) -> None:
         """Write what changed: each file that is replaced has to be on the disk before the mark."""

@@ -18,6 +18,7 @@ from ibtools.store.groups import consolidate, find_group, get_array
 from ibtools.store.info import format_info, store_info
 from ibtools.store.opened import open_group
 from ibtools.store.snapshots import LayerValues
+from ibtools.store.writer import RepeatWriter
 
 N_EPOCHS = 70  # in blocks of 64 and 6
 N_SAMPLES = 24
@@ -287,3 +288,22 @@ def test_analyze__a_block_that_is_read_in_parts_is_checked(store: Path, monkeypa
     dataset = ibtools.open_store(store)
     with pytest.raises(StoreError, match="it is another file than was written there"):
         dataset["code"].isel(repeat=0, epoch=66, layer=0).load()
+
+
+def test_open_store__bool_as_older_xarray_writes_it(store: Path):
+    """xarray before 2026.9 writes bool as int8, and says so in an attribute."""
+    path = without_checksums(store)
+    expected = read_everything(path)["complete"]
+    group = zarr.open_group(path, mode="r+")
+    found = get_array(group, "complete")
+    values, chunks = np.asarray(found[...]), found.chunks
+    old = group.create_array(
+        "complete", data=values.astype("int8"), chunks=chunks, overwrite=True,
+        dimension_names=("repeat", "epoch"),
+    )  # fmt: skip
+    old.attrs["dtype"] = "bool"
+    consolidate(path)
+    xr.testing.assert_equal(read_everything(path)["complete"], expected)
+    complete = RepeatWriter(open_group(path, "r+"), 3).complete
+    assert complete.dtype == bool
+    np.testing.assert_array_equal(complete, values[0])

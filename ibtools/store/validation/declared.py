@@ -16,7 +16,14 @@ from ibtools.store.validation.stored import local_root
 
 def dtype_name(array: "zarr.Array[Any]") -> str:
     """Return an array's dtype in the words of the contract."""
+    if is_bool_as_int8(array):
+        return "bool"
     return "str" if array.dtype.kind in "TUO" else array.dtype.name
+
+
+def is_bool_as_int8(array: "zarr.Array[Any]") -> bool:
+    """Whether an array is of bool as xarray before 2026.9 writes it: int8, with an attribute."""
+    return bool(array.dtype.name == "int8" and array.attrs.get("dtype") == "bool")
 
 
 @contextmanager
