@@ -294,7 +294,10 @@ def class_spectra(labels: NDArray[np.integer], y: NDArray[np.integer], n_classes
 
 @kernel
 def _class_block(
-    labels: NDArray[np.unsignedinteger], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+    labels: NDArray[np.unsignedinteger],
+    y: NDArray[np.int64],
+    n_classes: int,
+    out: NDArray[np.int64],
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
     order, ends = sort_by_class(y, n_classes)
@@ -392,7 +395,10 @@ def _join_class(
 
 @kernel
 def _one_against_rest_block(
-    labels: NDArray[np.unsignedinteger], y: NDArray[np.int64], n_classes: int, out: NDArray[np.int64]
+    labels: NDArray[np.unsignedinteger],
+    y: NDArray[np.int64],
+    n_classes: int,
+    out: NDArray[np.int64],
 ) -> None:
     """Fill the spectra of snapshot after snapshot, class after class."""
     order, ends = sort_by_class(y, n_classes)
