@@ -56,7 +56,17 @@ LACKS_TENSORFLOW = re.compile(
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Skip what failed because TensorFlow is not installed: `make test-newest`, `test-oldest`."""
     outcome = yield
-    report = outcome.get_result()
+    _skip_without_tensorflow(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, None]:
+    """Skip a whole file of which that is true."""
+    outcome = yield
+    _skip_without_tensorflow(outcome.get_result())
+
+
+def _skip_without_tensorflow(report: pytest.TestReport | pytest.CollectReport) -> None:
     if (
         report.failed
         and find_spec("tensorflow") is None
