@@ -139,7 +139,8 @@ def _panels_step(panels: dict[str, tuple[Run, str]], stores: Parts, output: Path
         results = {
             title: open_parts(stores[run], estimator) for title, (run, estimator) in panels.items()
         }
-        make_figure(lambda: information_planes(results), output=output)
+        ncols = 3 if len(results) == 3 else 2  # no place is left empty
+        make_figure(lambda: information_planes(results, ncols=ncols), output=output)
 
     return Step("draw", f"draw {output}: {', '.join(panels)}", do, output=output)
 

@@ -25,10 +25,10 @@ DEVIATING = ("mi_xt", "mi_ty")
 """Those of them whose deviations are, too: a table of all would be twice as large."""
 
 OF_CURVES = ("exact", "requantised")
-"""The estimators whose curves are written down."""
+"""The estimators whose curves are written down: those of all would be many times as large."""
 
-OF_DYNAMICS = ("exact", "requantised", "resolution-2")
-"""The estimators whose curves are summed up, as far as they are computed."""
+SUMMED_UP = {"resolution": "resolution-2"}
+"""What the curves of every estimator are summed up of, where it is a part of its results."""
 
 
 def table_steps(
@@ -41,7 +41,7 @@ def table_steps(
     for run, parts in stores.items():
         if run.is_control:
             continue
-        named = [name for name in OF_DYNAMICS if name.partition("-")[0] in estimators[run]]
+        named = [SUMMED_UP.get(name, name) for name in estimators[run]]
         control = stores.get(control_of(run)) if has_control(run) else None
         output = folder / NUMBERS / f"{run.title}-dynamics.csv"
         yield _dynamics_step(run, parts, control, named, output)
