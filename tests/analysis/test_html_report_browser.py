@@ -289,7 +289,7 @@ def test_report__downloads_the_figure(visit: Visit):
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
-def test_report__zooms_to_the_crowd_and_back(visit: Visit):
+def test_report__zooms_to_what_moves_and_back(visit: Visit):
     span = "() => document.getElementById('plane-figure')._fullLayout.xaxis.range"
     whole = visit.page.evaluate(span)
     zoom = visit.page.locator("#plane-zoom")
