@@ -1,4 +1,4 @@
-"""Limits of planes: the paper's axes by experiment, and a zoom on what is crowded."""
+"""Limits of planes: the paper's axes by experiment, or what holds points and ceilings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -41,28 +41,8 @@ PAPER_LIMITS: Mapping[str, PaperLimits] = MappingProxyType(
 )
 """By the data set, which is what names of experiments begin with."""
 
-PAPER_ZOOMS: Mapping[str, Limits] = MappingProxyType(
-    {
-        "SYN-Tanh": ((8.0, 12.1), (0.98, 1.0)),
-        "SYN-ReLU": ((7.8, 12.2), (0.8, 1.01)),
-    }
-)
-"""The paper's zooms, in bits, by experiment."""
-
-CROWD_SPAN = 0.2
-"""The part of the plane's width and height, from the ceilings down, where a crowd is looked for."""
-
-CROWD_SHARE = 1 / 3
-"""The least share of the points that makes a crowd."""
-
-FILLED = 1 / 3
-"""The least part of the width of the paper's zoom that points must spread over to use it."""
-
 ROOM = 0.08
 """Room around the points, as a fraction of their span."""
-
-NARROWEST = 1e-6
-"""Spans that are narrower, in bits, are a single point, which no zoom takes apart."""
 
 
 def paper_limits(experiment: str) -> PaperLimits | None:
@@ -85,7 +65,7 @@ def plane_limits(
     outside; None is what holds these and the ceilings.
     """
     if limits is not None and limits != "paper":
-        return _validate_limits(limits)
+        return validate_limits(limits)
     summaries = list(summaries)
     summaries += [one.control for one in summaries if one.control is not None]
     x, y = (np.concatenate(values) for values in zip(*map(plane_points, summaries), strict=True))
@@ -116,38 +96,11 @@ def _lowest_chance_level(summary: RepeatSummary) -> float:
     return float(summary.mean[CHANCE].min().fillna(np.inf))
 
 
-def zoom_limits(summary: RepeatSummary, zoom: Limits | Literal["auto"] | None) -> Limits | None:
-    """Decide what a zoom shows; None if there is nothing to zoom in on.
-
-    "auto" is the paper's zoom of the experiment where points spread over a third of its width.
-    Elsewhere, as early in training, it is what holds the points near both ceilings, if they are a
-    third of all and not all.
-    """
-    if zoom is None:
-        return None
-    if zoom != "auto":
-        return _validate_limits(zoom)
-    x, y = plane_points(summary)
-    known = PAPER_ZOOMS.get(_experiment(summary))
-    if known is not None and _fills(x, y, known):
-        return known
-    return _crowd_limits(x, y)
-
-
 def plane_points(summary: RepeatSummary) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return I(X;T) and I(T;Y) of all layers and epochs, (point,), in bits."""
     x, y = (summary.mean[name].values.ravel() for name in ("mi_xt", "mi_ty"))
     there = np.isfinite(x) & np.isfinite(y)
     return x[there], y[there]
-
-
-def _crowd_limits(x: NDArray[np.float64], y: NDArray[np.float64]) -> Limits | None:
-    """Surround the points of the upper right corner, if they are many and not all in one place."""
-    crowded = (x > x.max() - CROWD_SPAN * np.ptp(x)) & (y > y.max() - CROWD_SPAN * np.ptp(y))
-    few = crowded.mean() < CROWD_SHARE
-    if few or crowded.all() or max(np.ptp(x[crowded]), np.ptp(y[crowded])) < NARROWEST:
-        return None
-    return _surround(x[crowded]), _surround(y[crowded])
 
 
 def _surround(values: NDArray[np.float64]) -> Span:
@@ -166,13 +119,8 @@ def _widen(span: Span, values: NDArray[np.float64]) -> Span:
     )
 
 
-def _fills(x: NDArray[np.float64], y: NDArray[np.float64], limits: Limits) -> bool:
-    (x0, x1), (y0, y1) = limits
-    inside = x[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
-    return bool(inside.size and np.ptp(inside) >= FILLED * (x1 - x0))
-
-
-def _validate_limits(limits: Limits) -> Limits:
+def validate_limits(limits: Limits) -> Limits:
+    """Return limits as floats, after checking that they are limits."""
     if np.shape(limits) != (2, 2) or not all(low < high for low, high in limits):
         raise InputError(
             f"limits must be ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, got {limits!r}"

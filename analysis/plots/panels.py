@@ -32,6 +32,7 @@ from ibtools.analysis.plots.reference import (
 )
 from ibtools.analysis.plots.style import LayerStyle, create_epoch_colormap
 from ibtools.analysis.plots.titles import set_title
+from ibtools.analysis.plots.zoom import near_pairs
 from ibtools.analysis.repeats.controls import CONTROL
 from ibtools.analysis.repeats.shown import CHANCE, RepeatSummary
 
@@ -175,7 +176,7 @@ def _draw_epoch_lines(
 ) -> None:
     """Join the layers of each epoch, or of some spread over the scale, in one collection.
 
-    In a zoom, layers within it are joined: lines to what is far away would cross all of it.
+    In a zoom, layers within it that are near are joined: longer lines would cross all of it.
     """
     coordinates = [
         summary.mean[name].transpose("epoch", "layer").values for name in ("mi_xt", "mi_ty")
@@ -183,9 +184,7 @@ def _draw_epoch_lines(
     joined = scale.thin(summary.epochs, JOINED_EPOCHS)
     points = np.stack(coordinates, axis=-1)[joined]
     if within is not None:
-        low, high = np.transpose(within)
-        inside = ((points >= low) & (points <= high)).all(axis=-1, keepdims=True)
-        points = np.where(inside, points, np.nan)
+        points = near_pairs(points, within)
     lines = LineCollection(
         list(points),
         norm=scale.norm,

@@ -10,7 +10,7 @@ from ibtools.analysis.figures import LAYERS, PLANE_AXES, FigureKind
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.plots.canvas import Canvas, Grid
 from ibtools.analysis.plots.legends import draw_figure_legend, draw_legend_below
-from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.limits import Limits, plane_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
     Panel,
@@ -22,6 +22,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.planes import information_facets
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
+from ibtools.analysis.plots.zoom import zoom_limits
 from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError
@@ -51,7 +52,8 @@ def information_plane(
     nearly every input has a state of its own, so that I(T;Y) is near H(Y) whatever was learned
     (`ibtools.analysis.kernels.chance.SATURATED`). Dashed lines are the ceilings H(X) and H(Y);
     dotted lines are the chance level of I(T;Y) of each layer, where the results have it. A second
-    panel shows what is crowded, which is framed in the first; only layers within it are joined.
+    panel shows what moves late in training and is too small to be seen in the first, where it is
+    framed; there only layers within it that are near each other are joined.
 
     Parameters
     ----------
@@ -71,8 +73,8 @@ def information_plane(
         What is shown, in bits. "paper" are the paper's axes for its data sets, widened where points
         lie outside; None, and "paper" for other data, is what holds the points and the ceilings.
     zoom : ((x0, x1), (y0, y1)) or "auto" or None, optional
-        What the zoom shows, in bits. "auto" is the paper's zoom for its experiments, where
-        points spread over it; elsewhere the points near both ceilings, if they are many. None is no
+        What the zoom shows, in bits. "auto" is where most moves late in training that the plane
+        can't show (`ibtools.analysis.plots.zoom.moving_box`), if there is such a place. None is no
         zoom.
     colorbar : bool, optional
         Whether to add a colour bar, which takes its space from the axes.
@@ -119,8 +121,8 @@ def information_plane(
         raise InputError("zoom_ax must come with ax, the axes of the whole plane; give both")
     results = choose_axes(select_estimator(results), x, y)
     summary = summarise_repeats(results, layers)
-    marked = zoom_limits(summary, zoom) if ax is None or zoom_ax is not None else None
     shown = plane_limits([summary], limits)
+    marked = zoom_limits(summary, zoom, shown) if ax is None or zoom_ax is not None else None
     styles = layer_styles(network_layers(results))
     with drawing_style(ax):
         panel = Panel(summary, figure_text(summary.caption), shown, marked)

@@ -13,7 +13,7 @@ from ibtools.analysis.figures import LAYERS, FigureKind
 from ibtools.analysis.passes.stacking import select_estimator
 from ibtools.analysis.plots.canvas import Canvas, Grid, given_axes
 from ibtools.analysis.plots.facets import Several, arrange_facets, summarise_by_title
-from ibtools.analysis.plots.limits import Limits, plane_limits, zoom_limits
+from ibtools.analysis.plots.limits import Limits, plane_limits
 from ibtools.analysis.plots.names import figure_text
 from ibtools.analysis.plots.panels import (
     Panel,
@@ -25,6 +25,7 @@ from ibtools.analysis.plots.panels import (
 from ibtools.analysis.plots.sheets import drawing_style
 from ibtools.analysis.plots.style import LayerStyle
 from ibtools.analysis.plots.titles import set_figure_title
+from ibtools.analysis.plots.zoom import zoom_limits
 from ibtools.analysis.repeats.plane_axes import X_AXES, Y_AXES, choose_axes
 from ibtools.analysis.repeats.ranks import notable_ranks, rank_repeats
 from ibtools.analysis.repeats.shown import (
@@ -291,15 +292,12 @@ def create_panels(
     for summary in summaries.values():
         groups.setdefault(_entropies(summary), []).append(summary)
     shared = {entropies: plane_limits(group, limits) for entropies, group in groups.items()}
-    return [
-        Panel(
-            summary,
-            f"{title}\n{summary.repeats}",
-            shared[_entropies(summary)],
-            zoom_limits(summary, zoom),
-        )
-        for title, summary in summaries.items()
-    ]
+    panels = []
+    for title, summary in summaries.items():
+        shown = shared[_entropies(summary)]
+        marked = zoom_limits(summary, zoom, shown)
+        panels.append(Panel(summary, f"{title}\n{summary.repeats}", shown, marked))
+    return panels
 
 
 def _entropies(summary: RepeatSummary) -> tuple[float, float]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ibtools.analysis.estimators.resolution import each_resolution
 from ibtools.analysis.plots.epoch_scale import EpochScale
-from ibtools.analysis.plots.limits import zoom_limits
+from ibtools.analysis.plots.limits import plane_limits
 from ibtools.analysis.plots.style import LayerStyle, layer_styles, network_layers
+from ibtools.analysis.plots.zoom import zoom_limits
 from ibtools.analysis.repeats.shown import (
     CHANCE,
     DIMS,
@@ -121,7 +122,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
     """Make the interactive plane of one estimator, as JSON can hold it.
 
     It has the `figure` of Plotly; `epochs`, the steps of the slider, and `counts`, what they count;
-    `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what is crowded,
+    `columns`, names and decimals of the numbers of a point; `zoom`, the limits of what moves late,
     or None; `control`, what control is beside, or ""; and `thinning`, what was left out, in words.
 
     Notes
@@ -153,7 +154,7 @@ def plane_figure(results: xr.Dataset) -> dict[str, Any]:
         "figure": json.loads(go.Figure(traces, plane_layout(summary, repeats)).to_json()),
         "epochs": mean["epoch"].values.tolist(),
         "columns": [[label, decimals] for label, _, decimals in _columns(mean)],
-        "zoom": zoom_limits(summary, "auto"),
+        "zoom": zoom_limits(summary, "auto", plane_limits([summary], "paper")),
         "counts": summary.counts,
         "control": summary.control_name,
         "thinning": describe_thinning(

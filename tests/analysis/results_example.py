@@ -57,6 +57,18 @@ def create_results(
     )
 
 
+def create_compressing(*, late: bool = True) -> xr.Dataset:
+    """Create results in which the first layer compresses near the ceilings, late or early."""
+    results = create_results(epochs=range(1, 101), layers=("hidden_1", "hidden_2", "output"))
+    epoch = results["epoch"]
+    progress = ((epoch - 10) / 90 if late else epoch / 10).clip(0, 1)
+    moved = progress * (results["layer"] == "hidden_1")
+    return results.assign(
+        mi_xt=(11.9 - moved).broadcast_like(results["mi_xt"]),
+        mi_ty=(0.95 + 0.04 * moved).broadcast_like(results["mi_ty"]),
+    )
+
+
 def create_resolutions(**options: Any) -> xr.Dataset:
     """Create results (repeat, epoch, layer, resolution), which grow with the resolution."""
     results = create_results(**options, estimator="resolution")

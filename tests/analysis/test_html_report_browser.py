@@ -289,7 +289,25 @@ def test_report__downloads_the_figure(visit: Visit):
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
-def test_report__zooms_to_the_crowd_and_back(visit: Visit):
+def test_report__has_no_zoom_where_nothing_moves(visit: Visit):
+    assert visit.page.locator("#plane-zoom").is_hidden()
+
+
+@pytest.fixture
+def compressing(browser, tmp_path) -> Iterator[Visit]:
+    """A page of a network whose first layer compresses late, near the ceilings."""
+    store = tmp_path / "example.zarr"
+    falling, rising = np.linspace(9.9, 9.2, 21), np.linspace(0.9, 0.98, 21)
+    layers = {"hidden_1": (falling, rising), "output": (3.0, 0.5)}
+    ibtools.simulate_store(store, layers, repeats=1, schedule=range(0, 101, 5))
+    ibtools.analyze_store(store, quiet=True)
+    visited = Visit(browser, ibtools.report(store, output=tmp_path / "report.html", quiet=True))
+    yield visited
+    visited.leave()
+
+
+def test_report__zooms_to_what_moves_and_back(compressing: Visit):
+    visit = compressing
     span = "() => document.getElementById('plane-figure')._fullLayout.xaxis.range"
     whole = visit.page.evaluate(span)
     zoom = visit.page.locator("#plane-zoom")

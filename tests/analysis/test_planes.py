@@ -4,17 +4,11 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
 from ibtools.analysis.plots import information_plane, information_planes, ranked_repeats
-from ibtools.analysis.plots.limits import (
-    PAPER_LIMITS,
-    PAPER_ZOOMS,
-    paper_limits,
-    plane_limits,
-    zoom_limits,
-)
+from ibtools.analysis.plots.limits import PAPER_LIMITS, paper_limits, plane_limits
 from ibtools.analysis.repeats.ranks import rank_repeats
 from ibtools.analysis.repeats.shown import summarise_repeats
 from ibtools.errors import InputError, UnknownNameError
-from tests.analysis.results_example import LAYERS, create_results
+from tests.analysis.results_example import LAYERS, create_compressing, create_results
 
 
 def points_of(ax):
@@ -27,17 +21,6 @@ def limits_of(ax):
 
 def named(experiment, **options):
     return create_results(**options).assign_attrs(experiment=experiment)
-
-
-def crowded(experiment="arrays", spread=0.01):
-    """All layers but the output stay near the ceilings."""
-    results = named(experiment)
-    noise = spread * np.random.default_rng(0).random(results["mi_xt"].shape)
-    hidden = results["layer"] != "output"
-    return results.assign(
-        mi_xt=results["mi_xt"].where(~hidden, 12 - 10 * noise),
-        mi_ty=results["mi_ty"].where(~hidden, 0.999 - noise),
-    )
 
 
 @pytest.mark.parametrize(
@@ -103,27 +86,6 @@ def test_limits__that_are_none_are_refused(limits):
             information_plane(create_results(), **options)
 
 
-def test_zoom_limits__are_the_papers_where_points_spread_over_them():
-    spread = summarise_repeats(named("SYN-ReLU"))
-    assert zoom_limits(spread, "auto") == PAPER_ZOOMS["SYN-ReLU"]
-    close = summarise_repeats(crowded("SYN-ReLU"))
-    (x0, x1), (y0, _) = zoom_limits(close, "auto")
-    assert 11.8 < x0 < 11.91
-    assert x1 > 12 - 0.01
-    assert 0.98 < y0 < 0.99
-
-
-def test_zoom_limits__none_without_a_crowd():
-    alone = named("arrays", layers=["output"])
-    assert zoom_limits(summarise_repeats(alone), None) is None
-    one_place = crowded(spread=0.0)
-    assert zoom_limits(summarise_repeats(one_place), "auto") is None
-    everywhere = named("arrays")
-    everywhere["mi_xt"][:] = np.linspace(0, 12, everywhere["mi_xt"].size).reshape(2, 8, 6)
-    everywhere["mi_ty"][:] = np.linspace(0, 1, everywhere["mi_xt"].size).reshape(2, 8, 6)
-    assert zoom_limits(summarise_repeats(everywhere), "auto") is None
-
-
 def test_information_plane__zoom_is_a_second_panel_that_is_framed_in_the_first():
     zoom = ((8.0, 12.1), (0.9, 1.01))
     ax = information_plane(create_results(), zoom=zoom)
@@ -139,7 +101,7 @@ def test_information_plane__zoom_is_a_second_panel_that_is_framed_in_the_first()
     assert bar.get_label() == "<colorbar>"
 
 
-def test_information_plane__zoom_joins_only_what_is_within_it():
+def test_information_plane__zoom_joins_only_what_is_near_within_it():
     """A layer far away would be joined by steep lines that hide what the zoom is for."""
     ax = information_plane(create_results(), zoom=((11.0, 12.5), (0.9, 1.1)))
     (whole, zoomed) = (
@@ -156,13 +118,14 @@ def test_information_plane__zoom_joins_only_what_is_within_it():
 def test_information_plane__zoom_on_users_axes():
     figure = Figure(layout="constrained")
     left, right = figure.subplots(1, 2)
-    information_plane(crowded(), ax=left, zoom_ax=right)
-    assert right.get_xlim()[0] > 11
+    information_plane(create_compressing(), ax=left, zoom_ax=right)
+    assert right.get_xlim()[0] > 10
     assert left.patches
-    information_plane(crowded(spread=0), ax=(other := Figure().subplots(1, 2))[0], zoom_ax=other[1])
-    assert not other[1].axison
+    still, beside = Figure().subplots(1, 2)
+    information_plane(create_compressing(late=False), ax=still, zoom_ax=beside)
+    assert not beside.axison
     with pytest.raises(InputError, match="zoom_ax must come with ax"):
-        information_plane(crowded(), zoom_ax=right)
+        information_plane(create_results(), zoom_ax=right)
 
 
 def networks():
@@ -219,9 +182,8 @@ def test_information_planes__grid(ncols, n_rows):
 
 
 def test_information_planes__zooms_are_below_their_planes():
-    without = create_results(layers=["output"]).assign_attrs(experiment="arrays")
-    without["mi_xt"][:] = 3.0
-    axes = information_planes({"a": without, "b": crowded(), "c": crowded()}, zoom="auto")
+    still, moving = create_compressing(late=False), create_compressing()
+    axes = information_planes({"a": still, "b": moving, "c": moving}, zoom="auto")
     assert len(axes) == 3
     figure = axes[0].figure
     figure.draw_without_rendering()
@@ -230,7 +192,7 @@ def test_information_planes__zooms_are_below_their_planes():
     for plane, zoom in zip(axes[1:], zooms, strict=True):
         assert zoom.get_position().y1 < plane.get_position().y0
         assert zoom.get_position().x0 < plane.get_position().x1
-        assert zoom.get_xlim()[0] > 11
+        assert zoom.get_xlim()[0] > 10
 
 
 def test_information_planes__users_axes():

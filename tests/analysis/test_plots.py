@@ -91,9 +91,12 @@ def pixels_at(ax, x, y, size=10):
     return shown.reshape(-1, 3).astype(int)
 
 
+def legend_of(ax):
+    return ax.get_legend() or ax.figure.legends[0]
+
+
 def legend_names(ax):
-    legend = ax.get_legend() or ax.figure.legends[0]
-    return [text.get_text() for text in legend.get_texts()]
+    return [text.get_text() for text in legend_of(ax).get_texts()]
 
 
 def test_information_plane__points_are_means_over_repeats():
@@ -156,7 +159,7 @@ def test_information_plane__last_epoch_is_outlined_and_keeps_its_color(saturatio
 
 def test_information_plane__legend_shows_the_last_epoch_as_it_is_drawn():
     ax = information_plane(create_results())
-    legend = dict(zip(legend_names(ax), ax.figure.legends[0].legend_handles, strict=True))
+    legend = dict(zip(legend_names(ax), legend_of(ax).legend_handles, strict=True))
     drawn = next(line for line in ax.lines if line.get_label() == "_last epoch output")
     shown = legend["last epoch"]
     assert shown.get_facecolor() == to_rgba(drawn.get_markeredgecolor())
