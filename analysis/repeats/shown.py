@@ -5,6 +5,7 @@ caption, so that no figure hides it.
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -203,6 +204,13 @@ def summarise_repeats(
     return summarise_variables(select_layers(results, layers), [*variables, *further])
 
 
+def _deviation(recorded: xr.Dataset) -> xr.Dataset:
+    """Return deviations between repeats, n - 1; NaN of a single one, of which older xarray warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Degrees of freedom", RuntimeWarning)
+        return recorded.std("repeat", ddof=1, keep_attrs=True)
+
+
 def summarise_variables(
     dataset: xr.Dataset,
     names: Sequence[str],
@@ -243,7 +251,7 @@ def summarise_variables(
     are_few = 1 < n_repeats.max() < FEWEST_FOR_SPREAD
     return RepeatSummary(
         mean=recorded.mean("repeat", keep_attrs=True),
-        deviation=recorded.std("repeat", ddof=1, keep_attrs=True),
+        deviation=_deviation(recorded),
         n_repeats=n_repeats[n_repeats > 0],
         source=describe_source(dataset),
         repeats=_describe_repeats(present.transpose("repeat", epoch_dim).values, dataset),
