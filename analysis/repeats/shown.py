@@ -205,7 +205,7 @@ def summarise_repeats(
 
 
 def _deviation(recorded: xr.Dataset) -> xr.Dataset:
-    """Return deviations between repeats, n - 1; NaN of a single one, of which older xarray warns."""
+    """Return deviations between repeats, n - 1; NaN of one, of which an older xarray warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Degrees of freedom", RuntimeWarning)
         return recorded.std("repeat", ddof=1, keep_attrs=True)
