@@ -1,5 +1,6 @@
 """Figures in documents: composition, style sheets, LaTeX, widths."""
 
+import re
 import shutil
 import subprocess
 
@@ -198,6 +199,38 @@ def test_save_figure__leaves_the_texts_of_a_figure_alone(tmp_path):
         before = [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)]
         save_figure(ax.figure, tmp_path / "plane.pdf")
     assert [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)] == before
+
+
+@pytest.mark.parametrize("text", ["30 °C, ß", "layer_1 µ", "§ of $x$"])
+def test_save_figure__what_computer_modern_has_not_is_in_the_second_font(text, tmp_path):
+    with matplotlib.style.context([PUBLICATION, LATEX]):
+        for family in (["cmr10", "STIXGeneral"], ["STIXGeneral"]):
+            figure = Figure(figsize=(2, 1))
+            figure.text(0.1, 0.5, text, family=family)
+            save_figure(figure, tmp_path / f"{len(family)}.png")
+    assert (tmp_path / "2.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("format", "drawn"),
+    [(None, ["a_1", "§_2"]), ("latex", [r"a$\_$1", r"§$\_$2"])],
+)
+def test_save_figure__names_at_ticks_are_text_too(format, drawn, tmp_path):
+    names = ["a_1", "§_2", "output"]
+    recording = create_recording().assign_coords(layer=names)
+    file = tmp_path / "across.svg"
+    figure = plot(recording, "across", format=format, output=file)
+    comments = re.findall("<!-- (.*) -->", file.read_text(encoding="utf-8"))
+    assert all(comments.count(one) == 2 for one in [*drawn, "output"])
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == names
+
+
+def test_save_figure__plus_or_minus_is_no_ligature(tmp_path):
+    results = create_results(outcomes=["trained"] * 3)
+    plot(results, "information-epochs", output=tmp_path / "epochs.pdf", format="latex")
+    content = (tmp_path / "epochs.pdf").read_bytes()
+    assert b"Cmsy10" in content
+    assert b"/ffi" not in content
 
 
 @pytest.mark.parametrize("name", [*FIGURES, *FACETS])
