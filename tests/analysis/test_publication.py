@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 
 import matplotlib
 import pytest
@@ -25,7 +26,12 @@ from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
 from ibtools.errors import InputError, UnknownNameError
 from tests.analysis.figure_kinds import FACETS, FIGURES
-from tests.analysis.results_example import create_recording, create_results, data_of
+from tests.analysis.results_example import (
+    create_recording,
+    create_resolutions,
+    create_results,
+    data_of,
+)
 
 N_AXES = {
     "information-plane": 1,
@@ -185,6 +191,20 @@ def test_information_epochs__one_column_has_room_for_its_panels():
     figure.draw_without_rendering()
     heights = [ax.get_window_extent().height / figure.dpi for ax in figure.axes]
     assert min(heights) > 0.8
+
+
+@pytest.mark.parametrize(("width", "n_rows"), [(3.4, 4), (6.5, 2)])
+def test_resolution_profile__labels_have_room_in_one_column(width, n_rows):
+    results = create_resolutions(layers=["hidden_1", "hidden_2", "hidden_3", "output"])
+    figure = plot(results, "resolution-profile", format="latex", width=width)
+    figure.draw_without_rendering()
+    panels = figure.axes[:8]
+    assert len({round(ax.get_position().y0, 3) for ax in panels}) == n_rows
+    labels = [one.get_window_extent() for ax in panels if (one := ax.xaxis.label).get_text()]
+    assert len(labels) == (2 if n_rows == 4 else 4)
+    assert not any(one.overlaps(other) for one, other in pairwise(labels))
+    titles = [ax.get_title() for ax in panels if ax.get_title()]
+    assert titles == results["layer"].values.tolist()
 
 
 def test_figure_format__stacks_panels_that_would_be_too_narrow():
