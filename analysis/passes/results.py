@@ -444,7 +444,8 @@ def _no_results(
     path: StorePath, root: zarr.Group, name: str, available: Sequence[str]
 ) -> StoreError:
     command = _analyze_command(path, root, name)
-    return StoreError(f"{_lacking(path, name, available)}; compute them with: {command}")
+    choice = "name one of these as the estimator, or " if available else ""
+    return StoreError(f"{_lacking(path, name, available)}; {choice}compute them with: {command}")
 
 
 def _lacking(path: StorePath, name: str, available: Sequence[str]) -> str:

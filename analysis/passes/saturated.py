@@ -12,8 +12,9 @@ WORDS = (
 )
 
 ADVICE = (
-    "look at coarser codes (--estimator resolution), at values with noise (--estimator kde), or "
-    "record the network quantised (--bits 8); see docs/resolution.md"
+    "look at coarser codes (--estimator resolution) or at values with noise (--estimator kde), or "
+    "quantise the network itself, to few bits (ibtools record --bits 4; in PyTorch: "
+    "docs/torch.md); see docs/resolution.md"
 )
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -14,13 +15,16 @@ from typing import Any, cast
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
 from ibtools.analysis.plots.names import DOLLAR, escape_latex, rewrite_words
 from ibtools.analysis.plots.sheets import Format, figure_format, sheets_applied
 from ibtools.errors import InputError
+from ibtools.shown import ELLIPSIS
 from ibtools.store.storage import local_file
 
 SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
@@ -29,9 +33,22 @@ SUFFIX_METADATA: Mapping[str, Mapping[str, None]] = MappingProxyType(
 """The suffixes of figures, each with the metadata that would differ from run to run."""
 
 ABSENT: Mapping[str, str] = MappingProxyType(
-    {"_": r"\_", "<": "<", ">": ">", "|": "|", "{": r"\{", "}": r"\}", "\\": r"\backslash"}
+    {
+        "_": r"\_",
+        "<": "<",
+        ">": ">",
+        "|": "|",
+        "{": r"\{",
+        "}": r"\}",
+        "\\": r"\backslash",
+        "±": r"\pm",
+        ELLIPSIS: r"\ldots",
+    }
 )
-"""What stands in another place in Computer Modern's text font, and how it is written instead."""
+"""What Computer Modern's text font has another sign for, or none, and how it is written instead."""
+
+SIGN = re.compile(rf"\\\$|[{re.escape(''.join(ABSENT))}]")
+"""A dollar that is a dollar, or what is written instead."""
 
 CROWD = 300
 """Points that PGF holds one by one, at most."""
@@ -81,7 +98,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     options: dict[str, Any] = {"metadata": dict(SUFFIX_METADATA[suffix])}
     with sheets_applied(), style.context(TEX_SETTINGS if suffix == ".pgf" else {}):
         if suffix == ".pgf":
-            with _light(figure), _rewritten(figure.findobj(Text), escape_latex):
+            texts = figure.findobj(Text)
+            with _light(figure), _rewritten(figure, texts, escape_latex):
                 figure.savefig(path, format="pgf")
         else:
             with _legible(figure), _quiet_fonts():
@@ -159,16 +177,23 @@ def _n_points(collection: Collection) -> int:
 def _legible(figure: Figure) -> Iterator[None]:
     """Write as mathematics, while a figure is saved, what Computer Modern has other signs for.
 
-    Beside mathematics, matplotlib takes characters from no second font, so that a text that has
-    both kinds is set in the second font as a whole.
+    Of other characters beyond ASCII it has some in the places of others (a ligature in that of the
+    degree sign), and beside mathematics matplotlib takes none from a second font. So a text that
+    has any is set in the second font as a whole.
     """
+    for axis in _named_axes(figure):
+        axis.get_ticklabels()  # sets them, for they may never have been drawn
     texts = [text for text in figure.findobj(Text) if text.get_fontfamily()[0] == "cmr10"]
+    if not texts:
+        yield
+        return
     foreign = [text for text in texts if _is_foreign(text.get_text()) and text.get_fontfamily()[1:]]
     families = [text.get_fontfamily() for text in foreign]
     for text, family in zip(foreign, families, strict=True):
         text.set_fontfamily(family[1:])
     try:
-        with _rewritten([one for one in texts if one not in foreign], escape_computer_modern):
+        plain = [text for text in texts if text not in foreign]
+        with _rewritten(figure, plain, escape_computer_modern):
             yield
     finally:
         for text, family in zip(foreign, families, strict=True):
@@ -176,25 +201,46 @@ def _legible(figure: Figure) -> Iterator[None]:
 
 
 def _is_foreign(text: str) -> bool:
-    plain = len(DOLLAR.findall(text)) < 2
-    return plain and not text.isascii() and any(sign in text for sign in ABSENT)
+    """Whether words, but not mathematics, have characters that Computer Modern can't be given."""
+    parts = DOLLAR.split(text)
+    words = "".join(parts[::2]) if len(parts) % 2 else text
+    return not all(character.isascii() or character in ABSENT for character in words)
 
 
 @contextmanager
-def _rewritten(texts: Sequence[Text], rewrite: Callable[[str], str]) -> Iterator[None]:
-    """Write the words of texts, but not their mathematics, in another way while they are saved."""
+def _rewritten(
+    figure: Figure, texts: Sequence[Text], rewrite: Callable[[str], str]
+) -> Iterator[None]:
+    """Write words, but not mathematics, in another way while they are saved: texts and ticks."""
     before = [text.get_text() for text in texts]
+    functions = [(one, one.func) for one in set(_named_axes(figure).values())]
     for text, plain in zip(texts, before, strict=True):
         text.set_text(rewrite_words(plain, rewrite))
+    for one, name in functions:
+        one.func = partial(_rewritten_name, name, rewrite)
     try:
         yield
     finally:
         for text, plain in zip(texts, before, strict=True):
             text.set_text(plain)
+        for one, name in functions:
+            one.func = name
+
+
+def _named_axes(figure: Figure) -> dict[Axis, FuncFormatter]:
+    """Return the axes whose ticks have names, with what sets these whenever they are drawn."""
+    every = [(one, one.get_major_formatter()) for ax in figure.axes for one in (ax.xaxis, ax.yaxis)]
+    return {axis: one for axis, one in every if isinstance(one, FuncFormatter)}
+
+
+def _rewritten_name(
+    name: Callable[..., str], rewrite: Callable[[str], str], value: float, position: int | None
+) -> str:
+    return rewrite_words(name(value, position), rewrite)
 
 
 def escape_computer_modern(words: str) -> str:
-    r"""Write as mathematics the ASCII characters that the font has other signs for.
+    r"""Write as mathematics the characters that the font has other signs for, or none.
 
     Examples
     --------
@@ -202,7 +248,7 @@ def escape_computer_modern(words: str) -> str:
     hidden$\_$1
     """
     signs = words.replace("$", r"\$").replace(r"\\$", r"\$")
-    return re.sub(r"\\\$|[_<>|{}\\]", _as_mathematics, signs)
+    return SIGN.sub(_as_mathematics, signs)
 
 
 def _as_mathematics(sign: re.Match[str]) -> str:

@@ -30,7 +30,7 @@ from ibtools.analysis.plots.reference import (
     draw_ceiling,
     draw_nothing_learned,
 )
-from ibtools.analysis.plots.sheets import drawing_style
+from ibtools.analysis.plots.sheets import current_format, drawing_style
 from ibtools.analysis.plots.style import create_epoch_colormap, layer_styles, network_layers
 from ibtools.analysis.plots.titles import set_figure_title, set_title
 from ibtools.analysis.repeats.controls import CONTROL, measure_beside
@@ -46,6 +46,9 @@ from ibtools.analysis.repeats.shown import (
 COLUMN = Grid(panel=(2.3, 2.2), furniture=(1.1, 0.9))
 """Room beside for the colour bar, and below for the legend."""
 
+NARROWEST_COLUMN = 1.0
+"""Inches for each layer side by side, at least: the label of the x axis is nearly as long."""
+
 ALONE = Grid(panel=(5.4, 3.8))
 
 DRAWN_EPOCHS = 9
@@ -59,6 +62,8 @@ def resolution_profile(
     layers: Iterable[str] | None = None,
 ) -> tuple[Axes, ...]:
     """Draw I(X;T_r) and I(T_r;Y) of every layer against the resolution r, a column for each layer.
+
+    Where so many columns would be too narrow, as in a column of an article, a layer is a row.
 
     A line is the mean over repeats at one epoch, whose colour tells which; some epochs are drawn,
     spread as on the axis of `information_epochs`, the last among them. Dotted lines are the chance
@@ -94,9 +99,12 @@ def resolution_profile(
     n = len(summary.layers)
     given = given_axes(axes, (2, n), f"{2 * n}, two rows of {n} layers")
     with drawing_style(axes):
-        canvas = Canvas.of(given, replace(COLUMN, ncols=n), 2 * n)
+        in_rows = axes is None and _column_width(n) < NARROWEST_COLUMN
+        canvas = Canvas.of(given, replace(COLUMN, ncols=2 if in_rows else n), 2 * n)
         scale = EpochScale.of(summary.epochs, summary.counts)
-        upper, lower = canvas.axes[:n], canvas.axes[n:]
+        upper, lower = (
+            (canvas.axes[::2], canvas.axes[1::2]) if in_rows else (canvas.axes[:n], canvas.axes[n:])
+        )
         rows: tuple[tuple[list[Axes], str, Axis], ...] = (
             (upper, "mi_xt", "x"),
             (lower, "mi_ty", "y"),
@@ -109,15 +117,18 @@ def resolution_profile(
                     look = {"color": CONTROL_COLOR, "zorder": 1, **CONTROL_LINE}
                     ax.plot(last[DIM], last[variable], label="_control", **look)
             _frame_row(row, summary, variable, axis)
+            if in_rows:
+                _label_rows(row)
         for ax, label in zip(upper, figure_names(summary.layers), strict=True):
             set_title(ax, label)
         if canvas.is_ours:
             set_figure_title(canvas.figure, figure_text(summary.caption))
-            canvas.label_outer()
+            if not in_rows:
+                canvas.label_outer()
         canvas.draw_legend(_handles(summary))
         colors = ScalarMappable(scale.norm, create_epoch_colormap())
         draw_colorbar(colors, canvas.axes, scale)
-    return tuple(canvas.axes)
+    return (*upper, *lower)
 
 
 def _draw_profile(
@@ -144,7 +155,7 @@ def _frame_row(axes: Sequence[Axes], summary: RepeatSummary, variable: str, axis
     """Give the panels of a variable one axis that holds its ceiling, and name it."""
     share_y(axes)
     for ax in axes:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.set_xlabel(mathematical("resolution r [bit]"))
         if CONTROL in summary.mean.attrs:
             draw_nothing_learned(ax, "y")
@@ -153,6 +164,20 @@ def _frame_row(axes: Sequence[Axes], summary: RepeatSummary, variable: str, axis
         ax.set_ylim(-0.04 * ceiling, 1.1 * ceiling)
         draw_ceiling(ax, "y", ceiling, CEILINGS[axis] if ax is axes[0] else None)
     set_y_label(axes[0], variable_label(summary.mean[variable]))
+
+
+def _column_width(n_layers: int) -> float:
+    """Return the inches that each of some layers gets side by side."""
+    width, _ = current_format().size((n_layers * COLUMN.panel[0], 1.0))
+    return width / n_layers
+
+
+def _label_rows(axes: Sequence[Axes]) -> None:
+    """Label panels below each other: every y axis, and the last x axis."""
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    for ax in axes[1:]:
+        set_y_label(ax, axes[0].get_ylabel().replace("\n", " "))
 
 
 def _handles(summary: RepeatSummary) -> list[Line2D]:

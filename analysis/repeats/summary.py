@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from ibtools.analysis.passes import saturated
 from ibtools.analysis.passes.results import open_results
 from ibtools.analysis.repeats.controls import (
     ABOVE,
@@ -141,6 +142,9 @@ def summary(
     joined: xr.Dataset = xr.concat(
         [intervals, ranks], "statistic", combine_attrs="override", join="override"
     )
+    if saturated.is_saturated(results):
+        said = f"By these results, {saturated.WORDS}. To see it, {saturated.ADVICE}"
+        joined = joined.assign_attrs(note_saturation=said)
     return joined.assign_attrs(
         repeats=_describe_repeats(measured),
         correlated_with="" if scalar.name is None else str(scalar.name),
@@ -355,9 +359,9 @@ def _format_quantity(summarised: xr.Dataset, name: str, width: int) -> list[str]
 
 
 def notes(summarised: xr.Dataset) -> list[str]:
-    """Return what is said of numbers that an estimator does not have."""
-    named = (name for name in ("note_fitting", "note_peak_saturation") if name in summarised.attrs)
-    return [f"{summarised.attrs[name]}." for name in named]
+    """Return what is said of numbers that say nothing, or that an estimator does not have."""
+    named = ("note_saturation", "note_fitting", "note_peak_saturation")
+    return [f"{summarised.attrs[name]}." for name in named if name in summarised.attrs]
 
 
 @dataclass(frozen=True)

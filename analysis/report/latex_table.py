@@ -60,8 +60,9 @@ def latex_tables(results: Mapping[str, Sequence[xr.Dataset]], *, epoch: int | No
 
     Notes
     -----
-    Every number is the mean over the repeats that did not fail, with the 95 % interval of Student
-    in brackets, as of `ibtools.repeat_intervals`. Both are rounded to as many decimals as leave two
+    Every number is the mean over the repeats that did not fail, and in brackets below it, so that
+    the table fits a column of an article, the 95 % interval of Student, as of
+    `ibtools.repeat_intervals`. Both are rounded to as many decimals as leave two
     digits of half the interval, to 4 at most: 7.42 [6.82, 8.02], 0.9712 [0.9664, 0.9760]. Of fewer
     than three repeats, an interval would be wider than any information that there is: the values of
     the repeats are there instead, to 3 decimals. Chance is the mean of `mi_ty_null`, what permuted
@@ -100,15 +101,16 @@ def _table(estimator: str, groups: Groups) -> str:
     first = groups[0][1]
     has_chance = CHANCE in first
     measured = [name for name in VARIABLES if name in first]
-    heads = [_both(_head(first[name])) for name in measured]
-    heads += ["chance [bit]"] * has_chance
+    heads = [*(_head(first[name]) for name in measured), *["chance"] * has_chance]
     body = [line for name, one in groups for line in _group(name, one)]
     lines = [
         r"\begin{table}",
         r"  \centering",
+        r"  \setlength{\belowcaptionskip}{6pt}",
+        r"  \setlength{\tabcolsep}{4pt}",
         rf"  \caption{{{_caption(estimator, groups, has_chance=has_chance)}}}",
         rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9.-]', '-', estimator)}}}",
-        rf"  \begin{{tabular}}{{l{'rl' * len(measured)}{'r' * has_chance}}}",
+        rf"  \begin{{tabular}}{{l{'c' * len(heads)}}}",
         r"    \toprule",
         rf"    layer & {' & '.join(heads)} \\",
         *(f"    {line}" for line in body),
@@ -132,13 +134,13 @@ def _caption(estimator: str, groups: Groups, *, has_chance: bool) -> str:
     parts = []
     if max(sizes) >= FEWEST_FOR_SPREAD:
         parts.append(
-            rf"mean over repeats, with its {100 * LEVEL:g}\,\% interval (Student) in brackets, to "
-            f"two digits of half the interval and {MOST_DECIMALS} decimals at most"
+            rf"mean over repeats, with its {100 * LEVEL:g}\,\% interval (Student) in brackets "
+            f"below, to two digits of half the interval and {MOST_DECIMALS} decimals at most"
         )
     if min(sizes) < FEWEST_FOR_SPREAD:
         parts.append(f"of fewer than {FEWEST_FOR_SPREAD} repeats, the value of each")
     if has_chance:
-        parts.append(r"chance: mean of $I(T;Y)$ with permuted labels")
+        parts.append(r"chance: mean of $I(T;Y)$ with permuted labels, in bits")
     text = "; ".join(parts)
     return f"Information in the layers, by the estimator {latex_text(estimator)}: {text}."
 
@@ -149,27 +151,34 @@ def _group(experiment: str, results: xr.Dataset) -> list[str]:
     said = f"{counts} {epoch}, {counted(results.sizes['repeat'], 'repeat')}"
     title = latex_text(f"{experiment}, {said}{results.attrs['left_out']}")
     intervals = repeat_intervals(results, level=LEVEL)
-    rows = [_row(results.sel(layer=name), intervals.sel(layer=name)) for name in results["layer"]]
-    width = 1 + 2 * (len(results.data_vars) - (CHANCE in results)) + (CHANCE in results)
+    layers = results["layer"].values
+    rows = [
+        row for name in layers for row in _rows(results.sel(layer=name), intervals.sel(layer=name))
+    ]
+    width = 1 + len(results.data_vars)
     return [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{{title}}} \\", r"\addlinespace", *rows]
 
 
-def _row(of_layer: xr.Dataset, intervals: xr.Dataset) -> str:
-    cells = [_cells(of_layer[name], intervals[name]) for name in VARIABLES if name in of_layer]
+def _rows(of_layer: xr.Dataset, intervals: xr.Dataset) -> list[str]:
+    """Write a row of means, and below it one of their intervals, if there are any."""
+    measured = [name for name in VARIABLES if name in of_layer]
+    pairs = [_cells(of_layer[name], intervals[name]) for name in measured]
+    first = [latex_text(of_layer["layer"].item()), *(value for value, _ in pairs)]
+    second = ["", *(interval for _, interval in pairs)]
     if CHANCE in of_layer:
-        cells.append(_chance(intervals))
-    return " & ".join([latex_text(of_layer["layer"].item()), *cells]) + r" \\"
+        first, second = [*first, _chance(intervals)], [*second, ""]
+    return [" & ".join(cells) + r" \\" for cells in (first, second) if any(cells)]
 
 
-def _cells(values: xr.DataArray, statistics: xr.DataArray) -> str:
-    """Write a mean and its interval, in two cells; of few repeats, the values of all in both."""
+def _cells(values: xr.DataArray, statistics: xr.DataArray) -> tuple[str, str]:
+    """Write a mean and its interval; of few repeats, the values of all and nothing."""
     there = values.dropna("repeat").values
     if len(there) < FEWEST_FOR_SPREAD:
-        return _both(", ".join(_number(one, VALUE_DECIMALS) for one in there) or NOTHING)
+        return ", ".join(_number(one, VALUE_DECIMALS) for one in there) or NOTHING, ""
     mean, low, high = _ends(statistics)
     decimals = decimals_of(max(high - mean, mean - low))
     low_end, high_end = (_number(one, decimals) for one in (low, high))
-    return f"{_number(mean, decimals)} & [{low_end}, {high_end}]"
+    return _number(mean, decimals), rf"{{\scriptsize [{low_end}, {high_end}]}}"
 
 
 def _chance(intervals: xr.Dataset) -> str:
@@ -202,7 +211,3 @@ def decimals_of(half: float) -> int:
 
 def _number(value: float, decimals: int) -> str:
     return f"${round(float(value), decimals) + 0.0:.{decimals}f}$"
-
-
-def _both(text: str) -> str:
-    return rf"\multicolumn{{2}}{{c}}{{{text}}}"

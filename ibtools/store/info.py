@@ -213,8 +213,8 @@ def format_layers(layers: Sequence[LayerSpec]) -> str:
     """Say on one line what the recorded layers are; nothing if there are none."""
     if not layers:
         return ""
-    functions = " ".join(dict.fromkeys(layer.activation_function for layer in layers))
-    bits = " ".join(dict.fromkeys(str(layer.bits) for layer in layers))
+    functions = ", ".join(dict.fromkeys(layer.activation_function for layer in layers))
+    bits = ", ".join(dict.fromkeys(str(layer.bits) for layer in layers))
     listed = ", ".join(f"{layer.name} {layer.n_units}" for layer in layers)
     return f"{listed} ({functions}; {bits} bits)"
 

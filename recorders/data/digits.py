@@ -18,7 +18,7 @@ def load_digits(_: Path | None = None) -> DataSet:
     try:
         from sklearn import datasets
     except ModuleNotFoundError as err:
-        raise InputError(lacking("the data set digits", ["scikit-learn"], "record")) from err
+        raise InputError(lacking("the data set digits", ["scikit-learn"], "digits")) from err
     images, labels = datasets.load_digits(return_X_y=True)
     x = (images.astype(np.float32) / _LARGEST).reshape(-1, 8, 8, 1)
     y = labels.astype(np.int64)

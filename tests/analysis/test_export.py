@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ COMMANDS = set(
         r"\\(?:[a-z]+|.)",
         r"\usepackage \begin \end \centering \caption \label \toprule \midrule \bottomrule \mathrm "
         r"\addlinespace \multicolumn \textbackslash \textasciitilde \textasciicircum "
-        r"\ldots \, \% \_ \\ \{ \} \$ \& \# \ ",
+        r"\setlength \tabcolsep \belowcaptionskip \scriptsize \ldots \, \% \_ \\ \{ \} \$ \& \# \ ",
     )
 )
 """What LaTeX with booktabs knows, and what escapes a sign."""
@@ -167,14 +168,15 @@ def test_latex__means_and_intervals_are_those_of_repeat_intervals():
     rows = validate_latex(latex_tables({"SYN": [results]}))
     last = results.isel(epoch=-1)
     assert rows[1].startswith(
-        rf"\multicolumn{{6}}{{l}}{{SYN, epoch {int(last['epoch'])}, 5 repeats}}"
+        rf"\multicolumn{{4}}{{l}}{{SYN, epoch {int(last['epoch'])}, 5 repeats}}"
     )
     intervals = ibtools.repeat_intervals(last)
-    for row, layer in zip(rows[2:], results["layer"].values, strict=True):
+    means, below = rows[2::2], rows[3::2]
+    for row, interval, layer in zip(means, below, results["layer"].values, strict=True):
         mean, _, low, high, _ = intervals["mi_xt"].sel(layer=layer).values
         n = decimals_of((high - low) / 2) if high < 12 else decimals_of(mean - low)
-        expected = f"${mean:.{n}f}$ & [${low:.{n}f}$, ${high:.{n}f}$] & "
-        assert row.startswith(f"{latex_text(layer)} & {expected}")
+        assert row.startswith(f"{latex_text(layer)} & ${mean:.{n}f}$ & ")
+        assert interval.startswith(rf"& {{\scriptsize [${low:.{n}f}$, ${high:.{n}f}$]}} & ")
         chance = re.search(r"& \$([\d.]+)\$ \\\\", row)[1]
         expected = float(last["mi_ty_null"].sel(layer=layer).mean())
         assert float(chance) == pytest.approx(expected, abs=0.6 * 10 ** -len(chance.split(".")[1]))
@@ -218,8 +220,27 @@ def test_latex__a_table_for_each_estimator_and_resolution(stores: list[Path], tm
     assert labels[1:4] == ["resolution-0", "resolution-1", "resolution-2"]
     assert labels[-1] == "knn-3"
     assert "arrays (a), epoch 10, 2 repeats" in text
-    assert r"layer & \multicolumn{2}{c}{$I(T;Y)$ [bit]} & chance [bit] \\" in text
+    assert r"layer & $I(T;Y)$ [bit] & chance \\" in text
     assert r"$I(X;T_0)$ [bit]" in text
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("pdflatex", "kpsewhich")))
+    or subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode,
+    reason="needs LaTeX with booktabs",
+)
+def test_latex__fits_a_column_of_an_article(tmp_path: Path):
+    results = results_of(5)
+    equal = results.isel(repeat=[0] * 3).assign_coords(repeat=range(3))  # the most decimals
+    (tmp_path / "t.tex").write_text(latex_tables({"SYN": [results], "equal": [equal]}))
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass[twocolumn]{article}\usepackage{booktabs}\setlength{\textwidth}{6.75in}"
+        r"\setlength{\columnsep}{0.25in}\begin{document}\input{t.tex}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
 
 
 def test_latex__numbers_are_written_to_two_digits_of_half_the_interval():

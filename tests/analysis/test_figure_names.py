@@ -22,6 +22,7 @@ def legend_of(figure):
         ("5 $ and _", r"5 \$ and $\_$"),
         (r"\$a\$ of $x$", r"\$a\$ of $x$"),
         (r"back\slash", r"back$\backslash$slash"),
+        ("± std. deviation…", r"$\pm$ std. deviation$\ldots$"),
         (figure_text(r"\$"), r"$\backslash$\$"),
     ],
 )

@@ -1,7 +1,9 @@
 """Figures in documents: composition, style sheets, LaTeX, widths."""
 
+import re
 import shutil
 import subprocess
+from itertools import pairwise
 
 import matplotlib
 import pytest
@@ -24,7 +26,12 @@ from ibtools.analysis.plots.labels import mathematical
 from ibtools.analysis.plots.sheets import LATEX, PUBLICATION, FigureFormat
 from ibtools.errors import InputError, UnknownNameError
 from tests.analysis.figure_kinds import FACETS, FIGURES
-from tests.analysis.results_example import create_recording, create_results, data_of
+from tests.analysis.results_example import (
+    create_recording,
+    create_resolutions,
+    create_results,
+    data_of,
+)
 
 N_AXES = {
     "information-plane": 1,
@@ -186,6 +193,20 @@ def test_information_epochs__one_column_has_room_for_its_panels():
     assert min(heights) > 0.8
 
 
+@pytest.mark.parametrize(("width", "n_rows"), [(3.4, 4), (6.5, 2)])
+def test_resolution_profile__labels_have_room_in_one_column(width, n_rows):
+    results = create_resolutions(layers=["hidden_1", "hidden_2", "hidden_3", "output"])
+    figure = plot(results, "resolution-profile", format="latex", width=width)
+    figure.draw_without_rendering()
+    panels = figure.axes[:8]
+    assert len({round(ax.get_position().y0, 3) for ax in panels}) == n_rows
+    labels = [one.get_window_extent() for ax in panels if (one := ax.xaxis.label).get_text()]
+    assert len(labels) == (2 if n_rows == 4 else 4)
+    assert not any(one.overlaps(other) for one, other in pairwise(labels))
+    titles = [ax.get_title() for ax in panels if ax.get_title()]
+    assert titles == results["layer"].values.tolist()
+
+
 def test_figure_format__stacks_panels_that_would_be_too_narrow():
     assert FigureFormat(width=3.4).columns(3, 3.0) == 1
     assert FigureFormat(width=7.0).columns(3, 3.0) == 3
@@ -198,6 +219,38 @@ def test_save_figure__leaves_the_texts_of_a_figure_alone(tmp_path):
         before = [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)]
         save_figure(ax.figure, tmp_path / "plane.pdf")
     assert [text.get_text() for text in ax.figure.findobj(matplotlib.text.Text)] == before
+
+
+@pytest.mark.parametrize("text", ["30 °C, ß", "layer_1 µ", "§ of $x$"])
+def test_save_figure__what_computer_modern_has_not_is_in_the_second_font(text, tmp_path):
+    with matplotlib.style.context([PUBLICATION, LATEX]):
+        for family in (["cmr10", "STIXGeneral"], ["STIXGeneral"]):
+            figure = Figure(figsize=(2, 1))
+            figure.text(0.1, 0.5, text, family=family)
+            save_figure(figure, tmp_path / f"{len(family)}.png")
+    assert (tmp_path / "2.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("format", "drawn"),
+    [(None, ["a_1", "§_2"]), ("latex", [r"a$\_$1", r"§$\_$2"])],
+)
+def test_save_figure__names_at_ticks_are_text_too(format, drawn, tmp_path):
+    names = ["a_1", "§_2", "output"]
+    recording = create_recording().assign_coords(layer=names)
+    file = tmp_path / "across.svg"
+    figure = plot(recording, "across", format=format, output=file)
+    comments = re.findall("<!-- (.*) -->", file.read_text(encoding="utf-8"))
+    assert all(comments.count(one) == 2 for one in [*drawn, "output"])
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == names
+
+
+def test_save_figure__plus_or_minus_is_no_ligature(tmp_path):
+    results = create_results(outcomes=["trained"] * 3)
+    plot(results, "information-epochs", output=tmp_path / "epochs.pdf", format="latex")
+    content = (tmp_path / "epochs.pdf").read_bytes()
+    assert b"Cmsy10" in content
+    assert b"/ffi" not in content
 
 
 @pytest.mark.parametrize("name", [*FIGURES, *FACETS])

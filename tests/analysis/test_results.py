@@ -21,6 +21,7 @@ from ibtools.analysis.passes.results import (
     result_names,
 )
 from ibtools.analysis.repeats.shown import summarise_repeats
+from ibtools.analysis.repeats.summary import format_summary
 from ibtools.analysis.report.contents import collect
 from ibtools.cli.main import cli
 from ibtools.errors import StoreError, StoreExistsError
@@ -83,6 +84,8 @@ def test_analyze_store__says_that_every_layer_is_saturated(tmp_path: Path, is_fl
     assert (f"By these results, {said}" in audit) == is_float
     notes = collect(path, "exact", quiet=True).notes
     assert [note.startswith(f"By exact, {said}") for note in notes[:1]] == [True] * is_float
+    told = " ".join(format_summary(ibtools.summary(path), path).split())
+    assert (f"By these results, {said}" in told) == is_float
     command = ["plot", str(path), "information-epochs", "--output", str(tmp_path / "plane.png")]
     first = CliRunner().invoke(cli, command).output.splitlines()[0]
     assert first.startswith(f"{path}: {said}") == is_float
@@ -157,7 +160,8 @@ def test_open_results__none_yet(example_store: Path):
     with pytest.raises(StoreError, match=r"no results yet; compute them with: ibtools analyze"):
         open_results(example_store)
     analyze_store(example_store, quiet=True)
-    with pytest.raises(StoreError, match="there are results of exact"):
+    message = "there are results of exact; name one of these as the estimator, or compute them"
+    with pytest.raises(StoreError, match=message):
         open_results(example_store, estimator="binned")
 
 

@@ -32,6 +32,15 @@ SHOWS = """(n) => {
 }"""
 
 
+STACKED = """() => {
+  const of = (name) => document.getElementById(`watch-${name}`).getBoundingClientRect();
+  const places = ["plane", "mi_ty", "mi_xt", "accuracy"].map(of);
+  return places.every(({ width, height, bottom }, k) =>
+    width < 500 && height >= 300 && (k === 3 || places[k + 1].top >= bottom));
+}"""
+"""Whether a narrow page has its figures below each other."""
+
+
 def record(path, seen: Event) -> None:
     """Record an epoch whenever the one before it was seen."""
     rng = np.random.default_rng(0)
@@ -75,6 +84,8 @@ def test_watch__shows_a_recording_that_runs(tmp_path):
                 page.wait_for_function(SHOWS, arg=epoch, timeout=PATIENCE)
                 seen.set()
             sync_api.expect(status).to_contain_text("1 of 1 repeat finished", timeout=PATIENCE)
+            page.set_viewport_size({"width": 500, "height": 900})
+            page.wait_for_function(STACKED, timeout=PATIENCE)
             drawn = page.evaluate('() => document.getElementById("watch-mi_ty").data[0].y')
             browser.close()
         finally:

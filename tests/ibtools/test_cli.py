@@ -90,7 +90,7 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
 
 def test_cli__float_store(tmp_path: Path, example_store: Path):
     out = run_well(f"info {example_store}")
-    assert "tanh linear softmax; 8 32 bits" in out
+    assert "tanh, linear, softmax; 8, 32 bits" in out
     assert "not recorded" in out
     assert "none yet; compute them with" in out
     assert store_info(example_store).cube_bytes == 8 * 64 * (5 + 4 * 2 + 3)

@@ -423,7 +423,7 @@ def test_digits__is_scikit_learns():
 
 def test_digits__without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(InputError, match=r"not installed; .* pip install .*\[record\]"):
+    with pytest.raises(InputError, match=r"not installed; .* pip install .*\[digits\]"):
         load_data_set("digits")
 
 
