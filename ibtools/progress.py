@@ -17,6 +17,21 @@ class Progress(Protocol):
         """Count `n` more steps as done."""
 
 
+class _Bar(tqdm):  # type: ignore[misc]  # it has no types
+    """A bar whose rate leaves out the first step, which may compile machine code for minutes."""
+
+    has_begun = False
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Count steps as done; the first ones tell nothing about how long the next ones take."""
+        if not self.has_begun and not self.disable:
+            self.has_begun = True
+            self.initial = self.n + (n or 0)
+            self.last_print_t = self._time()
+        shown: bool | None = super().update(n)
+        return shown
+
+
 @contextmanager
 def progress_bar(
     total: int, description: str, *, unit: str, done: int = 0, quiet: bool = False
@@ -44,7 +59,7 @@ def progress_bar(
     Progress
         Call ``update`` after each step.
     """
-    with tqdm(
+    with _Bar(
         total=total,
         desc=shortened(description),
         unit=unit,

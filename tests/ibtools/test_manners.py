@@ -301,3 +301,19 @@ def test_progress_bar__shows_in_notebooks_but_not_in_logs(monkeypatch, module: s
     with progress_bar(2, "work", unit="step") as bar:
         bar.update()
     assert ("work" in stream.getvalue()) == shown
+
+
+def test_progress_bar__first_step_says_nothing_of_the_time_left(monkeypatch):
+    """It may compile machine code for minutes."""
+    now = 0.0
+    monkeypatch.setattr("tqdm.std.time", lambda: now)
+    monkeypatch.setattr("ibtools.progress._hide_unless_terminal", lambda: False)
+    with progress_bar(50, "record", unit="epoch") as bar:
+        now = 100.0
+        bar.update()
+        assert bar.format_dict["rate"] is None
+        for _ in range(3):
+            now += 1.0
+            bar.update()
+        assert bar.format_dict["rate"] == pytest.approx(1.0)
+        assert bar.format_dict["elapsed"] == 103.0
