@@ -26,7 +26,7 @@ class _Bar(tqdm):  # type: ignore[misc]  # it has no types
         """Count steps as done; the first ones tell nothing about how long the next ones take."""
         if not self.has_begun and not self.disable:
             self.has_begun = True
-            self.initial = self.n + (n or 0)
+            self.initial = self.last_print_n = self.n + (n or 0)
             self.last_print_t = self._time()
         shown: bool | None = super().update(n)
         return shown
