@@ -1,6 +1,7 @@
 """The package as users get it: built, installed, imported from elsewhere."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -266,3 +267,20 @@ def test_public_names__are_not_hidden_by_modules():
     """A module `ibtools.x`, once imported, would take the place of the function `ibtools.x`."""
     modules = {path.stem for path in Path(ibtools.__path__[0]).iterdir()}
     assert not modules & set(ibtools.__all__)
+
+
+def test_readme__links_for_an_index_lead_to_files_that_are_there(tmp_path: Path):
+    """An index shows README.md where no relative link leads anywhere."""
+    page, url = tmp_path / "README.md", "https://example.org/owner/name"
+    shutil.copy(ROOT / "README.md", page)
+    run(sys.executable, ROOT / ".ci" / "absolute_links.py", page, url, "v1.2.3")
+    text = page.read_text()
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert all(target.startswith("https://") for target in targets)
+    ours = [target.removeprefix(url) for target in targets if target.startswith(url)]
+    assert len(ours) > 20
+    for target in ours:
+        _, kind, tag, path = target.split("/", 3)
+        assert (ROOT / path).exists()
+        assert tag == "v1.2.3"
+        assert kind == ("raw" if path.endswith(".png") else "blob")
