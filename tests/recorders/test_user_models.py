@@ -299,7 +299,7 @@ def test_forecast__lists_what_is_left_out(data):
     )
     lines = found.format().splitlines()
     assert lines[:2] == [
-        "layers      tf.nn.relu 4, y 2 (relu softmax; 32 bits)",
+        "layers      tf.nn.relu 4, y 2 (relu, softmax; 32 bits)",
         "left out    h (has no activation function)",
     ]
 
