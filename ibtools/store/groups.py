@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync  # there is no public way to wait for several arrays
@@ -30,8 +29,8 @@ from ibtools.store.storage import (
     storage_errors,
 )
 from ibtools.store.validation.declared import (
+    as_meant,
     describe_place,
-    is_bool_as_int8,
     judged_nodes,
     known_array,
     leaving_others_alone,
@@ -131,7 +130,7 @@ def read_arrays(arrays: "Mapping[str, zarr.Array[Any]]", where: object) -> dict[
         with decoding(f"{where}: {name}"):
             if isinstance(found, BaseException):
                 raise found
-            values[name] = np.asarray(found, np.bool_ if is_bool_as_int8(array) else None)
+            values[name] = as_meant(found, array)
     return values
 
 

@@ -23,7 +23,7 @@ from ibtools.store.snapshots import (
 )
 from ibtools.store.staged import Staging
 from ibtools.store.symbols import exact_symbols
-from ibtools.store.validation.declared import is_bool_as_int8
+from ibtools.store.validation.declared import as_meant
 
 _GRID = {one.name: one.fill for one in STORE_VARIABLES if one.name in ("scale", "zero_point")}
 """The variables that hold the grid of a layer, and what they have where units have their own."""
@@ -342,7 +342,7 @@ class RepeatWriter:
 
     def _read_row(self, name: str) -> NDArray[Any]:
         array = get_array(self._group, name)
-        return np.asarray(array[self._row], np.bool_ if is_bool_as_int8(array) else None)
+        return as_meant(array[self._row], array)
 
     def _write_row(self, name: str) -> None:
         """Write what changed: each file that is replaced has to be on the disk before the mark."""

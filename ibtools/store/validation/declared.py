@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, cast
 
+import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.storage import StorePath
 
 from ibtools.store.guarded import GuardedStore
@@ -16,12 +18,17 @@ from ibtools.store.validation.stored import local_root
 
 def dtype_name(array: "zarr.Array[Any]") -> str:
     """Return an array's dtype in the words of the contract."""
-    if is_bool_as_int8(array):
+    if _is_bool_as_int8(array):
         return "bool"
     return "str" if array.dtype.kind in "TUO" else array.dtype.name
 
 
-def is_bool_as_int8(array: "zarr.Array[Any]") -> bool:
+def as_meant(values: Any, array: "zarr.Array[Any]") -> NDArray[Any]:
+    """Return what was read of an array, in the dtype that `dtype_name` says."""
+    return np.asarray(values, np.bool_ if _is_bool_as_int8(array) else None)
+
+
+def _is_bool_as_int8(array: "zarr.Array[Any]") -> bool:
     """Whether an array is of bool as xarray before 2026.9 writes it: int8, with an attribute."""
     return bool(array.dtype.name == "int8" and array.attrs.get("dtype") == "bool")
 
