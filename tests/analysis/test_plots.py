@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -72,7 +72,7 @@ def middle_lines_of(ax, variable):
 
 
 def bands_of(ax):
-    return [c for c in ax.collections if isinstance(c, PolyCollection)]
+    return [c for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
 
 
 def colorbar_of(ax, last=LAYERS[-1]):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from scipy import stats
@@ -21,7 +21,7 @@ def lines_of(ax):
 
 
 def bands_of(ax):
-    return [c for c in ax.collections if isinstance(c, PolyCollection)]
+    return [c for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
 
 
 def states_of(ax):
