@@ -101,6 +101,10 @@ def dynamics_table(title: str, estimator: str) -> str:
         (layer, *(shown_interval(cells.loc[(layer, name)]) for name in SHOWN))
         for layer in dict.fromkeys(found["layer"])
     ]
+    return markdown(head, rows)
+
+
+def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ("---",) * len(head), *rows])
 
 
@@ -137,7 +141,7 @@ def estimators_table(title: str, quantity: str) -> str:
         (layer, *(shown_interval(cells.loc[(layer, name)]) for name in estimators))
         for layer in layers
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ("---",) * len(head), *rows])
+    return markdown(head, rows)
 
 
 @pytest.mark.parametrize("quantity", ["fitting", "compression", "compression_held_out"])
