@@ -53,6 +53,15 @@ def float_part(function: Function) -> Function:
     return numba.extending.register_jitable(**options)(function)
 
 
+def is_compiled(function: Callable[..., object]) -> bool:
+    """Whether a kernel need not be compiled first: its machine code is here or in the cache."""
+    compiled = cast(Any, function)
+    try:
+        return bool(compiled.overloads or compiled._cache._cache_file._load_index())
+    except (AttributeError, OSError):  # no cache, or another numba: nothing is known
+        return True
+
+
 def _compile(function: Function, **options: Any) -> Function:
     try:
         compiled = numba.njit(nogil=True, cache=True, **options)(function)

@@ -2,14 +2,16 @@ import importlib
 import sys
 
 import ibtools.kernel
-from ibtools.kernel import kernel
+from ibtools.kernel import is_compiled, kernel
 
 
 def test_kernel__compiles_where_nothing_can_be_cached():
     """A function without a source file has no place for a cache, like a read-only installation."""
     namespace = {}
     exec("def double(x):\n    return 2 * x", namespace)
-    assert kernel(namespace["double"])(21) == 42
+    double = kernel(namespace["double"])
+    assert is_compiled(double)  # nothing is known
+    assert double(21) == 42
 
 
 def test_kernel__cached_code_is_of_all_sources_of_the_folder(tmp_path, monkeypatch):
@@ -28,8 +30,14 @@ def test_kernel__cached_code_is_of_all_sources_of_the_folder(tmp_path, monkeypat
         ibtools.kernel._digest.cache_clear()
         return importlib.import_module("outer_kernel").outer
 
-    assert import_outer(1)(1) == 2
+    first = import_outer(1)
+    assert not is_compiled(first)
+    assert first(1) == 2
+    assert is_compiled(first)
     again = import_outer(1)
+    assert is_compiled(again)
     assert again(1) == 2
     assert sum(again.stats.cache_hits.values()) == 1
-    assert import_outer(20)(1) == 21
+    changed = import_outer(20)
+    assert not is_compiled(changed)
+    assert changed(1) == 21

@@ -544,6 +544,17 @@ def test_record__resume_with_other_layers_says_so(tmp_path: Path):
         record_fake(tmp_path / "s.zarr", resume=True)
 
 
+@pytest.mark.parametrize("engine", ["native", "fake"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_record__says_that_machine_code_is_compiled_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, engine: str, is_there: bool
+):
+    monkeypatch.setattr("ibtools.recorders.record.is_compiled", lambda function: is_there)
+    record_fake(tmp_path / "s.zarr", engine=engine)
+    said = "machine code is compiled first" in capsys.readouterr().err
+    assert said == (engine == "native" and not is_there)
+
+
 @pytest.mark.parametrize("is_large", [True, False])
 def test_record__says_how_much_a_large_recording_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, is_large: bool
