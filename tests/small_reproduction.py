@@ -9,7 +9,7 @@ from pathlib import Path
 from ibtools.recorders.engines import ENGINES
 from ibtools.recorders.training.trial import Trial
 from ibtools.reproduction import Reproduction, Run, experiments, reproduce, reproducing
-from ibtools.reproduction.forecast import Expected
+from ibtools.reproduction.forecast import Cost, Expected
 
 FAKE = {"engine": "fake", "epochs": 4, "repeats": 2, "schedule": "every:2", "quiet": True}
 
@@ -31,7 +31,7 @@ def small_reproductions() -> dict[str, Reproduction]:
 def expected(*, cube: int = 100, thin: int = 10, repeats: int = 4) -> Expected:
     """Return what a run takes that needs no trial."""
     trial = Trial(5.0, 1.0, 1.0, snapshots=2, stored_bytes=2 * cube)
-    return Expected(trial, 10, repeats, 1, 1, 2.0, 1.0, cube, thin)
+    return Expected(trial, 10, repeats, 1, 1, Cost(0.5, 2.0), Cost(0.5, 1.0), cube, thin)
 
 
 def main(folder: Path) -> None:

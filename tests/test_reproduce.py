@@ -252,7 +252,8 @@ def test_forecast__tries_a_recording_its_analysis_and_thinning(only_syn):
     (found,) = forecast(wanted, scale="quick", data_folder=None, quiet=True).values()
     assert (found.repeats, found.epochs, found.snapshots) == (2, 20, 5)
     assert found.cube_bytes > found.thin_bytes > 0
-    assert found.analyze_seconds > 0
+    assert found.analysis.seconds(5) > 0
+    assert found.thinning.seconds(5) > 0
     assert found.record_seconds(2, jobs=1) > 0
 
 

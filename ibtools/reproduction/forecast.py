@@ -3,9 +3,11 @@
 Nothing of it is kept.
 """
 
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,26 @@ DRAWING_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What some work on a store takes.
+
+    Parameters
+    ----------
+    once : float
+        Seconds for any store.
+    per_snapshot : float
+        Seconds more for each snapshot.
+    """
+
+    once: float
+    per_snapshot: float
+
+    def seconds(self, snapshots: float) -> float:
+        """Return what so many snapshots take."""
+        return self.once + self.per_snapshot * snapshots
+
+
+@dataclass(frozen=True)
 class Expected:
     """What a run is expected to take, on this machine.
 
@@ -51,8 +73,8 @@ class Expected:
         Epochs that are trained of each repeat; repeats; snapshots of each.
     thinned_snapshots : int
         The snapshots that stay where not all can.
-    analyze_seconds, thin_seconds : float
-        Of one repeat.
+    analysis, thinning : Cost
+        Of a store.
     cube_bytes, thin_bytes : int
         Of one repeat on disk, as recorded, and as thinned with all epochs.
     """
@@ -62,8 +84,8 @@ class Expected:
     repeats: int
     snapshots: int
     thinned_snapshots: int
-    analyze_seconds: float
-    thin_seconds: float
+    analysis: Cost
+    thinning: Cost
     cube_bytes: int
     thin_bytes: int
 
@@ -172,8 +194,11 @@ def _expect(
     snapshots = len(chosen.recorded_epochs)
     with trial_store() as store, progress_bar(0, run.title, unit="epoch", quiet=True) as progress:
         trial = try_recording(recording, store, progress)
-        analysis = _seconds_of_analysis(store, estimators)
-        thinning, thinned = _seconds_of_thinning(store, is_thin=chosen.keep == "partition")
+        analysis = _measure(partial(_analyze, estimators), store, trial.snapshots)
+        thinning, thinned = _FREE, trial.stored_bytes
+        if chosen.keep != "partition":
+            thinning = _measure(_thin, store, trial.snapshots)
+            thinned = stored_bytes(_output(store))
     whole = snapshots / trial.snapshots
     settled = SETTLED.get(run.experiment, 1.0) if scale == "paper" else 1.0
     kept = parse_schedule(THINNED_EPOCHS, epochs=chosen.epochs, prefit=chosen.prefit)
@@ -183,31 +208,47 @@ def _expect(
         repeats=chosen.repeats,
         snapshots=snapshots,
         thinned_snapshots=min(len(kept), snapshots),
-        analyze_seconds=analysis * whole,
-        thin_seconds=thinning * whole,
+        analysis=analysis,
+        thinning=thinning,
         cube_bytes=round(trial.stored_bytes * whole * settled),
         thin_bytes=round(thinned * whole),
     )
 
 
-def _seconds_of_analysis(store: Path, estimators: Sequence[str]) -> float:
-    """Return how long an analysis takes once all that it needs is loaded."""
-    taken = 0.0
-    for turn in ("first", "second") if estimators else ():
-        begun = time.perf_counter()
-        output = store.with_name(f"{turn}.zarr")
+_FREE = Cost(0.0, 0.0)
+
+
+def _measure(work: Callable[[Path, Path], object], store: Path, snapshots: int) -> Cost:
+    """Do some work on the first snapshot of a store twice, as it may load much, then on all."""
+    first = store.with_name("first.zarr")
+    if not first.exists():
+        ibtools.thin_store(store, first, epochs=ibtools.open_store(store).epoch.values[:1])
+    _seconds(work, first)
+    one, all_of_them = _seconds(work, first), _seconds(work, store)
+    more = max(0.0, all_of_them - one) / (snapshots - 1)
+    return Cost(max(0.0, one - more), more)
+
+
+def _seconds(work: Callable[[Path, Path], object], store: Path) -> float:
+    """Return how long some work on a store takes, which writes to a new one."""
+    output = _output(store)
+    shutil.rmtree(output, ignore_errors=True)
+    begun = time.perf_counter()
+    work(store, output)
+    return time.perf_counter() - begun
+
+
+def _output(store: Path) -> Path:
+    return store.with_name(f"of-{store.name}")
+
+
+def _analyze(estimators: Sequence[str], store: Path, output: Path) -> None:
+    if estimators:
         ibtools.analyze_store(store, estimator=list(estimators), output=output, quiet=True)
-        taken = time.perf_counter() - begun
-    return taken
 
 
-def _seconds_of_thinning(store: Path, *, is_thin: bool) -> tuple[float, int]:
-    """Return how long it takes to keep partitions only, and the bytes that these take."""
-    if is_thin:
-        return 0.0, stored_bytes(store)
-    output, begun = store.with_name("thin.zarr"), time.perf_counter()
+def _thin(store: Path, output: Path) -> None:
     ibtools.thin_store(store, output, keep="partition", quiet=True)
-    return time.perf_counter() - begun, stored_bytes(output)
 
 
 def forecast_lines(
@@ -238,8 +279,8 @@ def _cost(
         return one.record_seconds(repeats, jobs), cube, cube
     if step.kind == "thin":
         kept = repeats * one.kept_bytes(all_epochs=budget is None or budget.all_epochs)
-        return one.thin_seconds * repeats, kept - cube, kept
-    return one.analyze_seconds * repeats, 0.0, 0.0
+        return one.thinning.seconds(one.snapshots * repeats), kept - cube, kept
+    return one.analysis.seconds(one.snapshots * repeats), 0.0, 0.0
 
 
 def _repeats(part: Part, expected: Mapping[Run, Expected]) -> int:
