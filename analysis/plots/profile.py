@@ -282,7 +282,7 @@ LABEL_RESOLUTION = FigureKind(
     shows="the coarsest resolution that still tells most of I(T;Y), against epoch",
     command_options=(
         LAYERS,
-        Option("share", f"label-resolution: how much of I(T;Y).  [default: {SHARE}]", float),
+        Option("share", f"how much of I(T;Y).  [default: {SHARE}]", float),
     ),
     estimator="resolution",
     dims=(DIM,),

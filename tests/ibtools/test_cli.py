@@ -180,6 +180,11 @@ def test_cli__ctrl_c_before_anything_is_written(tmp_path: Path, monkeypatch):
     assert "Interrupted; nothing was written. Begin again with: " in result.output
 
 
+def test_cli__plot_help_names_the_figure_of_an_option_once():
+    for name, kind in FIGURES.items():
+        assert not [one for one in kind.command_options if one.help.startswith(name)]
+
+
 def test_cli__plot_help_lists_the_figures_by_source():
     out = run_well("plot --help")
     results, recording = out.split("Figures of the recording:")
