@@ -41,15 +41,16 @@ STACKED = """() => {
 """Whether a narrow page has its figures below each other."""
 
 
-def record(path, seen: Event) -> None:
-    """Record an epoch whenever the one before it was seen."""
+def record(path, seen: Event, ended: Event) -> None:
+    """Record an epoch whenever the one before it was seen, until all has ended."""
     rng = np.random.default_rng(0)
     with ibtools.Recorder(path, label=np.arange(32) % 2, quiet=True) as recorder:
         for epoch in (1, 2, 3):
             recorder.epoch(epoch, train_accuracy=epoch / 4)
             recorder.snapshot(epoch, {"hidden": rng.integers(0, 4, (32, 2), "u1")})
             recorder.flush()
-            if not seen.wait(PATIENCE / 1000):
+            seen.wait(PATIENCE / 1000)
+            if ended.is_set():
                 return
             seen.clear()
 
@@ -68,7 +69,7 @@ def test_watch__shows_a_recording_that_runs(tmp_path):
         sync_api.sync_playwright() as playwright,
     ):
         looking = Thread(target=look, args=(follower,))
-        recording = Thread(target=record, args=(store, seen))
+        recording = Thread(target=record, args=(store, seen, ended))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
         page.on("request", lambda request: requests.append(request.url))
@@ -89,8 +90,8 @@ def test_watch__shows_a_recording_that_runs(tmp_path):
             drawn = page.evaluate('() => document.getElementById("watch-mi_ty").data[0].y')
             browser.close()
         finally:
-            seen.set()
             ended.set()
+            seen.set()
             looking.join()
             recording.join()
     expected = ibtools.analyze(ibtools.open_store(store)).compute()["mi_ty"].values.ravel()
