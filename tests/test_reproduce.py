@@ -26,7 +26,7 @@ from ibtools.reproduction import (
     reproducing,
     settings_of,
 )
-from ibtools.reproduction.forecast import Budget, forecast, forecast_lines
+from ibtools.reproduction.forecast import Budget, Cost, forecast, forecast_lines
 from ibtools.reproduction.journal import read_journal
 from ibtools.reproduction.parts import Part
 from ibtools.reproduction.steps import analyze_step, record_step, thin_step
@@ -255,6 +255,18 @@ def test_forecast__tries_a_recording_its_analysis_and_thinning(only_syn):
     assert found.analysis.seconds(5) > 0
     assert found.thinning.seconds(5) > 0
     assert found.record_seconds(2, jobs=1) > 0
+
+
+def test_forecast__nothing_is_analysed_that_nothing_is_computed_of(only_syn):
+    run = Run("SYN-Tanh", "SYN-Tanh", (("keep", "partition"),))
+    wanted = {run: ({"engine": "fake", "epochs": 20, "repeats": 2, "keep": "partition"}, ())}
+    (found,) = forecast(wanted, scale="quick", data_folder=None, quiet=True).values()
+    assert found.analysis.seconds(5) == found.thinning.seconds(5) == 0
+
+
+def test_cost__many_snapshots_are_shared_by_threads():
+    assert Cost(1.0, 2.0).seconds(10) == 21
+    assert Cost(1.0, 2.0, threads=4).seconds(10) == 6
 
 
 def test_settings_of__paper_scale_is_the_papers():
