@@ -57,7 +57,7 @@ def encode(
         )
     )
     zeros = zeros - lowest
-    validate_grid(layer, steps, zeros)
+    validate_grid(layer, _plain(steps), _plain(zeros))
     if (np.abs(zeros) > _LARGEST_ZERO_POINT).any():
         raise StoreError(
             f"layer {layer!r}: the zero point of quantised values must be at most "

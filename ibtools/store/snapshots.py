@@ -276,7 +276,8 @@ def of_units(layer: str, name: str, numbers: ArrayLike, units: tuple[int, ...]) 
     if array.size == 1:
         array = array.reshape(())
     try:
-        np.broadcast_to(array, units)
+        if array.ndim:
+            np.broadcast_to(array, units)
     except ValueError as err:
         raise StoreError(
             f"layer {layer!r}: {name} must be one number, or broadcast against the units of a "
