@@ -49,8 +49,32 @@ def float_part(function: Function) -> Function:
     In Python it stays what it is. What only kernels call is not compiled by itself, with all that
     Python would need to call it, which takes longer and gives the same machine code.
     """
-    options = {"fastmath": _FREELY_ROUNDED, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return numba.extending.register_jitable(**options)(function)
+    return float_part_but_of()(function)
+
+
+def float_part_but_of(*unreached: type) -> Callable[[Function], Function]:
+    """Do what `float_part` does, but where the first argument is one of some named tuples.
+
+    The function is not reached there, and left out of the machine code.
+    """
+
+    def decorate(function: Function) -> Function:
+        def choose(first: Any, *others: Any) -> Callable[..., object]:
+            return _nothing if getattr(first, "instance_class", None) in unreached else function
+
+        options: Any = {
+            "fastmath": _FREELY_ROUNDED,
+            "error_model": "numpy",
+            "no_cfunc_wrapper": True,
+        }
+        numba.extending.overload(function, jit_options=options, strict=False)(choose)
+        return function
+
+    return decorate
+
+
+def _nothing(*arguments: Any) -> None:
+    """Stand for what is left out."""
 
 
 def is_compiled(function: Callable[..., object]) -> bool:

@@ -1,8 +1,38 @@
 import importlib
 import sys
+from typing import NamedTuple
+
+import numpy as np
 
 import ibtools.kernel
-from ibtools.kernel import is_compiled, kernel
+from ibtools.kernel import float_kernel, float_part_but_of, is_compiled, kernel
+
+
+class _All(NamedTuple):
+    numbers: np.ndarray
+
+
+class _Some(_All):
+    __slots__ = ()
+
+
+@float_part_but_of(_Some)
+def _add(things, more):
+    things.numbers[:] += more
+
+
+@float_kernel
+def _lead(things, more):
+    _add(things, more)
+
+
+def test_float_part_but_of__is_left_out_where_it_is_not_reached():
+    for kind, expected in ((_All, 5), (_Some, 2)):
+        numbers = np.full(3, 2, np.float32)
+        _lead(kind(numbers), np.float32(3))
+        np.testing.assert_array_equal(numbers, expected)
+    assert _add(_Some(numbers), 4) is None  # in Python it stays what it is
+    np.testing.assert_array_equal(numbers, 6)
 
 
 def test_kernel__compiles_where_nothing_can_be_cached():

@@ -74,6 +74,12 @@ class Layers(NamedTuple):
     frozen: bool
 
 
+class DenseLayers(Layers):
+    """Layers without convolutions and pools."""
+
+    __slots__ = ()
+
+
 class State(NamedTuple):
     """What a training changes, in place.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats
+from ibtools.recorders.engines.native.elementwise import copy
 
 _ZERO = np.float32(0)
 
@@ -70,7 +71,7 @@ def gradient_of_inputs(kernel: Floats, gradient: Floats, n_samples: int, out: Fl
     out[:] = _ZERO
     for channel in range(n_channels):
         for row in range(n_rows):
-            between[edge : edge + length] = gradient[channel, row]
+            copy(gradient[channel, row], between[edge : edge + length])
             for before in range(kernel.shape[1]):
                 for down in range(kernel.shape[2]):
                     weights = kernel[channel, before, down, ::-1].copy()

@@ -28,6 +28,17 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = np.array(
 
 
 @float_part
+def copy(values: Floats, out: Floats) -> None:
+    """Copy a row of values.
+
+    An assignment of arrays would bring the text of its error, which is compiled with every caller:
+    seconds for each.
+    """
+    for i in range(out.size):
+        out[i] = values[i]
+
+
+@float_part
 def activate(row: Floats, function: int) -> None:
     """Apply an activation function to a row of values, in place.
 

@@ -16,7 +16,7 @@ from ibtools.recorders.engines.native.arrays import (
     Samples,
     State,
 )
-from ibtools.recorders.engines.native.elementwise import find_range, grid, quantise
+from ibtools.recorders.engines.native.elementwise import copy, find_range, grid, quantise
 from ibtools.recorders.engines.native.inputs import take
 from ibtools.recorders.engines.native.layers import apply
 from ibtools.recorders.engines.native.loss import add_losses
@@ -162,7 +162,8 @@ def _begin(
     out = quantised(layers, first - 1, work)
     kept = place.stored[block, : out.size].reshape(out.shape)
     if layers.each[_before_pools(layers, first)]["output"] == CONTINUOUS:
-        out[:] = kept
+        for j in range(len(out)):
+            copy(kept[j], out[j])
     else:
         scale, low, high = grid(low, high, layers.largest_code)
         for j in range(len(out)):
@@ -199,8 +200,10 @@ def _keep(layers: Layers, last: int, block: int, place: Evaluation) -> None:
     """Keep the values of the last layer of a stage, or what pools make of them."""
     work, after = place.work, _after_pools(layers, last)
     if after > last + 1:
-        quantised(layers, last, work)[:] = activated(layers, last, work)
+        values, out = activated(layers, last, work), quantised(layers, last, work)
+        for j in range(len(out)):
+            copy(values[j], out[j])
         for layer in range(last + 1, after):
             apply(layers, layer, work)
     values = activated(layers, after - 1, work)
-    place.stored[block, : values.size] = values.ravel()
+    copy(values.ravel(), place.stored[block, : values.size])

@@ -3,23 +3,11 @@
 import numpy as np
 
 from ibtools.kernel import float_part
-from ibtools.recorders.engines.native.arrays import (
-    CONTINUOUS,
-    CONVOLUTION,
-    DENSE,
-    POOL,
-    Floats,
-    Layers,
-)
-from ibtools.recorders.engines.native.convolution import (
-    convolve,
-    gradient_of_inputs,
-    gradient_of_kernel,
-)
+from ibtools.recorders.engines.native.arrays import CONTINUOUS, DENSE, Floats, Layers
 from ibtools.recorders.engines.native.dense import add_rows, add_wide, multiply_rows, multiply_wide
 from ibtools.recorders.engines.native.elementwise import activate, differentiate
+from ibtools.recorders.engines.native.images import apply_to_images, lead_back_of_images
 from ibtools.recorders.engines.native.inputs import is_wide
-from ibtools.recorders.engines.native.pooling import gradient_of_pool, pool
 from ibtools.recorders.engines.native.workspace import (
     Workspace,
     activated,
@@ -38,13 +26,7 @@ def apply(layers: Layers, layer: int, work: Workspace) -> None:
     if one["kind"] == DENSE:
         _multiply(layers, layer, work, out)
     else:
-        inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
-        images, n_samples = _images_of(layers, layer, out), out.shape[1]
-        if one["kind"] == POOL:
-            pool(inputs, one["side"], n_samples, images)
-        else:
-            bias = work.weights[0, one["bias_start"] : one["stop"]]
-            convolve(_four_axes(layers, layer, work.weights[0]), bias, inputs, n_samples, images)
+        apply_to_images(layers, layer, work)
     for j in range(len(out)):
         activate(out[j], one["function"])
 
@@ -73,16 +55,13 @@ def lead_back(layers: Layers, layer: int, work: Workspace) -> None:
     It goes straight through the quantiser of the output, inside of its range. Of the first layer
     only that of the weights is computed.
     """
-    kind = layers.each[layer]["kind"]
     _lead_through_function(layers, layer, work)
-    if kind == DENSE:
+    if layers.each[layer]["kind"] == DENSE:
         _lead_to_dense_weights(layers, layer, work)
-    elif kind == CONVOLUTION:
-        _lead_to_convolved_weights(layers, layer, work)
-    if layer > 0 and kind == DENSE:
-        _lead_to_dense_inputs(layers, layer, work)
-    elif layer > 0:
-        _lead_to_images(layers, layer, work)
+        if layer > 0:
+            _lead_to_dense_inputs(layers, layer, work)
+    else:
+        lead_back_of_images(layers, layer, work)
 
 
 @float_part
@@ -112,18 +91,6 @@ def _lead_to_dense_weights(layers: Layers, layer: int, work: Workspace) -> None:
 
 
 @float_part
-def _lead_to_convolved_weights(layers: Layers, layer: int, work: Workspace) -> None:
-    inner = inner_gradient_of(layers, layer, work)
-    gradient = _images_of(layers, layer, inner)
-    inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
-    of_bias = work.weights[1, layers.each[layer]["bias_start"] : layers.each[layer]["stop"]]
-    for channel in range(of_bias.size):
-        of_bias[channel] = gradient[channel].sum()
-    of_kernel = _four_axes(layers, layer, work.weights[1])
-    gradient_of_kernel(gradient, inputs, inner.shape[1], of_kernel)
-
-
-@float_part
 def _lead_to_dense_inputs(layers: Layers, layer: int, work: Workspace) -> None:
     inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
     kernel = _two_axes(layers, layer, work.weights[0])
@@ -133,47 +100,8 @@ def _lead_to_dense_inputs(layers: Layers, layer: int, work: Workspace) -> None:
 
 
 @float_part
-def _lead_to_images(layers: Layers, layer: int, work: Workspace) -> None:
-    """Compute the gradient of the inputs of a convolution or a pool."""
-    inner, before = inner_gradient_of(layers, layer, work), gradient_of(layers, layer - 1, work)
-    gradient, n_samples = _images_of(layers, layer, inner), inner.shape[1]
-    of_images = _images_before(layers, layer, before)
-    if layers.each[layer]["kind"] == CONVOLUTION:
-        kernel = _four_axes(layers, layer, work.weights[0])
-        gradient_of_inputs(kernel, gradient, n_samples, of_images)
-    else:
-        inputs = _images_before(layers, layer, inputs_of(layers, layer, work))
-        pooled = _images_of(layers, layer, activated(layers, layer, work))
-        side = layers.each[layer]["side"]
-        gradient_of_pool(gradient, inputs, pooled, side, n_samples, of_images)
-
-
-@float_part
-def _images_before(layers: Layers, layer: int, values: Floats) -> Floats:
-    """Reshape what a layer takes, (unit, sample), as images (channel, row, column x sample)."""
-    one, n_samples = layers.each[layer], values.shape[1]
-    shape = one["channels_before"], one["rows_before"], one["columns_before"] * n_samples
-    return values.reshape(shape)
-
-
-@float_part
-def _images_of(layers: Layers, layer: int, values: Floats) -> Floats:
-    """Reshape what a layer gives, (unit, sample), as images (channel, row, column x sample)."""
-    one, n_samples = layers.each[layer], values.shape[1]
-    return values.reshape((one["channels"], one["rows"], one["columns"] * n_samples))
-
-
-@float_part
 def _two_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
     """Return the kernel of a dense layer among all weights: (unit, input)."""
     one = layers.each[layer]
     kernel = weights[one["kernel_start"] : one["bias_start"]]
     return kernel.reshape((one["n_units"], one["n_inputs"]))
-
-
-@float_part
-def _four_axes(layers: Layers, layer: int, weights: Floats) -> Floats:
-    """Return the kernel of a convolution: (channel, channel before, row, column)."""
-    one = layers.each[layer]
-    kernel = weights[one["kernel_start"] : one["bias_start"]]
-    return kernel.reshape((one["channels"], one["channels_before"], one["side"], one["side"]))

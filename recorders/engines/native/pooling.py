@@ -4,6 +4,7 @@ import numpy as np
 
 from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import Floats
+from ibtools.recorders.engines.native.elementwise import copy
 
 _ZERO = np.float32(0)
 
@@ -61,7 +62,7 @@ def gradient_of_pool(
                 if size == 2:
                     _hand_to_one_of_four(square, 2 * first, largest, of_largest, given)
                 else:
-                    scratch[0] = of_largest
+                    copy(of_largest, scratch[0])
                     _hand_out(square, size * first, largest, scratch, given)
 
 
@@ -109,14 +110,14 @@ def _find_largest(square: Floats, first: int, found: Floats, scratch: Floats) ->
     """
     n, size = found.size, len(square)
     here, there = scratch[0], scratch[1]
-    here[:] = square[0, first : first + n]
+    copy(square[0, first : first + n], here)
     for pixel in range(1, size * size):
         begin = first + pixel % size * n
         values = square[pixel // size, begin : begin + n]
         for i in range(n):
             there[i] = max(here[i], values[i])
         here, there = there, here
-    found[:] = here
+    copy(here, found)
 
 
 @float_part

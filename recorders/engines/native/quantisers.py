@@ -4,7 +4,7 @@ import numpy as np
 
 from ibtools.kernel import float_part
 from ibtools.recorders.engines.native.arrays import CURRENT, FIXED, Layers, State
-from ibtools.recorders.engines.native.elementwise import cut, find_range, grid, quantise
+from ibtools.recorders.engines.native.elementwise import copy, cut, find_range, grid, quantise
 from ibtools.recorders.engines.native.workspace import Workspace, activated, quantised
 
 _FLOAT = np.float32
@@ -27,7 +27,7 @@ def measure_weights(layers: Layers, state: State) -> None:
 @float_part
 def quantise_weights(layers: Layers, state: State, work: Workspace) -> None:
     """Quantise kernels and biases on their ranges."""
-    work.weights[0] = state.parameters
+    copy(state.parameters, work.weights[0])
     for layer in range(layers.each.size):
         for which in range(2):
             start, stop = _find_quantised(layers, layer, which)

@@ -150,7 +150,8 @@ def describe(stages: Sequence[Stage], training: Training) -> Layers:
         row["activated_at"], row["quantised_at"] = n_values, n_values
         row["quantised_at"] += 0 if is_continuous else row["n_units"]
         n_values = row["quantised_at"] + row["n_units"]
-    return Layers(
+    is_dense = all(stage.kind == arrays.DENSE for stage in stages)
+    return (arrays.DenseLayers if is_dense else arrays.Layers)(
         each,
         largest_code=np.float32(2**bits - 1),
         quantised_softmax=training.scheme == "full" and training.bits != FLOAT_BITS,
