@@ -38,9 +38,10 @@ def estimator_comparison(
     """Draw results of one store under several estimators, a column for each.
 
     The first row are information planes with the same axes; below are the two coordinates against
-    epoch, each row with the same axis. An axis is labelled with what the estimator measures: I(X;T)
-    in one column may be the entropy of a binned layer in the next. An estimator without I(X;T) has
-    a note instead of a plane. Lines and bands are those of `information_epochs`.
+    epoch, each row with the same axis. Columns that would be too narrow side by side go on below.
+    An axis is labelled with what the estimator measures: I(X;T) in one column may be the entropy of
+    a binned layer in the next. An estimator without I(X;T) has a note instead of a plane. Lines and
+    bands are those of `information_epochs`.
 
     Parameters
     ----------
@@ -77,8 +78,24 @@ def estimator_comparison(
     n = len(summaries)
     given = given_axes(axes, (3, n), f"{3 * n}, three rows of {n} estimators")
     with drawing_style(given):
-        canvas = Canvas.of(given, replace(COLUMNS, ncols=n), 3 * n)
-        return _draw(canvas, summaries, styles)
+        grid = replace(COLUMNS, ncols=n)
+        n_stacks = 1 if given else -(-n // grid.fitting(n).ncols)
+        grid = replace(grid, ncols=-(-n // n_stacks))
+        canvas = Canvas.of(given, grid, 3 * grid.ncols * n_stacks)
+        return _draw(canvas, _rows(canvas, n), summaries, styles)
+
+
+def _rows(canvas: Canvas, n: int) -> tuple[list[Axes], list[Axes], list[Axes]]:
+    """Return planes and both coordinates of all estimators; axes of none are taken away."""
+    rows: tuple[list[Axes], list[Axes], list[Axes]] = ([], [], [])
+    for index, ax in enumerate(canvas.axes):
+        stack, place = divmod(index, 3 * canvas.ncols)
+        row, column = divmod(place, canvas.ncols)
+        if stack * canvas.ncols + column < n:
+            rows[row].append(ax)
+        else:
+            ax.remove()
+    return rows
 
 
 def _by_estimator(results: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -105,10 +122,12 @@ def _validate(summaries: Sequence[RepeatSummary]) -> None:
 
 
 def _draw(
-    canvas: Canvas, summaries: Sequence[RepeatSummary], styles: Mapping[str, LayerStyle]
+    canvas: Canvas,
+    rows: tuple[list[Axes], list[Axes], list[Axes]],
+    summaries: Sequence[RepeatSummary],
+    styles: Mapping[str, LayerStyle],
 ) -> tuple[tuple[Axes, ...], tuple[Axes, ...], tuple[Axes, ...]]:
-    n = len(summaries)
-    planes, upper, lower = canvas.axes[:n], canvas.axes[n : 2 * n], canvas.axes[2 * n :]
+    planes, upper, lower = rows
     _draw_planes(planes, summaries, styles)
     _draw_row(upper, summaries, "mi_xt", styles)
     _draw_row(lower, summaries, "mi_ty", styles)

@@ -13,6 +13,7 @@ import ibtools
 from ibtools.analysis.estimators import Exact, Kde
 from ibtools.analysis.passes.results import result_names
 from ibtools.analysis.plots.comparison import estimator_comparison
+from ibtools.analysis.plots.sheets import figure_format
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, UnknownNameError
 
@@ -52,6 +53,19 @@ def test_estimator_comparison__rows_share_axes_and_colours(results):
     assert len({ax.get_ylim() for ax in upper[:3]}) == 1
     assert len({ax.get_ylim() for ax in lower}) == 1
     assert len({id(points.norm) for ax in planes for points in points_of(ax)}) == 1
+
+
+@pytest.mark.parametrize(("width", "n_columns"), [(3.4, 1), (7, 2), (None, 4)])
+def test_estimator_comparison__narrow_columns_go_on_below(results, width, n_columns):
+    with figure_format(width=width):
+        rows = estimator_comparison(results)
+    figure = rows[0][0].figure
+    assert len(figure.axes) == 3 * len(results) + 1  # a colour bar; no empty axes
+    places = [[ax.get_subplotspec() for ax in row] for row in rows]
+    for row, of_row in enumerate(places):
+        for index, place in enumerate(of_row):
+            stack, column = divmod(index, n_columns)
+            assert (place.rowspan.start, place.colspan.start) == (3 * stack + row, column)
 
 
 def test_estimator_comparison__says_why_there_is_no_plane(results):
