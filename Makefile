@@ -36,7 +36,8 @@ test-oldest:
 
 test-newest:
 	$(PYTHON) -m venv $(VENV)-newest
-	$(VENV)-newest/bin/pip install --quiet --upgrade --editable '.[test]'
+	$(VENV)-newest/bin/pip install --quiet uv
+	$(VENV)-newest/bin/uv pip install --quiet --python $(VENV)-newest --upgrade --editable '.[test]'
 	$(VENV)-newest/bin/pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 lint: $(INSTALLED)

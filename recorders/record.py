@@ -14,12 +14,11 @@ import zarr
 from numpy.typing import NDArray
 
 from ibtools.errors import InputError, RecordingError, StoreError
-from ibtools.kernel import is_compiled
 from ibtools.progress import progress_bar, write_line
 from ibtools.recorders.data import load_data_set
 from ibtools.recorders.engines import load_engine, present_name
-from ibtools.recorders.engines.native.training import train
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
+from ibtools.recorders.training.compiling import warn_of_compiling
 from ibtools.recorders.training.forecast import Forecast, forecast
 from ibtools.recorders.training.recording import Recording, choose_data_set, choose_settings
 from ibtools.recorders.training.workers import record_repeats
@@ -144,7 +143,7 @@ def record(
     with open_cluster(jobs, scheduler) as client:
         group = _open_or_create(recording, output, overwrite=overwrite, resume=resume)
         _warn_of_size(recording)
-        _warn_of_compiling(recording)
+        warn_of_compiling(recording)
         prepare_checkpoints(group)
         _record_pending(
             recording, output, group, engine=target, jobs=jobs, client=client, quiet=quiet
@@ -175,12 +174,6 @@ def _warn_of_size(recording: Recording) -> None:
             "takes on disk; fewer epochs (--schedule log:200), --samples, or --keep partition make "
             "it smaller"
         )
-
-
-def _warn_of_compiling(recording: Recording) -> None:
-    """Say on standard error why the first recording of all does not begin at once."""
-    if recording.engine == "native" and not is_compiled(train):
-        write_line("machine code is compiled first, for about a minute; later recordings have it")
 
 
 def _record_pending(

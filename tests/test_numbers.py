@@ -1,7 +1,6 @@
 """The numbers in the repository are computed again from their seeds, as far as that is quick."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 import ibtools
 from ibtools.reproduction.tables import curve_rows
+from tests.real_data import real_data_folder
 
 NUMBERS = Path(__file__).parents[1] / "docs" / "numbers"
 TITLES = sorted(file.stem for file in NUMBERS.glob("*.json"))
@@ -46,8 +46,8 @@ def test_numbers__first_row_is_computed_again_from_its_seeds(title: str, tmp_pat
     table = read_table(title).query("estimator == 'exact'")
     first = int(table["epoch"].min())
     settings = settings_of(title)
-    if settings["experiment"].startswith("MNIST") and not os.environ.get("IBTOOLS_DATA"):
-        pytest.skip("IBTOOLS_DATA, the folder with real MNIST, is not set")
+    if settings["experiment"].startswith("MNIST"):
+        real_data_folder()
     changed = {"epochs": max(first, 0), "recorded_epochs": None, "engine": None}
     kept = {k: v for k, v in settings.items() if k not in (*changed, "experiment", "data_set")}
     store = tmp_path / "again.zarr"

@@ -12,6 +12,7 @@ from ibtools.progress import Progress
 from ibtools.recorders.engines import load_engine
 from ibtools.recorders.engines.protocol import EpochReport
 from ibtools.recorders.training.checkpoint import delete_checkpoints, prepare_checkpoints
+from ibtools.recorders.training.compiling import warn_of_compiling
 from ibtools.recorders.training.recording import Recording
 from ibtools.recorders.training.repeat import RepeatRecorder
 from ibtools.store.creation import create_store
@@ -70,6 +71,7 @@ def try_recording(recording: Recording, store: Path, progress: Progress) -> Tria
     Snapshots are as far apart as those of the recording are on the average, at most ten epochs.
     """
     tried = _first_epochs(recording)
+    warn_of_compiling(tried)
     begun = time.perf_counter()
     group = create_store(store, tried.store_spec())
     prepare_checkpoints(group)

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import hashlib
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from ibtools.recorders.data.images import load_images
 from ibtools.recorders.data.own_images import load_image_folder
 from ibtools.recorders.data.published import PUBLISHED, digest_parts
 from ibtools.recorders.data.split import stratified_split
+from tests.real_data import real_data_folder
 from tests.recorders.image_files import (
     SMALL_CIFAR,
     SMALL_FASHION,
@@ -43,10 +43,7 @@ REAL_CHECKSUM = "sha256:b90e833b821ecfe68a7596e1b1d6d836acfa4204d250bce192c47d71
 
 @pytest.fixture(scope="module")
 def real_folder() -> Path:
-    folder = os.environ.get("IBTOOLS_DATA")
-    if not folder:
-        pytest.skip("IBTOOLS_DATA, the folder with real MNIST, is not set")
-    return Path(folder)
+    return real_data_folder()
 
 
 @pytest.fixture

@@ -546,12 +546,18 @@ def test_record__resume_with_other_layers_says_so(tmp_path: Path):
 
 @pytest.mark.parametrize("engine", ["native", "fake"])
 @pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_dry", [True, False])
 def test_record__says_that_machine_code_is_compiled_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, engine: str, is_there: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, engine, is_there, is_dry
 ):
-    monkeypatch.setattr("ibtools.recorders.record.is_compiled", lambda function: is_there)
-    record_fake(tmp_path / "s.zarr", engine=engine)
-    said = "machine code is compiled first" in capsys.readouterr().err
+    """A dry run, which compiles as well, says it in the same words."""
+    monkeypatch.setattr("ibtools.recorders.training.compiling.is_compiled", lambda _: is_there)
+    monkeypatch.setattr("ibtools.recorders.training.trial.TRIED_SECONDS", 0.0)
+    if is_dry:
+        forecast_recording("SYN-Tanh", **SETTINGS, engine=engine)
+    else:
+        record_fake(tmp_path / "s.zarr", engine=engine)
+    said = capsys.readouterr().err.count("machine code is compiled first")
     assert said == (engine == "native" and not is_there)
 
 

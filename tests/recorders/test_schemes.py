@@ -1,9 +1,7 @@
 import gzip
 import math
-import os
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +27,7 @@ from ibtools.recorders.networks import NETWORKS, Conv, Dense, Network, Pool, get
 from ibtools.recorders.resolve import resolve_network
 from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.settings import INITIALIZERS
+from tests.real_data import real_data_folder
 
 SYN = get_network("syn")
 IMAGES = Network("images", (8, 8, 1), (Conv(2), Pool(), Dense(5), Dense(3)), "width_normal")
@@ -308,10 +307,9 @@ def test_build_model__full_scheme_refuses_weights_that_it_leaves_out():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("IBTOOLS_DATA"), reason="IBTOOLS_DATA names no folder")
 def test_train__real_mnist():
     """Bottleneck-2 learns within two epochs, and its layers are certified for all images."""
-    folder = next(Path(os.environ["IBTOOLS_DATA"]).rglob("train-images-idx3-ubyte.gz")).parent
+    folder = next(real_data_folder().rglob("train-images-idx3-ubyte.gz")).parent
 
     def read(kind, offset):
         parts = [folder / f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k")]
