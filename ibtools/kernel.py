@@ -77,13 +77,20 @@ def _nothing(*arguments: Any) -> None:
     """Stand for what is left out."""
 
 
-def is_compiled(function: Callable[..., object]) -> bool:
-    """Whether a kernel need not be compiled first: its machine code is here or in the cache."""
+def is_compiled(function: Callable[..., object], *, first: type | None = None) -> bool:
+    """Whether a kernel need not be compiled first: its machine code is here or in the cache.
+
+    Of any arguments, or of those whose first is the named tuple that is given.
+    """
     compiled = cast(Any, function)
     try:
-        return bool(compiled.overloads or compiled._cache._cache_file._load_index())
+        cached = compiled._cache._cache_file._load_index()
+        known = [*compiled.overloads, *(signature for signature, *_ in cached)]
     except (AttributeError, OSError):  # no cache, or another numba: nothing is known
         return True
+    return any(
+        first is None or getattr(types[0], "instance_class", None) is first for types in known
+    )
 
 
 def _compile(function: Function, **options: Any) -> Function:

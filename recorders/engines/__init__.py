@@ -38,7 +38,7 @@ def choose_engine(network: AnyNetwork, name: str | None) -> str:
 
     Without TensorFlow, that is the one which needs none, where it can train the network.
     """
-    layers = _plain_layers(network)
+    layers = plain_layers(network)
     if name is None:
         is_fastest = layers and all(map(_is_narrow, layers))
         return "native" if is_fastest or (layers and not _has_tensorflow()) else "compiled"
@@ -112,7 +112,7 @@ def _has_tensorflow() -> bool:
     return find_spec("tensorflow") is not None
 
 
-def _plain_layers(network: AnyNetwork) -> tuple[Layer, ...]:
+def plain_layers(network: AnyNetwork) -> tuple[Layer, ...]:
     """Return the layers of a network that has only such as machine code knows; else none."""
     return network.layers if isinstance(network, Network) else network.plain_layers
 

@@ -26,6 +26,13 @@ def _lead(things, more):
     _add(things, more)
 
 
+def test_is_compiled__of_some_named_tuple():
+    lead = float_kernel(_lead.py_func)
+    lead(_Some(np.ones(3)), 1.0)
+    assert is_compiled(lead, first=_Some)
+    assert not is_compiled(lead, first=dict)
+
+
 def test_float_part_but_of__is_left_out_where_it_is_not_reached():
     for kind, expected in ((_All, 5), (_Some, 2)):
         numbers = np.full(3, 2, np.float32)

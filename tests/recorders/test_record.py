@@ -551,7 +551,9 @@ def test_record__says_that_machine_code_is_compiled_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, engine, is_there, is_dry
 ):
     """A dry run, which compiles as well, says it in the same words."""
-    monkeypatch.setattr("ibtools.recorders.training.compiling.is_compiled", lambda _: is_there)
+    monkeypatch.setattr(
+        "ibtools.recorders.training.compiling.is_compiled", lambda function, first: is_there
+    )
     monkeypatch.setattr("ibtools.recorders.training.trial.TRIED_SECONDS", 0.0)
     if is_dry:
         forecast_recording("SYN-Tanh", **SETTINGS, engine=engine)
