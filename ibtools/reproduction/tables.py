@@ -171,6 +171,7 @@ def _origin(run: Run, results: xr.Dataset) -> str:
         "configuration": configuration_of(results.attrs),
         "repeats": results["repeat"].values.tolist(),
         "seeds": results["seed"].values.tolist(),
+        "failed_attempts": results["failed_attempts"].values.tolist(),
         **{name: results.attrs[name] for name in kept if name in results.attrs},
     }
     return json.dumps(said, indent=1, sort_keys=True) + "\n"
