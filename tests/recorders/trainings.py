@@ -8,7 +8,6 @@ from ibtools.recorders.engines.protocol import Training
 from ibtools.recorders.networks import Network, dense_layers, get_network
 from ibtools.recorders.training.seeds import SeedStreams
 
-
 SYN = get_network("syn")
 
 SMALL = Network("small", SYN.input_shape, dense_layers(5, 3, 2))
