@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import re
 import shutil
 from collections.abc import Callable, Generator
@@ -29,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("slow", deadline=None)
     settings.register_profile("sample", deadline=None, max_examples=40)
     settings.load_profile("slow" if config.getoption("--slow") else "sample")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules of all frameworks, which are never garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
