@@ -1,9 +1,11 @@
 """What all tests share."""
 
+import gc
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,29 @@ from typing import Any
 import dask
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import ibtools
 from ibtools.store import durable
 from ibtools.store.snapshots import LayerValues
+from tests.analysis.wide_layers import record_wide
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The first example that calls a kernel waits for its compilation.
+    settings.register_profile("slow", deadline=None)
+    settings.register_profile("sample", deadline=None, max_examples=40)
+    settings.load_profile("slow" if config.getoption("--slow") else "sample")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules of all frameworks, which are never garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -122,6 +139,36 @@ def recorded_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recorded_partition(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `partition_store` is a copy of; leave it as it is."""
     return record_example(tmp_path_factory.mktemp("recorded") / "partition.zarr", keep="partition")
+
+
+@pytest.fixture(scope="session")
+def analysed_by(
+    recorded_example: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """The example store with results of some estimators, analysed once; leave it as it is."""
+
+    @cache
+    def analysed(*estimators: str) -> Path:
+        folder = tmp_path_factory.mktemp("analysed")
+        store = Path(shutil.copytree(recorded_example, folder / "example.zarr"))
+        ibtools.analyze_store(store, estimator=list(estimators), quiet=True)
+        return store
+
+    return analysed
+
+
+@pytest.fixture(scope="session")
+def recorded_wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `wide_store` is a copy of; leave it as it is."""
+    path = tmp_path_factory.mktemp("recorded") / "wide.zarr"
+    record_wide(path)
+    return path
+
+
+@pytest.fixture
+def wide_store(recorded_wide: Path, tmp_path: Path) -> Path:
+    """A store whose layers are larger than a tiny memory."""
+    return Path(shutil.copytree(recorded_wide, tmp_path / "wide.zarr"))
 
 
 @pytest.fixture

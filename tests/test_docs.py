@@ -85,7 +85,9 @@ def recorded(tmp_path_factory) -> Path:
 
 
 def record_store(path: Path, options: str = "") -> None:
-    command = f"record SYN-Tanh --repeats 2 --epochs 10 --quiet {options} --output"
+    command = (
+        f"record SYN-Tanh --repeats 2 --epochs 10 --schedule every:5 --quiet {options} --output"
+    )
     result = CliRunner().invoke(cli, [*command.split(), str(path)])
     assert result.exit_code == 0, result.output
 

@@ -213,7 +213,7 @@ def run_lives(folder: Path, n_lives: int, *, number: int) -> None:
 
 
 def test_store__whatever_happens_to_it(tmp_path: Path, small_blocks):
-    run_lives(tmp_path, 3, number=0)
+    run_lives(tmp_path, 2, number=0)
 
 
 @pytest.mark.slow

@@ -35,15 +35,23 @@ from tests.small_reproduction import FAKE, ONE_REPEAT_AT_A_TIME, expected, small
 SMALL = {"epochs": 1, "repeats": 1, "schedule": "every:1", "samples": 200, "quiet": True}
 
 
-def make_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a simple MNIST in the layout of Keras' file: what is tested needs no real digits."""
+@pytest.fixture(scope="module")
+def made_images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...]]:
+    """A simple MNIST in the layout of Keras' file, and its digests: tests need no real digits."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     arrays = {}
     for split, count in {"train": 60_000, "test": 10_000}.items():
         arrays[f"x_{split}"] = rng.integers(0, 2, (count, 28, 28), "uint8") * 255
         arrays[f"y_{split}"] = (np.arange(count) % 10).astype("uint8")
     np.savez_compressed(folder / "mnist.npz", **arrays)
-    monkeypatch.setitem(PUBLISHED, "MNIST", tuple(digest_parts(tuple(arrays.values())).values()))
+    return folder, tuple(digest_parts(tuple(arrays.values())).values())
+
+
+@pytest.fixture
+def images(made_images, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder, digests = made_images
+    monkeypatch.setitem(PUBLISHED, "MNIST", digests)
     return folder
 
 
@@ -53,13 +61,13 @@ def make_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ["binning", "bit-width", "prefit", pytest.param("quantize", marks=pytest.mark.slow)],
 )
 def test_reproduce__records_analyses_and_draws(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     changes = dict(SMALL)
     if name == "prefit":
         changes["prefit"] = 1
     if name == "quantize":
-        changes["data_folder"] = make_images(tmp_path, monkeypatch)
+        changes["data_folder"] = request.getfixturevalue("images")
     figures = reproduce(name, tmp_path / "out", **changes)
     assert figures
     for figure in figures:
@@ -71,10 +79,10 @@ def test_reproduce__records_analyses_and_draws(
 
 
 @pytest.mark.slow
-def test_reproduce__architectures_and_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reproduce__architectures_and_accuracy(tmp_path: Path, images: Path):
     """Both need MNIST; a convolution of 60 000 images takes minutes."""
     for name in ("archs", "accuracy"):
-        changes = SMALL | {"data_folder": make_images(tmp_path, monkeypatch)}
+        changes = SMALL | {"data_folder": images}
         assert all(figure.exists() for figure in reproduce(name, tmp_path / "out", **changes))
 
 
@@ -82,9 +90,9 @@ def test_reproduce__architectures_and_accuracy(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", [*REPRODUCTIONS, "all"])
 @pytest.mark.parametrize("scale", ["quick", "paper"])
 def test_reproduce__dry_run_tells_commands_that_parse(
-    name: str, scale: str, no_trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, scale: str, no_trials, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("IBTOOLS_DATA", str(make_images(tmp_path, monkeypatch)))
+    monkeypatch.setenv("IBTOOLS_DATA", str(images))
     lines: list[str] = []
     reproduce(name, tmp_path / "out", scale=scale, dry_run=True, tell=lines.append)
     commands = [line.split() for line in lines if line.startswith("ibtools")]

@@ -1,5 +1,6 @@
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,14 @@ def record(path: Path, *, specs=SPECS, make=snapshot, **settings) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    return record(tmp_path_factory.mktemp("recorded") / "sound.zarr")
+
+
 @pytest.fixture
-def sound(tmp_path: Path) -> Path:
-    return record(tmp_path / "sound.zarr")
+def sound(recorded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded, tmp_path / "sound.zarr"))
 
 
 def change(path: Path, name: str, at, value) -> None:

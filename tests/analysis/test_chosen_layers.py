@@ -1,6 +1,7 @@
 """Results of some layers: the numbers of the whole analysis, in a group of their own."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from ibtools.errors import InputError, StoreError, UnknownNameError
 from ibtools.store.schema import CUBE
 from ibtools.tasks.memory import LIBRARIES
 from tests.analysis.figure_kinds import FIGURES
-from tests.analysis.wide_layers import LITTLE, record_wide
+from tests.analysis.wide_layers import LITTLE
 
 CHOSEN = ["hidden_1", "output"]
 NAME = "exact-layers-hidden_1-output"
@@ -29,12 +30,6 @@ PORTIONS, SUMS = (LIBRARIES + 3 * n // 2 + 100_000 for n in (16 * PORTION, 2**21
 """Little more than what binning and sums of kernels take, however small a layer is."""
 
 ESTIMATORS = ["exact", "binned-uniform-3-global", "binned-uniform-4-unit-per-unit", "kde", "knn-3"]
-
-
-@pytest.fixture
-def wide_store(tmp_path: Path) -> Path:
-    record_wide(tmp_path / "wide.zarr")
-    return tmp_path / "wide.zarr"
 
 
 def run(command: str) -> str:
@@ -49,11 +44,19 @@ def assert_equal(found: xr.Dataset, expected: xr.Dataset) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def whole_results(analysed_by) -> dict[str, xr.Dataset]:
+    store = analysed_by(*ESTIMATORS)
+    return {name: ibtools.open_results(store, estimator=name).load() for name in ESTIMATORS}
+
+
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("layers", [["output"], ["hidden_1"], CHOSEN, ["output", "free"]])
-def test_analyze_store__layers_have_the_numbers_of_the_whole(example_store: Path, layers):
+def test_analyze_store__layers_have_the_numbers_of_the_whole(
+    analysed_by, whole_results: dict[str, xr.Dataset], tmp_path: Path, layers
+):
     """Global bounds are over all layers of the store, whichever are analysed."""
-    ibtools.analyze_store(example_store, estimator=ESTIMATORS, quiet=True)
+    example_store = Path(shutil.copytree(analysed_by(*ESTIMATORS), tmp_path / "example.zarr"))
     reports = ibtools.analyze_store(example_store, estimator=ESTIMATORS, layers=layers, quiet=True)
     assert [one.computed for one in reports] == [8] * len(ESTIMATORS)
     here = [name for name in ("hidden_1", "free", "output") if name in layers]
@@ -61,8 +64,7 @@ def test_analyze_store__layers_have_the_numbers_of_the_whole(example_store: Path
         found = ibtools.open_results(example_store, estimator=report.estimator)
         assert found["layer"].values.tolist() == here
         assert found.attrs["estimator"] == report.estimator
-        expected = ibtools.open_results(example_store, estimator=whole)
-        assert_equal(found, expected.sel(layer=here))
+        assert_equal(found, whole_results[whole].sel(layer=here))
         lazy = ibtools.analyze(ibtools.open_store(example_store), estimator=report.estimator)
         assert_equal(lazy, found)
 

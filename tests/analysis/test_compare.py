@@ -20,10 +20,15 @@ from ibtools.errors import InputError, StoreError, UnknownNameError
 ESTIMATORS = ["exact", "binned-uniform-3-layer", "kde-0.1", "knn-3"]
 
 
-@pytest.fixture
-def results(example_store: Path):
-    dataset = ibtools.open_store(example_store)
+@pytest.fixture(scope="module")
+def computed(recorded_example: Path):
+    dataset = ibtools.open_store(recorded_example)
     return [ibtools.analyze(dataset, estimator=name).compute() for name in ESTIMATORS]
+
+
+@pytest.fixture
+def results(computed):
+    return [one.copy(deep=True) for one in computed]
 
 
 def points_of(ax):

@@ -16,7 +16,7 @@ from ibtools.store.snapshots import LayerSpec
 from ibtools.store.symbols import exact_symbols
 from ibtools.tasks.memory import LIBRARIES
 from tests.analysis.strategies import symbol_arrays
-from tests.analysis.wide_layers import LITTLE, N_SAMPLES, record_wide
+from tests.analysis.wide_layers import LITTLE, N_SAMPLES
 
 MODULO = 2**64
 
@@ -110,12 +110,6 @@ def test_part_symbols__rows_are_equal_as_the_exact_ones_are(symbols, function):
     layer = LayerSpec("x", code.shape[1], function, 8)
     found = part_symbols(code, layer, code[:, :1])
     np.testing.assert_array_equal(partition(found)[0], partition(exact_symbols(code, layer))[0])
-
-
-@pytest.fixture
-def wide_store(tmp_path: Path) -> Path:
-    record_wide(tmp_path / "wide.zarr")
-    return tmp_path / "wide.zarr"
 
 
 def test_analyze_store__layers_larger_than_memory(wide_store: Path, tmp_path: Path):

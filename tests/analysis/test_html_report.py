@@ -1,6 +1,7 @@
 import base64
 import importlib.util
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -67,9 +68,8 @@ def write(path: Path, **options) -> Page:
 
 
 @pytest.fixture
-def analysed_store(example_store: Path) -> Path:
-    ibtools.analyze_store(example_store, estimator=["binned", "exact"], quiet=True)
-    return example_store
+def analysed_store(analysed_by, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(analysed_by("binned", "exact"), tmp_path / "example.zarr"))
 
 
 def test_report__says_what_the_store_holds(analysed_store: Path):

@@ -1,5 +1,6 @@
 """H(X) of samples that share inputs: the same in all ways to analyse a store."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,14 @@ def record(path: Path, *, x=X, label=LABEL, **options) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    return record(tmp_path_factory.mktemp("recorded") / "repeated.zarr")
+
+
 @pytest.fixture
-def repeated(tmp_path: Path) -> Path:
-    return record(tmp_path / "repeated.zarr")
+def repeated(recorded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded, tmp_path / "repeated.zarr"))
 
 
 def test_analyze__saturation_is_of_the_different_inputs(repeated: Path):

@@ -23,11 +23,17 @@ from tests.conftest import LABEL, example_snapshots
 RESULTS = Path("information") / "exact"
 
 
+@pytest.fixture(scope="module")
+def analysed_once(recorded_example: Path, tmp_path_factory) -> Path:
+    path = shutil.copytree(recorded_example, tmp_path_factory.mktemp("analysed") / "example.zarr")
+    ibtools.analyze_store(path, quiet=True)
+    ibtools.details_store(path, "units", quiet=True)
+    return path
+
+
 @pytest.fixture
-def analysed(example_store: Path) -> Path:
-    ibtools.analyze_store(example_store, quiet=True)
-    ibtools.details_store(example_store, "units", quiet=True)
-    return example_store
+def analysed(analysed_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(analysed_once, tmp_path / "example.zarr"))
 
 
 def group_of(path: Path, key: str = "information/exact") -> zarr.Group:

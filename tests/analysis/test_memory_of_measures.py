@@ -67,7 +67,7 @@ def block_of(shape: tuple[int, int, int], *, quantised: bool, function: str) -> 
     )
 
 
-@pytest.mark.sampled(30)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(
     ("width", "quantised", "function"),
     [

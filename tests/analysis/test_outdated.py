@@ -1,6 +1,7 @@
 """Results of a version of ibtools that computed something else under the same name."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +31,22 @@ def revised(monkeypatch) -> None:
     monkeypatch.setattr(Exact, "revision_note", NOTE)
 
 
-@pytest.fixture
-def old_store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module")
+def of_old(tmp_path_factory) -> Path:
     """A store with results of `exact` and another estimator that say nothing of a revision."""
-    path = tmp_path / "s.zarr"
+    path = tmp_path_factory.mktemp("old") / "s.zarr"
     values = np.arange(8, dtype="float32").reshape(1, 1, 8, 1)
     ibtools.record_arrays(path, {"x": values}, label=np.arange(8) % 2)
     ibtools.analyze_store(path, estimator=["exact", OTHER], quiet=True)
     ibtools.details_store(path, "classes", quiet=True)
     for key in ("information/exact", f"information/{OTHER}", "details/exact/classes"):
         forget_revision(path, key)
-    request.getfixturevalue("revised")
     return path
+
+
+@pytest.fixture
+def old_store(of_old: Path, revised, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(of_old, tmp_path / "s.zarr"))
 
 
 def forget_revision(path: Path, key: str) -> None:

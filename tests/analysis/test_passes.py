@@ -18,18 +18,12 @@ from ibtools.errors import InputError
 from ibtools.store.groups import get_array
 from ibtools.store.header import Header
 from ibtools.store.opened import open_group
-from tests.analysis.wide_layers import LITTLE, record_wide
+from tests.analysis.wide_layers import LITTLE
 
 MORE = LITTLE + 150_000
 """What three details need beside one."""
 
 DETAILS = ["classes", "layers", "splits"]
-
-
-@pytest.fixture
-def wide_store(tmp_path: Path) -> Path:
-    record_wide(tmp_path / "wide.zarr")
-    return tmp_path / "wide.zarr"
 
 
 def test_details_store__in_little_memory_partitions_units_portion_by_portion(wide_store, tmp_path):

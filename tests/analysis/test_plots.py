@@ -456,6 +456,7 @@ def test_plot__saturated_layers_draw(figure, tmp_path):
     plot(results, figure, output=tmp_path / "figure.png")
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("suffix", [*MAGIC, ".PNG"])
 def test_plot__writes_the_format_of_the_suffix(figure, suffix, tmp_path):

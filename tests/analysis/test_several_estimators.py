@@ -72,14 +72,17 @@ def test_analyze__several_are_lazy(example_store: Path, forbid_computing):
     assert all(variable.chunks is not None for variable in results.data_vars.values())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("chunks", [(1, 1, 1, 7, 1), (2, 4, 3, 64, 5)])
-def test_analyze__several_with_any_chunking_and_scheduler(example_store: Path, chunks: tuple):
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_analyze__several_with_any_chunking_and_scheduler(
+    example_store: Path, scheduler: str, chunks: tuple
+):
     dataset = ibtools.open_store(example_store)
     expected = analyze(dataset, estimator=SEVERAL).compute(scheduler="synchronous")
     rechunked = dataset.chunk(dict(zip(CUBE, chunks, strict=True)))
-    for scheduler in ("threads", "processes"):
-        found = analyze(rechunked, estimator=SEVERAL).compute(scheduler=scheduler, num_workers=2)
-        assert found.equals(expected)
+    found = analyze(rechunked, estimator=SEVERAL).compute(scheduler=scheduler, num_workers=2)
+    assert found.equals(expected)
 
 
 def test_analyze__binned_equals_bins_of_the_decoded_values(example_store: Path):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -22,9 +23,8 @@ ESTIMATORS = ["exact", "binned-uniform-3-layer", "knn-3"]
 
 
 @pytest.fixture
-def analysed(example_store: Path) -> Path:
-    ibtools.analyze_store(example_store, estimator=ESTIMATORS, quiet=True)
-    return example_store
+def analysed(analysed_by, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(analysed_by(*ESTIMATORS), tmp_path / "example.zarr"))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,17 +1,16 @@
 import pytest
 
-from tests.recorders.trainings import create_training, record
-
-CASES = {
-    "relu-4": ("relu", 4, {}),
-    "prefit-full": ("tanh", 4, {"scheme": "full", "prefit": 2}),
-}
+from tests.recorders.trainings import CASES, fit_reports_of, record, training_of
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
-def training(request):
-    activation, bits, settings = request.param
-    return create_training(activation, bits, **settings)
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def training(case):
+    return training_of(case)
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +19,5 @@ def reports(engine, training):
 
 
 @pytest.fixture(scope="module")
-def fit_reports(training):
-    from ibtools.recorders.engines.keras.fit import (
-        FitEngine,  # TensorFlow is not for every test here
-    )
-
-    return record(FitEngine(), training)
+def fit_reports(case):
+    return fit_reports_of(case)

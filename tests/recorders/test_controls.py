@@ -14,7 +14,7 @@ from ibtools.recorders.engines.keras.quantizers import range_variables
 from ibtools.recorders.engines.keras.state import unpack_state
 from ibtools.recorders.user_network import load_user_network
 from ibtools.store.snapshots import FLOAT_BITS
-from tests.recorders.trainings import create_training, digest, record
+from tests.recorders.trainings import SMALL, create_training, digest, record
 
 ROUNDING = 2e-6
 """How far engines may be apart where nothing is trained: a range, by the rounding of sums."""
@@ -26,7 +26,7 @@ CASES = {
     "fixed": {"ranges": "fixed"},
     "random": {"labels": "random"},
 }
-"""Two epochs of a ReLU network of 8 bits each."""
+"""Two epochs of a small ReLU network of 8 bits each."""
 
 ENGINE_NAMES = ("fit", "compiled", "native")
 
@@ -46,7 +46,7 @@ def engine_of(name):
 
 
 def training_of(case, epochs=2):
-    return create_training("relu", 8, epochs, **CASES[case])
+    return create_training("relu", 8, epochs, network=SMALL, **CASES[case])
 
 
 @cache

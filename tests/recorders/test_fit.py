@@ -13,7 +13,7 @@ from ibtools.recorders.engines.keras.state import pack_state, unpack_state
 from ibtools.recorders.networks import get_network
 from ibtools.recorders.training.seeds import SeedStreams
 from ibtools.store.snapshots import History
-from tests.recorders.trainings import create_training, digest
+from tests.recorders.trainings import SMALL, create_training, digest
 from tests.recorders.trainings import record as record_with
 
 
@@ -23,12 +23,12 @@ def record(training, *args, **kwargs):
 
 @pytest.fixture(scope="module", params=[("tanh", 8), ("relu", 4)], ids=["tanh-8", "relu-4"])
 def training(request):
-    return create_training(*request.param)
+    return create_training(*request.param, network=SMALL)
 
 
 @pytest.fixture(scope="module")
 def prefit_training():
-    return create_training("tanh", 4, epochs=2, scheme="full", prefit=2)
+    return create_training("tanh", 4, epochs=2, network=SMALL, scheme="full", prefit=2)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def digests_elsewhere(request):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_fit as t\n"
         "for case in [('relu', 4), ('tanh', 8)]:\n"
-        "    print(case[0], t.digest(t.record(t.create_training(*case))))"
+        "    print(case[0], t.digest(t.record(t.create_training(*case, network=t.SMALL))))"
     )
     command = [sys.executable, "-c", code, str(request.path.parent)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -134,7 +134,7 @@ def test_train__calibration_does_not_change_the_training(training, reports, monk
 
 @pytest.mark.parametrize("n_reports", [1, 2])
 def test_train__stops_when_told_to(n_reports):
-    reports = record(create_training(bits=32), n_reports=n_reports)
+    reports = record(create_training(bits=32, network=SMALL), n_reports=n_reports)
     assert [epoch for epoch, *_ in reports] == list(range(n_reports))
 
 

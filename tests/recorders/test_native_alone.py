@@ -137,6 +137,7 @@ def keras_program(training):
     return KerasProgram(tapped, training)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ranges", ["calibrated", "fixed"])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_begin__calibrates_as_the_model_is(activation, ranges):
@@ -152,11 +153,13 @@ def test_train__is_the_same_as_with_a_model_but_for_codes_at_an_edge(training, r
     from ibtools.recorders.engines.keras.native import NativeKerasEngine
     from ibtools.recorders.engines.keras.state import unpack_state
 
-    program, expected = keras_program(training), record(NativeKerasEngine(), training)
+    engine = NativeKerasEngine()
+    expected = record(engine, training)
+    model, program = engine._trainer.model, engine._trainer._program
     for (_, history, layers, state), (_, of_model, others, there) in zip(
         reports, expected, strict=True
     ):
-        unpack_state(program._model, there)
+        unpack_state(model, there)
         like = program.load()
         like.ranges[program.machine.layers.each["output"] == CURRENT, 2] = 0  # of a snapshot
         for name, here, same in zip(like._fields, unpack(state, like), like, strict=True):

@@ -192,7 +192,7 @@ def test_recorder__several_processes_at_once_while_a_third_analyses(store):
     codes: dict[int, int] = {}
     threads = [
         threading.Thread(
-            target=lambda k=k: codes.update({k: run_loop(store, epochs=300, repeat=k)})
+            target=lambda k=k: codes.update({k: run_loop(store, epochs=130, repeat=k)})
         )
         for k in (0, 1)
     ]
@@ -205,7 +205,7 @@ def test_recorder__several_processes_at_once_while_a_third_analyses(store):
         thread.join()
     assert codes == {0: 0, 1: 0}
     for repeat in (0, 1):
-        expect_recorded(store, repeat, list(range(301)))
+        expect_recorded(store, repeat, list(range(131)))
     ibtools.analyze_store(store, quiet=True)
     results = ibtools.open_results(store).load()
     expected = ibtools.analyze(ibtools.open_store(store)).load()

@@ -18,7 +18,7 @@ from ibtools.errors import RecordingError
 from ibtools.recorders import engines
 from ibtools.tasks import workers as workers_module
 from tests.analysis.slow_estimator import SECONDS
-from tests.remote.engines import FOLDER, SLEEPY, met, plan_accident
+from tests.remote.engines import FOLDER, PAUSE, SLEEPY, met, plan_accident
 from tests.remote.stores import contents, record_small
 
 TRACKER = "resource_tracker"
@@ -41,8 +41,14 @@ class Recording:
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess:
+    """Run a command that nothing is to kill."""
     return subprocess.run(
-        arguments, capture_output=True, text=True, check=False, timeout=300, env=environment()
+        arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment() | {PAUSE: "0"},
     )
 
 

@@ -12,6 +12,9 @@ from tests.recorders.fake_engine import FakeEngine
 FOLDER = "IBTOOLS_TEST_FOLDER"
 """Environment variable of the workers: where plans are found and told to have been met."""
 
+PAUSE = "IBTOOLS_TEST_PAUSE"
+"""Environment variable: seconds that `SlowEngine` takes for an epoch."""
+
 
 def plan_accident(*, repeat: int, epoch: int, signal_name: str, times: int = 1) -> None:
     """Have the process that comes to this epoch of this repeat send itself a signal."""
@@ -71,7 +74,7 @@ class SlowEngine(FakeEngine):
 
     def train(self, training, on_epoch, *, resume=None):
         def slow(report):
-            time.sleep(0.3)
+            time.sleep(float(os.environ.get(PAUSE, "0.3")))
             return on_epoch(report)
 
         super().train(training, slow, resume=resume)

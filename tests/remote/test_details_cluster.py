@@ -8,7 +8,7 @@ import xarray as xr
 
 import ibtools
 from ibtools.tasks import workers as workers_module
-from tests.analysis.wide_layers import LITTLE, record_wide
+from tests.analysis.wide_layers import LITTLE
 
 DETAILS = ["classes", "layers", "prediction", "splits", "units"]
 
@@ -21,12 +21,6 @@ def only_the_cluster(monkeypatch):
         raise AssertionError("ran on this machine")
 
     monkeypatch.setattr(workers_module, "_local", refuse)
-
-
-@pytest.fixture
-def wide_store(tmp_path: Path) -> Path:
-    record_wide(tmp_path / "wide.zarr")
-    return tmp_path / "wide.zarr"
 
 
 @pytest.mark.parametrize("estimator", ["exact", "binned-uniform-3-global-layers-hidden_1-output"])

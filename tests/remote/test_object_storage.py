@@ -16,6 +16,7 @@ import ibtools
 from ibtools.analysis.passes import writing
 from ibtools.cli.main import cli
 from ibtools.errors import InputError, StoreError, StoreExistsError
+from ibtools.recorders import engines
 from ibtools.recorders.record import record as record_experiment
 from ibtools.store.info import store_info
 from ibtools.store.opened import open_group
@@ -23,6 +24,7 @@ from ibtools.store.storage import list_names
 from tests.conftest import LABEL, example_snapshots
 from tests.recorders.loops import train
 from tests.remote.engines import met, plan_accident
+from tests.remote.s3_server import S3Server
 from tests.remote.stores import contents, record_small
 
 
@@ -31,25 +33,39 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr("ibtools.recorders.training.claim.CONFIRM_SECONDS", 0.0)
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
     """The small recording on the local disk."""
-    record_small(tmp_path / "whole.zarr")
-    return tmp_path / "whole.zarr"
+    path = tmp_path_factory.mktemp("whole") / "whole.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ibtools.store.layout.MAX_BLOCK_EPOCHS", 2)
+        patch.setitem(engines.ENGINES.builtin, "mortal", "tests.remote.engines:MortalEngine")
+        record_small(path)
+    return path
 
 
 @pytest.fixture
-def remote_example(bucket: str) -> str:
-    """The example store of the other tests, in a bucket."""
+def remote_example(bucket: str, recorded_example: Path) -> str:
+    """The example store of the other tests, copied to a bucket."""
+    path = f"{bucket}/runs/example.zarr"
+    system, place = fsspec.url_to_fs(path)
+    system.put(str(recorded_example), place, recursive=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recorded_there(s3_server: S3Server) -> str:
+    """The same store, recorded in a bucket; leave it as it is."""
+    path = f"{s3_server.create_bucket()}/example.zarr"
     ibtools.record_arrays(
-        f"{bucket}/runs/example.zarr",
+        path,
         example_snapshots(),
         label=LABEL,
         repeats=range(2),
         epochs=(0, 1, 5, 10),
         activation_functions={"hidden_1": "tanh", "output": "softmax"},
     )
-    return f"{bucket}/runs/example.zarr"
+    return path
 
 
 def test_record__to_a_bucket_has_the_bytes_of_the_local_store(bucket: str, whole: Path):
@@ -98,19 +114,19 @@ def test_record__overwrites_a_store_but_nothing_else(bucket: str, s3_server):
     assert contents(bucket) == before
 
 
-def test_record_arrays__and_open_store_in_a_bucket(remote_example: str, example_store: Path):
-    found, expected = ibtools.open_store(remote_example), ibtools.open_store(example_store)
+def test_record_arrays__and_open_store_in_a_bucket(recorded_there: str, example_store: Path):
+    found, expected = ibtools.open_store(recorded_there), ibtools.open_store(example_store)
     assert found["activation"].chunks is not None
     xr.testing.assert_identical(found.drop_attrs().load(), expected.drop_attrs().load())
 
 
-def test_open_store__in_a_bucket_is_lazy(remote_example: str, forbid_computing):
+def test_open_store__in_a_bucket_is_lazy(recorded_there: str, forbid_computing):
     with forbid_computing:
-        ibtools.open_store(remote_example)["activation"].mean("sample")
+        ibtools.open_store(recorded_there)["activation"].mean("sample")
 
 
-def test_open_zarr__plain_xarray_reads_a_bucket(remote_example: str):
-    dataset = xr.open_zarr(remote_example)
+def test_open_zarr__plain_xarray_reads_a_bucket(recorded_there: str):
+    dataset = xr.open_zarr(recorded_there)
     assert dataset["complete"].all()
     assert dataset["code"].sel(layer="output", repeat=1, epoch=5).max() > 0
 
@@ -196,8 +212,8 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_cli__leaves_no_connection_open(remote_example: str):
-    done = command("info", remote_example)
+def test_cli__leaves_no_connection_open(recorded_there: str):
+    done = command("info", recorded_there)
     assert done.returncode == 0
     assert done.stderr == ""
 
