@@ -379,7 +379,7 @@ def test_commands__take_the_control_by_its_path(stores, tmp_path):
     assert "figure 'scatter' takes no control: points of two networks" in done.output
 
 
-def test_report__has_the_control_beside_and_what_is_above_it(stores, tmp_path, blank_images):
+def test_report__has_the_control_beside_and_what_is_above_it(stores, tmp_path):
     trained, frozen = stores
     ibtools.analyze_store(trained, estimator="binned", quiet=True)
     file = ibtools.report(trained, control=frozen, output=tmp_path / "report.html", quiet=True)
