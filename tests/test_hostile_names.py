@@ -229,6 +229,8 @@ FOREIGN = ("=1+1", "\x1b[31m<b>red</b>", "$x_1$ %{x} \u202e", "</script><script>
 def foreign(store: Path, tmp_path_factory) -> Path:
     """Let all texts of a store that are no layers be hostile too: attributes, results, details."""
     path = shutil.copytree(store, tmp_path_factory.mktemp("foreign") / "store.zarr")
+    for name in ("knn-3", "resolution"):
+        shutil.rmtree(path / "information" / name)
     ibtools.details_store(path, "classes", quiet=True)
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     group.attrs.update(

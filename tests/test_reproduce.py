@@ -86,7 +86,7 @@ def test_reproduce__architectures_and_accuracy(tmp_path: Path, images: Path):
         assert all(figure.exists() for figure in reproduce(name, tmp_path / "out", **changes))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [*REPRODUCTIONS, "all"])
 @pytest.mark.parametrize("scale", ["quick", "paper"])
 def test_reproduce__dry_run_tells_commands_that_parse(
@@ -182,10 +182,17 @@ def test_reproduce_all__parts_that_fit_the_disk_give_the_same_numbers(
         reproduce("all", tmp_path, **FAKE)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figures."""
+    for name in ("figure_steps", "learned_steps"):
+        monkeypatch.setattr(reproducing, name, lambda *_: ())
+
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("broken", ["record", "analyze_store", "thin_store"])
 def test_reproduce_all__goes_on_where_it_was_interrupted(
-    broken, whole, only_syn, no_trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broken, whole, only_syn, no_trials, undrawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     does, calls = getattr(ibtools, broken), []
 

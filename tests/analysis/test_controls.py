@@ -316,7 +316,7 @@ def stores(tmp_path_factory):
                 folder / f"{name}.zarr",
                 engine="fake",
                 control=control,
-                **{"repeats": 3, "epochs": 4, "schedule": "every:1", "quiet": True},
+                **{"repeats": 3, "epochs": 4, "schedule": "every:1", "samples": 256, "quiet": True},
             )
             ibtools.analyze_store(folder / f"{name}.zarr", quiet=True)
     return folder / "trained.zarr", folder / "frozen.zarr"
@@ -379,7 +379,7 @@ def test_commands__take_the_control_by_its_path(stores, tmp_path):
     assert "figure 'scatter' takes no control: points of two networks" in done.output
 
 
-def test_report__has_the_control_beside_and_what_is_above_it(stores, tmp_path, monkeypatch):
+def test_report__has_the_control_beside_and_what_is_above_it(stores, tmp_path):
     trained, frozen = stores
     ibtools.analyze_store(trained, estimator="binned", quiet=True)
     file = ibtools.report(trained, control=frozen, output=tmp_path / "report.html", quiet=True)

@@ -68,7 +68,7 @@ def write(path: Path, **options) -> Page:
 
 
 @pytest.fixture
-def analysed_store(analysed_by, tmp_path: Path) -> Path:
+def analysed_store(analysed_by, blank_images, tmp_path: Path) -> Path:
     return Path(shutil.copytree(analysed_by("binned", "exact"), tmp_path / "example.zarr"))
 
 
@@ -100,9 +100,9 @@ def test_report__one_estimator(analysed_store: Path):
     assert Exact.meaning not in page.text
 
 
-def test_report__is_one_file_that_reads_well(analysed_store: Path):
+def test_report__is_one_file_that_reads_well(analysed_by, tmp_path: Path):
     """No address but data URIs, a language, texts for all images, captions for all tables."""
-    page = write(analysed_store)
+    page = write(Path(shutil.copytree(analysed_by("binned", "exact"), tmp_path / "example.zarr")))
     assert page.all("html") == [{"lang": "en"}]
     images = page.all("img")
     assert len(images) == 4

@@ -237,7 +237,7 @@ def test_report__legend_hides_chance_levels(visit: Visit):
     visit.page.wait_for_function(f"() => String(({shown})()) === '1,1'")
 
 
-def test_report__control_moves_and_is_hidden(browser, tmp_path):
+def test_report__control_moves_and_is_hidden(browser, tmp_path, blank_images):
     """Whoever gives a store of arrays as a control is believed."""
     store = record_example(tmp_path / "example.zarr")
     ibtools.analyze_store(store, quiet=True)
@@ -294,7 +294,7 @@ def test_report__has_no_zoom_where_nothing_moves(visit: Visit):
 
 
 @pytest.fixture
-def compressing(browser, tmp_path) -> Iterator[Visit]:
+def compressing(browser, tmp_path, blank_images) -> Iterator[Visit]:
     """A page of a network whose first layer compresses late, near the ceilings."""
     store = tmp_path / "example.zarr"
     falling, rising = np.linspace(9.9, 9.2, 21), np.linspace(0.9, 0.98, 21)
@@ -357,7 +357,7 @@ def test_report__reads_without_scripts(browser, report_file: Path):
     visited.leave()
 
 
-def test_report__a_plane_without_ceilings_is_drawn(browser, tmp_path: Path):
+def test_report__a_plane_without_ceilings_is_drawn(browser, tmp_path: Path, blank_images):
     """Estimates for a population have neither ceilings nor chance levels."""
     store = record_example(tmp_path / "population.zarr")
     ibtools.analyze_store(store, estimator="exact-population-grassberger", quiet=True)
@@ -366,10 +366,13 @@ def test_report__a_plane_without_ceilings_is_drawn(browser, tmp_path: Path):
     visited.leave()
 
 
-def test_report__hostile_names_are_text(browser, tmp_path: Path):
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("estimator", ["exact", None])
+def test_report__hostile_names_are_text(browser, tmp_path: Path, estimator: str | None):
     """No script of a name runs, no template is filled in, and the longest word breaks."""
-    store = record_hostile(tmp_path)
-    visited = Visit(browser, ibtools.report(store, output=tmp_path / "report.html", quiet=True))
+    store, output = record_hostile(tmp_path), tmp_path / "report.html"
+    file = ibtools.report(store, output=output, estimator=estimator, quiet=True)
+    visited = Visit(browser, file)
     dialogs: list[str] = []
     visited.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     entries = visited.page.locator("#plane-figure .legend .traces text")
@@ -393,7 +396,7 @@ def test_report__hostile_names_are_text(browser, tmp_path: Path):
     visited.leave()
 
 
-def test_resolution__has_a_slider_of_its_own(browser, tmp_path):
+def test_resolution__has_a_slider_of_its_own(browser, tmp_path, blank_images):
     """It moves the plane between the resolutions, and keeps the epoch."""
     store = record_example(tmp_path / "example.zarr")
     ibtools.analyze_store(store, estimator="resolution", quiet=True)

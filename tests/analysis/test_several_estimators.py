@@ -73,7 +73,7 @@ def test_analyze__several_are_lazy(example_store: Path, forbid_computing):
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("chunks", [(1, 1, 1, 7, 1), (2, 4, 3, 64, 5)])
+@pytest.mark.parametrize("chunks", [(1, 2, 1, 30, 2), (2, 4, 3, 64, 5)])
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
 def test_analyze__several_with_any_chunking_and_scheduler(
     example_store: Path, scheduler: str, chunks: tuple

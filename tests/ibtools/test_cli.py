@@ -48,7 +48,8 @@ def test_cli__analyze_names_no_plane_of_results_without_one(example_store: Path)
 def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
     store = tmp_path / "syn.zarr"
     out = run_well(
-        f"record SYN-Tanh --bits 4 --repeats 2 --epochs 10 --engine fake --output {store} --quiet"
+        f"record SYN-Tanh --bits 4 --repeats 2 --epochs 10 --samples 256 --engine fake "
+        f"--output {store} --quiet"
     )
     assert f"next: ibtools analyze {store}" in out
     out = run_well(f"analyze {store} --estimator exact --quiet")
@@ -75,7 +76,7 @@ def test_cli__record_analyze_plot_info(tmp_path: Path, fake_engine):
         "SYN-Tanh",
         "hidden_1 10, hidden_2 7",
         "4 bits",
-        "4096 in 2 classes",
+        "256 in 2 classes",
         "3 recorded, 0 to 10, of 10 trained",
         "2: 2 trained; 0 failed attempts",
         "6 of 6 snapshots",

@@ -14,7 +14,7 @@ from ibtools.analysis.passes.results import result_names
 from tests.analysis import neighbours
 
 KEYS = ("information/exact", "information/exact-per-unit")
-RECORDED = range(4)
+RECORDED = range(2)
 
 PROGRAM = """
 import sys
