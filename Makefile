@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := $(VENV)/installed-base
 INSTALLED := $(VENV)/installed
-# How many processes run tests; each may need 2 GB.
+# How many processes run tests; each may need 3 GB.
 TEST_PROCESSES ?= 2
 
 # Of test-oldest and test-newest: what pytest is given.
